@@ -1,0 +1,5 @@
+"""Development entry: ``flask --app app ...`` (``--help`` lists the commands)."""
+
+from jay import create_app
+
+app = create_app()

@@ -1,0 +1,21 @@
+"""How gunicorn runs the service; the environment decides, see README.md."""
+
+from jay.config import settings_from
+
+_settings = settings_from()
+
+bind = f"{_settings.bind_host}:{_settings.port}"
+workers = _settings.workers
+worker_class = "gthread"
+threads = _settings.threads
+# Televisions poll every second and a half: a connection is worth keeping a little longer.
+keepalive = 5
+timeout = 30
+graceful_timeout = 20
+# Paths hold tokens, so gunicorn writes no access log: jay.logs has one by route.
+accesslog = None
+loglevel = "warning"
+limit_request_line = 8190
+limit_request_field_size = 16380
+# Its default place is the home directory, which a service may not have.
+control_socket_disable = True

@@ -1,0 +1,110 @@
+"""Jay Basket: the open shopping basket for television."""
+
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from jay import answers, db, logs, pages, versions, web
+from jay.auth import cli as auth_cli
+from jay.auth import guards
+from jay.auth.service import demo_keys_in_force
+from jay.baskets import pages as basket_pages
+from jay.baskets import routes as baskets
+from jay.clock import Clock, system_clock
+from jay.config import ConfigError, Settings, settings_from
+from jay.ops import cli as ops_cli
+from jay.ops import docs, health
+from jay.products import routes as products
+from jay.transfers import kiosk
+from jay.transfers import pages as transfer_pages
+from jay.transfers import routes as transfers
+
+ROOT = Path(__file__).parent.parent
+
+
+def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -> Flask:
+    """Build the application: the only place that knows every part.
+
+    :param config: instead of what the environment says.
+    :param clock: instead of the system's; for tests.
+    :raises ConfigError: the environment can't be used; the message names every problem.
+    """
+    settings = config or settings_from()
+    app = Flask("jay", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    database = db.Database(settings.database_url, pool_size=settings.threads)
+    app.extensions["jay.settings"] = settings
+    app.extensions["jay.clock"] = clock
+
+    logs.configure()
+    logs.init_app(app)
+    db.init_app(app, database)
+    answers.init_app(app, render_page_error=pages.page_error)
+    pages.init_app(app)
+    guards.init_app(app, settings, database, clock)
+
+    basket_api = web.Api(app, versions.BASKET_API, description=_BASKET_TEXT)
+    basket_api.register_blueprint(web.information(versions.BASKET_API))
+    basket_api.register_blueprint(transfers.guest)
+    basket_api.register_blueprint(baskets.blp)
+    basket_api.register_blueprint(transfers.users)
+    basket_api.register_blueprint(transfers.screens)
+
+    product_api = web.Api(app, versions.PRODUCT_API, description=_PRODUCT_TEXT)
+    product_api.register_blueprint(web.information(versions.PRODUCT_API))
+    product_api.register_blueprint(products.blp)
+
+    for blueprint in (transfer_pages.blp, basket_pages.blp, kiosk.blp, docs.blp, health.blp):
+        app.register_blueprint(blueprint)
+    for commands in (
+        ops_cli.db_cli,
+        ops_cli.demo_cli,
+        auth_cli.partner_cli,
+        auth_cli.merchant_cli,
+        auth_cli.key_cli,
+    ):
+        app.cli.add_command(commands)
+
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app
+
+
+def make_ready(app: Flask) -> Flask:
+    """Check what must be right before the first request, and make the guest keys if need be.
+
+    :raises ConfigError: the database accepts the published demo keys outside of demo mode, or it
+        was written with another JAY_SECRET_KEY.
+    """
+    with app.app_context():
+        if not web.settings().demo:
+            with db.reading() as connection:
+                prefixes = demo_keys_in_force(connection)
+            if prefixes:
+                commands = "; ".join(f"flask --app app key revoke {prefix}" for prefix in prefixes)
+                raise ConfigError(
+                    "Cannot start: this database accepts the published demo keys."
+                    f" Set JAY_DEMO=1, or revoke them: {commands}"
+                )
+        guards.doorkeeper().tokens.guest_keys.key_set()
+    return app
+
+
+_BASKET_TEXT = """\
+Shopping baskets for television: streaming platforms put products in, a phone or a web shop takes
+the basket over within one minute.
+
+Every request carries `X-API-Key`. Requests about a user's basket also carry
+`Authorization: Bearer <JWT>`: one that the partner's identity provider signed, or the one that
+`POST /v2/baskets/guests` gave. Times are ISO 8601 in UTC, amounts are integers in minor units.
+Failures answer `{"error": {"code", "message", "details"}}`; the table is at `/docs/errors`.
+"""
+
+_PRODUCT_TEXT = """\
+Merchants feed product descriptions, prices and stock.
+
+Every request carries `X-API-Key`, which names the merchant. Amounts are integers in minor units,
+tax included. Failures answer `{"error": {"code", "message", "details"}}`; the table is at
+`/docs/errors`.
+"""

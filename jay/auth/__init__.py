@@ -1,0 +1,1 @@
+"""Partners, merchants, API keys; partner and guest tokens; the guards."""

@@ -1,0 +1,219 @@
+"""``flask partner``, ``flask merchant`` and ``flask key``: who may use the service."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from babel import Locale, UnknownLocaleError
+from flask.cli import AppGroup
+from joserfc.jwk import KeySet
+
+from jay import db, web
+from jay.auth import service
+from jay.auth.jwks import UnusableKey, algorithms_for, pem_key, public_keys
+from jay.auth.models import ALGORITHMS, NAME_PATTERN, origin_of
+
+partner_cli = AppGroup("partner", help="Streaming platforms, which use the Basket API.")
+merchant_cli = AppGroup("merchant", help="Shops, which use the Product Data API.")
+key_cli = AppGroup("key", help="API keys of partners and merchants.")
+
+
+def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not NAME_PATTERN.fullmatch(value):
+        raise click.BadParameter(
+            "use 1 to 40 lower case letters, digits and hyphens; it appears in addresses"
+        )
+    return value
+
+
+def _origins(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> list[str]:
+    origins = []
+    for value in values:
+        origin = origin_of(value)
+        if origin is None:
+            raise click.BadParameter(f"{value!r} is not an http or https URL")
+        origins.append(origin)
+    return origins
+
+
+def _jwks_url(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None and origin_of(value) is None:
+        raise click.BadParameter("is not an http or https URL")
+    if value is not None and not value.startswith("https://") and not web.settings().demo:
+        raise click.BadParameter("must be https")
+    return value
+
+
+@partner_cli.command("add")
+@click.argument("name", callback=_name)
+@click.option("--display-name", help="How the partner is called on pages; else NAME.")
+@click.option("--issuer", help='The "iss" that its tokens must have.')
+@click.option("--audience", help='The "aud" that its tokens must name.')
+@click.option(
+    "--public-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file with the public key that verifies its tokens.",
+)
+@click.option(
+    "--jwks",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON file with its public keys as a JWK set.",
+)
+@click.option("--jwks-url", callback=_jwks_url, help="https address of its JWK set.")
+@click.option(
+    "--algorithm",
+    "algorithms",
+    multiple=True,
+    type=click.Choice(ALGORITHMS),
+    help="Signature algorithm to accept; may be given several times."
+    " Default: those that fit the keys; with --jwks-url RS256 and ES256.",
+)
+@click.option(
+    "--transfer-origin",
+    "transfer_origins",
+    multiple=True,
+    callback=_origins,
+    metavar="URL",
+    help="Web shop that may finish its baskets; may be given several times.",
+)
+@click.option("--kiosk", is_flag=True, help="Let people pick products at /kiosk/NAME.")
+def add_partner(
+    name: str,
+    public_key: Path | None,
+    jwks: Path | None,
+    jwks_url: str | None,
+    algorithms: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Register the streaming platform NAME.
+
+    Without keys it can only use guest baskets. With --public-key, --jwks or --jwks-url it can
+    also send the tokens that its own identity provider signs.
+    """
+    if sum(source is not None for source in (public_key, jwks, jwks_url)) > 1:
+        raise click.UsageError("Give only one of --public-key, --jwks and --jwks-url.")
+    keys = _read_keys(public_key, jwks)
+    if keys is not None:
+        algorithms = algorithms or tuple(algorithms_for(keys.keys))
+    elif jwks_url is not None:
+        algorithms = algorithms or ("RS256", "ES256")
+    with db.transaction() as connection:
+        if service.partner_id(connection, name) is not None:
+            raise click.ClickException(f"There is already a partner {name!r}.")
+        service.add_partner(
+            connection,
+            name=name,
+            now=web.clock()(),
+            jwks=None if keys is None else dict(keys.as_dict(private=False)),
+            jwks_url=jwks_url,
+            algorithms=algorithms,
+            **options,
+        )
+    click.echo(f"Partner {name} added. Next: flask --app app key issue --partner {name}", err=True)
+
+
+def _read_keys(public_key: Path | None, jwks: Path | None) -> KeySet | None:
+    try:
+        if public_key is not None:
+            return KeySet([pem_key(public_key.read_bytes())])
+        if jwks is not None:
+            return KeySet(public_keys(orjson.loads(jwks.read_bytes())))
+    except (UnusableKey, orjson.JSONDecodeError) as error:
+        raise click.ClickException(f"{public_key or jwks}: {error}.") from error
+    return None
+
+
+def _language(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    try:
+        Locale(value)
+    except (UnknownLocaleError, ValueError):
+        raise click.BadParameter("is no ISO 639 language code, such as de") from None
+    return value
+
+
+def _country(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value not in Locale("en").territories or len(value) != 2:
+        raise click.BadParameter("is no ISO 3166 country code, such as DE")
+    return value
+
+
+def _currency(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value not in Locale("en").currencies:
+        raise click.BadParameter("is no ISO 4217 currency code, such as EUR")
+    return value
+
+
+@merchant_cli.command("add")
+@click.argument("name", callback=_name)
+@click.option("--lang", default="de", show_default=True, callback=_language)
+@click.option("--country", default="DE", show_default=True, callback=_country)
+@click.option("--currency", default="EUR", show_default=True, callback=_currency)
+def add_merchant(name: str, lang: str, country: str, currency: str) -> None:
+    """Register the shop NAME.
+
+    Language, country and currency are those of products that come without.
+    """
+    with db.transaction() as connection:
+        if service.merchant_id(connection, name) is not None:
+            raise click.ClickException(f"There is already a merchant {name!r}.")
+        service.add_merchant(
+            connection,
+            name=name,
+            lang=lang,
+            country=country,
+            currency=currency,
+            now=web.clock()(),
+        )
+    click.echo(
+        f"Merchant {name} added. Next: flask --app app key issue --merchant {name}", err=True
+    )
+
+
+@key_cli.command("issue")
+@click.option("--partner", help="Name of the partner: the key opens the Basket API.")
+@click.option("--merchant", help="Name of the merchant: the key opens the Product Data API.")
+def issue_key(partner: str | None, merchant: str | None) -> None:
+    """Make an API key and print it, this once.
+
+    Only its hash is kept: a lost key can't be shown again, only revoked and replaced.
+    """
+    if (partner is None) == (merchant is None):
+        raise click.UsageError("Give either --partner NAME or --merchant NAME.")
+    with db.transaction() as connection:
+        if partner is not None:
+            owner = {"partner": service.partner_id(connection, partner)}
+        else:
+            owner = {"merchant": service.merchant_id(connection, merchant or "")}
+        if None in owner.values():
+            raise click.ClickException(f"There is no {next(iter(owner))} {partner or merchant!r}.")
+        click.echo(service.issue_key(connection, now=web.clock()(), **owner))
+
+
+@key_cli.command("list")
+def list_keys() -> None:
+    """List all API keys by their prefix, with owner and state."""
+    with db.reading() as connection:
+        rows = service.list_keys(connection)
+    click.echo(f"{'PREFIX':<14}{'OWNER':<34}{'ISSUED (UTC)':<19}STATE")
+    for row in rows:
+        owner = f"partner {row.partner}" if row.partner else f"merchant {row.merchant}"
+        state = f"revoked {row.revoked:%Y-%m-%d %H:%M}" if row.revoked else "valid"
+        click.echo(f"{row.prefix:<14}{owner:<34}{row.created:%Y-%m-%d %H:%M}   {state}")
+
+
+@key_cli.command("revoke")
+@click.argument("prefix")
+def revoke_key(prefix: str) -> None:
+    """Revoke the API key that begins with PREFIX, as `key list` shows it.
+
+    It stops working within five seconds and can't be brought back.
+    """
+    with db.transaction() as connection:
+        if not service.revoke_key(connection, prefix, now=web.clock()()):
+            raise click.ClickException(f"There is no valid key with the prefix {prefix!r}.")
+    click.echo(f"Key {prefix} revoked.", err=True)

@@ -1,0 +1,168 @@
+"""The guards: who may enter. A blueprint names its own; they leave what they found in ``g``."""
+
+import threading
+from typing import Any
+
+from cachetools import TTLCache
+from flask import Flask, current_app, g, request
+from werkzeug.datastructures import Headers
+
+from jay import db, web
+from jay.auth import service
+from jay.auth.jwks import RemoteKeySets
+from jay.auth.models import ApiKey, Merchant, Partner, hash_secret
+from jay.auth.tokens import GuestKeys, Tokens, User
+from jay.clock import Clock
+from jay.config import Settings
+from jay.errors import (
+    ApiKeyForAnotherApi,
+    ApiKeyMissing,
+    ApiKeyRevoked,
+    ApiKeyUnknown,
+    KeySetUnavailable,
+    NotYourBasket,
+    TokenAlgorithmRefused,
+    TokenClaimsInvalid,
+    TokenExpired,
+    TokenKeyUnknown,
+    TokenMalformed,
+    TokenMissing,
+    TokenOfAnotherPartner,
+    TokenRevoked,
+    TokenSignatureInvalid,
+    TokenUnsigned,
+)
+
+API_KEY_HEADER = "X-API-Key"
+KEYS_CACHED_SECONDS = 5
+"""A revoked key stops working in every process after at most this many seconds."""
+
+_MAX_KEY_LENGTH = 200
+
+
+class Doorkeeper:
+    """What the guards need of one app: known API keys, and the tokens."""
+
+    def __init__(self, clock: Clock, tokens: Tokens) -> None:
+        self.tokens = tokens
+        self._lock = threading.Lock()
+        self._keys: TTLCache[str, ApiKey | None] = TTLCache(
+            10_000, KEYS_CACHED_SECONDS, timer=lambda: clock().timestamp()
+        )
+
+    def api_key(self, headers: Headers) -> ApiKey:
+        """Return the API key that the request carries.
+
+        The look-up is by the key's hash, so how long it takes says nothing about the key.
+
+        :raises ApiKeyMissing: ApiKeyUnknown, ApiKeyRevoked
+        """
+        key = headers.get(API_KEY_HEADER)
+        if not key:
+            raise ApiKeyMissing
+        found = self._find(hash_secret(key)) if len(key) <= _MAX_KEY_LENGTH else None
+        if found is None or (found.demo and not web.settings().demo):
+            raise ApiKeyUnknown
+        if found.revoked is not None:
+            raise ApiKeyRevoked
+        return found
+
+    def _find(self, key_hash: str) -> ApiKey | None:
+        with self._lock:
+            if key_hash in self._keys:
+                return self._keys[key_hash]
+        with db.reading() as connection:
+            found = service.find_key(connection, key_hash)
+        with self._lock:
+            self._keys[key_hash] = found
+        return found
+
+    def forget(self) -> None:
+        """Empty the caches."""
+        with self._lock:
+            self._keys.clear()
+        self.tokens.forget()
+
+
+def init_app(app: Flask, settings: Settings, database: db.Database, clock: Clock) -> None:
+    """Give the app its doorkeeper."""
+    guest_keys = GuestKeys(database, settings.secret_key, clock)
+    tokens = Tokens(guest_keys, RemoteKeySets(insecure=settings.demo), clock)
+    app.extensions["jay.auth"] = Doorkeeper(clock, tokens)
+
+
+def doorkeeper() -> Doorkeeper:
+    """Return the current app's doorkeeper."""
+    found: Doorkeeper = current_app.extensions["jay.auth"]
+    return found
+
+
+@web.guard(
+    errors=(ApiKeyMissing, ApiKeyUnknown, ApiKeyRevoked, ApiKeyForAnotherApi),
+    security={"apiKey": []},
+)
+def require_partner() -> None:
+    """Let partners pass: streaming platforms with a basket key."""
+    partner = doorkeeper().api_key(request.headers).partner
+    if partner is None:
+        raise ApiKeyForAnotherApi
+    g.partner = partner
+
+
+@web.guard(
+    errors=(ApiKeyMissing, ApiKeyUnknown, ApiKeyRevoked, ApiKeyForAnotherApi),
+    security={"apiKey": []},
+)
+def require_merchant() -> None:
+    """Let merchants pass: shops with a product data key."""
+    merchant = doorkeeper().api_key(request.headers).merchant
+    if merchant is None:
+        raise ApiKeyForAnotherApi
+    g.merchant = merchant
+
+
+@web.guard(
+    errors=(
+        TokenMissing,
+        TokenMalformed,
+        TokenExpired,
+        TokenUnsigned,
+        TokenAlgorithmRefused,
+        TokenKeyUnknown,
+        TokenSignatureInvalid,
+        TokenClaimsInvalid,
+        TokenOfAnotherPartner,
+        TokenRevoked,
+        NotYourBasket,
+        KeySetUnavailable,
+    ),
+    security={"userToken": []},
+)
+def require_user() -> None:
+    """Let users pass whose token is valid and, where the address names a user, theirs."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenMissing
+    user = doorkeeper().tokens.verify(token.strip(), current_partner(), now=web.clock()())
+    view_args: dict[str, Any] = request.view_args or {}
+    if view_args.get("userId", user.user_id) != user.user_id:
+        raise NotYourBasket
+    g.user = user
+
+
+def current_partner() -> Partner:
+    """Return the partner that ``require_partner`` let pass."""
+    found: Partner = g.partner
+    return found
+
+
+def current_merchant() -> Merchant:
+    """Return the merchant that ``require_merchant`` let pass."""
+    found: Merchant = g.merchant
+    return found
+
+
+def current_user() -> User:
+    """Return the user that ``require_user`` let pass."""
+    found: User = g.user
+    return found

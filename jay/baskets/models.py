@@ -1,0 +1,215 @@
+"""The basket: all its rules, in a plain class that is built and tested without a database.
+
+A basket is one row: its key, its entries as one JSON value and a version. Reading is one look-up,
+writing one update, the limits hold by construction, and the ETag is the version.
+"""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from jay.clock import iso
+from jay.db import UtcDateTime, metadata
+from jay.errors import CartFull, NotInBasket, ProductNotFound, SavedFull
+from jay.products.models import Product
+
+MAX_CART_PRODUCTS = 20
+MAX_SAVED_PRODUCTS = 200
+MAX_COUNT = 999
+REMOVE = -1
+"""The count that removes a product."""
+
+USER_LIFETIME = timedelta(days=365)
+"""From the last change of a registered user's basket on."""
+GUEST_LIFETIME = timedelta(days=30)
+"""From the creation of a guest's basket on."""
+
+_UNTOUCHED = "0-"
+
+baskets = Table(
+    "baskets",
+    metadata,
+    Column("partner_id", Integer, ForeignKey("partners.id"), primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    # Opaque and random: credentials that come out of a transfer name the basket by it, so they
+    # say nothing about the user, and end when the basket is deleted.
+    Column("id", Text, nullable=False),
+    Column("guest", Boolean, nullable=False),
+    Column("entries", JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("last_changed", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Index("uq_baskets_id", "id", unique=True),
+    Index("ix_baskets_expires", "expires"),
+)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A product in the basket: in the cart with a count, or saved with 0.
+
+    ``price`` (minor units) and ``currency`` are those of the moment when it was put in, so that
+    pages can tell of a change. What counts is always the catalogue's price.
+    """
+
+    product_id: str
+    count: int
+    price: int | None = None
+    currency: str | None = None
+
+
+class Basket:
+    """One user's basket: cart, saved and checkout lists.
+
+    The entries are kept in the order in which they came to their list; an entry's count says
+    which list that is, so no product can be in both.
+    """
+
+    def __init__(
+        self,
+        *,
+        partner_id: int,
+        user_id: str,
+        guest: bool,
+        now: datetime,
+        identifier: str | None = None,
+        entries: list[dict[str, Any]] | None = None,
+        version: int = 0,
+        created: datetime | None = None,
+        last_changed: datetime | None = None,
+    ) -> None:
+        self.partner_id = partner_id
+        self.user_id = user_id
+        self.guest = guest
+        self.id = identifier or secrets.token_urlsafe(16)
+        self.version = version
+        self.created = created or now
+        self.last_changed = last_changed or now
+        self._entries = {
+            entry["id"]: Entry(entry["id"], entry["count"], entry["price"], entry["currency"])
+            for entry in entries or ()
+        }
+
+    @property
+    def cart(self) -> list[Entry]:
+        """The products that the user plans to buy."""
+        return [entry for entry in self._entries.values() if entry.count > 0]
+
+    @property
+    def saved(self) -> list[Entry]:
+        """The products that the user wants to remember."""
+        return [entry for entry in self._entries.values() if entry.count == 0]
+
+    @property
+    def expires(self) -> datetime:
+        """The moment from which on the basket is gone."""
+        if self.guest:
+            return self.created + GUEST_LIFETIME
+        return self.last_changed + USER_LIFETIME
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of this state; an untouched basket's changes each second."""
+        if self.version == 0:
+            return f"{_UNTOUCHED}{int(self.last_changed.timestamp())}"
+        return f"{self.id}-{self.version}"
+
+    def matches(self, etags: Collection[str]) -> bool:
+        """Tell whether one of the entity tags, or ``*``, names this state."""
+        if self.version == 0 and any(tag.startswith(_UNTOUCHED) for tag in etags):
+            return True
+        return "*" in etags or self.etag in etags
+
+    def __contains__(self, product_id: str) -> bool:
+        return product_id in self._entries
+
+    def entry(self, product_id: str) -> Entry | None:
+        """Return the entry of a product."""
+        return self._entries.get(product_id)
+
+    def assign(
+        self, product_id: str, count: int, product: Product | None, *, now: datetime
+    ) -> None:
+        """Put a product in or overwrite it: a count puts it in the cart, 0 saves, -1 removes.
+
+        :param product: the product as it is sold now, None when the catalogue has none. One that
+            is in the basket already can still be saved or removed then.
+        :raises ProductNotFound: NotShoppable, OutOfStock, OrderLimit, CartFull, SavedFull
+        """
+        if count == REMOVE:
+            self._entries.pop(product_id, None)
+            self._touch(now)
+            return
+        if product is None and (count > 0 or product_id not in self):
+            raise ProductNotFound
+        if count > 0 and product is not None:
+            product.check_orderable(count)
+        known = self._entries.get(product_id)
+        if known is not None and (known.count > 0) == (count > 0):
+            known.count = count
+        else:
+            self._check_room(count)
+            # Anew at the end: the order is that in which products came to a list.
+            self._entries.pop(product_id, None)
+            self._entries[product_id] = Entry(product_id, count)
+        entry = self._entries[product_id]
+        if product is not None:
+            entry.price, entry.currency = product.price, product.currency
+        elif known is not None:
+            entry.price, entry.currency = known.price, known.currency
+        self._touch(now)
+
+    def update(
+        self, product_id: str, count: int | None, product: Product | None, *, now: datetime
+    ) -> None:
+        """Change a product that is in the basket; None changes nothing.
+
+        :raises NotInBasket: it is in neither list; and everything that ``assign`` raises.
+        """
+        if product_id not in self:
+            raise NotInBasket
+        if count is not None:
+            self.assign(product_id, count, product, now=now)
+
+    def remove(self, product_id: str, *, now: datetime) -> None:
+        """Take a product out of both lists.
+
+        :raises NotInBasket: it is in neither.
+        """
+        if product_id not in self:
+            raise NotInBasket
+        self.assign(product_id, REMOVE, None, now=now)
+
+    def stored_entries(self) -> list[dict[str, Any]]:
+        """Return the entries as they are stored."""
+        return [
+            {"id": e.product_id, "count": e.count, "price": e.price, "currency": e.currency}
+            for e in self._entries.values()
+        ]
+
+    def view(self) -> dict[str, Any]:
+        """Write the basket as the API shows it."""
+        return {
+            "expires": iso(self.expires),
+            "lastChanged": iso(self.last_changed),
+            "cart": [{"productId": e.product_id, "count": e.count} for e in self.cart],
+            "saved": [{"productId": e.product_id, "count": 0} for e in self.saved],
+            "checkout": [],
+        }
+
+    def _check_room(self, count: int) -> None:
+        if count > 0 and len(self.cart) >= MAX_CART_PRODUCTS:
+            raise CartFull
+        if count == 0 and len(self.saved) >= MAX_SAVED_PRODUCTS:
+            raise SavedFull
+
+    def _touch(self, now: datetime) -> None:
+        self.version += 1
+        # The clocks of two processes may differ: a later change never looks older.
+        self.last_changed = max(now, self.last_changed)

@@ -1,0 +1,129 @@
+"""``/v2/baskets/users``: the basket over HTTP."""
+
+from typing import Any
+
+from flask import Response, request
+
+from jay import db, web
+from jay.answers import answer
+from jay.auth.guards import current_user, require_partner, require_user
+from jay.baskets import schemas, service
+from jay.baskets.models import Basket
+from jay.errors import (
+    CartFull,
+    NotInBasket,
+    NotShoppable,
+    OrderLimit,
+    OutOfStock,
+    PreconditionFailed,
+    ProductNotFound,
+    SavedFull,
+)
+from jay.versions import BASKET_API
+
+blp = web.Blueprint("baskets", __name__, api=BASKET_API, guards=(require_partner, require_user))
+blp.description = "A user's basket: cart, saved list and the products in checkout."
+
+_USER = "/baskets/users/<userId>"
+# A product id may hold slashes, percent-encoded or not: they arrive alike.
+_PRODUCT = f"{_USER}/products/<path:productId>"
+
+
+def basket_answer(basket: Basket) -> Response:
+    """Answer with a basket and its entity tag."""
+    return answer(basket.view(), etag=basket.etag)
+
+
+def if_match() -> service.Precondition | None:
+    """Return what the request's ``If-Match`` asks for (RFC 9110 section 13.1.1)."""
+    tags = request.if_match
+    if not tags:
+        return None
+    # Strong comparison: a weak tag never matches (RFC 9110 section 8.8.3.2).
+    return {"*"} if tags.star_tag else tags.as_set()
+
+
+@blp.route(_USER, methods=["GET"])
+@blp.response(200, schemas.BasketSchema)
+@blp.alt_response(304, description="The basket has not changed since the If-None-Match version.")
+def get_basket(userId: str) -> Response:  # noqa: N803, ARG001 - the contract's name
+    """Get the basket; an empty one when there is none."""
+    with db.reading() as connection:
+        basket = service.read(connection, current_user(), now=web.clock()())
+    return basket_answer(basket)
+
+
+@blp.route(_USER, methods=["DELETE"])
+@blp.response(200, schemas.BasketSchema)
+@blp.errors(PreconditionFailed)
+def delete_basket(userId: str) -> Response:  # noqa: N803, ARG001
+    """Delete the basket and end all credentials that transfers gave for it."""
+    now = web.clock()()
+    with db.transaction() as connection:
+        basket = service.delete_basket(connection, current_user(), now=now, if_match=if_match())
+    return basket_answer(basket)
+
+
+@blp.route(_PRODUCT, methods=["POST"])
+@blp.arguments(schemas.AssignSchema, required=False)
+@blp.response(200, schemas.BasketSchema)
+@blp.errors(
+    ProductNotFound, NotShoppable, OutOfStock, OrderLimit, CartFull, SavedFull, PreconditionFailed
+)
+def assign_product(body: dict[str, int], userId: str, productId: str) -> Response:  # noqa: N803, ARG001
+    """Assign a product: a count puts it in the cart, 0 saves it, -1 removes it."""
+    now = web.clock()()
+    with db.transaction() as connection:
+        basket = service.assign(
+            connection, current_user(), productId, now=now, if_match=if_match(), **body
+        )
+    return basket_answer(basket)
+
+
+@blp.route(_PRODUCT, methods=["PATCH"])
+@blp.arguments(schemas.UpdateSchema, required=False)
+@blp.response(200, schemas.BasketSchema)
+@blp.errors(
+    NotInBasket,
+    ProductNotFound,
+    NotShoppable,
+    OutOfStock,
+    OrderLimit,
+    CartFull,
+    SavedFull,
+    PreconditionFailed,
+)
+def update_product(body: dict[str, int | None], userId: str, productId: str) -> Response:  # noqa: N803, ARG001
+    """Update a product that is in the basket; a count of null changes nothing."""
+    now = web.clock()()
+    with db.transaction() as connection:
+        basket = service.change(
+            connection,
+            current_user(),
+            productId,
+            count=body["count"],
+            now=now,
+            if_match=if_match(),
+        )
+    return basket_answer(basket)
+
+
+@blp.route(_PRODUCT, methods=["DELETE"])
+@blp.response(200, schemas.BasketSchema)
+@blp.errors(NotInBasket, PreconditionFailed)
+def remove_product(userId: str, productId: str) -> Response:  # noqa: N803, ARG001
+    """Remove a product from the cart and the saved list."""
+    now = web.clock()()
+    with db.transaction() as connection:
+        basket = service.remove(connection, current_user(), productId, now=now, if_match=if_match())
+    return basket_answer(basket)
+
+
+@blp.route("/baskets/products/details", methods=["POST"])
+@blp.array_argument(schemas.product_id_list())
+@blp.response(200, schemas.DetailsSchema)
+def product_details(body: list[str]) -> Any:
+    """Get up to 50 products in full, in the order of the request."""
+    with db.reading() as connection:
+        found = service.details(connection, body)
+    return answer({"products": [schemas.details_view(*product) for product in found]})

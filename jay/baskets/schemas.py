@@ -1,0 +1,184 @@
+"""Wire shapes of the basket."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from jay.baskets.models import MAX_COUNT, REMOVE
+from jay.products.models import Product
+from jay.schema import Int, Schema, Text
+
+MAX_PRODUCT_ID = 500
+MAX_DETAILS = 50
+
+
+class EntrySchema(Schema):
+    """A product in a list of the basket."""
+
+    product_id = ma.fields.String(required=True, metadata={"example": "demo-shop/de-DE/MUG-1"})
+    count = ma.fields.Integer(required=True, metadata={"example": 1})
+
+
+class BasketSchema(Schema):
+    """The basket with its three lists."""
+
+    expires = ma.fields.String(required=True, metadata={"example": "2025-06-29T08:12:34Z"})
+    last_changed = ma.fields.String(required=True, metadata={"example": "2025-06-04T12:34:56Z"})
+    cart = ma.fields.List(ma.fields.Nested(EntrySchema), required=True)
+    saved = ma.fields.List(ma.fields.Nested(EntrySchema), required=True)
+    checkout = ma.fields.List(ma.fields.Nested(EntrySchema), required=True)
+
+
+class AssignSchema(Schema):
+    """How many: a count puts the product in the cart, 0 saves it, -1 removes it."""
+
+    count = Int(REMOVE, MAX_COUNT, load_default=1, metadata={"example": 1})
+
+
+class UpdateSchema(Schema):
+    """How many; null or absent changes nothing."""
+
+    count = Int(REMOVE, MAX_COUNT, load_default=None, allow_none=True, metadata={"example": 2})
+
+
+def product_id_list() -> ma.fields.List[str]:
+    """Build the body of the details request: an array of product ids."""
+    return ma.fields.List(
+        Text(
+            validate=ma.validate.Length(1, MAX_PRODUCT_ID),
+            metadata={"example": "demo-shop/de-DE/MUG-1"},
+        ),
+        validate=ma.validate.Length(1, MAX_DETAILS),
+    )
+
+
+class ImageSchema(Schema):
+    """A picture."""
+
+    url = ma.fields.String(required=True)
+    copyright_text = ma.fields.String(allow_none=True)
+
+
+class VariantDetailsSchema(Schema):
+    """A variant of the product."""
+
+    product_id = ma.fields.String(required=True)
+    type = ma.fields.String(allow_none=True, metadata={"example": "size"})
+    value = ma.fields.String(metadata={"example": "M"})
+    price = ma.fields.Integer(allow_none=True)
+    org_price = ma.fields.Integer(allow_none=True)
+    current_stock_count = ma.fields.Integer(allow_none=True)
+
+
+class ProductDetailsSchema(Schema):
+    """A product as it is sold now; of an unknown one, only id and a stock of -1."""
+
+    product_id = ma.fields.String(required=True)
+    current_stock_count = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "null: without limit; negative: not available any more."},
+    )
+    count = ma.fields.Integer(metadata={"example": 1})
+    variant = ma.fields.String()
+    main_product_identifier = ma.fields.String()
+    shop_source = ma.fields.String(metadata={"example": "demo-shop"})
+    slug = ma.fields.String()
+    name = ma.fields.String()
+    brand = ma.fields.Raw(allow_none=True)
+    sub_line = ma.fields.String(allow_none=True)
+    description = ma.fields.String(allow_none=True)
+    gender = ma.fields.Raw(allow_none=True)
+    material = ma.fields.String(allow_none=True)
+    colour = ma.fields.String(allow_none=True)
+    colour_code = ma.fields.Integer(allow_none=True)
+    fit = ma.fields.String(allow_none=True)
+    url = ma.fields.String(allow_none=True)
+    url_label = ma.fields.String(allow_none=True)
+    url_note = ma.fields.String(allow_none=True)
+    url_image_url = ma.fields.String(allow_none=True)
+    images = ma.fields.List(ma.fields.Nested(ImageSchema))
+    price = ma.fields.Integer(allow_none=True, metadata={"description": "Minor units."})
+    org_price = ma.fields.Integer(allow_none=True, metadata={"description": "Minor units."})
+    currency = ma.fields.String(metadata={"example": "EUR"})
+    vat = ma.fields.Float(metadata={"description": "Percent."})
+    not_shoppable = ma.fields.Boolean()
+    out_of_stock = ma.fields.Boolean()
+    lang = ma.fields.String(metadata={"example": "de"})
+    country = ma.fields.String(metadata={"example": "DE"})
+    variants = ma.fields.List(ma.fields.Nested(VariantDetailsSchema))
+
+
+class DetailsSchema(Schema):
+    """The asked products, in the asked order."""
+
+    products = ma.fields.List(ma.fields.Nested(ProductDetailsSchema), required=True)
+
+
+UNKNOWN_STOCK = -1
+
+_DESCRIPTIVE = (
+    "brand",
+    "subLine",
+    "description",
+    "gender",
+    "material",
+    "colour",
+    "colourCode",
+    "fit",
+    "url",
+    "urlLabel",
+    "urlNote",
+    "urlImageUrl",
+)
+
+
+def details_view(
+    identifier: str, product: Product | None, variants: list[Product]
+) -> dict[str, Any]:
+    """Write a product as ``ProductDetailsSchema`` has it."""
+    if product is None:
+        return {"productId": identifier, "currentStockCount": UNKNOWN_STOCK}
+    described = product.description
+    return {
+        "productId": product.id,
+        # Sold out is 0 here, whatever the merchant counts: below 0 means gone (contract).
+        "currentStockCount": _stock(product),
+        "count": 1,
+        "variant": product.variant_value or "",
+        "mainProductIdentifier": product.main_id or product.id,
+        "shopSource": product.merchant,
+        "slug": slug(product.name),
+        "name": product.name,
+        **{field: described.get(field) for field in _DESCRIPTIVE},
+        "images": described.get("images") or [],
+        "price": product.price,
+        "orgPrice": product.org_price,
+        "currency": product.currency,
+        "vat": product.vat,
+        "notShoppable": product.not_shoppable,
+        "outOfStock": product.out_of_stock,
+        "lang": product.lang,
+        "country": product.country,
+        "variants": [
+            {
+                "productId": variant.id,
+                "type": variant.variant_type,
+                "value": variant.variant_value or "",
+                "price": variant.price,
+                "orgPrice": variant.org_price,
+                "currentStockCount": _stock(variant),
+            }
+            for variant in variants
+        ],
+    }
+
+
+def _stock(product: Product) -> int | None:
+    return None if product.stock_count is None else max(0, product.stock_count)
+
+
+def slug(name: str) -> str:
+    """Write a name as a part of an address: letters, digits and hyphens, in lower case."""
+    words = "".join(character if character.isalnum() else " " for character in name.lower())
+    return "-".join(words.split())

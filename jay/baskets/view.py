@@ -1,0 +1,167 @@
+"""What pages show of a basket: lines and totals with today's prices, ready to print."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from jay import i18n
+from jay.auth.service import merchant_by_id
+from jay.baskets.models import Basket, Entry
+from jay.baskets.totals import MixedCurrencies, totals
+from jay.pages import gettext as _
+from jay.pages import language, local_path
+from jay.products import service as catalogue
+from jay.products.models import Product
+
+LOW_STOCK = 3
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to tell about a line: its price changed, few are left, none is left, it is gone."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A product in a list of the basket, as pages print it."""
+
+    id: str
+    name: str
+    variant: str
+    brand: str
+    image: str | None
+    count: int
+    price: str
+    line_price: str
+    org_price: str | None
+    notes: list[Note] = field(default_factory=list)
+    buyable: bool = True
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The totals of the cart, as pages print them."""
+
+    items: int
+    goods: str | None = None
+    shipping: str | None = None
+    merchants: int = 0
+    total: str | None = None
+    tax: str | None = None
+    notice: str | None = None
+
+
+@dataclass(frozen=True)
+class BasketView:
+    """The whole basket, as pages print it."""
+
+    cart: list[Line]
+    saved: list[Line]
+    totals: Sums | None
+
+
+def view(connection: Connection, basket: Basket | None) -> BasketView:
+    """Look the products up, with one query, and write everything in the page's language."""
+    if basket is None:
+        return BasketView([], [], None)
+    entries = [*basket.cart, *basket.saved]
+    found = catalogue.find_many(connection, [entry.product_id for entry in entries])
+    return BasketView(
+        [_line(entry, found.get(entry.product_id)) for entry in basket.cart],
+        [_line(entry, found.get(entry.product_id)) for entry in basket.saved],
+        _sums(connection, basket.cart, found),
+    )
+
+
+def price_text(product: Product) -> str:
+    """Write a product's price; nothing when it has none."""
+    if product.price is None:
+        return ""
+    return i18n.money(product.price, product.currency, language())
+
+
+def org_price_text(product: Product) -> str | None:
+    """Write the price that a product had before, where it is reduced."""
+    if product.price is None or product.org_price is None or product.org_price <= product.price:
+        return None
+    return i18n.money(product.org_price, product.currency, language())
+
+
+def _line(entry: Entry, product: Product | None) -> Line:
+    if product is None:
+        note = Note("gone", _("No longer available"))
+        name = _("This product is gone")
+        return Line(entry.product_id, name, "", "", None, entry.count, "", "", None, [note], False)
+    return Line(
+        id=product.id,
+        name=product.name,
+        variant=product.variant_value or "",
+        brand=product.brand_name,
+        image=local_path(product.image_url),
+        count=entry.count,
+        price=price_text(product),
+        line_price=_line_price(product, entry.count),
+        org_price=org_price_text(product),
+        notes=list(_notes(entry, product)),
+        buyable=product.buyable,
+    )
+
+
+def _line_price(product: Product, count: int) -> str:
+    if product.price is None:
+        return ""
+    return i18n.money(product.price * max(count, 1), product.currency, language())
+
+
+def _notes(entry: Entry, product: Product) -> Iterable[Note]:
+    if product.not_shoppable or product.price is None:
+        yield Note("soldout", _("Can't be bought at the moment"))
+    elif product.out_of_stock:
+        yield Note("soldout", _("Sold out"))
+    elif product.stock_count is not None and (
+        product.stock_count <= LOW_STOCK or product.stock_count < entry.count
+    ):
+        yield Note("low", _("Only %(n)s left", n=product.stock_count))
+    if entry.price is not None and (entry.price, entry.currency) != (
+        product.price,
+        product.currency,
+    ):
+        before = i18n.money(entry.price, entry.currency or product.currency, language())
+        yield Note("price", _("Price changed: it was %(price)s", price=before))
+
+
+def _sums(connection: Connection, cart: list[Entry], found: dict[str, Product]) -> Sums | None:
+    items = sum(entry.count for entry in cart)
+    if not items:
+        return None
+    positions = [
+        (found[entry.product_id], entry.count)
+        for entry in cart
+        if entry.product_id in found and found[entry.product_id].buyable
+    ]
+    merchants = {
+        identifier: merchant_by_id(connection, identifier)
+        for identifier in {product.merchant_id for product, _ in positions}
+    }
+    try:
+        sums = totals(positions, merchants)
+    except MixedCurrencies:
+        notice = _("Your basket has prices in different currencies, so there is no total.")
+        return Sums(items, notice=notice)
+    if sums is None:
+        return Sums(items, notice=_("Nothing in your basket can be bought at the moment."))
+    return Sums(
+        items=items,
+        goods=i18n.money(sums.goods, sums.currency, language()),
+        shipping=i18n.money(sums.shipping, sums.currency, language()),
+        merchants=sums.merchants,
+        total=i18n.money(sums.total, sums.currency, language()),
+        tax=i18n.money(sums.tax, sums.currency, language()),
+        notice=_("Without the products that can't be bought at the moment.")
+        if len(positions) < len(cart)
+        else None,
+    )

@@ -1,0 +1,147 @@
+"""One frozen, typed settings object from the environment; all problems are reported at once."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+SECRET_BYTES = 32
+SUPPORTED_DATABASES = ("sqlite", "postgresql+psycopg")
+
+
+class ConfigError(Exception):
+    """The environment can't be used; the message names every problem."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a deployment decides. ``README.md`` has the table of the variables."""
+
+    database_url: str
+    data_dir: Path
+    public_url: str
+    secret_key: str
+    demo: bool
+    port: int
+    workers: int
+    threads: int
+    trusted_proxies: int
+
+    @property
+    def https(self) -> bool:
+        """Whether people reach the service over https: decides about ``Secure`` cookies."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def public_host(self) -> str:
+        """Host and port of the public URL, as shown to people."""
+        return urlsplit(self.public_url).netloc
+
+    @property
+    def bind_host(self) -> str:
+        """The address to listen on: loopback, unless the public URL names another host."""
+        if urlsplit(self.public_url).hostname in {"127.0.0.1", "localhost"}:
+            return "127.0.0.1"
+        return "0.0.0.0"  # noqa: S104 - the operator asked for it by naming a public host
+
+
+def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    :param environ: instead of the process environment; for tests.
+    :raises ConfigError: with every problem in one message.
+    """
+    env = FileAwareEnv(eager=False, strip_whitespace=True)
+    if environ is not None:
+        env._environ = dict(environ)
+    # An empty variable is what `X= make run` means: not set.
+    demo = env.bool("JAY_DEMO", False)
+    port = env.int("PORT", 8000, validate=validate.Range(min=0, max=65535))
+    data_dir = Path(env.str("JAY_DATA_DIR", "var")).absolute()
+    database_url = env.str("JAY_DATABASE_URL", "", validate=_database_url)
+    public_url = env.str("JAY_PUBLIC_URL", "", validate=_public_url)
+    secret_key = env.str("JAY_SECRET_KEY", "", validate=_secret)
+    workers = env.int("WEB_CONCURRENCY", 2, validate=validate.Range(min=1, max=512))
+    threads = env.int("JAY_THREADS", 4, validate=validate.Range(min=1, max=512))
+    trusted_proxies = env.int("JAY_TRUSTED_PROXIES", 0, validate=validate.Range(min=0, max=10))
+    problems = _problems(env)
+    if database_url and not secret_key and not database_url.startswith("sqlite"):
+        problems.append(
+            "JAY_SECRET_KEY: must be set with a server database, the same for every process"
+            " (python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one)"
+        )
+    if problems:
+        raise ConfigError("Cannot start: " + "; ".join(problems))
+    return Settings(
+        database_url=database_url or f"sqlite:///{data_dir / 'jay.sqlite3'}",
+        data_dir=data_dir,
+        public_url=(public_url or f"http://127.0.0.1:{port}").rstrip("/"),
+        secret_key=secret_key or _own_secret(data_dir),
+        demo=demo,
+        port=port,
+        workers=workers,
+        threads=threads,
+        trusted_proxies=trusted_proxies,
+    )
+
+
+def _problems(env: FileAwareEnv) -> list[str]:
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        by_name = cast("Mapping[str, list[str]]", error.error_messages)
+        return [f"{name}: {' '.join(texts)}" for name, texts in by_name.items()]
+    return []
+
+
+def _database_url(value: str) -> None:
+    if not value:
+        return
+    try:
+        driver = make_url(value).drivername
+    except ArgumentError:
+        raise ValidationError("is not an SQLAlchemy URL") from None
+    if driver not in SUPPORTED_DATABASES:
+        raise ValidationError(f"must begin with one of {', '.join(SUPPORTED_DATABASES)}")
+
+
+def _public_url(value: str) -> None:
+    if not value:
+        return
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValidationError("must be an http or https URL")
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+        raise ValidationError("must be an origin, without path, query or user name")
+
+
+def _secret(value: str) -> None:
+    if value and len(value.encode()) < SECRET_BYTES:
+        raise ValidationError(f"is shorter than {SECRET_BYTES} bytes")
+    if value and len(set(value)) < 10:
+        raise ValidationError("looks like an example: choose a random one")
+
+
+def _own_secret(data_dir: Path) -> str:
+    """Return this machine's own secret, made at first start and readable by its owner alone."""
+    path = data_dir / "secret-key"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = data_dir / f"secret-key.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(SECRET_BYTES))
+        try:
+            # A link fails where the name is taken: of two first starts at once, one wins.
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,201 @@
+"""Engine, metadata, ``transaction()`` and ``reading()``.
+
+Only routes, pages and commands open transactions; services get the connection handed in and never
+commit, so that they compose.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from flask import current_app
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.types import TypeDecorator
+
+from jay.errors import Busy
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+LOCK_WAIT_SECONDS = 5
+"""How long a writer waits for another one before the request is answered with 503."""
+
+# PostgreSQL's SQLSTATEs for "try again": serialization failure, deadlock, lock not available,
+# query cancelled by a timeout, too many connections, shutting down, starting up.
+TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57014", "53300", "57P01", "57P02", "57P03")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC: ``timestamptz`` on PostgreSQL, sortable text on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Accept aware moments only: a naive one would mean something else on each machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment must know its time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment in UTC, whatever zone the session of the server is in."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """The one way to the database: short transactions for writing, single statements for reading.
+
+    :param url: SQLAlchemy URL, ``sqlite:///...`` or ``postgresql+psycopg://...``.
+    :param pool_size: as many connections as the process has threads.
+    """
+
+    def __init__(self, url: str, pool_size: int = 4) -> None:
+        self.url = make_url(url)
+        json_codec: dict[str, Callable[[Any], Any]] = {
+            "json_serializer": lambda value: orjson.dumps(value).decode(),
+            "json_deserializer": orjson.loads,
+        }
+        if self.url.get_backend_name() == "sqlite":
+            self.engine = create_engine(
+                self.url, **json_codec, connect_args={"check_same_thread": False}
+            )
+            event.listen(self.engine, "connect", _set_up_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+            self._readers = self.engine
+            # SQLite has one writer. Threads queue here instead of in its busy-wait, which is
+            # unfair and burns the processor; other processes are met by busy_timeout.
+            self._gate: threading.Lock | None = threading.Lock()
+        else:
+            self.engine = create_engine(
+                self.url,
+                **json_codec,
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_timeout=LOCK_WAIT_SECONDS,
+                connect_args={
+                    "connect_timeout": LOCK_WAIT_SECONDS,
+                    "options": f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c timezone=UTC",
+                },
+            )
+            # Reading needs no BEGIN and COMMIT: that halves the round trips.
+            self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._gate = None
+        self._writers: Engine = self.engine.execution_options(jay_writes=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction that commits at the end of the block and rolls back on an error.
+
+        :raises Busy: the database can't be reached or another writer held its lock too long.
+        """
+        with _busy_if_unavailable(), self._turn(), self._writers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a connection for reading; each statement sees what is committed by then.
+
+        :raises Busy: the database can't be reached.
+        """
+        with _busy_if_unavailable(), self._readers.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._gate is None:
+            with nullcontext():
+                yield
+            return
+        if not self._gate.acquire(timeout=LOCK_WAIT_SECONDS):
+            raise Busy
+        try:
+            yield
+        finally:
+            self._gate.release()
+
+
+def init_app(app: Any, database: Database) -> None:
+    """Make the database known to ``transaction()`` and ``reading()`` of this app."""
+    app.extensions["jay.db"] = database
+
+
+def database() -> Database:
+    """Return the current app's database."""
+    found: Database = current_app.extensions["jay.db"]
+    return found
+
+
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """Open a transaction on the current app's database."""
+    with database().transaction() as connection:
+        yield connection
+
+
+@contextmanager
+def reading() -> Iterator[Connection]:
+    """Open a connection for reading on the current app's database."""
+    with database().reading() as connection:
+        yield connection
+
+
+@contextmanager
+def _busy_if_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise Busy from error
+    except DBAPIError as error:
+        if _is_transient(error):
+            raise Busy from error
+        raise
+
+
+def _is_transient(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate is not None:
+        return sqlstate in TRANSIENT_SQLSTATES
+    if error.connection_invalidated:
+        return True
+    # Without a SQLSTATE: no connection could be made, or SQLite says that it is locked.
+    text = str(error.orig).lower()
+    return isinstance(error, InterfaceError) or (
+        isinstance(error, OperationalError)
+        and any(word in text for word in ("locked", "connection", "timeout"))
+    )
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    # BEGIN is ours to say (see below), so the driver must not say it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # NORMAL in WAL mode survives a killed process; only a power cut may lose the last commits.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the write lock at once: upgrading a read lock later fails instead of waiting.
+    # A reader begins nothing: each statement of it is a transaction of its own.
+    if connection.get_execution_options().get("jay_writes"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

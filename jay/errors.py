@@ -1,0 +1,347 @@
+"""The error family: each class knows its HTTP status, its number and its constant.
+
+The sentence that a client reads is the class's docstring. Codes never change their meaning once
+they are published; ``/docs/errors`` lists them all.
+
+    JayError
+    ├── RequestError      1001-1099  the request itself
+    ├── AuthError         1100-1199  who is asking
+    ├── BasketError       2001-2099  rules of the basket
+    ├── TransferError     2100-2199  rules of the transfer
+    ├── CatalogueError    2200-2299  rules of the product feed
+    ├── UpstreamError     3001-3999  someone we depend on
+    └── ServiceError      4001-4999  this service
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+
+class JayError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[int] = 0
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, message: str | None = None, *, details: Any = None) -> None:
+        self.message = message or self.sentence()
+        self.details = self.constant() if details is None else details
+        super().__init__(self.message)
+
+    @classmethod
+    def sentence(cls) -> str:
+        """Return the sentence that clients read: the docstring's first paragraph on one line."""
+        return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+
+    @classmethod
+    def constant(cls) -> str:
+        """Return the constant for ``error.details``: ``CartFull`` gives ``CART_FULL``."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).upper()
+
+
+class RequestError(JayError):
+    """The request can't be understood."""
+
+
+class MalformedRequest(RequestError):
+    """The request is not well-formed: its body must be valid JSON in UTF-8."""
+
+    status, code = 400, 1002
+
+
+class ValidationFailed(RequestError):
+    """The request has fields that are missing, unknown or of the wrong shape."""
+
+    status, code = 422, 1003
+
+
+class VersionUnknown(RequestError):
+    """There is no such version of this API; the details list the supported ones."""
+
+    status, code = 400, 1004
+
+
+class RouteNotFound(RequestError):
+    """There is nothing at this address."""
+
+    status, code = 404, 1005
+
+
+class MethodNotAllowed(RequestError):
+    """This address does not know this method; the Allow header lists those that it knows."""
+
+    status, code = 405, 1006
+
+
+class PayloadTooLarge(RequestError):
+    """The request body is larger than 1 MiB."""
+
+    status, code = 413, 1007
+
+
+class UnsupportedMediaType(RequestError):
+    """The request body must be sent as application/json."""
+
+    status, code = 415, 1008
+
+
+class TooManyRequests(RequestError):
+    """Too many requests: please wait as long as the Retry-After header says."""
+
+    status, code = 429, 1009
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "60"}
+
+
+class PreconditionFailed(RequestError):
+    """The basket has changed since the version that If-Match names; nothing was changed."""
+
+    status, code = 412, 1010
+
+
+class FormOutdated(RequestError):
+    """The form is from another session: please load the page again."""
+
+    status, code = 403, 1012
+
+
+class HttpError(RequestError):
+    """The request was refused on the level of HTTP."""
+
+    # Any other status that the HTTP layer answers by itself, such as 414 or 431.
+    status, code = 400, 1011
+
+
+class AuthError(JayError):
+    """The request could not be authenticated."""
+
+    status = 401
+
+
+class ApiKeyMissing(AuthError):
+    """The X-API-Key header is missing."""
+
+    code = 1101
+
+
+class ApiKeyUnknown(AuthError):
+    """The X-API-Key header holds no key of this service."""
+
+    code = 1102
+
+
+class ApiKeyRevoked(AuthError):
+    """This API key has been revoked."""
+
+    code = 1103
+
+
+class ApiKeyForAnotherApi(AuthError):
+    """This API key is meant for the other API: basket and product data have keys of their own."""
+
+    status, code = 403, 1104
+
+
+class TokenError(AuthError):
+    """The bearer token was refused (RFC 6750)."""
+
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class TokenMissing(TokenError):
+    """The Authorization header must carry a bearer token."""
+
+    code = 1111
+
+
+class TokenMalformed(TokenError):
+    """The bearer token is not a signed JSON Web Token."""
+
+    code = 1112
+
+
+class TokenExpired(TokenError):
+    """The bearer token has expired."""
+
+    code = 1113
+
+
+class TokenUnsigned(TokenError):
+    """The bearer token is not signed: the algorithm "none" is never accepted."""
+
+    code = 1114
+
+
+class TokenAlgorithmRefused(TokenError):
+    """The bearer token is signed with an algorithm that this partner has not registered."""
+
+    code = 1115
+
+
+class TokenKeyUnknown(TokenError):
+    """The bearer token names a key that this partner has not registered."""
+
+    code = 1116
+
+
+class TokenSignatureInvalid(TokenError):
+    """The signature of the bearer token does not match any key of this partner."""
+
+    code = 1117
+
+
+class TokenClaimsInvalid(TokenError):
+    """A claim of the bearer token is missing or not what was agreed with this partner."""
+
+    code = 1118
+
+
+class TokenOfAnotherPartner(TokenError):
+    """The bearer token was issued for another partner than the one of the API key."""
+
+    code = 1119
+
+
+class TokenRevoked(TokenError):
+    """The basket that this token was given for has been deleted."""
+
+    code = 1120
+
+
+class NotYourBasket(AuthError):
+    """The user id in the address is not the one of the bearer token."""
+
+    status, code = 403, 1121
+
+
+class BasketError(JayError):
+    """A rule of the basket."""
+
+    status = 409
+
+
+class ProductNotFound(BasketError):
+    """There is no product with this id."""
+
+    status, code = 404, 2001
+
+
+class NotInBasket(BasketError):
+    """The product is neither in the cart nor in the saved list."""
+
+    status, code = 404, 2002
+
+
+class NotShoppable(BasketError):
+    """This product can't be bought, only saved."""
+
+    code = 2003
+
+
+class OutOfStock(BasketError):
+    """This product is out of stock; it can be saved for later."""
+
+    code = 2004
+
+
+class OrderLimit(BasketError):
+    """The count is above the largest one that the merchant accepts in an order."""
+
+    code = 2005
+
+
+class CartFull(BasketError):
+    """The cart already holds 20 products."""
+
+    code = 2006
+
+
+class SavedFull(BasketError):
+    """The saved list already holds 200 products."""
+
+    code = 2007
+
+
+class TransferError(JayError):
+    """A rule of the transfer."""
+
+
+class TransferUnknown(TransferError):
+    """There is no transfer with this token."""
+
+    status, code = 404, 2101
+
+
+class TransferExpired(TransferError):
+    """The transfer was not finished within its 60 seconds."""
+
+    status, code = 410, 2102
+
+
+class TransferClaimed(TransferError):
+    """The basket has already been taken over by another device."""
+
+    status, code = 409, 2103
+
+
+class TransferCancelled(TransferError):
+    """The transfer was cancelled, usually by a newer one of the same basket."""
+
+    status, code = 410, 2104
+
+
+class TransferUrlRefused(TransferError):
+    """The web shop URL is not on an origin that the partner has registered."""
+
+    status, code = 422, 2105
+
+
+class CatalogueError(JayError):
+    """A rule of the product feed."""
+
+    status = 409
+
+
+class SkuTaken(CatalogueError):
+    """A variant's SKU repeats within the product or belongs to another product."""
+
+    code = 2201
+
+
+class UpstreamError(JayError):
+    """A service that this one depends on."""
+
+    status = 503
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+
+class KeySetUnavailable(UpstreamError):
+    """The partner's key set (JWKS) can't be loaded at the moment."""
+
+    code = 3001
+
+
+class ServiceError(JayError):
+    """This service has a problem."""
+
+
+class InternalError(ServiceError):
+    """Something went wrong here; the request id helps the operator to find it."""
+
+    status, code = 500, 4001
+
+
+class Busy(ServiceError):
+    """The database is busy or unreachable at the moment; nothing was changed."""
+
+    status, code = 503, 4002
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+def all_errors(family: type[JayError] = JayError) -> Iterator[type[JayError]]:
+    """Yield every error that can be answered, in the order of the tree."""
+    for cls in family.__subclasses__():
+        if cls.code:
+            yield cls
+        yield from all_errors(cls)

@@ -1,0 +1,1 @@
+"""A new guest basket, or one that is taken over: ``/v2/baskets/guests``."""

@@ -1,0 +1,52 @@
+"""Languages: texts through gettext, money and names through Babel.
+
+A language is one file, ``translations/<code>.po``; English is what the code says.
+"""
+
+import gettext
+import io
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from babel import Locale
+from babel.core import negotiate_locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_currency, get_currency_precision
+
+SOURCE_LANGUAGE = "en"
+_FOLDER = Path(__file__).parent / "translations"
+
+
+@cache
+def languages() -> tuple[tuple[str, str], ...]:
+    """Return code and own name of each language that the pages speak."""
+    codes = sorted({SOURCE_LANGUAGE, *(path.stem for path in _FOLDER.glob("*.po"))})
+    return tuple((code, (Locale(code).get_display_name() or code).capitalize()) for code in codes)
+
+
+@cache
+def texts(lang: str) -> gettext.NullTranslations:
+    """Return the texts of a language. The ``.po`` file is read as it is: nothing to compile."""
+    path = _FOLDER / f"{lang}.po"
+    if not path.exists():
+        return gettext.NullTranslations()
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=lang)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def choose(wanted: Iterable[str]) -> str:
+    """Return the first wanted language that the pages speak, English when there is none."""
+    return negotiate_locale(wanted, [code for code, _ in languages()], sep="-") or SOURCE_LANGUAGE
+
+
+def money(amount: int, currency: str, lang: str) -> str:
+    """Write an amount in minor units as people read it: 2799, EUR, de gives ``27,99 €``."""
+    value = Decimal(amount).scaleb(-get_currency_precision(currency))
+    return format_currency(value, currency, locale=lang)

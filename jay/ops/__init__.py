@@ -1,0 +1,1 @@
+"""What the operator needs: demo data, health, documentation."""

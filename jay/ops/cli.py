@@ -1,0 +1,42 @@
+"""``flask db`` and ``flask demo``."""
+
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+import click
+from flask.cli import AppGroup
+
+from jay import db, web
+from jay.ops import demo
+
+db_cli = AppGroup("db", help="The database.")
+demo_cli = AppGroup("demo", help="Demo data, for trying the product out.")
+
+
+def alembic_config(url: str) -> alembic.config.Config:
+    """Return the configuration of Alembic for a database URL."""
+    config = alembic.config.Config()
+    folder = Path(__file__).parents[2] / "migrations"
+    config.set_main_option("script_location", str(folder))
+    config.attributes["url"] = url
+    return config
+
+
+@db_cli.command("upgrade")
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Bring the database to the newest schema (or to REVISION). Run it before each new release."""
+    web.settings().data_dir.mkdir(parents=True, exist_ok=True)
+    url = db.database().url.render_as_string(hide_password=False)
+    alembic.command.upgrade(alembic_config(url), revision)
+
+
+@demo_cli.command("load")
+def load() -> None:
+    """Load the demo partner, merchant and products, and print what to try."""
+    if not web.settings().demo:
+        raise click.ClickException("Demo data is for demo mode: set JAY_DEMO=1, or use `make run`.")
+    with db.transaction() as connection:
+        demo.load(connection, public_url=web.settings().public_url, now=web.clock()())
+    click.echo(demo.welcome(web.settings()))

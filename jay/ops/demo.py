@@ -1,0 +1,149 @@
+"""Demo data: a partner with a kiosk, a merchant, and 24 products in German and in English."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, select, update
+
+from jay.auth import service as auth
+from jay.config import Settings
+from jay.ops.demo_catalogue import PRODUCTS, Product, Shipping, Texts, Variant
+from jay.products import service as catalogue
+from jay.products.models import products
+
+PARTNER, PARTNER_KEY = "demo", "demo-basket-key"
+MERCHANT, MERCHANT_KEY = "demo-shop", "demo-shop-key"
+LOCALES = (("de", "DE", "EUR"), ("en", "GB", "GBP"))
+
+
+def load(connection: Connection, *, public_url: str, now: datetime) -> None:
+    """Load the demo data where it is missing; what was changed since stays changed."""
+    if auth.partner_id(connection, PARTNER) is None:
+        partner = auth.add_partner(
+            connection,
+            name=PARTNER,
+            display_name="Kino Nord",
+            # A web shop on this machine, such as the one in the README, may redeem.
+            transfer_origins=["http://127.0.0.1:9000", "http://localhost:9000"],
+            kiosk=True,
+            now=now,
+        )
+        auth.store_key(connection, PARTNER_KEY, "demo-basket", partner=partner, demo=True, now=now)
+    identifier = auth.merchant_id(connection, MERCHANT)
+    if identifier is not None:
+        _move_pictures(connection, identifier, public_url)
+        return
+    identifier = auth.add_merchant(
+        connection, name=MERCHANT, lang="de", country="DE", currency="EUR", now=now
+    )
+    auth.store_key(connection, MERCHANT_KEY, "demo-shop", merchant=identifier, demo=True, now=now)
+    merchant = auth.merchant_by_id(connection, identifier)
+    for lang, country, currency in LOCALES:
+        for product in PRODUCTS:
+            catalogue.put_product(
+                connection,
+                merchant,
+                now=now,
+                lang=lang,
+                country=country,
+                **_in_locale(product, lang, currency, public_url),
+            )
+
+
+def _in_locale(product: Product, lang: str, currency: str, public_url: str) -> dict[str, Any]:
+    german = lang == "de"
+    texts: Texts = product.de if german else product.en
+    volatile: dict[str, Any] = {
+        "stock_count": product.stock,
+        "price": product.price_eur if german else product.price_gbp,
+        "org_price": product.org_price_eur if german else product.org_price_gbp,
+        "currency": currency,
+        "vat": product.vat_de if german else product.vat_gb,
+        "shipping": _shipping(
+            product.shipping_eur if german else product.shipping_gbp, product.order_limit
+        ),
+    }
+    return {
+        "sku": product.sku,
+        "name": texts.name,
+        "not_shoppable": product.not_shoppable,
+        "variants": [_variant(variant, german=german) for variant in product.variants],
+        "volatile": volatile,
+        "description": {
+            "brand": product.brand,
+            "subLine": texts.sub_line,
+            "description": texts.description,
+            "material": texts.material,
+            "colour": texts.colour,
+            "colourCode": product.colour_code,
+            "gender": product.gender,
+            "images": [
+                {
+                    "url": f"{public_url}/static/demo/{product.slug}.svg",
+                    "copyrightText": "Jay Basket",
+                }
+            ],
+        },
+    }
+
+
+def _variant(variant: Variant, *, german: bool) -> dict[str, Any]:
+    price = variant.price_eur if german else variant.price_gbp
+    return {
+        "sku": variant.sku,
+        "type": variant.type,
+        "value": variant.value_de if german else variant.value_en,
+        "stock_count": variant.stock,
+        **({} if price is None else {"price": price}),
+    }
+
+
+def _shipping(model: Shipping, order_limit: int | None) -> dict[str, Any]:
+    return {
+        "shippingFlatRate": model.flat_rate,
+        "shippingPerItem": model.per_item,
+        "shippingScale": [{"start": step.start, "price": step.price} for step in model.scale],
+        "orderLimit": order_limit or 0,
+    }
+
+
+def _move_pictures(connection: Connection, merchant: int, public_url: str) -> None:
+    """Let the demo pictures follow the public URL, when it was changed since the first start."""
+    query = select(products.c.id, products.c.description).where(
+        products.c.merchant_id == merchant, products.c.description.is_not(None)
+    )
+    for identifier, description in connection.execute(query).all():
+        images = description.get("images") or []
+        moved = [
+            {**image, "url": public_url + urlsplit(image["url"]).path}
+            if urlsplit(image["url"]).path.startswith("/static/demo/")
+            else image
+            for image in images
+        ]
+        if moved != images:
+            connection.execute(
+                update(products)
+                .where(products.c.id == identifier)
+                .values(description={**description, "images": moved})
+            )
+
+
+def welcome(settings: Settings) -> str:
+    """Return what ``make run`` prints: addresses to open and a curl to paste."""
+    public = settings.public_url
+    product = f"{MERCHANT}/de-DE/{PRODUCTS[0].variants[0].sku}"
+    return f"""
+  Jay Basket is starting with demo data. Open
+
+    {public}/kiosk        pick products like on a TV, then scan the code
+    {public}/docs         the API documentation
+
+  or paste this, which makes a basket the way a TV app does:
+
+    curl -sS -X POST {public}/v2/baskets/guests \\
+      -H 'X-API-Key: {PARTNER_KEY}' -H 'Content-Type: application/json' \\
+      -d '{{"products": [{{"productId": "{product}"}}]}}'
+
+  Ctrl-C stops it.
+"""

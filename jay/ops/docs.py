@@ -1,0 +1,52 @@
+"""``/docs``: the API documentation in the browser, and the error table."""
+
+from pathlib import Path
+
+import flask_swagger_ui
+from flask import Blueprint, Response, redirect, render_template, send_from_directory, url_for
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from jay.errors import all_errors
+from jay.pages import page
+from jay.versions import APIS
+
+blp = Blueprint("docs", __name__)
+
+# The package brings the files of Swagger UI along: nothing is loaded from another host.
+_ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
+
+# Swagger UI sets style attributes and draws its icons from data: URLs.
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+
+
+@blp.get("/")
+def home() -> WerkzeugResponse:
+    """Lead a curious visitor to the documentation."""
+    return redirect(url_for(".documentation"))
+
+
+@blp.get("/docs")
+@blp.get("/docs/")
+def documentation() -> Response:
+    """Show both APIs, with examples, to read and to try out."""
+    response = Response(render_template("docs.html", apis=APIS, lang="en"))
+    response.headers["Content-Security-Policy"] = _CSP
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@blp.get("/docs/assets/<path:name>")
+def asset(name: str) -> Response:
+    """Serve a file of Swagger UI."""
+    return send_from_directory(_ASSETS, name, max_age=86400)
+
+
+@blp.get("/docs/errors")
+def errors() -> WerkzeugResponse:
+    """Show the table of all error numbers."""
+    known = sorted(all_errors(), key=lambda error: error.code)
+    return page("docs_errors.html", errors=known)

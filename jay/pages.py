@@ -1,0 +1,159 @@
+"""The house page blueprint: language, security headers, session and CSRF, once for all pages."""
+
+import hmac
+import secrets
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, Response, g, make_response, render_template, request, session
+
+from jay import i18n, web
+from jay.errors import FormOutdated, JayError, RouteNotFound
+
+SESSION_LIFETIME = timedelta(days=30)
+"""As long as the guest token that the session holds."""
+
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+)
+
+
+class PageBlueprint(Blueprint):
+    """A feature's HTML pages."""
+
+    def __init__(self, name: str, import_name: str) -> None:
+        super().__init__(name, import_name)
+        self.before_request(_choose_language)
+
+
+def init_app(app: Flask) -> None:
+    """Set up the session cookie and what templates see."""
+    settings = app.extensions["jay.settings"]
+    app.config |= {
+        "SECRET_KEY": settings.secret_key,
+        # The prefix makes browsers insist on Secure, on the path / and on this very host.
+        "SESSION_COOKIE_NAME": "__Host-jay" if settings.https else "jay",
+        "SESSION_COOKIE_SECURE": settings.https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "PERMANENT_SESSION_LIFETIME": SESSION_LIFETIME,
+        "SESSION_REFRESH_EACH_REQUEST": False,
+    }
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: i18n.texts(language()).gettext(text),
+        lambda one, many, n: i18n.texts(language()).ngettext(one, many, n),
+        newstyle=True,
+    )
+    app.context_processor(
+        lambda: {"lang": language(), "languages": i18n.languages(), "language_url": language_url}
+    )
+
+
+def language() -> str:
+    """Return the language of this request's page."""
+    if "lang" not in g:
+        _choose_language()
+    return str(g.lang)
+
+
+def gettext(text: str, **values: Any) -> str:
+    """Translate a text into the page's language and fill in the values."""
+    translated = i18n.texts(language()).gettext(text)
+    return translated % values if values else translated
+
+
+def language_url(code: str) -> str:
+    """Return the address of this page in another language."""
+    return "?" + urlencode({**request.args.to_dict(), "lang": code})
+
+
+def _choose_language() -> None:
+    # The query wins, and is remembered; else what the browser prefers.
+    asked = request.args.get("lang")
+    known = {code for code, _ in i18n.languages()}
+    if asked in known:
+        g.lang = asked
+        if request.blueprint is not None and session.get("lang") != asked:
+            session["lang"] = asked
+    elif session.get("lang") in known:
+        g.lang = session["lang"]
+    else:
+        g.lang = i18n.choose(request.accept_languages.values())
+
+
+def csrf_token() -> str:
+    """Return the token that this session's forms carry."""
+    if "csrf" not in session:
+        session["csrf"] = secrets.token_urlsafe(16)
+        session.permanent = True
+    return str(session["csrf"])
+
+
+def check_csrf() -> None:
+    """Check that a form comes from a page of this session.
+
+    :raises FormOutdated: it does not.
+    """
+    sent, expected = request.form.get("csrf", ""), session.get("csrf")
+    if expected is None or not hmac.compare_digest(sent.encode(), expected.encode()):
+        raise FormOutdated
+
+
+def browser_id() -> str:
+    """Return what this browser proves with that a claim was its own: the session's own secret."""
+    if "browser" not in session:
+        session["browser"] = secrets.token_urlsafe(16)
+        session.permanent = True
+    return str(session["browser"])
+
+
+def page(
+    template: str, *, status: int = 200, ancestors: tuple[str, ...] = (), **context: Any
+) -> Response:
+    """Render a page with the headers that every page carries.
+
+    :param ancestors: origins that may show the page in a frame; nobody when empty.
+    """
+    response = make_response(render_template(template, **context), status)
+    response.headers |= {
+        "Content-Security-Policy": _CSP.format(ancestors=" ".join(ancestors) or "'none'"),
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
+    return response
+
+
+def page_error(error: JayError) -> Response:
+    """Answer an error as pages do: what happened and what to do next."""
+    _ = gettext
+    if isinstance(error, FormOutdated):
+        title, text = _("Please try again"), _("This page was open for too long. Load it again.")
+    elif isinstance(error, RouteNotFound) or error.status == 404:
+        title, text = _("Nothing here"), _("This address leads nowhere. Check it, or scan again.")
+    elif error.status == 429:
+        title, text = _("Too many tries"), _("Please wait a minute and try again.")
+    elif error.status == 503:
+        title, text = _("One moment"), _("A lot is going on right now. Try again in a few seconds.")
+    elif error.status >= 500:
+        title, text = _("That went wrong"), _("It is our fault. Please try again in a minute.")
+    else:
+        title, text = _("That did not work"), _("Please go back and try again.")
+    response = page(
+        "error.html", status=error.status, title=title, text=text, code=error.code, partner=None
+    )
+    response.headers.extend(error.headers)
+    return response
+
+
+def local_path(url: str | None) -> str | None:
+    """Return the path of a picture on this host, None for those on others.
+
+    Pages load nothing from other hosts, so a merchant's remote picture is not shown.
+    """
+    if url is not None and url.startswith(web.settings().public_url + "/static/"):
+        return url.removeprefix(web.settings().public_url)
+    return None

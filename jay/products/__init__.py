@@ -1,0 +1,1 @@
+"""The catalogue, the shipping model and the feed: ``/v1/shops``."""

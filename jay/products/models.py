@@ -1,0 +1,129 @@
+"""The catalogue: products, their variants, and what may be bought."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from jay.db import UtcDateTime, metadata
+from jay.errors import NotShoppable, OrderLimit, OutOfStock
+from jay.products.shipping import ShippingModel
+
+# Main products and variants share one table: the feed addresses both by SKU, baskets by id.
+products = Table(
+    "products",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("merchant_id", Integer, ForeignKey("merchants.id"), nullable=False),
+    Column("sku", Text, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    # None for a main product.
+    Column("main_id", Text, ForeignKey("products.id", ondelete="CASCADE")),
+    Column("position", Integer, nullable=False, server_default=text("0")),
+    Column("variant_type", Text),
+    Column("variant_value", Text),
+    # Volatile fields. What a variant does not set, it takes from its main product; stock_set
+    # tells "without limit" (true and None) from "not set" (false).
+    Column("stock_count", Integer),
+    Column("stock_set", Boolean, nullable=False, server_default=false()),
+    Column("price", Integer),
+    Column("org_price", Integer),
+    Column("currency", Text),
+    Column("vat", Float(53)),
+    Column("shipping", JSON(none_as_null=True)),
+    # Descriptive fields, of main products only; named as on the wire.
+    Column("name", Text),
+    Column("not_shoppable", Boolean, nullable=False, server_default=false()),
+    Column("description", JSON(none_as_null=True)),
+    # A variant that its merchant no longer lists: kept, so that its id is never given away again.
+    Column("removed", Boolean, nullable=False, server_default=false()),
+    Column("created", UtcDateTime, nullable=False),
+    Column("updated", UtcDateTime, nullable=False),
+    UniqueConstraint("merchant_id", "lang", "country", "sku"),
+    Index("ix_products_main_id", "main_id", "position"),
+)
+
+
+def product_id(merchant: str, lang: str, country: str, sku: str) -> str:
+    """Build the id that clients treat as opaque, for example ``demo-shop/de-DE/MUG-1``."""
+    return f"{merchant}/{lang}-{country}/{sku}"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A main product or variant as it is sold now, with what it takes from its main product.
+
+    ``price`` and ``org_price`` in minor units of ``currency``, tax included; ``vat`` in percent;
+    ``stock_count`` None means without limit.
+    """
+
+    id: str
+    sku: str
+    merchant_id: int
+    merchant: str
+    lang: str
+    country: str
+    main_id: str | None
+    name: str
+    variant_type: str | None
+    variant_value: str | None
+    stock_count: int | None
+    price: int | None
+    org_price: int | None
+    currency: str
+    vat: float
+    shipping: ShippingModel
+    not_shoppable: bool
+    description: Mapping[str, Any]
+
+    @property
+    def out_of_stock(self) -> bool:
+        """Whether the merchant has none at the moment."""
+        return self.stock_count is not None and self.stock_count <= 0
+
+    @property
+    def buyable(self) -> bool:
+        """Whether it can be put into a cart at the moment."""
+        return not self.not_shoppable and self.price is not None and not self.out_of_stock
+
+    @property
+    def image_url(self) -> str | None:
+        """The first picture's address."""
+        images = self.description.get("images") or ()
+        return images[0]["url"] if images else None
+
+    @property
+    def brand_name(self) -> str:
+        """The brand's name, in whichever of its two forms the merchant has sent it."""
+        brand = self.description.get("brand") or ""
+        return brand["name"] if isinstance(brand, dict) else brand
+
+    def check_orderable(self, count: int) -> None:
+        """Check that ``count`` pieces may be put into a cart.
+
+        :raises NotShoppable: it is for looking at only, or has no price yet.
+        :raises OutOfStock: there is none at the moment.
+        :raises OrderLimit: the merchant accepts fewer per order.
+        """
+        if self.not_shoppable or self.price is None:
+            raise NotShoppable
+        if self.out_of_stock:
+            raise OutOfStock
+        limit = self.shipping.order_limit
+        if limit and count > limit:
+            raise OrderLimit

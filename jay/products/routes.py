@@ -1,0 +1,99 @@
+"""``/v1/shops``: the feed of the merchants."""
+
+from typing import Any
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from jay import db, web
+from jay.answers import answer
+from jay.auth.guards import current_merchant, require_merchant
+from jay.errors import MalformedRequest, SkuTaken
+from jay.products import schemas, service
+from jay.versions import PRODUCT_API
+
+blp = web.Blueprint("products", __name__, api=PRODUCT_API, guards=(require_merchant,))
+blp.description = "Merchants feed descriptions, prices and stock."
+
+
+@blp.route("/shops/config", methods=["GET"])
+@blp.response(200, schemas.ConfigSchema)
+def get_config() -> Any:
+    """Get the merchant's general configuration."""
+    with db.reading() as connection:
+        config = service.change_config(connection, current_merchant(), {})
+    return answer(schemas.config_view(config))
+
+
+@blp.route("/shops/config", methods=["PATCH"])
+@blp.arguments(schemas.ConfigSchema)
+@blp.response(200, schemas.ConfigSchema)
+def patch_config(changes: dict[str, Any]) -> Any:
+    """Change the merchant's general configuration, each field on its own."""
+    with db.transaction() as connection:
+        config = service.change_config(connection, current_merchant(), changes)
+    return answer(schemas.config_view(config))
+
+
+@blp.route("/shops/products", methods=["GET"])
+@blp.arguments(schemas.SkuQuerySchema, location="query")
+@blp.response(200, schemas.SkuPageSchema)
+@blp.errors(MalformedRequest)
+def list_skus(query: dict[str, str]) -> Any:
+    """Get the SKUs of the merchant's main products, page by page."""
+    position = _position(query)
+    with db.reading() as connection:
+        blocks, after = service.list_skus(connection, current_merchant(), **position)
+    page: dict[str, Any] = {"blocks": blocks}
+    if after is not None:
+        page["nextToken"] = _page_tokens().dumps({**position, "after": after})
+    return answer(page)
+
+
+@blp.route("/shops/products", methods=["POST"])
+@blp.arguments(schemas.ProductSchema)
+@blp.response(200, schemas.StoredProductSchema)
+@blp.errors(SkuTaken)
+def post_product(body: dict[str, Any]) -> Any:
+    """Add a full product description with all variants, or replace it."""
+    product = schemas.as_use_case(body)
+    with db.transaction() as connection:
+        stored = service.put_product(connection, current_merchant(), now=web.clock()(), **product)
+    return answer(stored)
+
+
+@blp.route("/shops/products", methods=["PATCH"])
+@blp.arguments(schemas.VolatileUpdateSchema)
+@blp.response(200, schemas.UpdatedSchema)
+def patch_products(body: dict[str, Any]) -> Any:
+    """Update stock, prices and the like of up to 50 products and variants."""
+    shared: dict[str, Any] = {name: body[name] for name in ("currency", "vat") if name in body}
+    if "shipping_model" in body:
+        shared["shipping"] = body["shipping_model"]
+    with db.transaction() as connection:
+        result = service.update_volatile(
+            connection,
+            current_merchant(),
+            now=web.clock()(),
+            items=body["products"],
+            shared=shared,
+            lang=body.get("lang"),
+            country=body.get("country"),
+        )
+    return answer(result)
+
+
+def _position(query: dict[str, str]) -> dict[str, Any]:
+    token = query.get("next_token")
+    if not token:
+        return {"lang": query.get("lang") or None, "country": query.get("country") or None}
+    try:
+        position: dict[str, Any] = _page_tokens().loads(token)
+    except BadSignature as error:
+        raise MalformedRequest("The next_token is not one of this service.") from error
+    return {**position, "after": tuple(position["after"])}
+
+
+def _page_tokens() -> URLSafeSerializer:
+    # Bound to the merchant: its page tokens say nothing to another one.
+    salt = f"skus of merchant {current_merchant().id}"
+    return URLSafeSerializer(web.settings().secret_key, salt=salt)

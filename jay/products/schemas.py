@@ -1,0 +1,392 @@
+"""Wire shapes of the Product Data API."""
+
+from typing import Any
+
+import marshmallow as ma
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import list_currencies
+
+from jay.auth.models import origin_of
+from jay.schema import MAX_INT, Flag, Int, Number, Schema, Text
+
+MAX_PRODUCTS = 50
+MAX_VARIANTS = 50
+MAX_DESCRIPTION = 20_000
+MAX_TEXT = 500
+MAX_SKU = 200
+MAX_URL = 2_000
+MAX_STEPS = 100
+
+LANGUAGES = frozenset(code for code in map(str, Locale("en").languages) if len(code) == 2)
+COUNTRIES = frozenset(
+    code
+    for code in map(str, Locale("en").territories)
+    if len(code) == 2 and code.isalpha() and code not in get_global("territory_aliases")
+) - {"ZZ", "EU", "EZ", "UN", "QO", "XA", "XB"}
+CURRENCIES = frozenset(list_currencies())
+CURRENCY_SYMBOLS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
+
+
+class Language(Text):
+    """A two-letter language code that exists (ISO 639)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=ma.validate.OneOf(sorted(LANGUAGES), error="There is no such language."),
+            metadata={"description": "ISO 639 code of two letters.", "example": "de"},
+            **kwargs,
+        )
+
+
+class Country(Text):
+    """A two-letter country code that exists (ISO 3166)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=ma.validate.OneOf(sorted(COUNTRIES), error="There is no such country."),
+            metadata={"description": "ISO 3166 code of two letters.", "example": "DE"},
+            **kwargs,
+        )
+
+
+class Currency(Text):
+    """An ISO 4217 code that exists, or a symbol, which is normalised to its code."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            metadata={
+                "description": "ISO 4217 code, or one of the symbols €, $, £ and ¥.",
+                "example": "EUR",
+            },
+            **kwargs,
+        )
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, *args, **kwargs)
+        code = CURRENCY_SYMBOLS.get(text, text)
+        if code not in CURRENCIES:
+            raise ma.ValidationError("There is no such currency.")
+        return code
+
+
+class Url(Text):
+    """An http or https URL. It is stored and never fetched."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=[ma.validate.Length(max=MAX_URL), _http_url], **kwargs)
+
+
+def _http_url(value: str) -> None:
+    if origin_of(value) is None:
+        raise ma.ValidationError("Must be an http or https URL.")
+
+
+def _text(limit: int = MAX_TEXT, **kwargs: Any) -> Text:
+    return Text(validate=ma.validate.Length(max=limit), allow_none=True, **kwargs)
+
+
+def _amount(**metadata: Any) -> Int:
+    return Int(0, metadata={"description": "Minor units, tax included.", **metadata})
+
+
+class ShippingStepSchema(Schema):
+    """A step of a shipping scale: from ``start`` items on, ``price`` minor units."""
+
+    start = Int(0, load_default=0)
+    price = Int(0, load_default=0)
+
+
+class ProductShippingSchema(Schema):
+    """The shipping model of a product; its strategies add up."""
+
+    shipping_flat_rate = Int(0, metadata={"description": "Per order line.", "example": 499})
+    shipping_per_item = Int(0, metadata={"description": "Times the count.", "example": 0})
+    shipping_scale = ma.fields.List(
+        ma.fields.Nested(ShippingStepSchema), validate=ma.validate.Length(max=MAX_STEPS)
+    )
+    order_limit = Int(
+        0, allow_none=True, metadata={"description": "Largest count; 0 means none.", "example": 0}
+    )
+
+    @ma.post_load
+    def _as_on_the_wire(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        return {self.fields[name].data_key: value for name, value in data.items()}  # type: ignore[misc]
+
+
+class ImageSchema(Schema):
+    """A picture of the product."""
+
+    url = Url(required=True, metadata={"example": "https://shop.example/hoodie.jpg"})
+    copyright_text = _text()
+
+    @ma.post_load
+    def _as_on_the_wire(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        return {"url": data["url"], "copyrightText": data.get("copyright_text")}
+
+
+class BrandSchema(Schema):
+    """A brand as an object."""
+
+    name = Text(required=True, validate=ma.validate.Length(1, MAX_TEXT))
+    logo_url = Url(allow_none=True)
+
+    @ma.post_load
+    def _as_on_the_wire(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        return {"name": data["name"], "logoUrl": data.get("logo_url")}
+
+
+class GenderSchema(Schema):
+    """A gender as an object."""
+
+    code = Int(1, 4, required=True)
+    label = _text()
+
+
+class StringOr(ma.fields.Field[Any]):
+    """A value that comes plain or as an object."""
+
+    def __init__(self, plain: ma.fields.Field[Any], schema: type[Schema], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plain = plain
+        self.nested = ma.fields.Nested(schema)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        field: Any = self.nested if isinstance(value, dict) else self.plain
+        return field.deserialize(value, attr, data, **kwargs)
+
+
+class VariantSchema(Schema):
+    """A variant of a product, such as a size."""
+
+    sku = Text(required=True, validate=ma.validate.Length(1, MAX_SKU))
+    stock_count = Int(allow_none=True)
+    price = _amount(example=2799)
+    org_price = _amount(example=3599)
+    value = _text(metadata={"example": "6½"})
+    type = _text(metadata={"example": "size"})
+
+
+class ProductSchema(Schema):
+    """A full product description with all variants."""
+
+    sku = Text(
+        required=True,
+        validate=ma.validate.Length(1, MAX_SKU),
+        metadata={"description": "Stock keeping unit.", "example": "TO122S074-A12"},
+    )
+    name = Text(
+        required=True,
+        validate=ma.validate.Length(1, MAX_TEXT),
+        metadata={"example": "LOGO - Kapuzenpullover - white"},
+    )
+    stock_count = Int(
+        allow_none=True,
+        metadata={"description": "> 0 available, <= 0 out of stock, null without limit."},
+    )
+    price = _amount(example=2799)
+    org_price = _amount(example=3599)
+    lang = Language()
+    country = Country()
+    currency = Currency()
+    shipping_model = ma.fields.Nested(ProductShippingSchema, allow_none=True)
+    vat = Number(0, 1000, allow_none=True, metadata={"description": "Percent.", "example": 19})
+    brand = StringOr(_text(), BrandSchema, allow_none=True, metadata={"example": "Tommy Hilfiger"})
+    sub_line = _text()
+    description = _text(MAX_DESCRIPTION)
+    gender = StringOr(Int(1, 4), GenderSchema, allow_none=True, metadata={"example": 2})
+    material = _text(metadata={"example": "100% linen"})
+    colour = _text(metadata={"example": "red"})
+    colour_code = Int(0, 0xFFFFFF, allow_none=True, metadata={"example": 11806517})
+    fit = _text(metadata={"example": "slim"})
+    not_shoppable = Flag(load_default=False)
+    url = Url(allow_none=True)
+    url_label = _text()
+    url_note = _text()
+    url_image_url = Url(allow_none=True)
+    images = ma.fields.List(ma.fields.Nested(ImageSchema), validate=ma.validate.Length(max=50))
+    variants = ma.fields.List(
+        ma.fields.Nested(VariantSchema),
+        validate=ma.validate.Length(max=MAX_VARIANTS),
+        load_default=list,
+    )
+
+
+_DESCRIPTIVE = (
+    "brand",
+    "sub_line",
+    "description",
+    "gender",
+    "material",
+    "colour",
+    "colour_code",
+    "fit",
+    "url",
+    "url_label",
+    "url_note",
+    "url_image_url",
+    "images",
+)
+
+
+def as_use_case(body: dict[str, Any]) -> dict[str, Any]:
+    """Sort a loaded ``ProductSchema`` into the arguments of ``service.put_product``."""
+    fields = ProductSchema().fields
+    wire_name = {name: str(fields[name].data_key) for name in _DESCRIPTIVE}
+    volatile: dict[str, Any] = {
+        name: body[name]
+        for name in ("stock_count", "price", "org_price", "currency", "vat")
+        if name in body
+    }
+    if "shipping_model" in body:
+        volatile["shipping"] = body["shipping_model"]
+    return {
+        "sku": body["sku"],
+        "name": body["name"],
+        "lang": body.get("lang"),
+        "country": body.get("country"),
+        "not_shoppable": body["not_shoppable"],
+        "variants": body["variants"],
+        "volatile": volatile,
+        "description": {wire_name[n]: body[n] for n in _DESCRIPTIVE if body.get(n) is not None},
+    }
+
+
+class StoredVariantSchema(Schema):
+    """A variant's SKU and its id in the basket."""
+
+    sku = ma.fields.String(required=True)
+    product_id = ma.fields.String(required=True)
+
+
+class StoredProductSchema(Schema):
+    """The ids under which the product and its variants are put into baskets."""
+
+    product_id = ma.fields.String(
+        required=True, metadata={"example": "demo-shop/de-DE/TO122S074-A12"}
+    )
+    variants = ma.fields.List(ma.fields.Nested(StoredVariantSchema), required=True)
+
+
+class VolatileProductSchema(Schema):
+    """What changes often of one product or variant."""
+
+    sku = Text(required=True, validate=ma.validate.Length(1, MAX_SKU))
+    stock_count = Int(allow_none=True, metadata={"description": "null means without limit."})
+    price = _amount(example=2799)
+    org_price = _amount(example=3599)
+
+
+class VolatileUpdateSchema(Schema):
+    """Volatile fields of up to 50 products and variants of one language and country."""
+
+    lang = Language()
+    country = Country()
+    currency = Currency()
+    shipping_model = ma.fields.Nested(ProductShippingSchema)
+    vat = Number(0, 1000, metadata={"description": "Percent.", "example": 19})
+    products = ma.fields.List(
+        ma.fields.Nested(VolatileProductSchema),
+        validate=ma.validate.Length(max=MAX_PRODUCTS),
+        load_default=list,
+    )
+
+
+class UpdatedSchema(Schema):
+    """How many products were updated, and which SKUs there are none of."""
+
+    updated = ma.fields.Integer(required=True, metadata={"example": 1})
+    unknown_skus = ma.fields.List(ma.fields.String(), required=True)
+
+
+class SkuQuerySchema(Schema):
+    """Filters and the position in the list."""
+
+    class Meta:
+        """Unknown query parameters are ignored, as everywhere in the public contract."""
+
+        unknown = ma.EXCLUDE
+
+    lang = Text(validate=ma.validate.Regexp(r"^([a-z]{2})?\Z"), metadata={"example": "de"})
+    country = Text(validate=ma.validate.Regexp(r"^([A-Z]{2})?\Z"), metadata={"example": "DE"})
+    next_token = Text(
+        data_key="next_token", metadata={"description": "`nextToken` of the page before."}
+    )
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """Query parameters keep their public names."""
+        field_obj.data_key = field_name
+
+
+class SkuBlockSchema(Schema):
+    """The SKUs of one language and country."""
+
+    skus = ma.fields.List(ma.fields.String(), required=True)
+    lang = ma.fields.String(required=True, metadata={"example": "de"})
+    country = ma.fields.String(required=True, metadata={"example": "DE"})
+
+
+class SkuPageSchema(Schema):
+    """One page of SKUs; the last one has no ``nextToken``."""
+
+    blocks = ma.fields.List(ma.fields.Nested(SkuBlockSchema), required=True)
+    next_token = ma.fields.String()
+
+
+class MerchantStepSchema(Schema):
+    """A step of the merchant's scale: from an order value on, a shipping cost (minor units)."""
+
+    order_price_start = Int(0, MAX_INT, load_default=0)
+    shipping_cost = Int(0, MAX_INT, load_default=0)
+
+    @ma.post_load
+    def _as_on_the_wire(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        return {"orderPriceStart": data["order_price_start"], "shippingCost": data["shipping_cost"]}
+
+
+class MerchantShippingSchema(Schema):
+    """How the shipping costs of one order combine."""
+
+    product_shipping_calculation_strategy = Text(
+        validate=ma.validate.OneOf(["SUM", "MAX"]), metadata={"example": "MAX"}
+    )
+    merchant_shipping_scale = ma.fields.List(
+        ma.fields.Nested(MerchantStepSchema), validate=ma.validate.Length(max=MAX_STEPS)
+    )
+
+
+class ConfigSchema(Schema):
+    """A merchant's configuration; each field can be changed on its own."""
+
+    shipping_model = ma.fields.Nested(MerchantShippingSchema)
+    vat = Number(
+        0, 1000, allow_none=True, metadata={"description": "Percent, for products without one."}
+    )
+    add_product_webhook_url = Url(allow_none=True)
+    update_products_webhook_url = Url(allow_none=True)
+    order_webhook_url = Url(allow_none=True)
+    order_email = ma.fields.Email(allow_none=True, validate=ma.validate.Length(max=254))
+
+    @ma.post_load
+    def _as_columns(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        model = data.pop("shipping_model", {})
+        if "product_shipping_calculation_strategy" in model:
+            data["shipping_strategy"] = model["product_shipping_calculation_strategy"]
+        if "merchant_shipping_scale" in model:
+            data["shipping_scale"] = model["merchant_shipping_scale"]
+        return data
+
+
+def config_view(config: dict[str, Any]) -> dict[str, Any]:
+    """Write a merchant's configuration as ``ConfigSchema`` has it."""
+    return {
+        "shippingModel": {
+            "productShippingCalculationStrategy": config["shipping_strategy"],
+            "merchantShippingScale": config["shipping_scale"],
+        },
+        "vat": config["vat"],
+        "addProductWebhookUrl": config["add_product_webhook_url"],
+        "updateProductsWebhookUrl": config["update_products_webhook_url"],
+        "orderWebhookUrl": config["order_webhook_url"],
+        "orderEmail": config["order_email"],
+    }

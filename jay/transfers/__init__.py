@@ -1,0 +1,1 @@
+"""A basket goes to another device within one minute: JSON routes, TV and phone pages."""

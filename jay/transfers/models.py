@@ -1,0 +1,192 @@
+"""The transfer: one minute, one winner.
+
+Two secrets belong to a transfer. The TV holds the display token: it shows the code and asks for a
+new one. The QR code holds the ``jayToken``, from which the display token can't be computed: who
+scans a screen can take the basket over once, but never make another code. Both, and the short
+code, are derived from the display token, so that only hashes need to be stored.
+"""
+
+import base64
+import enum
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
+
+from jay.auth.models import hash_secret
+from jay.db import UtcDateTime, metadata
+
+CLAIM_WINDOW = timedelta(seconds=60)
+"""How long a basket can be taken over. Dead at exactly 60.0 seconds."""
+
+RENEWABLE_FOR = timedelta(hours=1)
+"""How long a screen that was left alone can still ask for a new code."""
+
+POLL_SECONDS = 1.5
+"""How often a screen asks for the state, so that it follows the phone within two seconds."""
+
+TOKEN_BYTES = 16
+CODE_LENGTH = 8
+CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""No 0 and O, 1, I and L: they look alike on a television."""
+
+PAIRS = (
+    *("fox", "owl", "whale", "hedgehog", "penguin", "frog", "elephant", "bee", "cat", "duck"),
+    *("snail", "turtle", "rabbit", "bear", "fish", "mushroom", "tree", "moon", "star"),
+    *("anchor", "kite", "boat", "key", "pear"),
+)
+"""Pictures that TV and phone both show, so that a person sees whose screen was scanned."""
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("partner_id", Integer, ForeignKey("partners.id"), nullable=False),
+    # Not a foreign key: a deleted basket ends its transfers by not being found.
+    Column("basket_id", Text, nullable=False),
+    Column("display_hash", Text, nullable=False),
+    Column("token_hash", Text, nullable=False),
+    Column("code_hash", Text, nullable=False),
+    # The token of a claim page that was reached by typing the short code.
+    Column("typed_hash", Text),
+    Column("url", Text),
+    Column("pair", Text, nullable=False),
+    Column("kiosk", Boolean, nullable=False, server_default=false()),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Column("opened", UtcDateTime),
+    Column("cancelled", UtcDateTime),
+    Column("claimed", UtcDateTime),
+    # Who took it over: the guest's user id, and what the winner may repeat the request with.
+    Column("claimed_by", Text),
+    Column("claimant_hash", Text),
+    Index("uq_transfers_display_hash", "display_hash", unique=True),
+    Index("uq_transfers_token_hash", "token_hash", unique=True),
+    Index("uq_transfers_code_hash", "code_hash", unique=True),
+    Index("uq_transfers_typed_hash", "typed_hash", unique=True),
+    Index("ix_transfers_basket_id", "basket_id"),
+)
+
+
+class State(enum.StrEnum):
+    """What a screen shows. The last three are final."""
+
+    PENDING = "pending"
+    OPENED = "opened"
+    CLAIMED = "claimed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The secrets of a transfer, all derived from the display token."""
+
+    display_token: str
+
+    @classmethod
+    def fresh(cls) -> "Secrets":
+        """Draw new ones: 128 random bits."""
+        return cls(secrets.token_urlsafe(TOKEN_BYTES))
+
+    @property
+    def jay_token(self) -> str:
+        """What the QR code carries: 128 bits that say nothing about the display token."""
+        return base64.urlsafe_b64encode(self._derive("jayToken")[:TOKEN_BYTES]).decode().rstrip("=")
+
+    @property
+    def user_code(self) -> str:
+        """The short code to type where there is no camera."""
+        number = int.from_bytes(self._derive("userCode"))
+        digits = []
+        for _ in range(CODE_LENGTH):
+            number, digit = divmod(number, len(CODE_ALPHABET))
+            digits.append(CODE_ALPHABET[digit])
+        return "".join(digits)
+
+    @property
+    def pair(self) -> str:
+        """The picture that TV and phone both show."""
+        return PAIRS[int.from_bytes(self._derive("pair")) % len(PAIRS)]
+
+    def _derive(self, purpose: str) -> bytes:
+        return hmac.digest(self.display_token.encode(), purpose.encode(), "sha256")
+
+    def hashes(self) -> dict[str, str]:
+        """Return what is stored of them."""
+        return {
+            "display_hash": hash_secret(self.display_token),
+            "token_hash": hash_secret(self.jay_token),
+            "code_hash": hash_secret(self.user_code),
+        }
+
+
+def read_code(typed: str) -> str:
+    """Return a typed short code in its normal form, forgiving spaces, hyphens and lower case."""
+    return "".join(character for character in typed.upper() if character.isalnum())
+
+
+def spaced_code(code: str) -> str:
+    """Write a short code in two groups, as people read it."""
+    return f"{code[:4]} {code[4:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """An offered basket."""
+
+    id: int
+    partner_id: int
+    basket_id: str
+    url: str | None
+    pair: str
+    kiosk: bool
+    created: datetime
+    expires: datetime
+    opened: datetime | None = None
+    cancelled: datetime | None = None
+    claimed: datetime | None = None
+    claimed_by: str | None = None
+    claimant_hash: str | None = None
+
+    def state(self, now: datetime) -> State:
+        """Return the state at a moment: at exactly ``expires`` it is dead."""
+        if self.claimed is not None:
+            return State.CLAIMED
+        if self.cancelled is not None:
+            return State.CANCELLED
+        if now >= self.expires:
+            return State.EXPIRED
+        return State.PENDING if self.opened is None else State.OPENED
+
+    def claimable(self, now: datetime) -> bool:
+        """Tell whether it can be taken over at a moment."""
+        return self.state(now) in {State.PENDING, State.OPENED}
+
+    def claimed_through(self, claimant: str | None) -> bool:
+        """Tell whether it was taken over by the one who can prove it with ``claimant``."""
+        return (
+            self.claimed is not None
+            and claimant is not None
+            and self.claimant_hash == hash_secret(claimant)
+        )
+
+    def renewable(self, now: datetime) -> bool:
+        """Tell whether its screen may ask for a new code."""
+        return now < self.created + RENEWABLE_FOR
+
+    def seconds_left(self, now: datetime) -> int:
+        """Return the whole seconds until it expires, rounded up: 0 only when it is over."""
+        if not self.claimable(now):
+            return 0
+        return -int((now - self.expires) / timedelta(seconds=1) // 1)
+
+
+def with_parameters(url: str, parameters: dict[str, str]) -> str:
+    """Add query parameters to a URL, keeping its query (to the letter) and its fragment."""
+    parts = urlsplit(url)
+    query = "&".join(filter(None, [parts.query, urlencode(parameters)]))
+    return urlunsplit(parts._replace(query=query))

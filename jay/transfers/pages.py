@@ -1,0 +1,200 @@
+"""The pages of a transfer: the TV's, and the phone's until it has the basket."""
+
+from typing import Any
+
+from flask import redirect, request, session, url_for
+from werkzeug.wrappers import Response
+
+from jay import db, web
+from jay.auth.guards import doorkeeper
+from jay.baskets.view import view
+from jay.errors import JayError, TooManyRequests, TransferError
+from jay.guests.service import credentials
+from jay.limits import Limit
+from jay.pages import PageBlueprint, browser_id, check_csrf, csrf_token, language, page
+from jay.pages import gettext as _
+from jay.transfers import service
+from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, State, Transfer, spaced_code
+from jay.transfers.pairs import pair_view
+from jay.transfers.routes import claim_url
+
+blp = PageBlueprint("transfer_pages", __name__)
+
+LINES_ON_TV = 3
+REFRESH_SECONDS = 3
+"""How often the TV page loads itself anew where there is no JavaScript."""
+
+CODE_TRIES = Limit("short code", 5)
+
+_REASON = {
+    State.CLAIMED: ("claimed", 409),
+    State.CANCELLED: ("cancelled", 410),
+    State.EXPIRED: ("expired", 410),
+}
+
+
+@blp.get("/tv/<display_token>")
+def tv(display_token: str) -> Response:
+    """Show the code, the countdown and the state on a TV."""
+    now = web.clock()()
+    with db.reading() as connection:
+        try:
+            transfer = service.find_by_display(connection, display_token)
+        except TransferError as error:
+            return page("tv/gone.html", status=error.status, partner=None)
+        showing = service.show(connection, transfer, now=now)
+        basket = view(connection, showing.basket)
+    secrets = Secrets(display_token)
+    context: dict[str, Any] = {}
+    if transfer.kiosk:
+        context["reset_action"] = url_for("kiosk.reset", name=showing.partner.name)
+        context["back_url"] = url_for("kiosk.wall", name=showing.partner.name)
+    return page(
+        "tv/transfer.html",
+        ancestors=showing.partner.transfer_origins,
+        partner=_named(showing.partner.display_name),
+        state=transfer.state(now).value,
+        lines=basket.cart[:LINES_ON_TV],
+        more=len(basket.cart[LINES_ON_TV:]),
+        totals=basket.totals,
+        qr_src=url_for("screens.get_qr_svg", displayToken=display_token),
+        user_code=spaced_code(secrets.user_code),
+        code_address=f"{web.settings().public_host}/code",
+        seconds_left=transfer.seconds_left(now),
+        lifetime=int(CLAIM_WINDOW.total_seconds()),
+        status_url=url_for("screens.get_status", displayToken=display_token),
+        poll_seconds=POLL_SECONDS,
+        refresh_seconds=REFRESH_SECONDS,
+        pair=pair_view(transfer.pair, language()),
+        renew_action=url_for(".renew", display_token=display_token),
+        renew=transfer.renewable(now),
+        csrf=csrf_token() if transfer.kiosk else "",
+        **context,
+    )
+
+
+@blp.post("/tv/<display_token>")
+def renew(display_token: str) -> Response:
+    """Make a new code for the same basket. Knowing the screen's address is the permission."""
+    now = web.clock()()
+    try:
+        with db.transaction() as connection:
+            offer = service.renew(connection, display_token, now=now)
+    except TransferError as error:
+        return page("tv/gone.html", status=error.status, partner=None)
+    return redirect(url_for(".tv", display_token=offer.secrets.display_token), 303)
+
+
+@blp.get("/t/<token>")
+def look(token: str) -> Response:
+    """Show what a phone would take over. This never claims: link previews load it too."""
+    now = web.clock()()
+    with db.transaction() as connection:
+        try:
+            transfer = service.find_by_token(connection, token)
+        except TransferError as error:
+            return _refused("unknown", error.status)
+        if not transfer.claimable(now):
+            return _refused_transfer(transfer, transfer.state(now))
+        service.opened(connection, transfer, now=now)
+        showing = service.show(connection, transfer, now=now)
+        basket = view(connection, showing.basket)
+    shop = transfer.url and claim_url(token, showing.partner.name, transfer.url)
+    browser_id()  # before the claim, so that a claim whose answer is lost can be repeated
+    return page(
+        "phone/claim.html",
+        partner=_named(showing.partner.display_name),
+        state=State.OPENED.value,
+        lines=basket.cart,
+        totals=basket.totals,
+        seconds_left=transfer.seconds_left(now),
+        pair=pair_view(transfer.pair, language()),
+        shop_url=shop,
+        shop_host=shop and shop.split("/")[2],
+        csrf=csrf_token(),
+    )
+
+
+@blp.post("/t/<token>")
+def claim(token: str) -> Response:
+    """Take the basket over: the one minute and the single use are spent here, and only here."""
+    check_csrf()
+    try:
+        with db.transaction() as connection:
+            transfer = service.find_by_token(connection, token)
+            if transfer.url is not None:
+                # That shop's server redeems the token itself.
+                return redirect(url_for(".look", token=token), 303)
+            made = service.claim(connection, token, now=web.clock()(), claimant=_claimant())
+    except TransferError as error:
+        return _refused(_reason_of(error), error.status)
+    guest = credentials(doorkeeper().tokens, made)
+    session["token"], session["partner"] = guest.token, guest.user.partner_id
+    session.permanent = True
+    return redirect(url_for("basket_pages.basket"), 303)
+
+
+@blp.get("/code")
+def code() -> Response:
+    """Ask for the short code."""
+    return _code_page()
+
+
+@blp.post("/code")
+def type_code() -> Response:
+    """Go on to the claim page of a typed code; one answer alike for wrong, expired and used."""
+    check_csrf()
+    typed, caller = request.form.get("user_code", "")[:40], request.remote_addr or ""
+    now, secret = web.clock()(), web.settings().secret_key
+    try:
+        # A transaction of its own: a refused try stays counted.
+        with db.transaction() as connection:
+            CODE_TRIES.take(connection, caller, secret=secret, now=now)
+    except TooManyRequests as error:
+        return _code_page(error, _("Too many tries. Please wait a minute."))
+    with db.transaction() as connection:
+        token = service.type_code(connection, typed, now=now)
+        if token is not None:
+            CODE_TRIES.give_back(connection, caller, secret=secret)
+    if token is None:
+        return _code_page(
+            None, _("This code does not work (any more). Check it, or get a new one on the TV.")
+        )
+    return redirect(url_for(".look", token=token), 303)
+
+
+def _code_page(refused: JayError | None = None, error: str | None = None) -> Response:
+    status = 200 if error is None else refused.status if refused is not None else 404
+    response = page(
+        "phone/code.html",
+        status=status,
+        partner=None,
+        csrf=csrf_token(),
+        error=error,
+        value=request.form.get("user_code", "")[:9],
+    )
+    response.headers.extend(refused.headers if refused is not None else {})
+    return response
+
+
+def _reason_of(error: TransferError) -> str:
+    return error.constant().removeprefix("TRANSFER_").lower()
+
+
+def _refused_transfer(transfer: Transfer, state: State) -> Response:
+    if transfer.claimed_through(_claimant()):
+        # The winner has scanned or reloaded again: its basket is one redirect away.
+        return redirect(url_for("basket_pages.basket"), 303)
+    return _refused(*_REASON[state])
+
+
+def _claimant() -> str:
+    return f"browser {browser_id()}"
+
+
+def _refused(reason: str, status: int) -> Response:
+    return page("phone/refused.html", status=status, partner=None, reason=reason)
+
+
+def _named(title: str) -> dict[str, str | None]:
+    return {"name": title, "colour": None, "logo": None}

@@ -1,0 +1,174 @@
+"""Start, follow and redeem a transfer over HTTP.
+
+``POST /v2/baskets/guests`` is here and not with the guests because it also redeems: this package
+may know guests, but not the other way round.
+"""
+
+import base64
+from typing import Any
+
+from flask import Response, request
+
+from jay import db, web
+from jay.answers import answer
+from jay.auth.guards import (
+    current_partner,
+    current_user,
+    doorkeeper,
+    require_partner,
+    require_user,
+)
+from jay.clock import iso
+from jay.errors import (
+    CartFull,
+    NotShoppable,
+    OrderLimit,
+    OutOfStock,
+    ProductNotFound,
+    SavedFull,
+    TransferCancelled,
+    TransferClaimed,
+    TransferExpired,
+    TransferUnknown,
+    TransferUrlRefused,
+    ValidationFailed,
+)
+from jay.guests import service as guests
+from jay.guests.schemas import GuestQuerySchema, GuestRequestSchema, GuestSchema
+from jay.transfers import qr, service
+from jay.transfers.models import POLL_SECONDS, Secrets, spaced_code, with_parameters
+from jay.transfers.schemas import (
+    StatusSchema,
+    TransferQuerySchema,
+    TransferRequestSchema,
+    TransferSchema,
+)
+from jay.transfers.service import Offer
+from jay.versions import BASKET_API
+
+users = web.Blueprint("transfers", __name__, api=BASKET_API, guards=(require_partner, require_user))
+users.description = "A basket goes to another device within one minute."
+
+guest = web.Blueprint("guests", __name__, api=BASKET_API, guards=(require_partner,))
+guest.description = "Baskets of people without an account at the partner."
+
+# Who knows the address of a screen may look at it: it holds 128 random bits.
+screens = web.Blueprint("screens", __name__, api=BASKET_API, guards=web.PUBLIC)
+screens.description = "What a TV needs to show a transfer; the addresses come with its start."
+
+
+@users.route("/baskets/users/<userId>/transfer", methods=["POST"])
+@users.arguments(TransferQuerySchema, location="query")
+@users.arguments(TransferRequestSchema, required=False)
+@users.response(200, TransferSchema)
+@users.errors(TransferUrlRefused)
+def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
+    """Start a transfer: the basket can be taken over once, within 60 seconds."""
+    now = web.clock()()
+    with db.transaction() as connection:
+        offer = service.start(
+            connection, current_user(), current_partner(), now=now, url=body["url"]
+        )
+    return answer(_offer_view(offer, current_partner().name, image=query["qr"] == "true"))
+
+
+@guest.route("/baskets/guests", methods=["POST"])
+@guest.arguments(GuestQuerySchema, location="query")
+@guest.arguments(GuestRequestSchema, required=False)
+@guest.response(200, GuestSchema)
+@guest.errors(
+    ProductNotFound,
+    NotShoppable,
+    OutOfStock,
+    OrderLimit,
+    CartFull,
+    SavedFull,
+    TransferUnknown,
+    TransferExpired,
+    TransferClaimed,
+    TransferCancelled,
+)
+def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
+    """Create a guest with a basket, or with `jayToken` take the basket of a transfer over."""
+    token = query.get("jay_token")
+    if token is not None and "products" in body:
+        raise ValidationFailed(details={"products": ["Not allowed together with jayToken."]})
+    now, partner = web.clock()(), current_partner()
+    with db.transaction() as connection:
+        if token is None:
+            made = guests.start(connection, partner, body.get("products", ()), now=now)
+        else:
+            made = service.claim(connection, token, now=now, claimant=_claimant(), partner=partner)
+    return answer(guests.credentials(doorkeeper().tokens, made).view())
+
+
+def _claimant() -> str | None:
+    # Bound to the partner: another one that guesses the key does not become the winner.
+    key = request.headers.get("Idempotency-Key")
+    return f"partner {current_partner().id}: {key}" if key else None
+
+
+@screens.route("/transfers/<displayToken>/status", methods=["GET"])
+@screens.response(200, StatusSchema)
+@screens.errors(TransferUnknown)
+def get_status(displayToken: str) -> Response:  # noqa: N803
+    """Get the state of a transfer, for a TV that draws its own screen."""
+    now = web.clock()()
+    with db.reading() as connection:
+        transfer = service.find_by_display(connection, displayToken)
+    status = {
+        "state": transfer.state(now),
+        "secondsLeft": transfer.seconds_left(now),
+        "pollSeconds": POLL_SECONDS,
+    }
+    return answer(status)
+
+
+@screens.route("/transfers/<displayToken>/qr.png", methods=["GET"])
+@screens.response(200, content_type="image/png", schema={"type": "string", "format": "binary"})
+@screens.errors(TransferUnknown, TransferExpired, TransferClaimed, TransferCancelled)
+def get_qr_png(displayToken: str) -> Response:  # noqa: N803
+    """Get the QR code as PNG; it is gone with the transfer."""
+    return Response(qr.png(_qr_payload(displayToken)), mimetype="image/png")
+
+
+@screens.route("/transfers/<displayToken>/qr.svg", methods=["GET"])
+@screens.response(200, content_type="image/svg+xml", schema={"type": "string"})
+@screens.errors(TransferUnknown, TransferExpired, TransferClaimed, TransferCancelled)
+def get_qr_svg(displayToken: str) -> Response:  # noqa: N803
+    """Get the QR code as SVG; it is gone with the transfer."""
+    return Response(qr.svg(_qr_payload(displayToken)), mimetype="image/svg+xml")
+
+
+def _qr_payload(display_token: str) -> str:
+    now = web.clock()()
+    with db.reading() as connection:
+        transfer = service.find_by_display(connection, display_token)
+        showing = service.show(connection, transfer, now=now)
+    service.check_claimable(transfer, now)
+    return claim_url(Secrets(display_token).jay_token, showing.partner.name, transfer.url)
+
+
+def claim_url(token: str, source: str, shop_url: str | None) -> str:
+    """Return what the QR code holds: the partner's web shop, or this service's claim page."""
+    if shop_url is not None:
+        return with_parameters(shop_url, {"jaySource": source, "jayToken": token})
+    return f"{web.settings().public_url}/t/{token}"
+
+
+def _offer_view(offer: Offer, source: str, *, image: bool) -> dict[str, Any]:
+    """Write a started transfer as ``TransferSchema`` has it."""
+    token, public = offer.secrets.jay_token, web.settings().public_url
+    url = claim_url(token, source, offer.transfer.url)
+    screen = f"{public}{BASKET_API.prefix}/transfers/{offer.secrets.display_token}"
+    return {
+        "expires": iso(offer.transfer.expires),
+        "jaySource": source,
+        "jayToken": token,
+        "url": url,
+        "qrCodeImageUrl": f"{screen}/qr.png",
+        "qrCodeImageBase64": base64.b64encode(qr.png(url)).decode() if image else None,
+        "displayUrl": f"{public}/tv/{offer.secrets.display_token}",
+        "statusUrl": f"{screen}/status",
+        "userCode": spaced_code(offer.secrets.user_code),
+    }

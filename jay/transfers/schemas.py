@@ -1,0 +1,74 @@
+"""Wire shapes of the transfer."""
+
+import marshmallow as ma
+
+from jay.schema import Schema, Text
+from jay.transfers.models import State
+
+
+class TransferQuerySchema(Schema):
+    """Whether the QR code image is wanted with the answer."""
+
+    class Meta:
+        """Unknown query parameters are ignored, as everywhere in the public contract."""
+
+        unknown = ma.EXCLUDE
+
+    qr = Text(
+        load_default="false",
+        validate=ma.validate.OneOf(["true", "false"]),
+        metadata={"description": "`true`: make the QR code image too.", "example": "true"},
+    )
+
+
+class TransferRequestSchema(Schema):
+    """Where the QR code leads; absent: to this service's own pages."""
+
+    url = Text(
+        load_default=None,
+        allow_none=True,
+        validate=ma.validate.Length(max=1000),
+        metadata={
+            "description": "Web shop URL on an origin that the partner has registered.",
+            "example": "https://shop.example/basket",
+        },
+    )
+
+
+class TransferSchema(Schema):
+    """A started transfer. It ends after 60 seconds, or with the first device that claims it."""
+
+    expires = ma.fields.String(required=True, metadata={"example": "2025-06-04T12:35:56Z"})
+    jay_source = ma.fields.String(required=True, metadata={"example": "demo"})
+    jay_token = ma.fields.String(required=True, metadata={"example": "u0k3Xf0q2mJ9w1zVb6tPzA"})
+    url = ma.fields.String(required=True, metadata={"description": "What the QR code holds."})
+    qr_code_image_url = ma.fields.String(
+        required=True,
+        metadata={"description": "PNG; with `.svg` instead of `.png`, SVG. Needs no API key."},
+    )
+    qr_code_image_base64 = ma.fields.String(
+        data_key="qrCodeImageBase64",
+        allow_none=True,
+        metadata={"description": "The PNG in base64, with `qr=true`."},
+    )
+    display_url = ma.fields.String(
+        required=True, metadata={"description": "Page for the TV: code, countdown and state."}
+    )
+    status_url = ma.fields.String(
+        required=True, metadata={"description": "The state as JSON, for a screen of your own."}
+    )
+    user_code = ma.fields.String(
+        required=True, metadata={"description": "Short code to type.", "example": "K7PM 4XQD"}
+    )
+
+
+class StatusSchema(Schema):
+    """How the transfer is doing."""
+
+    state = ma.fields.String(
+        required=True, metadata={"enum": [str(state) for state in State], "example": "pending"}
+    )
+    seconds_left = ma.fields.Integer(required=True, metadata={"example": 47})
+    poll_seconds = ma.fields.Float(
+        required=True, metadata={"description": "Ask again after this time.", "example": 1.5}
+    )

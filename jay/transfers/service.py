@@ -1,0 +1,249 @@
+"""Use cases of the transfer: offer, look at, claim, renew."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+
+from jay.auth.models import Partner, hash_secret
+from jay.auth.service import partner_by_id
+from jay.auth.tokens import User
+from jay.baskets import service as baskets
+from jay.baskets.models import Basket
+from jay.errors import (
+    TransferCancelled,
+    TransferClaimed,
+    TransferExpired,
+    TransferUnknown,
+    TransferUrlRefused,
+)
+from jay.guests.service import Admission, new_user_id
+from jay.transfers.models import (
+    CLAIM_WINDOW,
+    TOKEN_BYTES,
+    Secrets,
+    State,
+    Transfer,
+    read_code,
+    transfers,
+)
+
+_ERROR_OF_STATE = {
+    State.CLAIMED: TransferClaimed,
+    State.CANCELLED: TransferCancelled,
+    State.EXPIRED: TransferExpired,
+}
+
+_COLUMNS = [transfers.c[name] for name in Transfer.__dataclass_fields__]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A transfer that was just started, with the secrets that only its starter learns."""
+
+    transfer: Transfer
+    secrets: Secrets
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a page about a transfer shows."""
+
+    transfer: Transfer
+    partner: Partner
+    basket: Basket | None
+
+
+def start(
+    connection: Connection,
+    user: User,
+    partner: Partner,
+    *,
+    now: datetime,
+    url: str | None = None,
+    kiosk: bool = False,
+) -> Offer:
+    """Offer the user's basket to another device; a pending older offer of it is cancelled.
+
+    :param url: the web shop that finishes the purchase; None for this service's own pages.
+    :raises TransferUrlRefused: the URL is not on an origin that the partner has registered.
+    """
+    if url is not None and not partner.may_transfer_to(url):
+        raise TransferUrlRefused
+    # Opening it for writing makes the row if there is none, and lets starters wait in line.
+    basket = baskets.open_for_writing(connection, user, now=now)
+    return _offer(connection, basket, now=now, url=url, kiosk=kiosk)
+
+
+def renew(connection: Connection, display_token: str, *, now: datetime) -> Offer:
+    """Offer the same basket anew, as the screen that shows the old offer asks.
+
+    :raises TransferUnknown: there is no such screen, or it was left alone for too long.
+    :raises TransferCancelled: the basket is gone.
+    """
+    old = find_by_display(connection, display_token)
+    if not old.renewable(now):
+        raise TransferUnknown
+    basket = baskets.basket_by_id(connection, old.basket_id, now=now)
+    if basket is None:
+        raise TransferCancelled
+    return _offer(connection, basket, now=now, url=old.url, kiosk=old.kiosk)
+
+
+def _offer(
+    connection: Connection, basket: Basket, *, now: datetime, url: str | None, kiosk: bool
+) -> Offer:
+    if basket.version == 0:
+        basket.version = 1  # stored now: from here on it is a basket with a state of its own
+    baskets.save(connection, basket)
+    connection.execute(
+        update(transfers)
+        .where(transfers.c.basket_id == basket.id, _open_at(now))
+        .values(cancelled=now)
+    )
+    drawn = _unused_secrets(connection)
+    row: dict[str, Any] = {
+        "partner_id": basket.partner_id,
+        "basket_id": basket.id,
+        "url": url,
+        "pair": drawn.pair,
+        "kiosk": kiosk,
+        "created": now,
+        "expires": now + CLAIM_WINDOW,
+    }
+    statement = insert(transfers).values(**row, **drawn.hashes()).returning(transfers.c.id)
+    identifier = connection.execute(statement).scalar_one()
+    return Offer(Transfer(id=identifier, **row), drawn)
+
+
+def _unused_secrets(connection: Connection) -> Secrets:
+    # A short code has 39 bits: among the codes of one day, two may be equal once in a long while.
+    while True:
+        drawn = Secrets.fresh()
+        query = select(transfers.c.id).where(transfers.c.code_hash == hash_secret(drawn.user_code))
+        if connection.execute(query).first() is None:
+            return drawn
+
+
+def find_by_display(connection: Connection, display_token: str) -> Transfer:
+    """Return the transfer that a screen shows.
+
+    :raises TransferUnknown: there is none.
+    """
+    return _one(connection, transfers.c.display_hash == hash_secret(display_token))
+
+
+def find_by_token(connection: Connection, token: str) -> Transfer:
+    """Return the transfer that a QR code, or a typed short code, has led to.
+
+    :raises TransferUnknown: there is none.
+    """
+    return _one(connection, _named_by(token))
+
+
+def show(connection: Connection, transfer: Transfer, *, now: datetime) -> Showing:
+    """Return what a page about the transfer shows."""
+    return Showing(
+        transfer,
+        partner_by_id(connection, transfer.partner_id),
+        baskets.basket_by_id(connection, transfer.basket_id, now=now),
+    )
+
+
+def check_claimable(transfer: Transfer, now: datetime) -> None:
+    """Check that the transfer can still be taken over.
+
+    :raises TransferExpired: TransferClaimed, TransferCancelled
+    """
+    if not transfer.claimable(now):
+        raise _ERROR_OF_STATE[transfer.state(now)]
+
+
+def opened(connection: Connection, transfer: Transfer, *, now: datetime) -> None:
+    """Remember that a phone looks at the claim page. It claims nothing."""
+    connection.execute(
+        update(transfers)
+        .where(transfers.c.id == transfer.id, transfers.c.opened.is_(None))
+        .values(opened=now)
+    )
+
+
+def type_code(connection: Connection, typed: str, *, now: datetime) -> str | None:
+    """Return the token of the claim page that a typed short code leads to.
+
+    None alike for a wrong, an expired and a used code.
+    """
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    result = connection.execute(
+        update(transfers)
+        .where(transfers.c.code_hash == hash_secret(read_code(typed)), _open_at(now))
+        .values(typed_hash=hash_secret(token))
+    )
+    return token if result.rowcount == 1 else None
+
+
+def claim(
+    connection: Connection,
+    token: str,
+    *,
+    now: datetime,
+    claimant: str | None,
+    partner: Partner | None = None,
+) -> Admission:
+    """Take the basket over. One winner, within 60 seconds.
+
+    :param token: the ``jayToken``.
+    :param claimant: what the winner can repeat the request with, to get the same credentials:
+        its ``Idempotency-Key``, or the phone's cookie.
+    :param partner: the partner of the API key; None for a phone, which needs none.
+    :raises TransferUnknown: TransferExpired, TransferClaimed, TransferCancelled
+    """
+    named = [_named_by(token)]
+    if partner is not None:
+        named.append(transfers.c.partner_id == partner.id)
+    # The one statement that decides. Whoever's update finds no row has lost.
+    won = connection.execute(
+        update(transfers)
+        .where(*named, _open_at(now))
+        .values(
+            claimed=now,
+            claimed_by=new_user_id(),
+            claimant_hash=hash_secret(claimant) if claimant else None,
+        )
+    )
+    transfer = _one(connection, *named)
+    if won.rowcount == 0 and not transfer.claimed_through(claimant):
+        raise _ERROR_OF_STATE[transfer.state(now)]
+    basket = baskets.basket_by_id(connection, transfer.basket_id, now=now)
+    if basket is None or transfer.claimed is None or transfer.claimed_by is None:
+        raise TransferCancelled  # the basket was deleted meanwhile
+    return Admission(
+        partner or partner_by_id(connection, transfer.partner_id),
+        transfer.claimed_by,
+        transfer.claimed,
+        basket,
+        claimed=True,
+    )
+
+
+def _named_by(token: str) -> ColumnElement[bool]:
+    hashed = hash_secret(token)
+    return or_(transfers.c.token_hash == hashed, transfers.c.typed_hash == hashed)
+
+
+def _open_at(now: datetime) -> ColumnElement[bool]:
+    """Return the condition of ``Transfer.claimable`` for the database."""
+    return (
+        transfers.c.claimed.is_(None)
+        & transfers.c.cancelled.is_(None)
+        & (transfers.c.expires > now)
+    )
+
+
+def _one(connection: Connection, *conditions: ColumnElement[bool]) -> Transfer:
+    row: Any = connection.execute(select(*_COLUMNS).where(*conditions)).one_or_none()
+    if row is None:
+        raise TransferUnknown
+    return Transfer(*row)

@@ -1,0 +1,254 @@
+"""The house Api and Blueprint: version, guards, bodies and documentation, once for all routes.
+
+A route is a contract and about three lines: the Blueprint resolves the version, asks the guards,
+loads the body, and wraps what the route returns into ``{"data": ...}``.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import flask_smorest
+import marshmallow as ma
+import orjson
+from flask import Flask, Response, current_app, g, request
+from webargs.flaskparser import FlaskParser
+
+from jay import versions
+from jay.answers import answer, error_body
+from jay.clock import Clock
+from jay.config import Settings
+from jay.errors import (
+    Busy,
+    InternalError,
+    JayError,
+    MalformedRequest,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+    VersionUnknown,
+)
+from jay.schema import ErrorAnswer, Schema, envelope_of
+
+Guard = Callable[[], None]
+"""Lets a request pass or raises the error that refuses it."""
+
+PUBLIC: tuple[Guard, ...] = ()
+"""The guards of what everybody may see: said on the door, also when it is everyone."""
+
+
+def settings() -> Settings:
+    """Return the current app's settings."""
+    found: Settings = current_app.extensions["jay.settings"]
+    return found
+
+
+def clock() -> Clock:
+    """Return the current app's clock."""
+    found: Clock = current_app.extensions["jay.clock"]
+    return found
+
+
+class Parser(FlaskParser):
+    """Request bodies: strict JSON, and the house errors where something is wrong."""
+
+    def _raw_load_json(self, req: Any) -> Any:
+        if not req.get_data(cache=True):
+            return ma.missing
+        if not req.is_json:
+            raise UnsupportedMediaType
+        try:
+            return orjson.loads(req.get_data(cache=True))
+        except orjson.JSONDecodeError as error:
+            raise MalformedRequest(f"The request body is not valid JSON: {error}.") from error
+
+    def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> Any:
+        """Answer 422 with the field errors."""
+        messages = error.normalized_messages()  # type: ignore[no-untyped-call]
+        for location in ("json", "query"):
+            messages = messages.get(location, messages)
+        raise ValidationFailed(details=messages) from error
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A feature's JSON routes.
+
+    :param api: the API that the routes belong to; its base path is put in front.
+    :param guards: who may enter, asked in this order. ``PUBLIC`` when it is everyone.
+    """
+
+    ARGUMENTS_PARSER = Parser()
+
+    def __init__(
+        self, name: str, import_name: str, *, api: versions.Api, guards: Iterable[Guard]
+    ) -> None:
+        super().__init__(name, import_name, url_prefix=api.prefix)
+        self.api = api
+        self.guards = tuple(guards)
+        self.before_request(self._enter)
+        self._prepare_doc_cbks.append(self._prepare_house_doc)
+
+    def _enter(self) -> None:
+        g.api_version = self.api.version_for(request.headers)
+        for guard in self.guards:
+            guard()
+
+    def array_argument(self, field: ma.fields.List[Any]) -> Callable[[Any], Any]:
+        """Load a request body that is a JSON array, and document it."""
+
+        def decorator(view: Any) -> Any:
+            @functools.wraps(view)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                body = self.ARGUMENTS_PARSER.load_json(request, ma.Schema())
+                try:
+                    items = field.deserialize(body if body is not ma.missing else None)
+                except ma.ValidationError as error:
+                    raise ValidationFailed(details=error.messages) from error
+                return view(items, *args, **kwargs)
+
+            apidoc = getattr(view, "_apidoc", {})
+            wrapper._apidoc = {**apidoc, "array": field}  # type: ignore[attr-defined]
+            return wrapper
+
+        return decorator
+
+    def errors(self, *classes: type[JayError]) -> Callable[[Any], Any]:
+        """Document the errors that a route's rules may answer."""
+
+        def decorator(view: Any) -> Any:
+            view._apidoc = {**getattr(view, "_apidoc", {}), "errors": classes}
+            return view
+
+        return decorator
+
+    @staticmethod
+    def _prepare_response_content(data: Any) -> Any:
+        return {"data": data}
+
+    @staticmethod
+    def _make_doc_response_schema(schema: Any) -> Any:
+        if not isinstance(schema, ma.Schema):
+            return schema
+        return envelope_of(type(schema))()
+
+    def _prepare_house_doc(self, doc: Any, doc_info: Any, *, api: Any, **_kwargs: Any) -> Any:
+        """Add the errors that can be answered, the version header and the security schemes."""
+        if "array" in doc_info:
+            schema = api.ma_plugin.converter.field2property(doc_info["array"])
+            content = {"application/json": {"schema": schema}}
+            doc["requestBody"] = {"required": True, "content": content}
+        errors: list[type[JayError]] = [VersionUnknown]
+        security: dict[str, list[str]] = {}
+        for guard in self.guards:
+            errors += getattr(guard, "errors", ())
+            security |= getattr(guard, "security", {})
+        if "requestBody" in doc:
+            errors += [MalformedRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]
+        elif doc_info.get("arguments"):
+            errors.append(ValidationFailed)
+        errors += [*doc_info.get("errors", ()), InternalError, Busy]
+        responses = doc.setdefault("responses", {})
+        for status in sorted({error.status for error in errors}):
+            responses.pop(status, None)
+            responses[str(status)] = _error_doc([e for e in errors if e.status == status])
+        doc.setdefault("parameters", []).append("ApiVersion")
+        doc["security"] = [security] if security else []
+        return doc
+
+
+def _error_doc(errors: list[type[JayError]]) -> dict[str, Any]:
+    return {
+        "description": " / ".join(dict.fromkeys(error.sentence() for error in errors)),
+        "content": {
+            "application/json": {
+                "schema": ErrorAnswer,
+                "examples": {error.constant(): {"value": error_body(error())} for error in errors},
+            }
+        },
+    }
+
+
+class Api(flask_smorest.Api):
+    """One published API with its OpenAPI 3.1 document at ``{prefix}/openapi.json``."""
+
+    ERROR_SCHEMA = ErrorAnswer
+
+    def __init__(self, app: Flask, api: versions.Api, *, description: str) -> None:
+        prefix = api.name.upper()
+        app.config |= {
+            f"{prefix}_API_TITLE": api.title,
+            f"{prefix}_API_VERSION": api.newest,
+            f"{prefix}_OPENAPI_VERSION": "3.1.0",
+            f"{prefix}_OPENAPI_URL_PREFIX": api.prefix,
+        }
+        spec = {
+            "info": {"description": description},
+            "servers": [{"url": app.extensions["jay.settings"].public_url}],
+        }
+        super().__init__(app, config_prefix=prefix, spec_kwargs=spec)
+        components = self.spec.components
+        components.security_scheme(
+            "apiKey", {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        )
+        components.security_scheme(
+            "userToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        )
+        components.parameter(
+            "ApiVersion",
+            "header",
+            {
+                "name": versions.RESPONSE_HEADER,
+                "description": "Implementation version; the newest one when absent.",
+                "schema": {"type": "string", "enum": list(api.versions)},
+                "example": api.newest,
+            },
+        )
+
+    def _register_error_handlers(self) -> None:
+        # All errors have one renderer, see init_app below.
+        pass
+
+
+class InformationSchema(Schema):
+    """What this API is."""
+
+    name = ma.fields.String(required=True)
+    versions = ma.fields.List(ma.fields.String(), required=True)
+    default_version = ma.fields.String(required=True)
+    openapi = ma.fields.String(required=True, metadata={"format": "uri"})
+    errors = ma.fields.String(required=True, metadata={"format": "uri"})
+
+
+def information(about: versions.Api) -> Blueprint:
+    """Build the blueprint of an API's information endpoint, which needs no key."""
+    blp = Blueprint(f"{about.name}_information", __name__, api=about, guards=PUBLIC)
+
+    @blp.route("/", methods=["GET"])
+    @blp.response(200, InformationSchema)
+    def get_information() -> Response:
+        """Get the name, the versions and the links of this API."""
+        public = settings().public_url
+        return answer(
+            {
+                "name": about.title,
+                "versions": list(about.versions),
+                "defaultVersion": about.newest,
+                "openapi": f"{public}{about.prefix}/openapi.json",
+                "errors": f"{public}/docs/errors",
+            }
+        )
+
+    return blp
+
+
+def guard(
+    *, errors: Iterable[type[JayError]], security: dict[str, list[str]]
+) -> Callable[[Guard], Guard]:
+    """Mark a guard with what the OpenAPI document says about it."""
+
+    def decorator(function: Guard) -> Guard:
+        function.errors = tuple(errors)  # type: ignore[attr-defined]
+        function.security = security  # type: ignore[attr-defined]
+        return function
+
+    return decorator

@@ -1,0 +1,35 @@
+"""Alembic's entry: brings a database to the schema of the newest revision."""
+
+from alembic import context
+from sqlalchemy import text
+
+from jay.auth import models as auth
+from jay.baskets import models as baskets
+from jay.db import Database, metadata
+from jay.limits import tries
+from jay.products import models as products
+from jay.transfers import models as transfers
+
+# Importing them has told the metadata about their tables.
+TABLES = (auth.partners, products.products, baskets.baskets, transfers.transfers, tries)
+
+_ONE_AT_A_TIME = 0x6A6179  # any number; all our processes use this one
+
+
+def run() -> None:
+    """Upgrade or downgrade, one process at a time, all or nothing."""
+    database = Database(context.config.attributes["url"])
+    with database.transaction() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})"))
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            render_as_batch=connection.dialect.name == "sqlite",
+            compare_server_default=False,
+        )
+        context.run_migrations()
+    database.engine.dispose()
+
+
+run()

@@ -1,0 +1,181 @@
+"""Small builders: a partner with keys, a merchant with products, and callers that use the APIs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import ECKey, Key, KeySet
+from werkzeug.test import TestResponse
+
+from jay import db
+from jay.auth import service as auth
+from jay.products import service as catalogue
+from tests.clock import NOON
+
+PARTNER_KEY_PAIR = ECKey.generate_key("P-256", {"kid": "partner-key-1"})
+
+
+@dataclass
+class Platform:
+    """A streaming platform's app: it calls the Basket API with its API key and tokens."""
+
+    client: FlaskClient
+    name: str
+    key: str
+    signing_key: Key = field(default_factory=lambda: PARTNER_KEY_PAIR)
+    claims: dict[str, Any] = field(default_factory=dict)
+
+    def token(self, user_id: str, *, expires_in: int = 3600, **claims: Any) -> str:
+        """Sign a token for a user as the platform's identity provider does."""
+        now = int(NOON.timestamp())
+        content = {"sub": user_id, "iat": now, "exp": now + expires_in, **self.claims, **claims}
+        content = {name: value for name, value in content.items() if value is not None}
+        return jwt.encode({"alg": "ES256", "kid": "partner-key-1"}, content, self.signing_key)
+
+    def call(
+        self, method: str, path: str, *, token: str | None = None, json: Any = None, **more: Any
+    ) -> TestResponse:
+        """Call the Basket API."""
+        headers = {"X-API-Key": self.key, **more.pop("headers", {})}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        extra = {} if json is None else {"json": json}
+        return self.client.open("/v2" + path, method=method, headers=headers, **extra, **more)
+
+    def user(self, user_id: str = "alice") -> "User":
+        """Return a user whose tokens the platform signs."""
+        return User(self, user_id, self.token(user_id))
+
+    def guest(self, *products: tuple[str, int]) -> "User":
+        """Create a guest with a basket."""
+        body = {"products": [{"productId": p, "count": n} for p, n in products]}
+        data = self.call("POST", "/baskets/guests", json=body).json["data"]
+        return User(self, data["userId"], data["token"])
+
+    def redeem(self, jay_token: str, **headers: str) -> TestResponse:
+        """Redeem a transfer over the API, as a web shop's server does."""
+        path = f"/baskets/guests?jayToken={jay_token}"
+        return self.call("POST", path, headers=headers)
+
+
+@dataclass
+class User:
+    """Someone with a bearer token, and the basket that it opens."""
+
+    platform: Platform
+    id: str
+    token: str
+
+    def call(self, method: str, path: str = "", **more: Any) -> TestResponse:
+        """Call the API on this user's basket."""
+        path = f"/baskets/users/{quote(self.id, safe='')}{path}"
+        return self.platform.call(method, path, token=self.token, **more)
+
+    def product(self, method: str, product_id: str, **more: Any) -> TestResponse:
+        """Call the API on a product of this user's basket."""
+        return self.call(method, f"/products/{quote(product_id, safe='')}", **more)
+
+    def put(self, product_id: str, count: int = 1) -> TestResponse:
+        """Put a product into the basket."""
+        return self.product("POST", product_id, json={"count": count})
+
+    def basket(self) -> dict[str, Any]:
+        """Read the basket."""
+        response = self.call("GET")
+        assert response.status_code == 200, response.json
+        data: dict[str, Any] = response.json["data"]
+        return data
+
+    def cart(self) -> dict[str, int]:
+        """Read what is in the cart, as product id to count."""
+        return {entry["productId"]: entry["count"] for entry in self.basket()["cart"]}
+
+    def saved(self) -> list[str]:
+        """Read what is saved."""
+        return [entry["productId"] for entry in self.basket()["saved"]]
+
+    def transfer(self, *, qr: str | None = None, **body: Any) -> dict[str, Any]:
+        """Start a transfer."""
+        query = "" if qr is None else f"?qr={qr}"
+        response = self.call("POST", f"/transfer{query}", json=body or None)
+        assert response.status_code == 200, response.json
+        data: dict[str, Any] = response.json["data"]
+        return data
+
+
+@dataclass
+class Shop:
+    """A merchant: it calls the Product Data API with its API key."""
+
+    app: Flask
+    client: FlaskClient
+    name: str
+    key: str
+
+    def call(self, method: str, path: str, *, json: Any = None, **more: Any) -> TestResponse:
+        """Call the Product Data API."""
+        headers = {"X-API-Key": self.key, **more.pop("headers", {})}
+        extra = {} if json is None else {"json": json}
+        return self.client.open("/v1" + path, method=method, headers=headers, **extra, **more)
+
+    def product(self, sku: str = "mug", **fields: Any) -> str:
+        """Have a product in the catalogue and return its id; it costs 12,50 EUR with 19 % VAT."""
+        variants = fields.pop("variants", ())
+        volatile = {"price": 1250, "stock_count": 10, "currency": "EUR", "vat": 19.0}
+        described = {
+            name: fields.pop(name)
+            for name in ("lang", "country", "not_shoppable")
+            if name in fields
+        }
+        name, description = fields.pop("name", sku.title()), fields.pop("description", {})
+        with self.app.app_context(), db.transaction() as connection:
+            merchant_id = auth.merchant_id(connection, self.name)
+            assert merchant_id is not None
+            stored = catalogue.put_product(
+                connection,
+                auth.merchant_by_id(connection, merchant_id),
+                now=NOON,
+                sku=sku,
+                name=name,
+                variants=variants,
+                volatile={**volatile, **fields},
+                description=description,
+                **described,
+            )
+        identifier: str = stored["productId"]
+        return identifier
+
+
+def add_platform(
+    app: Flask,
+    client: FlaskClient,
+    name: str = "kino",
+    *,
+    public_key: Key | None = None,
+    **fields: Any,
+) -> Platform:
+    """Register a partner whose tokens are signed with ``PARTNER_KEY_PAIR`` (or ``public_key``)."""
+    keys = KeySet([public_key or PARTNER_KEY_PAIR])
+    fields = {
+        "jwks": dict(keys.as_dict(private=False)),
+        "algorithms": ["ES256"],
+        "transfer_origins": ["https://shop.example"],
+        **fields,
+    }
+    with app.app_context(), db.transaction() as connection:
+        partner = auth.add_partner(connection, name=name, now=NOON, **fields)
+        key = auth.issue_key(connection, partner=partner, now=NOON)
+    claims = {"iss": fields.get("issuer"), "aud": fields.get("audience")}
+    return Platform(client, name, key, claims=claims)
+
+
+def add_shop(app: Flask, client: FlaskClient, name: str = "mugshop", **fields: str) -> Shop:
+    """Register a merchant in Germany with an API key."""
+    locale = {"lang": "de", "country": "DE", "currency": "EUR", **fields}
+    with app.app_context(), db.transaction() as connection:
+        merchant = auth.add_merchant(connection, name=name, now=NOON, **locale)
+        key = auth.issue_key(connection, merchant=merchant, now=NOON)
+    return Shop(app, client, name, key)

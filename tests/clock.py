@@ -1,0 +1,19 @@
+"""A clock that tests move by hand."""
+
+from datetime import UTC, datetime, timedelta
+
+NOON = datetime(2025, 6, 4, 12, 0, 0, tzinfo=UTC)
+
+
+class MovedClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        self.now += timedelta(seconds=seconds)

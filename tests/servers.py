@@ -1,0 +1,111 @@
+"""Real servers that tests start for themselves, on loopback, and stop again."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def postgres_cluster() -> Iterator[str]:
+    """Run a private PostgreSQL cluster and yield the SQLAlchemy URL of its maintenance database."""
+    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
+    folder = Path(tempfile.mkdtemp(prefix="jay-postgres-"))
+    # PostgreSQL refuses to run as root: Debian's package brings its own user along.
+    user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+    identity: dict[str, Any] = {}
+    if user is not None:
+        identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    if user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    port = free_port()
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True, cwd=folder, **identity)
+
+    run(
+        *(str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "jay"),
+        *("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
+    )
+    options = (
+        f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+    )
+    control = (str(binaries / "pg_ctl"), "-D", str(folder / "data"))
+    run(*control, "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://jay@127.0.0.1:{port}/postgres"
+    finally:
+        run(*control, "-w", "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Gunicorn:
+    """The service as it runs for real: gunicorn with two workers.
+
+    :param app: ``wsgi:app``, or a module of the tests that moves the clock.
+    """
+
+    def __init__(self, environ: dict[str, str], *, app: str = "wsgi:app") -> None:
+        self.port = int(environ["PORT"])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", app],
+            cwd=ROOT,
+            env={**os.environ, **environ},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            with (
+                contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+                urllib.request.urlopen(f"{self.url}/readyz", timeout=2),
+            ):
+                return  # urlopen raises for every status but success
+            time.sleep(0.05)
+        raise RuntimeError(f"gunicorn did not start:\n{self.log()}")
+
+    def log(self) -> str:
+        """Return everything that the service has printed."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+    def stop(self) -> None:
+        """End it as an operator would, and wait for it."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(timeout=START_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+        self._log.close()
