@@ -221,7 +221,7 @@ class InformationSchema(Schema):
 
 def information(about: versions.Api) -> Blueprint:
     """Build the blueprint of an API's information endpoint, which needs no key."""
-    blp = Blueprint(f"{about.name}_information", __name__, api=about, guards=PUBLIC)
+    blp = Blueprint(f"{about.name}-information", __name__, api=about, guards=PUBLIC)
 
     @blp.route("/", methods=["GET"])
     @blp.response(200, InformationSchema)

@@ -1,6 +1,6 @@
 """Demo data: a partner with a kiosk, a merchant, and 24 products in German and in English."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,11 +40,12 @@ def load(connection: Connection, *, public_url: str, now: datetime) -> None:
     auth.store_key(connection, MERCHANT_KEY, "demo-shop", merchant=identifier, demo=True, now=now)
     merchant = auth.merchant_by_id(connection, identifier)
     for lang, country, currency in LOCALES:
-        for product in PRODUCTS:
+        for number, product in enumerate(PRODUCTS):
             catalogue.put_product(
                 connection,
                 merchant,
-                now=now,
+                # One after the other, as a kiosk shows them.
+                now=now + timedelta(milliseconds=number),
                 lang=lang,
                 country=country,
                 **_in_locale(product, lang, currency, public_url),

@@ -89,7 +89,7 @@ def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> 
     TransferCancelled,
 )
 def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
-    """Create a guest with a basket, or with `jayToken` take the basket of a transfer over."""
+    """Create a guest with a basket, or with jayToken take over the basket of a transfer."""
     token = query.get("jay_token")
     if token is not None and "products" in body:
         raise ValidationFailed(details={"products": ["Not allowed together with jayToken."]})
