@@ -31,6 +31,7 @@ _ERROR_OF_STATUS: dict[int, type[JayError]] = {
     405: MethodNotAllowed,
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
+    500: InternalError,
 }
 
 
@@ -76,7 +77,9 @@ def error_body(error: JayError) -> dict[str, Any]:
 
 def json_error(error: JayError) -> Response:
     """Answer an error as the APIs do."""
-    response = Response(orjson.dumps(error_body(error)), mimetype="application/json")
+    # Field errors of list items are keyed by the number of the item.
+    body = orjson.dumps(error_body(error), option=orjson.OPT_NON_STR_KEYS)
+    response = Response(body, mimetype="application/json")
     response.status_code = error.status
     response.headers.extend(error.headers)
     return response

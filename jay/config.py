@@ -5,10 +5,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
+from environs import Env, EnvValidationError, ValidationError, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -58,10 +58,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     :param environ: instead of the process environment; for tests.
     :raises ConfigError: with every problem in one message.
     """
-    env = FileAwareEnv(eager=False, strip_whitespace=True)
-    if environ is not None:
-        env._environ = dict(environ)
-    # An empty variable is what `X= make run` means: not set.
+    env = _Variables(os.environ if environ is None else environ)
     demo = env.bool("JAY_DEMO", False)
     port = env.int("PORT", 8000, validate=validate.Range(min=0, max=65535))
     data_dir = Path(env.str("JAY_DATA_DIR", "var")).absolute()
@@ -72,7 +69,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     threads = env.int("JAY_THREADS", 4, validate=validate.Range(min=1, max=512))
     trusted_proxies = env.int("JAY_TRUSTED_PROXIES", 0, validate=validate.Range(min=0, max=10))
     problems = _problems(env)
-    if database_url and not secret_key and not database_url.startswith("sqlite"):
+    if database_url and secret_key == "" and not database_url.startswith("sqlite"):
         problems.append(
             "JAY_SECRET_KEY: must be set with a server database, the same for every process"
             " (python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one)"
@@ -82,7 +79,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         database_url=database_url or f"sqlite:///{data_dir / 'jay.sqlite3'}",
         data_dir=data_dir,
-        public_url=(public_url or f"http://127.0.0.1:{port}").rstrip("/"),
+        public_url=(public_url or f"http://127.0.0.1:{port}").rstrip("/").lower(),
         secret_key=secret_key or _own_secret(data_dir),
         demo=demo,
         port=port,
@@ -92,7 +89,26 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
-def _problems(env: FileAwareEnv) -> list[str]:
+class _Variables(Env):
+    """Variables of one mapping, or from the file that ``NAME_FILE`` names.
+
+    An empty one is what ``X= make run`` means: not set.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(eager=False)
+        self._environ = dict(environ)
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        value, path = self._environ.get(env_key, ""), self._environ.get(f"{env_key}_FILE")
+        try:
+            value = Path(path).read_text() if path else value
+        except (OSError, ValueError):
+            self._errors[env_key].append(f"{env_key}_FILE must name a file that can be read.")
+        return value.strip() or default
+
+
+def _problems(env: Env) -> list[str]:
     try:
         env.seal()
     except EnvValidationError as error:
@@ -115,8 +131,12 @@ def _database_url(value: str) -> None:
 def _public_url(value: str) -> None:
     if not value:
         return
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        usable = False
+    if not usable:
         raise ValidationError("must be an http or https URL")
     if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
         raise ValidationError("must be an origin, without path, query or user name")
@@ -134,7 +154,7 @@ def _own_secret(data_dir: Path) -> str:
     path = data_dir / "secret-key"
     data_dir.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        draft = data_dir / f"secret-key.{os.getpid()}"
+        draft = data_dir / f"secret-key.{secrets.token_hex(8)}"
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(SECRET_BYTES))
         try:

@@ -6,9 +6,9 @@ commit, so that they compose.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from flask import current_app
@@ -19,6 +19,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.types import TypeDecorator
 
 from jay.errors import Busy
+
+T = TypeVar("T")
 
 metadata = MetaData(
     naming_convention={
@@ -32,6 +34,9 @@ metadata = MetaData(
 
 LOCK_WAIT_SECONDS = 5
 """How long a writer waits for another one before the request is answered with 503."""
+
+CONFLICTS_ENDURED = 5
+"""How often a write is tried: after the first conflict under locks, so the second one decides."""
 
 # PostgreSQL's SQLSTATEs for "try again": serialization failure, deadlock, lock not available,
 # query cancelled by a timeout, too many connections, shutting down, starting up.
@@ -59,8 +64,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Conflict(Exception):
+    """Someone else has changed the row meanwhile: nothing was written, try again."""
+
+
 class Database:
     """The one way to the database: short transactions for writing, single statements for reading.
+
+    The driver is in autocommit mode on both kinds, so that reading needs no BEGIN and COMMIT,
+    which halves the round trips; a transaction says BEGIN itself.
 
     :param url: SQLAlchemy URL, ``sqlite:///...`` or ``postgresql+psycopg://...``.
     :param pool_size: as many connections as the process has threads.
@@ -68,36 +80,30 @@ class Database:
 
     def __init__(self, url: str, pool_size: int = 4) -> None:
         self.url = make_url(url)
-        json_codec: dict[str, Callable[[Any], Any]] = {
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {
             "json_serializer": lambda value: orjson.dumps(value).decode(),
             "json_deserializer": orjson.loads,
+            "isolation_level": "AUTOCOMMIT",
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+            "pool_timeout": LOCK_WAIT_SECONDS,
         }
-        if self.url.get_backend_name() == "sqlite":
-            self.engine = create_engine(
-                self.url, **json_codec, connect_args={"check_same_thread": False}
-            )
-            event.listen(self.engine, "connect", _set_up_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
-            self._readers = self.engine
-            # SQLite has one writer. Threads queue here instead of in its busy-wait, which is
-            # unfair and burns the processor; other processes are met by busy_timeout.
-            self._gate: threading.Lock | None = threading.Lock()
+        if self.is_sqlite:
+            options["connect_args"] = {"check_same_thread": False}
         else:
-            self.engine = create_engine(
-                self.url,
-                **json_codec,
-                pool_size=pool_size,
-                max_overflow=pool_size,
-                pool_timeout=LOCK_WAIT_SECONDS,
-                connect_args={
-                    "connect_timeout": LOCK_WAIT_SECONDS,
-                    "options": f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c timezone=UTC",
-                },
-            )
-            # Reading needs no BEGIN and COMMIT: that halves the round trips.
-            self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            self._gate = None
-        self._writers: Engine = self.engine.execution_options(jay_writes=True)
+            options["connect_args"] = {
+                "connect_timeout": LOCK_WAIT_SECONDS,
+                "options": f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c timezone=UTC",
+            }
+        self.engine = create_engine(self.url, **options)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _set_up_sqlite)
+        event.listen(self.engine, "begin", _begin)
+        self._writers: Engine = self.engine.execution_options(jay_transaction=True)
+        # SQLite has one writer. Threads queue here instead of in its busy-wait, which is unfair
+        # and burns the processor; other processes are met by busy_timeout.
+        self._gate = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -114,14 +120,43 @@ class Database:
 
         :raises Busy: the database can't be reached.
         """
-        with _busy_if_unavailable(), self._readers.connect() as connection:
+        with _busy_if_unavailable(), self.engine.connect() as connection:
             yield connection
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction, and again when it meets a ``Conflict``.
+
+        :raises Busy: the database can't be reached, another writer held its lock too long, or the
+            conflicts don't end.
+        """
+        for _ in range(CONFLICTS_ENDURED):
+            try:
+                with self.transaction() as connection:
+                    return work(connection)
+            except Conflict:
+                continue
+        raise Busy
+
+    def write_row(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, which reads and then writes with one statement guarded by a version.
+
+        PostgreSQL: first without a transaction, as hardly ever two devices change one basket at
+        the same moment; after a conflict under locks. SQLite: in a transaction at once.
+
+        :raises Busy: as ``write``.
+        """
+        if not self.is_sqlite:
+            try:
+                with self.reading() as connection:
+                    return work(connection)
+            except Conflict:
+                pass
+        return self.write(work)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         if self._gate is None:
-            with nullcontext():
-                yield
+            yield
             return
         if not self._gate.acquire(timeout=LOCK_WAIT_SECONDS):
             raise Busy
@@ -129,6 +164,11 @@ class Database:
             yield
         finally:
             self._gate.release()
+
+
+def locks(connection: Connection) -> bool:
+    """Tell whether rows that are read in this connection can be locked until its end."""
+    return bool(connection.get_execution_options().get("jay_transaction"))
 
 
 def init_app(app: Any, database: Database) -> None:
@@ -154,6 +194,16 @@ def reading() -> Iterator[Connection]:
     """Open a connection for reading on the current app's database."""
     with database().reading() as connection:
         yield connection
+
+
+def write(work: Callable[[Connection], T]) -> T:
+    """Run ``work`` on the current app's database, see ``Database.write``."""
+    return database().write(work)
+
+
+def write_row(work: Callable[[Connection], T]) -> T:
+    """Run ``work`` on the current app's database, see ``Database.write_row``."""
+    return database().write_row(work)
 
 
 @contextmanager
@@ -183,8 +233,6 @@ def _is_transient(error: DBAPIError) -> bool:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    # BEGIN is ours to say (see below), so the driver must not say it.
-    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
@@ -194,8 +242,10 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the write lock at once: upgrading a read lock later fails instead of waiting.
+def _begin(connection: Connection) -> None:
     # A reader begins nothing: each statement of it is a transaction of its own.
-    if connection.get_execution_options().get("jay_writes"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if not locks(connection):
+        return
+    # SQLite: take the write lock at once; upgrading a read lock later fails instead of waiting.
+    sqlite = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "BEGIN")

@@ -297,6 +297,12 @@ class TransferUrlRefused(TransferError):
     status, code = 422, 2105
 
 
+class QrCodeGone(TransferError):
+    """The basket has been taken over, and the QR code is gone with the transfer."""
+
+    status, code = 410, 2106
+
+
 class CatalogueError(JayError):
     """A rule of the product feed."""
 

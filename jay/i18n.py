@@ -43,7 +43,8 @@ def texts(lang: str) -> gettext.NullTranslations:
 
 def choose(wanted: Iterable[str]) -> str:
     """Return the first wanted language that the pages speak, English when there is none."""
-    return negotiate_locale(wanted, [code for code, _ in languages()], sep="-") or SOURCE_LANGUAGE
+    tags = [tag.lower() for tag in wanted]  # DE is de (RFC 5646, 2.1.1)
+    return negotiate_locale(tags, [code for code, _ in languages()], sep="-") or SOURCE_LANGUAGE
 
 
 def money(amount: int, currency: str, lang: str) -> str:

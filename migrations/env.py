@@ -8,10 +8,11 @@ from jay.baskets import models as baskets
 from jay.db import Database, metadata
 from jay.limits import tries
 from jay.products import models as products
+from jay.tracking import events
 from jay.transfers import models as transfers
 
 # Importing them has told the metadata about their tables.
-TABLES = (auth.partners, products.products, baskets.baskets, transfers.transfers, tries)
+TABLES = (auth.partners, products.products, baskets.baskets, transfers.transfers, tries, events)
 
 _ONE_AT_A_TIME = 0x6A6179  # any number; all our processes use this one
 

@@ -7,7 +7,7 @@ import click
 import orjson
 from babel import Locale, UnknownLocaleError
 from flask.cli import AppGroup
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key
 
 from jay import db, web
 from jay.auth import service
@@ -99,7 +99,7 @@ def add_partner(
         raise click.UsageError("Give only one of --public-key, --jwks and --jwks-url.")
     keys = _read_keys(public_key, jwks)
     if keys is not None:
-        algorithms = algorithms or tuple(algorithms_for(keys.keys))
+        algorithms = algorithms or tuple(algorithms_for(keys))
     elif jwks_url is not None:
         algorithms = algorithms or ("RS256", "ES256")
     with db.transaction() as connection:
@@ -109,7 +109,7 @@ def add_partner(
             connection,
             name=name,
             now=web.clock()(),
-            jwks=None if keys is None else dict(keys.as_dict(private=False)),
+            jwks=None if keys is None else {"keys": [key.as_dict(private=False) for key in keys]},
             jwks_url=jwks_url,
             algorithms=algorithms,
             **options,
@@ -117,12 +117,12 @@ def add_partner(
     click.echo(f"Partner {name} added. Next: flask --app app key issue --partner {name}", err=True)
 
 
-def _read_keys(public_key: Path | None, jwks: Path | None) -> KeySet | None:
+def _read_keys(public_key: Path | None, jwks: Path | None) -> list[Key] | None:
     try:
         if public_key is not None:
-            return KeySet([pem_key(public_key.read_bytes())])
+            return [pem_key(public_key.read_bytes())]
         if jwks is not None:
-            return KeySet(public_keys(orjson.loads(jwks.read_bytes())))
+            return public_keys(orjson.loads(jwks.read_bytes()))
     except (UnusableKey, orjson.JSONDecodeError) as error:
         raise click.ClickException(f"{public_key or jwks}: {error}.") from error
     return None

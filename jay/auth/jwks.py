@@ -5,6 +5,7 @@ hour to notice withdrawn keys. While it can't be reached, the keys that are know
 """
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ import orjson
 import structlog
 import urllib3
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
+from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 
 from jay.auth.models import ALGORITHMS
 from jay.errors import KeySetUnavailable
@@ -52,8 +53,9 @@ def public_keys(document: Any) -> list[Key]:
         if "d" in entry or "k" in entry:
             raise UnusableKey("this holds a private key: only public keys belong here")
         try:
-            keys.append(usable(KeySet.import_key_set({"keys": [entry]}).keys[0]))
-        except (JoseError, ValueError, TypeError, KeyError, IndexError):
+            # Not through a KeySet: that would give a key without an id one of its own.
+            keys.append(usable(JWKRegistry.import_key(entry)))
+        except (JoseError, ValueError, TypeError, KeyError):
             continue
     if not keys:
         raise UnusableKey("there is no RSA, EC P-256 or Ed25519 public key in it")
@@ -144,9 +146,8 @@ class RemoteKeySets:
             cached = self._sets.setdefault(url, _Cached())
         found = keys_for(cached.keys, algorithm, kid)
         stale = cached.loaded is None or now - cached.loaded >= REFRESH_AFTER
-        may_try = cached.tried is None or now - cached.tried >= REFRESH_AT_MOST
-        if (not found or stale) and may_try:
-            # One thread asks; those whose key is known don't wait for it.
+        if not found or stale:
+            # One thread asks; those whose key is known don't wait for it, the others do.
             if cached.lock.acquire(blocking=not found):
                 try:
                     self._refresh(url, cached, now)
@@ -170,11 +171,16 @@ class RemoteKeySets:
     def _load(self, url: str) -> list[Key]:
         if not (self._insecure or url.startswith("https://")):
             raise UnusableKey("a JWKS URL must be https")
+        deadline, body = time.monotonic() + TOTAL_SECONDS, b""
         response = self._http.request("GET", url, redirect=False, preload_content=False)
         try:
             if response.status != 200:
                 raise UnusableKey(f"answered {response.status}")
-            body = response.read(MAX_BYTES + 1, decode_content=True)
+            # The timeout is for each piece that arrives; the deadline for all of them.
+            while len(body) <= MAX_BYTES and (piece := response.read1(MAX_BYTES + 1)):
+                body += piece
+                if time.monotonic() > deadline:
+                    raise UnusableKey("answers too slowly")
         finally:
             response.close()
         if len(body) > MAX_BYTES:

@@ -7,7 +7,6 @@ only, explicit typing of our own tokens, and issuer and audience checked where t
 import base64
 import binascii
 import hashlib
-import math
 import secrets
 import threading
 from dataclasses import dataclass
@@ -17,7 +16,12 @@ from typing import Any
 import orjson
 from cachetools import TTLCache
 from joserfc import jwe, jws, jwt
-from joserfc.errors import DecodeError, JoseError, UnsupportedAlgorithmError
+from joserfc.errors import (
+    DecodeError,
+    InvalidPayloadError,
+    JoseError,
+    UnsupportedAlgorithmError,
+)
 from joserfc.jwk import Key, OctKey, OKPKey
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +44,7 @@ from jay.errors import (
 
 GUEST_TOKEN_LIFETIME = timedelta(days=30)
 LEEWAY_SECONDS = 30
+_LATEST_DATE = 2**63
 MAX_TOKEN_LENGTH = 8 * 1024
 MAX_USER_ID_LENGTH = 255
 
@@ -336,7 +341,7 @@ def _verified_claims(token: str, keys: list[Key], algorithm: str) -> dict[str, A
     for key in keys:
         try:
             return jwt.decode(token, key, registry=_registries[algorithm]).claims
-        except DecodeError as error:
+        except (DecodeError, InvalidPayloadError, RecursionError) as error:
             raise TokenMalformed from error
         except (JoseError, ValueError, TypeError):
             continue
@@ -367,7 +372,9 @@ def _numeric_date(claims: dict[str, Any], claim: str) -> float | None:
     value = claims.get(claim)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    # Compared, not converted: a float can't hold an integer of 400 digits. NaN is not less either.
+    if not number or not abs(value) < _LATEST_DATE:
         raise TokenClaimsInvalid(f'The claim "{claim}" must be a NumericDate.')
     return float(value)
 

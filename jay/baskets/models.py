@@ -29,7 +29,8 @@ USER_LIFETIME = timedelta(days=365)
 GUEST_LIFETIME = timedelta(days=30)
 """From the creation of a guest's basket on."""
 
-_UNTOUCHED = "0-"
+# The dot is in no basket's id, so no other entity tag begins like this.
+_UNTOUCHED = "0."
 
 baskets = Table(
     "baskets",
@@ -81,6 +82,7 @@ class Basket:
         identifier: str | None = None,
         entries: list[dict[str, Any]] | None = None,
         version: int = 0,
+        stored_version: int | None = None,
         created: datetime | None = None,
         last_changed: datetime | None = None,
     ) -> None:
@@ -89,6 +91,8 @@ class Basket:
         self.guest = guest
         self.id = identifier or secrets.token_urlsafe(16)
         self.version = version
+        # The version of the stored row, None when there is none yet.
+        self.stored_version = stored_version
         self.created = created or now
         self.last_changed = last_changed or now
         self._entries = {
@@ -144,7 +148,7 @@ class Basket:
         """
         if count == REMOVE:
             self._entries.pop(product_id, None)
-            self._touch(now)
+            self.touch(now)
             return
         if product is None and (count > 0 or product_id not in self):
             raise ProductNotFound
@@ -163,7 +167,7 @@ class Basket:
             entry.price, entry.currency = product.price, product.currency
         elif known is not None:
             entry.price, entry.currency = known.price, known.currency
-        self._touch(now)
+        self.touch(now)
 
     def update(
         self, product_id: str, count: int | None, product: Product | None, *, now: datetime
@@ -182,9 +186,7 @@ class Basket:
 
         :raises NotInBasket: it is in neither.
         """
-        if product_id not in self:
-            raise NotInBasket
-        self.assign(product_id, REMOVE, None, now=now)
+        self.update(product_id, REMOVE, None, now=now)
 
     def stored_entries(self) -> list[dict[str, Any]]:
         """Return the entries as they are stored."""
@@ -203,13 +205,14 @@ class Basket:
             "checkout": [],
         }
 
+    def touch(self, now: datetime) -> None:
+        """Note a change: the version grows and ``last_changed`` is now."""
+        self.version += 1
+        # The clocks of two processes may differ: a later change never looks older.
+        self.last_changed = max(now, self.last_changed)
+
     def _check_room(self, count: int) -> None:
         if count > 0 and len(self.cart) >= MAX_CART_PRODUCTS:
             raise CartFull
         if count == 0 and len(self.saved) >= MAX_SAVED_PRODUCTS:
             raise SavedFull
-
-    def _touch(self, now: datetime) -> None:
-        self.version += 1
-        # The clocks of two processes may differ: a later change never looks older.
-        self.last_changed = max(now, self.last_changed)

@@ -75,15 +75,18 @@ def change_item() -> Response:
     check_csrf()
     now = web.clock()()
     product_id, action = request.form.get("product_id", ""), request.form.get("action", "")
+
+    def change(connection: Connection) -> None:
+        _partner, user = _visitor(connection)
+        found = service.open_for_writing(connection, user, now=now)
+        count = _asked_count(found, product_id, action, request.form)
+        if count == REMOVE:
+            session["undo"] = _undo(connection, found, product_id)
+        if count is not None:
+            service.apply(connection, found, product_id, count=count, now=now)
+
     try:
-        with db.transaction() as connection:
-            _partner, user = _visitor(connection)
-            found = service.open_for_writing(connection, user, now=now)
-            count = _asked_count(found, product_id, action, request.form)
-            if count == REMOVE:
-                session["undo"] = _undo(connection, found, product_id)
-            if count is not None:
-                service.apply(connection, found, product_id, count=count, now=now)
+        db.write(change)
     except TokenError:
         raise _NoBasket from None
     except BasketError as error:

@@ -1,14 +1,16 @@
 """``/v2/baskets/users``: the basket over HTTP."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
 
-from jay import db, web
+from jay import db, tracking, web
 from jay.answers import answer
 from jay.auth.guards import current_user, require_partner, require_user
 from jay.baskets import schemas, service
-from jay.baskets.models import Basket
+from jay.baskets.models import REMOVE, Basket
 from jay.errors import (
     CartFull,
     NotInBasket,
@@ -58,10 +60,8 @@ def get_basket(userId: str) -> Response:  # noqa: N803, ARG001 - the contract's 
 @blp.errors(PreconditionFailed)
 def delete_basket(userId: str) -> Response:  # noqa: N803, ARG001
     """Delete the basket and end all credentials that transfers gave for it."""
-    now = web.clock()()
-    with db.transaction() as connection:
-        basket = service.delete_basket(connection, current_user(), now=now, if_match=if_match())
-    return basket_answer(basket)
+    delete = functools.partial(service.delete_basket, user=current_user(), **_circumstances())
+    return basket_answer(db.write(delete))
 
 
 @blp.route(_PRODUCT, methods=["POST"])
@@ -72,12 +72,7 @@ def delete_basket(userId: str) -> Response:  # noqa: N803, ARG001
 )
 def assign_product(body: dict[str, int], userId: str, productId: str) -> Response:  # noqa: N803, ARG001
     """Assign a product: a count puts it in the cart, 0 saves it, -1 removes it."""
-    now = web.clock()()
-    with db.transaction() as connection:
-        basket = service.assign(
-            connection, current_user(), productId, now=now, if_match=if_match(), **body
-        )
-    return basket_answer(basket)
+    return _write(service.assign, productId, count=body["count"])
 
 
 @blp.route(_PRODUCT, methods=["PATCH"])
@@ -95,17 +90,7 @@ def assign_product(body: dict[str, int], userId: str, productId: str) -> Respons
 )
 def update_product(body: dict[str, int | None], userId: str, productId: str) -> Response:  # noqa: N803, ARG001
     """Update a product that is in the basket; a count of null changes nothing."""
-    now = web.clock()()
-    with db.transaction() as connection:
-        basket = service.change(
-            connection,
-            current_user(),
-            productId,
-            count=body["count"],
-            now=now,
-            if_match=if_match(),
-        )
-    return basket_answer(basket)
+    return _write(service.change, productId, count=body["count"])
 
 
 @blp.route(_PRODUCT, methods=["DELETE"])
@@ -113,10 +98,18 @@ def update_product(body: dict[str, int | None], userId: str, productId: str) -> 
 @blp.errors(NotInBasket, PreconditionFailed)
 def remove_product(userId: str, productId: str) -> Response:  # noqa: N803, ARG001
     """Remove a product from the cart and the saved list."""
-    now = web.clock()()
-    with db.transaction() as connection:
-        basket = service.remove(connection, current_user(), productId, now=now, if_match=if_match())
-    return basket_answer(basket)
+    return _write(service.change, productId, count=REMOVE)
+
+
+def _write(use_case: Callable[..., Basket], product_id: str, *, count: int | None) -> Response:
+    work = functools.partial(
+        use_case, user=current_user(), product_id=product_id, count=count, **_circumstances()
+    )
+    return basket_answer(db.write_row(work))
+
+
+def _circumstances() -> dict[str, Any]:
+    return {"now": web.clock()(), "if_match": if_match(), "tracking": tracking.current()}
 
 
 @blp.route("/baskets/products/details", methods=["POST"])

@@ -4,17 +4,44 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.tokens import User
-from jay.baskets.models import Basket, baskets
+from jay.baskets.models import REMOVE, Basket, baskets
+from jay.db import Conflict, locks
 from jay.errors import PreconditionFailed, TokenRevoked
 from jay.products import service as catalogue
 from jay.products.models import Product
+from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking, record
 
 Precondition = Collection[str]
 """Entity tags, one of which must name the basket's state for a write to go on (``If-Match``)."""
+
+
+# Statements of the hot path are built once: building one costs more than executing it.
+_BY_USER = select(baskets).where(
+    baskets.c.partner_id == bindparam("partner"), baskets.c.user_id == bindparam("user")
+)
+_BY_ID = select(baskets).where(
+    baskets.c.id == bindparam("basket"), baskets.c.partner_id == bindparam("partner")
+)
+_CHANGING = ("id", "guest", "entries", "version", "created", "last_changed", "expires")
+_NEW = {name: bindparam(f"new_{name}", type_=baskets.c[name].type) for name in _CHANGING}
+_UPDATE = Recorded(
+    update(baskets)
+    .where(
+        baskets.c.partner_id == bindparam("key_partner_id"),
+        baskets.c.user_id == bindparam("key_user_id"),
+        baskets.c.version == bindparam("key_version"),
+    )
+    .values(_NEW)
+)
+_KEY: dict[str, Any] = {name: bindparam(f"key_{name}") for name in ("partner_id", "user_id")}
+_INSERT = {
+    name: Recorded(dialect.insert(baskets).values({**_KEY, **_NEW}).on_conflict_do_nothing())
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
 
 
 def read(connection: Connection, user: User, *, now: datetime) -> Basket:
@@ -22,42 +49,40 @@ def read(connection: Connection, user: User, *, now: datetime) -> Basket:
 
     :raises TokenRevoked: a credential from a transfer, whose basket is gone.
     """
-    row = connection.execute(_row_of(user)).one_or_none()
+    row = _row_of(connection, user)
     return _alive(row, now) or _fresh(user, row, now)
 
 
 def open_for_writing(
     connection: Connection, user: User, *, now: datetime, if_match: Precondition | None = None
 ) -> Basket:
-    """Return the user's basket, locked until the transaction ends.
+    """Return the user's basket to be changed and saved, locked where the connection can lock.
 
     :raises TokenRevoked: a credential from a transfer, whose basket is gone.
     :raises PreconditionFailed: ``if_match`` refuses the current state.
     """
     # On SQLite, the transaction itself holds the write lock.
-    query = _row_of(user).with_for_update()
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        basket = _fresh(user, None, now)
-        # Of several first requests at once, one makes the row and all lock it.
-        _insert_if_absent(connection, basket)
-        row = connection.execute(query).one()
+    row = _row_of(connection, user, locked=locks(connection))
     basket = _alive(row, now) or _fresh(user, row, now)
     if if_match is not None and not basket.matches(if_match):
         raise PreconditionFailed
     return basket
 
 
-def save(connection: Connection, basket: Basket) -> None:
-    """Store a basket that ``open_for_writing`` returned."""
-    connection.execute(
-        update(baskets)
-        .where(
-            baskets.c.partner_id == basket.partner_id,
-            baskets.c.user_id == basket.user_id,
-        )
-        .values(**_values(basket))
-    )
+def save(connection: Connection, basket: Basket, event: Event | None = None) -> None:
+    """Store a basket that ``open_for_writing`` returned, and append the event.
+
+    One statement, guarded by the version that was read: the basket can't have changed meanwhile.
+
+    :raises Conflict: it has.
+    """
+    statement = _UPDATE
+    if basket.stored_version is None:
+        # Of several first writers at once, one makes the row.
+        statement = _INSERT[connection.dialect.name]
+    if not statement.execute(connection, _parameters(basket), event):
+        raise Conflict
+    basket.stored_version = basket.version
 
 
 def assign(
@@ -68,19 +93,28 @@ def assign(
     count: int,
     now: datetime,
     if_match: Precondition | None = None,
+    tracking: Tracking = NOTHING,
 ) -> Basket:
     """Put a product into the basket, overwrite its count, save or remove it."""
     basket = open_for_writing(connection, user, now=now, if_match=if_match)
-    apply(connection, basket, product_id, count=count, now=now)
+    apply(connection, basket, product_id, count=count, now=now, tracking=tracking)
     return basket
 
 
 def apply(
-    connection: Connection, basket: Basket, product_id: str, *, count: int, now: datetime
+    connection: Connection,
+    basket: Basket,
+    product_id: str,
+    *,
+    count: int,
+    now: datetime,
+    tracking: Tracking = NOTHING,
 ) -> None:
     """Put a product into an opened basket, overwrite its count, save or remove it."""
-    basket.assign(product_id, count, catalogue.find(connection, product_id), now=now)
-    save(connection, basket)
+    product = catalogue.find(connection, product_id) if count != REMOVE else None
+    basket.assign(product_id, count, product, now=now)
+    kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_ASSIGNED
+    save(connection, basket, Event(kind, now, basket.partner_id, tracking, product_id, count))
 
 
 def change(
@@ -91,50 +125,50 @@ def change(
     count: int | None,
     now: datetime,
     if_match: Precondition | None = None,
+    tracking: Tracking = NOTHING,
 ) -> Basket:
     """Change a product that is in the basket; a count of None changes nothing."""
-    product = catalogue.find(connection, product_id)
     basket = open_for_writing(connection, user, now=now, if_match=if_match)
-    version = basket.version
+    product = catalogue.find(connection, product_id) if count not in {None, REMOVE} else None
     basket.update(product_id, count, product, now=now)
-    if basket.version != version:
-        save(connection, basket)
-    return basket
-
-
-def remove(
-    connection: Connection,
-    user: User,
-    product_id: str,
-    *,
-    now: datetime,
-    if_match: Precondition | None = None,
-) -> Basket:
-    """Take a product out of the basket."""
-    basket = open_for_writing(connection, user, now=now, if_match=if_match)
-    basket.remove(product_id, now=now)
-    save(connection, basket)
+    if count is not None:
+        kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_UPDATED
+        save(connection, basket, Event(kind, now, user.partner_id, tracking, product_id, count))
     return basket
 
 
 def delete_basket(
-    connection: Connection, user: User, *, now: datetime, if_match: Precondition | None = None
+    connection: Connection,
+    user: User,
+    *,
+    now: datetime,
+    if_match: Precondition | None = None,
+    tracking: Tracking = NOTHING,
 ) -> Basket:
     """Delete the basket, and with it all credentials that transfers gave for it.
 
     :returns: the now empty basket.
     """
     basket = open_for_writing(connection, user, now=now, if_match=if_match)
-    connection.execute(delete(baskets).where(baskets.c.id == basket.id))
-    if user.basket is not None:
-        # The one who deletes through a claimed credential deletes that credential's basket too:
-        # the answer still is the empty basket, the next request is refused.
-        return Basket(partner_id=user.partner_id, user_id=user.user_id, guest=True, now=now)
-    return _fresh(user, None, now)
+    if basket.stored_version is not None:
+        connection.execute(
+            delete(baskets).where(
+                baskets.c.partner_id == basket.partner_id, baskets.c.user_id == basket.user_id
+            )
+        )
+        record(connection, Event(Kind.BASKET_DELETED, now, user.partner_id, tracking))
+    # Through a credential from a transfer too: the answer is the empty basket, the next
+    # request is refused.
+    return Basket(partner_id=user.partner_id, user_id=user.user_id, guest=user.guest, now=now)
 
 
 def start_guest(
-    connection: Connection, user: User, counts: Mapping[str, int], *, now: datetime
+    connection: Connection,
+    user: User,
+    counts: Mapping[str, int],
+    *,
+    now: datetime,
+    tracking: Tracking = NOTHING,
 ) -> Basket:
     """Make a guest's basket with these products.
 
@@ -144,12 +178,8 @@ def start_guest(
     found = catalogue.find_many(connection, counts)
     for product_id, count in counts.items():
         basket.assign(product_id, count, found.get(product_id), now=now)
-    basket.version = max(basket.version, 1)
-    connection.execute(
-        insert(baskets).values(
-            partner_id=basket.partner_id, user_id=basket.user_id, **_values(basket)
-        )
-    )
+    basket.touch(now)
+    save(connection, basket, Event(Kind.BASKET_CREATED, now, user.partner_id, tracking))
     return basket
 
 
@@ -176,14 +206,14 @@ def _main_ids(products: Iterable[Product]) -> list[str]:
     return list(dict.fromkeys(product.main_id or product.id for product in products))
 
 
-def _row_of(user: User) -> Select[Any]:
+def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Row[Any] | None:
     if user.basket is not None:
-        return select(baskets).where(
-            baskets.c.id == user.basket, baskets.c.partner_id == user.partner_id
-        )
-    return select(baskets).where(
-        and_(baskets.c.partner_id == user.partner_id, baskets.c.user_id == user.user_id)
-    )
+        query, parameters = _BY_ID, {"partner": user.partner_id, "basket": user.basket}
+    else:
+        query, parameters = _BY_USER, {"partner": user.partner_id, "user": user.user_id}
+    if locked:
+        query = query.with_for_update()
+    return connection.execute(query, parameters).one_or_none()
 
 
 def _alive(row: Row[Any] | None, now: datetime) -> Basket | None:
@@ -197,6 +227,7 @@ def _alive(row: Row[Any] | None, now: datetime) -> Basket | None:
         identifier=row.id,
         entries=row.entries,
         version=row.version,
+        stored_version=row.version,
         created=row.created,
         last_changed=row.last_changed,
     )
@@ -209,32 +240,28 @@ def _fresh(user: User, expired: Row[Any] | None, now: datetime) -> Basket:
     """
     if user.basket is not None:
         raise TokenRevoked
+    version = None if expired is None else expired.version
     return Basket(
         partner_id=user.partner_id,
         user_id=user.user_id,
         guest=user.guest,
         now=now,
         # Going on with the version keeps it monotone for whoever holds an old entity tag.
-        version=expired.version if expired is not None else 0,
+        version=version or 0,
+        stored_version=version,
     )
 
 
-def _insert_if_absent(connection: Connection, basket: Basket) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(
-        dialect.insert(baskets)
-        .values(partner_id=basket.partner_id, user_id=basket.user_id, **_values(basket))
-        .on_conflict_do_nothing(index_elements=["partner_id", "user_id"])
-    )
-
-
-def _values(basket: Basket) -> dict[str, Any]:
+def _parameters(basket: Basket) -> dict[str, Any]:
     return {
-        "id": basket.id,
-        "guest": basket.guest,
-        "entries": basket.stored_entries(),
-        "version": basket.version,
-        "created": basket.created,
-        "last_changed": basket.last_changed,
-        "expires": basket.expires,
+        "key_partner_id": basket.partner_id,
+        "key_user_id": basket.user_id,
+        "key_version": basket.stored_version,
+        "new_id": basket.id,
+        "new_guest": basket.guest,
+        "new_entries": basket.stored_entries(),
+        "new_version": basket.version,
+        "new_created": basket.created,
+        "new_last_changed": basket.last_changed,
+        "new_expires": basket.expires,
     }

@@ -13,6 +13,7 @@ from jay.auth.tokens import Tokens, User
 from jay.baskets import service as baskets
 from jay.baskets.models import MAX_COUNT, Basket
 from jay.clock import iso
+from jay.tracking import NOTHING, Tracking
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,19 @@ def new_user_id() -> str:
 
 
 def start(
-    connection: Connection, partner: Partner, lines: Iterable[Mapping[str, Any]], *, now: datetime
+    connection: Connection,
+    partner: Partner,
+    lines: Iterable[Mapping[str, Any]],
+    *,
+    now: datetime,
+    tracking: Tracking = NOTHING,
 ) -> Admission:
     """Make a guest with a basket that holds these products.
 
     :raises BasketError: a product can't be put in; nothing is made then.
     """
     user = User(partner.id, new_user_id(), guest=True, basket=None, expires=0)
-    basket = baskets.start_guest(connection, user, _added_up(lines), now=now)
+    basket = baskets.start_guest(connection, user, _added_up(lines), now=now, tracking=tracking)
     return Admission(partner, user.user_id, now, basket)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.models import Merchant, merchants
@@ -59,6 +59,10 @@ _SALES_VIEW = (
 )
 
 
+# Of the hot path, so built once.
+_FIND = _SALES_VIEW.where(products.c.id == bindparam("id"))
+
+
 def _product(row: Any) -> Product:
     price, org_price = row.price, row.org_price
     if price is None:
@@ -87,7 +91,9 @@ def _product(row: Any) -> Product:
 
 def find(connection: Connection, identifier: str) -> Product | None:
     """Return the product or variant with this id as it is sold now."""
-    row = connection.execute(_SALES_VIEW.where(products.c.id == identifier)).one_or_none()
+    if "\0" in identifier:
+        return None  # PostgreSQL can't store it, nor even be asked for it
+    row = connection.execute(_FIND, {"id": identifier}).one_or_none()
     return None if row is None else _product(row)
 
 

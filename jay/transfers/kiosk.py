@@ -1,5 +1,7 @@
 """The kiosk: pick products of a partner on a public screen, then take them along by phone."""
 
+import functools
+from datetime import datetime
 from typing import Any
 
 from flask import redirect, request, session, url_for
@@ -111,16 +113,19 @@ def add(name: str) -> Response:
     session["focus"] = product_id
     try:
         user = _shopper(name)
-        with db.transaction() as connection:
-            found = baskets.open_for_writing(connection, user, now=now)
-            known = found.entry(product_id)
-            count = 1 if known is None else known.count + 1
-            baskets.apply(connection, found, product_id, count=count, now=now)
+        db.write(functools.partial(_one_more, user=user, product_id=product_id, now=now))
     except CartFull:
         session["message"] = {"kind": "error", "text": _("Your basket is full: 20 products.")}
     except BasketError:
         session["message"] = {"kind": "error", "text": _("There is no more of this right now.")}
     return redirect(url_for(".wall", name=name, page=request.args.get("page", 1, type=int)), 303)
+
+
+def _one_more(connection: Connection, *, user: User, product_id: str, now: datetime) -> None:
+    found = baskets.open_for_writing(connection, user, now=now)
+    known = found.entry(product_id)
+    count = 1 if known is None else known.count + 1
+    baskets.apply(connection, found, product_id, count=count, now=now)
 
 
 @blp.post("/kiosk/<name>/code")

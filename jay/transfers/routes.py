@@ -5,11 +5,12 @@ may know guests, but not the other way round.
 """
 
 import base64
+import functools
 from typing import Any
 
 from flask import Response, request
 
-from jay import db, web
+from jay import db, tracking, web
 from jay.answers import answer
 from jay.auth.guards import (
     current_partner,
@@ -25,6 +26,7 @@ from jay.errors import (
     OrderLimit,
     OutOfStock,
     ProductNotFound,
+    QrCodeGone,
     SavedFull,
     TransferCancelled,
     TransferClaimed,
@@ -36,7 +38,7 @@ from jay.errors import (
 from jay.guests import service as guests
 from jay.guests.schemas import GuestQuerySchema, GuestRequestSchema, GuestSchema
 from jay.transfers import qr, service
-from jay.transfers.models import POLL_SECONDS, Secrets, spaced_code, with_parameters
+from jay.transfers.models import POLL_SECONDS, Secrets, State, spaced_code, with_parameters
 from jay.transfers.schemas import (
     StatusSchema,
     TransferQuerySchema,
@@ -64,11 +66,16 @@ screens.description = "What a TV needs to show a transfer; the addresses come wi
 @users.errors(TransferUrlRefused)
 def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
     """Start a transfer: the basket can be taken over once, within 60 seconds."""
-    now = web.clock()()
-    with db.transaction() as connection:
-        offer = service.start(
-            connection, current_user(), current_partner(), now=now, url=body["url"]
+    offer = db.write(
+        functools.partial(
+            service.start,
+            user=current_user(),
+            partner=current_partner(),
+            now=web.clock()(),
+            url=body["url"],
+            tracking=tracking.current(),
         )
+    )
     return answer(_offer_view(offer, current_partner().name, image=query["qr"] == "true"))
 
 
@@ -93,12 +100,20 @@ def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
     token = query.get("jay_token")
     if token is not None and "products" in body:
         raise ValidationFailed(details={"products": ["Not allowed together with jayToken."]})
-    now, partner = web.clock()(), current_partner()
+    now, partner, session = web.clock()(), current_partner(), tracking.current()
     with db.transaction() as connection:
         if token is None:
-            made = guests.start(connection, partner, body.get("products", ()), now=now)
+            lines = body.get("products", ())
+            made = guests.start(connection, partner, lines, now=now, tracking=session)
         else:
-            made = service.claim(connection, token, now=now, claimant=_claimant(), partner=partner)
+            made = service.claim(
+                connection,
+                token,
+                now=now,
+                claimant=_claimant(),
+                partner=partner,
+                tracking=session,
+            )
     return answer(guests.credentials(doorkeeper().tokens, made).view())
 
 
@@ -126,7 +141,7 @@ def get_status(displayToken: str) -> Response:  # noqa: N803
 
 @screens.route("/transfers/<displayToken>/qr.png", methods=["GET"])
 @screens.response(200, content_type="image/png", schema={"type": "string", "format": "binary"})
-@screens.errors(TransferUnknown, TransferExpired, TransferClaimed, TransferCancelled)
+@screens.errors(TransferUnknown, TransferExpired, TransferCancelled, QrCodeGone)
 def get_qr_png(displayToken: str) -> Response:  # noqa: N803
     """Get the QR code as PNG; it is gone with the transfer."""
     return Response(qr.png(_qr_payload(displayToken)), mimetype="image/png")
@@ -134,7 +149,7 @@ def get_qr_png(displayToken: str) -> Response:  # noqa: N803
 
 @screens.route("/transfers/<displayToken>/qr.svg", methods=["GET"])
 @screens.response(200, content_type="image/svg+xml", schema={"type": "string"})
-@screens.errors(TransferUnknown, TransferExpired, TransferClaimed, TransferCancelled)
+@screens.errors(TransferUnknown, TransferExpired, TransferCancelled, QrCodeGone)
 def get_qr_svg(displayToken: str) -> Response:  # noqa: N803
     """Get the QR code as SVG; it is gone with the transfer."""
     return Response(qr.svg(_qr_payload(displayToken)), mimetype="image/svg+xml")
@@ -145,6 +160,8 @@ def _qr_payload(display_token: str) -> str:
     with db.reading() as connection:
         transfer = service.find_by_display(connection, display_token)
         showing = service.show(connection, transfer, now=now)
+    if transfer.state(now) is State.CLAIMED:
+        raise QrCodeGone
     service.check_claimable(transfer, now)
     return claim_url(Secrets(display_token).jay_token, showing.partner.name, transfer.url)
 

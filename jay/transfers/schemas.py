@@ -5,6 +5,8 @@ import marshmallow as ma
 from jay.schema import Schema, Text
 from jay.transfers.models import State
 
+MAX_URL_BYTES = 1000
+
 
 class TransferQuerySchema(Schema):
     """Whether the QR code image is wanted with the answer."""
@@ -21,13 +23,19 @@ class TransferQuerySchema(Schema):
     )
 
 
+def _fits_into_a_qr_code(url: str) -> None:
+    # What counts is bytes: the source, the token and 1,000 bytes fit at error correction M.
+    if len(url.encode()) > MAX_URL_BYTES:
+        raise ma.ValidationError(f"Must not be longer than {MAX_URL_BYTES} bytes.")
+
+
 class TransferRequestSchema(Schema):
     """Where the QR code leads; absent: to this service's own pages."""
 
     url = Text(
         load_default=None,
         allow_none=True,
-        validate=ma.validate.Length(max=1000),
+        validate=_fits_into_a_qr_code,
         metadata={
             "description": "Web shop URL on an origin that the partner has registered.",
             "example": "https://shop.example/basket",

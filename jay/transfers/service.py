@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, or_, select, update
 
 from jay.auth.models import Partner, hash_secret
 from jay.auth.service import partner_by_id
@@ -20,6 +20,7 @@ from jay.errors import (
     TransferUrlRefused,
 )
 from jay.guests.service import Admission, new_user_id
+from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking, record
 from jay.transfers.models import (
     CLAIM_WINDOW,
     TOKEN_BYTES,
@@ -35,6 +36,12 @@ _ERROR_OF_STATE = {
     State.CANCELLED: TransferCancelled,
     State.EXPIRED: TransferExpired,
 }
+
+_OPEN = Recorded(
+    update(transfers)
+    .where(transfers.c.id == bindparam("transfer"), transfers.c.opened.is_(None))
+    .values(opened=bindparam("now"))
+)
 
 _COLUMNS = [transfers.c[name] for name in Transfer.__dataclass_fields__]
 
@@ -64,6 +71,7 @@ def start(
     now: datetime,
     url: str | None = None,
     kiosk: bool = False,
+    tracking: Tracking = NOTHING,
 ) -> Offer:
     """Offer the user's basket to another device; a pending older offer of it is cancelled.
 
@@ -74,7 +82,7 @@ def start(
         raise TransferUrlRefused
     # Opening it for writing makes the row if there is none, and lets starters wait in line.
     basket = baskets.open_for_writing(connection, user, now=now)
-    return _offer(connection, basket, now=now, url=url, kiosk=kiosk)
+    return _offer(connection, basket, now=now, url=url, kiosk=kiosk, tracking=tracking)
 
 
 def renew(connection: Connection, display_token: str, *, now: datetime) -> Offer:
@@ -93,11 +101,17 @@ def renew(connection: Connection, display_token: str, *, now: datetime) -> Offer
 
 
 def _offer(
-    connection: Connection, basket: Basket, *, now: datetime, url: str | None, kiosk: bool
+    connection: Connection,
+    basket: Basket,
+    *,
+    now: datetime,
+    url: str | None,
+    kiosk: bool,
+    tracking: Tracking = NOTHING,
 ) -> Offer:
-    if basket.version == 0:
-        basket.version = 1  # stored now: from here on it is a basket with a state of its own
-    baskets.save(connection, basket)
+    if basket.stored_version is None:
+        basket.touch(now)  # from here on it is a basket with a state of its own
+        baskets.save(connection, basket)
     connection.execute(
         update(transfers)
         .where(transfers.c.basket_id == basket.id, _open_at(now))
@@ -115,6 +129,7 @@ def _offer(
     }
     statement = insert(transfers).values(**row, **drawn.hashes()).returning(transfers.c.id)
     identifier = connection.execute(statement).scalar_one()
+    record(connection, Event(Kind.TRANSFER_STARTED, now, basket.partner_id, tracking))
     return Offer(Transfer(id=identifier, **row), drawn)
 
 
@@ -163,11 +178,8 @@ def check_claimable(transfer: Transfer, now: datetime) -> None:
 
 def opened(connection: Connection, transfer: Transfer, *, now: datetime) -> None:
     """Remember that a phone looks at the claim page. It claims nothing."""
-    connection.execute(
-        update(transfers)
-        .where(transfers.c.id == transfer.id, transfers.c.opened.is_(None))
-        .values(opened=now)
-    )
+    event = Event(Kind.TRANSFER_OPENED, now, transfer.partner_id)
+    _OPEN.execute(connection, {"transfer": transfer.id, "now": now}, event)
 
 
 def type_code(connection: Connection, typed: str, *, now: datetime) -> str | None:
@@ -191,6 +203,7 @@ def claim(
     now: datetime,
     claimant: str | None,
     partner: Partner | None = None,
+    tracking: Tracking = NOTHING,
 ) -> Admission:
     """Take the basket over. One winner, within 60 seconds.
 
@@ -219,6 +232,8 @@ def claim(
     basket = baskets.basket_by_id(connection, transfer.basket_id, now=now)
     if basket is None or transfer.claimed is None or transfer.claimed_by is None:
         raise TransferCancelled  # the basket was deleted meanwhile
+    if won.rowcount == 1:
+        record(connection, Event(Kind.TRANSFER_CLAIMED, now, transfer.partner_id, tracking))
     return Admission(
         partner or partner_by_id(connection, transfer.partner_id),
         transfer.claimed_by,

@@ -60,6 +60,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("active", name=op.f("uq_signing_keys_active")),
     )
     op.create_table(
+        "events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("partner_id", sa.Integer(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=True),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("provider", sa.Text(), nullable=True),
+        sa.Column("product_id", sa.Text(), nullable=True),
+        sa.Column("count", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+    )
+    op.create_index("ix_events_at", "events", ["at"], unique=False)
+    op.create_table(
         "tries",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
@@ -190,6 +204,7 @@ def downgrade() -> None:
         "baskets",
         "api_keys",
         "tries",
+        "events",
         "signing_keys",
         "partners",
         "merchants",

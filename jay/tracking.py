@@ -1,0 +1,225 @@
+"""``X-JAY-Tracking`` as a small value object, and the events that analytics are made of.
+
+An event is appended for each successful change. It holds no personal data: a session's random id,
+never a user's. Recording costs no round trip of its own: on PostgreSQL the event travels in the
+statement that stores the change, on SQLite there is no network.
+"""
+
+import base64
+import binascii
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from flask import g, request
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Update,
+    bindparam,
+    insert,
+    literal,
+    select,
+)
+from sqlalchemy.sql.dml import Insert
+
+from jay.db import UtcDateTime, metadata
+
+HEADER = "X-JAY-Tracking"
+MAX_HEADER_LENGTH = 4096
+MAX_VALUE_LENGTH = 200
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("partner_id", Integer, nullable=False),
+    Column("session_id", Text),
+    Column("source", Text),
+    Column("provider", Text),
+    Column("product_id", Text),
+    Column("count", Integer),
+    Index("ix_events_at", "at"),
+)
+
+
+class Kind(enum.StrEnum):
+    """What happened."""
+
+    PRODUCT_ASSIGNED = "product_assigned"
+    PRODUCT_UPDATED = "product_updated"
+    PRODUCT_REMOVED = "product_removed"
+    BASKET_CREATED = "basket_created"
+    BASKET_DELETED = "basket_deleted"
+    BASKET_MERGED = "basket_merged"
+    TRANSFER_STARTED = "transfer_started"
+    TRANSFER_OPENED = "transfer_opened"
+    TRANSFER_CLAIMED = "transfer_claimed"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """Where a request comes from: the session of a playout, its source and its provider.
+
+    ``user_id`` is a hash that the session's maker chose; it is read but never recorded.
+    """
+
+    session_id: str | None = None
+    start_time: str | None = None
+    source: str | None = None
+    user_id: str | None = None
+    provider_name: str | None = None
+
+    @classmethod
+    def parse(cls, header: str) -> "Tracking":
+        """Read the header: base64 (either alphabet) of a JSON object.
+
+        :raises ValueError: it is something else.
+        """
+        if len(header) > MAX_HEADER_LENGTH:
+            raise ValueError("too long")
+        standard = header.strip().rstrip("=").replace("-", "+").replace("_", "/")
+        try:
+            padded = standard + "=" * (-len(standard) % 4)
+            content = orjson.loads(base64.b64decode(padded, validate=True))
+        except (binascii.Error, orjson.JSONDecodeError, UnicodeEncodeError) as error:
+            raise ValueError("not base64 of JSON") from error
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")
+        for required in ("session_id", "start_time", "source"):
+            if not isinstance(content.get(required), str) or not content[required]:
+                raise ValueError(f"{required} is missing")
+        return cls(**{name: _text(content, name) for name in cls.__slots__})
+
+    def header(self) -> str:
+        """Write it as the header has it."""
+        content = {name: getattr(self, name) for name in self.__slots__}
+        given = {name: value for name, value in content.items() if value is not None}
+        return base64.urlsafe_b64encode(orjson.dumps(given)).decode()
+
+
+def _text(content: Mapping[str, Any], name: str) -> str | None:
+    value = content.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_VALUE_LENGTH or "\0" in value:
+        raise ValueError(f"{name} is not a short text")
+    return value
+
+
+NOTHING = Tracking()
+
+
+class Ignored:
+    """Counts the broken headers of this process; a broken one never fails a shopper's request."""
+
+    count = 0
+
+
+def current() -> Tracking:
+    """Return where the current request comes from, as far as it says so.
+
+    ``provider_id`` in the query is the provider where the session names none.
+    """
+    found = g.get("tracking")
+    if found is None:
+        found = g.tracking = _of_request()
+    return found  # type: ignore[no-any-return]
+
+
+def _of_request() -> Tracking:
+    header = request.headers.get(HEADER)
+    found = NOTHING
+    if header:
+        try:
+            found = Tracking.parse(header)
+        except ValueError:
+            Ignored.count += 1
+    provider = request.args.get("provider_id")
+    if found.provider_name is None and provider and len(provider) <= MAX_VALUE_LENGTH:
+        return Tracking(
+            session_id=found.session_id,
+            start_time=found.start_time,
+            source=found.source,
+            provider_name=provider.replace("\0", ""),
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a basket."""
+
+    kind: Kind
+    at: datetime
+    partner_id: int
+    tracking: Tracking = NOTHING
+    product_id: str | None = None
+    count: int | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return it as the statements take it."""
+        return {
+            "event_at": self.at,
+            "event_kind": self.kind.value,
+            "event_partner_id": self.partner_id,
+            "event_session_id": self.tracking.session_id,
+            "event_source": self.tracking.source,
+            "event_provider": self.tracking.provider_name,
+            "event_product_id": self.product_id,
+            "event_count": self.count,
+        }
+
+
+# Statements of the hot path are built once: building one costs more than executing it.
+_APPEND = insert(events).values(
+    {name: bindparam(f"event_{name}") for name in events.c.keys() if name != "id"}  # noqa: SIM118
+)
+
+
+def record(connection: Connection, event: Event) -> None:
+    """Append an event."""
+    connection.execute(_APPEND, event.parameters())
+
+
+class Recorded:
+    """A statement that changes at most one row, and appends an event if it did.
+
+    On PostgreSQL both are one statement, and so one round trip.
+    """
+
+    def __init__(self, statement: "Update | Insert") -> None:
+        self._alone = statement.execution_options(preserve_rowcount=True)
+        stored = statement.returning(literal(1).label("one")).cte("stored")
+        names = [column.name for column in events.c if column.name != "id"]
+        values = [bindparam(f"event_{name}", type_=events.c[name].type) for name in names]
+        self._both = (
+            insert(events)
+            .from_select(names, select(*values).select_from(stored))
+            .execution_options(preserve_rowcount=True)
+        )
+
+    def execute(
+        self, connection: Connection, parameters: Mapping[str, Any], event: Event | None
+    ) -> bool:
+        """Execute it.
+
+        :returns: whether a row was changed.
+        """
+        if event is not None and connection.dialect.name != "sqlite":
+            both = {**parameters, **event.parameters()}
+            return connection.execute(self._both, both).rowcount == 1
+        changed = connection.execute(self._alone, parameters).rowcount == 1
+        if changed and event is not None:
+            record(connection, event)
+        return changed
