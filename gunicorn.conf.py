@@ -14,7 +14,9 @@ timeout = 30
 graceful_timeout = 20
 # Paths hold tokens, so gunicorn writes no access log: jay.logs has one by route.
 accesslog = None
-loglevel = "warning"
+# On a lower level it quotes malformed requests in full, with whatever they carry.
+loglevel = "error"
+logger_class = "jay.logs.MaskedLogger"
 limit_request_line = 8190
 limit_request_field_size = 16380
 # Its default place is the home directory, which a service may not have.

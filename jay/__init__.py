@@ -1,13 +1,15 @@
 """Jay Basket: the open shopping basket for television."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jay import answers, db, logs, pages, versions, web
 from jay.auth import cli as auth_cli
-from jay.auth import guards
+from jay.auth import cors, guards
 from jay.auth.service import demo_keys_in_force
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets
@@ -15,12 +17,20 @@ from jay.clock import Clock, system_clock
 from jay.config import ConfigError, Settings, settings_from
 from jay.ops import cli as ops_cli
 from jay.ops import docs, health
+from jay.playouts import routes as playouts
 from jay.products import routes as products
 from jay.transfers import kiosk
 from jay.transfers import pages as transfer_pages
 from jay.transfers import routes as transfers
 
 ROOT = Path(__file__).parent.parent
+
+
+class _App(Flask):
+    """Flask without coroutines: looking each view up for them costs time on every request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -> Flask:
@@ -31,7 +41,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     :raises ConfigError: the environment can't be used; the message names every problem.
     """
     settings = config or settings_from()
-    app = Flask("jay", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = _App("jay", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     database = db.Database(settings.database_url, pool_size=settings.threads)
     app.extensions["jay.settings"] = settings
     app.extensions["jay.clock"] = clock
@@ -42,6 +52,8 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     answers.init_app(app, render_page_error=pages.page_error)
     pages.init_app(app)
     guards.init_app(app, settings, database, clock)
+    cors.init_app(app, clock)
+    transfers.init_app(app, settings, clock)
 
     basket_api = web.Api(app, versions.BASKET_API, description=_BASKET_TEXT)
     basket_api.register_blueprint(web.information(versions.BASKET_API))
@@ -53,15 +65,18 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     product_api = web.Api(app, versions.PRODUCT_API, description=_PRODUCT_TEXT)
     product_api.register_blueprint(web.information(versions.PRODUCT_API))
     product_api.register_blueprint(products.blp)
+    product_api.register_blueprint(playouts.blp)
 
     for blueprint in (transfer_pages.blp, basket_pages.blp, kiosk.blp, docs.blp, health.blp):
         app.register_blueprint(blueprint)
     for commands in (
         ops_cli.db_cli,
         ops_cli.demo_cli,
+        ops_cli.baskets_cli,
         auth_cli.partner_cli,
         auth_cli.merchant_cli,
         auth_cli.key_cli,
+        auth_cli.guest_key_cli,
     ):
         app.cli.add_command(commands)
 

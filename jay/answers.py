@@ -60,7 +60,7 @@ def answer(data: Any, *, etag: str | None = None) -> Response:
     """
     response = Response(orjson.dumps({"data": data}), mimetype="application/json")
     if etag is not None:
-        response.set_etag(etag)
+        response.headers["ETag"] = f'"{etag}"'
         if request.method == "GET" and request.if_none_match:
             response.make_conditional(request)
     return response
@@ -101,11 +101,12 @@ def init_app(app: Flask, *, render_page_error: ErrorRenderer) -> None:
 
     @app.after_request
     def _stamp(response: Response) -> Response:
+        headers = response.headers
         api = versions.api_of_path(request.path)
         if api is not None:
-            response.headers[versions.RESPONSE_HEADER] = g.get("api_version", api.newest)
-            response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["X-Content-Type-Options"] = "nosniff"
+            headers[versions.RESPONSE_HEADER] = g.get("api_version", api.newest)
+            headers.setdefault("Cache-Control", "no-store")
+        headers["X-Content-Type-Options"] = "nosniff"
         return response
 
 

@@ -16,6 +16,15 @@ SECRET_BYTES = 32
 SUPPORTED_DATABASES = ("sqlite", "postgresql+psycopg")
 
 
+# Requests a minute in each process, against abuse.
+_LIMITS = {
+    "guests_per_key": 60_000,
+    "guests_per_address": 300,
+    "transfers_per_user": 30,
+    "polls_per_screen": 120,
+}
+
+
 class ConfigError(Exception):
     """The environment can't be used; the message names every problem."""
 
@@ -33,6 +42,10 @@ class Settings:
     workers: int
     threads: int
     trusted_proxies: int
+    guests_per_key: int = _LIMITS["guests_per_key"]
+    guests_per_address: int = _LIMITS["guests_per_address"]
+    transfers_per_user: int = _LIMITS["transfers_per_user"]
+    polls_per_screen: int = _LIMITS["polls_per_screen"]
 
     @property
     def https(self) -> bool:
@@ -68,6 +81,10 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     workers = env.int("WEB_CONCURRENCY", 2, validate=validate.Range(min=1, max=512))
     threads = env.int("JAY_THREADS", 4, validate=validate.Range(min=1, max=512))
     trusted_proxies = env.int("JAY_TRUSTED_PROXIES", 0, validate=validate.Range(min=0, max=10))
+    limits = {
+        name: env.int(f"JAY_{name.upper()}", most, validate=validate.Range(min=1))
+        for name, most in _LIMITS.items()
+    }
     problems = _problems(env)
     if database_url and secret_key == "" and not database_url.startswith("sqlite"):
         problems.append(
@@ -86,6 +103,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         workers=workers,
         threads=threads,
         trusted_proxies=trusted_proxies,
+        **limits,
     )
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
-from flask import current_app
+from flask import current_app, g
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -129,13 +129,12 @@ class Database:
         :raises Busy: the database can't be reached, another writer held its lock too long, or the
             conflicts don't end.
         """
-        for _ in range(CONFLICTS_ENDURED):
-            try:
-                with self.transaction() as connection:
-                    return work(connection)
-            except Conflict:
-                continue
-        raise Busy
+
+        def attempt() -> T:
+            with self.transaction() as connection:
+                return work(connection)
+
+        return endure(attempt)
 
     def write_row(self, work: Callable[[Connection], T]) -> T:
         """Run ``work``, which reads and then writes with one statement guarded by a version.
@@ -183,8 +182,22 @@ def database() -> Database:
 
 
 @contextmanager
+def joined() -> Iterator[Connection]:
+    """Open a transaction that all others of this request join, and that commits at its end."""
+    with database().transaction() as connection:
+        g.joined_connection = connection
+        try:
+            yield connection
+        finally:
+            del g.joined_connection
+
+
+@contextmanager
 def transaction() -> Iterator[Connection]:
-    """Open a transaction on the current app's database."""
+    """Open a transaction on the current app's database, or join the one of the request."""
+    if "joined_connection" in g:
+        yield g.joined_connection
+        return
     with database().transaction() as connection:
         yield connection
 
@@ -192,18 +205,38 @@ def transaction() -> Iterator[Connection]:
 @contextmanager
 def reading() -> Iterator[Connection]:
     """Open a connection for reading on the current app's database."""
+    if "joined_connection" in g:
+        yield g.joined_connection
+        return
     with database().reading() as connection:
         yield connection
 
 
 def write(work: Callable[[Connection], T]) -> T:
     """Run ``work`` on the current app's database, see ``Database.write``."""
+    if "joined_connection" in g:
+        return endure(lambda: work(g.joined_connection))
     return database().write(work)
 
 
 def write_row(work: Callable[[Connection], T]) -> T:
     """Run ``work`` on the current app's database, see ``Database.write_row``."""
+    if "joined_connection" in g:
+        return write(work)
     return database().write_row(work)
+
+
+def endure(work: Callable[[], T]) -> T:
+    """Do something again while it meets a ``Conflict``.
+
+    :raises Busy: the conflicts don't end.
+    """
+    for _ in range(CONFLICTS_ENDURED):
+        try:
+            return work()
+        except Conflict:
+            continue
+    raise Busy
 
 
 @contextmanager

@@ -45,6 +45,12 @@ class RequestError(JayError):
     """The request can't be understood."""
 
 
+class TrackingNotValid(RequestError):
+    """The tracking session is missing or not valid."""
+
+    status, code = 400, 1001
+
+
 class MalformedRequest(RequestError):
     """The request is not well-formed: its body must be valid JSON in UTF-8."""
 
@@ -98,6 +104,19 @@ class PreconditionFailed(RequestError):
     """The basket has changed since the version that If-Match names; nothing was changed."""
 
     status, code = 412, 1010
+
+
+class IdempotencyInFlight(RequestError):
+    """A request with this Idempotency-Key is being worked on: please try again."""
+
+    status, code = 409, 1013
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class IdempotencyKeyReused(RequestError):
+    """This Idempotency-Key was used for another request."""
+
+    status, code = 422, 1014
 
 
 class FormOutdated(RequestError):
@@ -215,6 +234,12 @@ class NotYourBasket(AuthError):
     status, code = 403, 1121
 
 
+class GuestNotAllowed(AuthError):
+    """This is for users whose token the partner has signed, not for guests."""
+
+    status, code = 403, 1122
+
+
 class BasketError(JayError):
     """A rule of the basket."""
 
@@ -261,6 +286,12 @@ class SavedFull(BasketError):
     """The saved list already holds 200 products."""
 
     code = 2007
+
+
+class NothingToMerge(BasketError):
+    """The guest's basket is gone, was merged before, or is not a guest's own."""
+
+    code = 2008
 
 
 class TransferError(JayError):

@@ -11,12 +11,21 @@ from functools import cache
 from pathlib import Path
 
 from babel import Locale
-from babel.core import negotiate_locale
+from babel.core import get_global, negotiate_locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_currency, get_currency_precision, list_currencies
 
 SOURCE_LANGUAGE = "en"
+
+LANGUAGES = frozenset(code for code in map(str, Locale("en").languages) if len(code) == 2)
+COUNTRIES = frozenset(
+    code
+    for code in map(str, Locale("en").territories)
+    if len(code) == 2 and code.isalpha() and code not in get_global("territory_aliases")
+) - {"ZZ", "EU", "EZ", "UN", "QO", "XA", "XB"}
+CURRENCIES = frozenset(list_currencies())
+
 _FOLDER = Path(__file__).parent / "translations"
 
 

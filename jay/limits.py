@@ -1,15 +1,23 @@
-"""Counting tries: at most so many of a kind in a minute, across all processes."""
+"""Counting: at most so many of a kind in a minute.
+
+``Limit`` counts in the database, exactly and across all processes: for what must not be guessed.
+``Rate`` counts in this process's memory, for nothing but the load: it costs no query.
+"""
 
 import hmac
+import threading
 from datetime import datetime, timedelta
 
+from cachetools import TTLCache
 from sqlalchemy import Column, Connection, Integer, Table, Text, case, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from jay.clock import Clock
 from jay.db import UtcDateTime, metadata
 from jay.errors import TooManyRequests
 
 WINDOW = timedelta(seconds=60)
+CALLERS_REMEMBERED = 100_000
 
 tries = Table(
     "tries",
@@ -64,3 +72,32 @@ class Limit:
 
     def _key(self, caller: str, secret: str) -> str:
         return hmac.digest(secret.encode(), f"{self.kind}\0{caller}".encode(), "sha256").hex()
+
+
+class Rate:
+    """At most ``most`` requests of a caller in a minute, in each process."""
+
+    def __init__(self, clock: Clock, most: int) -> None:
+        self.most = most
+        self._lock = threading.Lock()
+        self._counts: TTLCache[str, list[int]] = TTLCache(
+            CALLERS_REMEMBERED, WINDOW.total_seconds(), timer=lambda: clock().timestamp()
+        )
+
+    def take(self, caller: str) -> None:
+        """Count one request. A refused one is not counted: it moves nothing into the future.
+
+        :raises TooManyRequests: the caller has used up this minute's requests.
+        """
+        with self._lock:
+            count = self._counts.get(caller)
+            if count is None:
+                count = self._counts[caller] = [0]
+            if count[0] >= self.most:
+                raise TooManyRequests
+            count[0] += 1
+
+    def forget(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self._counts.clear()

@@ -7,12 +7,17 @@ and product ids. Headers, bodies and addresses are not logged at all.
 import logging
 import re
 import secrets
+import sys
 import time
 from typing import Any
 
+import orjson
 import structlog
 from flask import Flask, Response, g, request
+from gunicorn.glogging import Logger
 from structlog.typing import EventDict
+
+from jay.clock import system_clock
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -23,6 +28,20 @@ _SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w.-]*|jay_[\w-]{8,}|Bearer\s+\S+"
     r"|(?<=/t/)[\w-]{16,}|(?<=/tv/)[\w-]{16,}|(?<=/transfers/)[\w-]{16,}|(?<=jayToken=)[\w-]+"
 )
+
+
+class MaskedLogger(Logger):
+    """Gunicorn's own log, which quotes requests that fail before Flask sees them."""
+
+    def setup(self, cfg: Any) -> None:
+        """Mask whatever it writes."""
+        super().setup(cfg)
+        self.error_log.addFilter(_mask_record)
+
+
+def _mask_record(record: logging.LogRecord) -> bool:
+    record.msg, record.args = _SECRETS.sub("***", record.getMessage()), ()
+    return True
 
 
 def _mask(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -51,7 +70,6 @@ def configure() -> None:
 
 def init_app(app: Flask) -> None:
     """Give each request an id and log it when it is answered."""
-    log = structlog.get_logger()
 
     @app.before_request
     def _begin() -> None:
@@ -62,16 +80,26 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def _end(response: Response) -> Response:
-        if "began" not in g:
+        context = g._get_current_object()
+        if not hasattr(context, "began"):
             return response
-        response.headers[REQUEST_ID_HEADER] = g.request_id
+        response.headers[REQUEST_ID_HEADER] = context.request_id
         if request.endpoint != "static":
-            log.info(
-                "request",
-                id=g.request_id,
-                method=request.method,
-                route=str(request.url_rule or "none"),
-                status=response.status_code,
-                ms=round((time.perf_counter() - g.began) * 1000, 1),
-            )
+            _log_request(context.request_id, response.status_code, context.began)
         return response
+
+
+def _log_request(identifier: str, status: int, began: float) -> None:
+    # Written directly: it happens on every request, and there is nothing in it to be masked.
+    line = {
+        "event": "request",
+        "level": "info",
+        "timestamp": system_clock(),
+        "id": identifier,
+        "method": request.method,
+        "route": str(request.url_rule or "none"),
+        "status": status,
+        "ms": round((time.perf_counter() - began) * 1000, 1),
+    }
+    sys.stdout.write(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode() + "\n")
+    sys.stdout.flush()

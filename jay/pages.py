@@ -6,10 +6,22 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, g, make_response, render_template, request, session
+from flask import (
+    Blueprint,
+    Flask,
+    Request,
+    Response,
+    g,
+    make_response,
+    render_template,
+    request,
+    session,
+)
+from flask.sessions import NullSession, SecureCookieSession, SecureCookieSessionInterface
 
 from jay import i18n, web
 from jay.errors import FormOutdated, JayError, RouteNotFound
+from jay.versions import api_of_path
 
 SESSION_LIFETIME = timedelta(days=30)
 """As long as the guest token that the session holds."""
@@ -28,8 +40,18 @@ class PageBlueprint(Blueprint):
         self.before_request(_choose_language)
 
 
+class _PageSessions(SecureCookieSessionInterface):
+    """Sessions are for people: the APIs neither read nor set a cookie."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if api_of_path(request.path) is not None:
+            return NullSession()
+        return super().open_session(app, request)
+
+
 def init_app(app: Flask) -> None:
     """Set up the session cookie and what templates see."""
+    app.session_interface = _PageSessions()
     settings = app.extensions["jay.settings"]
     app.config |= {
         "SECRET_KEY": settings.secret_key,

@@ -14,12 +14,14 @@ import orjson
 from flask import Flask, Response, current_app, g, request
 from webargs.flaskparser import FlaskParser
 
-from jay import versions
+from jay import idempotency, versions
 from jay.answers import answer, error_body
 from jay.clock import Clock
 from jay.config import Settings
 from jay.errors import (
     Busy,
+    IdempotencyInFlight,
+    IdempotencyKeyReused,
     InternalError,
     JayError,
     MalformedRequest,
@@ -90,8 +92,23 @@ class Blueprint(flask_smorest.Blueprint):
 
     def _enter(self) -> None:
         g.api_version = self.api.version_for(request.headers)
+        if request.method == "OPTIONS":
+            return  # a browser asks what it may send, without the key that it would send
         for guard in self.guards:
             guard()
+
+    def add_url_rule(
+        self, rule: str, endpoint: Any = None, view_func: Any = None, **options: Any
+    ) -> None:
+        """Register a route; every POST honours ``Idempotency-Key``."""
+        if "POST" in (options.get("methods") or ()):
+            secret = lambda: settings().secret_key  # noqa: E731
+            view_func = idempotency.once(view_func, clock, secret)
+        super().add_url_rule(rule, endpoint, view_func, **options)
+
+    def arguments(self, schema: Any, **options: Any) -> Any:
+        """Load a part of the request with a schema, which is made once and not per request."""
+        return super().arguments(schema() if isinstance(schema, type) else schema, **options)
 
     def array_argument(self, field: ma.fields.List[Any]) -> Callable[[Any], Any]:
         """Load a request body that is a JSON array, and document it."""
@@ -131,7 +148,9 @@ class Blueprint(flask_smorest.Blueprint):
             return schema
         return envelope_of(type(schema))()
 
-    def _prepare_house_doc(self, doc: Any, doc_info: Any, *, api: Any, **_kwargs: Any) -> Any:
+    def _prepare_house_doc(
+        self, doc: Any, doc_info: Any, *, api: Any, method: str, **_kwargs: Any
+    ) -> Any:
         """Add the errors that can be answered, the version header and the security schemes."""
         if "array" in doc_info:
             schema = api.ma_plugin.converter.field2property(doc_info["array"])
@@ -146,8 +165,12 @@ class Blueprint(flask_smorest.Blueprint):
             errors += [MalformedRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]
         elif doc_info.get("arguments"):
             errors.append(ValidationFailed)
+        if method == "post":
+            errors += [MalformedRequest, IdempotencyInFlight, IdempotencyKeyReused]
+            doc.setdefault("parameters", []).append("IdempotencyKey")
         errors += [*doc_info.get("errors", ()), InternalError, Busy]
         responses = doc.setdefault("responses", {})
+        errors = list(dict.fromkeys(errors))
         for status in sorted({error.status for error in errors}):
             responses.pop(status, None)
             responses[str(status)] = _error_doc([e for e in errors if e.status == status])
@@ -194,6 +217,16 @@ class Api(flask_smorest.Api):
             "userToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         )
         components.parameter(
+            "IdempotencyKey",
+            "header",
+            {
+                "name": idempotency.HEADER,
+                "description": "Sent again with the same key within 24 hours: the first answer.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                "example": "5f2b1c9e-6c1b-4a57-9d0e-8a3c1f0d2b4e",
+            },
+        )
+        components.parameter(
             "ApiVersion",
             "header",
             {
@@ -212,7 +245,7 @@ class Api(flask_smorest.Api):
 class InformationSchema(Schema):
     """What this API is."""
 
-    name = ma.fields.String(required=True)
+    name = ma.fields.String(required=True, metadata={"example": "Jay Basket API"})
     versions = ma.fields.List(ma.fields.String(), required=True)
     default_version = ma.fields.String(required=True)
     openapi = ma.fields.String(required=True, metadata={"format": "uri"})

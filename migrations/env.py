@@ -5,14 +5,25 @@ from sqlalchemy import text
 
 from jay.auth import models as auth
 from jay.baskets import models as baskets
+from jay.baskets.comfort import comfort_settings
 from jay.db import Database, metadata
+from jay.idempotency import idempotency_keys
 from jay.limits import tries
 from jay.products import models as products
 from jay.tracking import events
 from jay.transfers import models as transfers
 
 # Importing them has told the metadata about their tables.
-TABLES = (auth.partners, products.products, baskets.baskets, transfers.transfers, tries, events)
+TABLES = (
+    auth.partners,
+    baskets.baskets,
+    comfort_settings,
+    events,
+    idempotency_keys,
+    products.products,
+    transfers.transfers,
+    tries,
+)
 
 _ONE_AT_A_TIME = 0x6A6179  # any number; all our processes use this one
 

@@ -90,6 +90,8 @@ def app(_app: Flask, clock: MovedClock) -> Flask:
             if table.name not in KEPT_TABLES:
                 connection.execute(delete(table))
     _app.extensions["jay.auth"].forget()
+    for rate in _app.extensions["jay.rates"].values():
+        rate.forget()
     return _app
 
 

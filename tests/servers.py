@@ -70,7 +70,7 @@ class Gunicorn:
     def __init__(self, environ: dict[str, str], *, app: str = "wsgi:app") -> None:
         self.port = int(environ["PORT"])
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed by stop()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", app],
             cwd=ROOT,

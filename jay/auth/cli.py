@@ -5,18 +5,21 @@ from typing import Any
 
 import click
 import orjson
-from babel import Locale, UnknownLocaleError
 from flask.cli import AppGroup
 from joserfc.jwk import Key
 
 from jay import db, web
 from jay.auth import service
+from jay.auth.guards import doorkeeper
 from jay.auth.jwks import UnusableKey, algorithms_for, pem_key, public_keys
 from jay.auth.models import ALGORITHMS, NAME_PATTERN, origin_of
+from jay.auth.tokens import GUEST_TOKEN_LIFETIME
+from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 
 partner_cli = AppGroup("partner", help="Streaming platforms, which use the Basket API.")
 merchant_cli = AppGroup("merchant", help="Shops, which use the Product Data API.")
 key_cli = AppGroup("key", help="API keys of partners and merchants.")
+guest_key_cli = AppGroup("guest-key", help="The key pairs that sign guest tokens.")
 
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -44,8 +47,6 @@ def _jwks_url(
 ) -> str | None:
     if value is not None and origin_of(value) is None:
         raise click.BadParameter("is not an http or https URL")
-    if value is not None and not value.startswith("https://") and not web.settings().demo:
-        raise click.BadParameter("must be https")
     return value
 
 
@@ -81,6 +82,14 @@ def _jwks_url(
     metavar="URL",
     help="Web shop that may finish its baskets; may be given several times.",
 )
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    callback=_origins,
+    metavar="URL",
+    help="Web app that may call the Basket API from a browser; may be given several times.",
+)
 @click.option("--kiosk", is_flag=True, help="Let people pick products at /kiosk/NAME.")
 def add_partner(
     name: str,
@@ -97,6 +106,8 @@ def add_partner(
     """
     if sum(source is not None for source in (public_key, jwks, jwks_url)) > 1:
         raise click.UsageError("Give only one of --public-key, --jwks and --jwks-url.")
+    if jwks_url is not None and not (jwks_url.startswith("https://") or web.settings().demo):
+        raise click.BadParameter("must be https", param_hint="--jwks-url")
     keys = _read_keys(public_key, jwks)
     if keys is not None:
         algorithms = algorithms or tuple(algorithms_for(keys))
@@ -129,30 +140,38 @@ def _read_keys(public_key: Path | None, jwks: Path | None) -> list[Key] | None:
 
 
 def _language(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    try:
-        Locale(value)
-    except (UnknownLocaleError, ValueError):
-        raise click.BadParameter("is no ISO 639 language code, such as de") from None
+    if value not in LANGUAGES:
+        raise click.BadParameter("is no ISO 639 language code, such as de")
     return value
 
 
 def _country(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if value not in Locale("en").territories or len(value) != 2:
+    if value not in COUNTRIES:
         raise click.BadParameter("is no ISO 3166 country code, such as DE")
     return value
 
 
 def _currency(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if value not in Locale("en").currencies:
+    if value not in CURRENCIES:
         raise click.BadParameter("is no ISO 4217 currency code, such as EUR")
     return value
 
 
 @merchant_cli.command("add")
 @click.argument("name", callback=_name)
-@click.option("--lang", default="de", show_default=True, callback=_language)
-@click.option("--country", default="DE", show_default=True, callback=_country)
-@click.option("--currency", default="EUR", show_default=True, callback=_currency)
+@click.option(
+    "--lang",
+    default="de",
+    show_default=True,
+    callback=_language,
+    help="ISO 639 code of two letters.",
+)
+@click.option(
+    "--country", default="DE", show_default=True, callback=_country, help="ISO 3166 code."
+)
+@click.option(
+    "--currency", default="EUR", show_default=True, callback=_currency, help="ISO 4217 code."
+)
 def add_merchant(name: str, lang: str, country: str, currency: str) -> None:
     """Register the shop NAME.
 
@@ -199,11 +218,11 @@ def list_keys() -> None:
     """List all API keys by their prefix, with owner and state."""
     with db.reading() as connection:
         rows = service.list_keys(connection)
-    click.echo(f"{'PREFIX':<14}{'OWNER':<34}{'ISSUED (UTC)':<19}STATE")
+    click.echo(f"{'PREFIX':<14}{'OWNER':<33} {'ISSUED (UTC)':<19}STATE")
     for row in rows:
         owner = f"partner {row.partner}" if row.partner else f"merchant {row.merchant}"
         state = f"revoked {row.revoked:%Y-%m-%d %H:%M}" if row.revoked else "valid"
-        click.echo(f"{row.prefix:<14}{owner:<34}{row.created:%Y-%m-%d %H:%M}   {state}")
+        click.echo(f"{row.prefix:<14}{owner:<33} {row.created:%Y-%m-%d %H:%M}   {state}")
 
 
 @key_cli.command("revoke")
@@ -217,3 +236,27 @@ def revoke_key(prefix: str) -> None:
         if not service.revoke_key(connection, prefix, now=web.clock()()):
             raise click.ClickException(f"There is no valid key with the prefix {prefix!r}.")
     click.echo(f"Key {prefix} revoked.", err=True)
+
+
+@guest_key_cli.command("rotate")
+def rotate_guest_key() -> None:
+    """Make a new key pair for guest tokens.
+
+    Every process signs with it within a minute. Tokens that the old one signed stay valid until
+    they expire; `guest-key list` tells when an old key is of no more use.
+    """
+    with db.transaction() as connection:
+        kid = doorkeeper().tokens.guest_keys.rotate(connection, now=web.clock()())
+    click.echo(kid)
+
+
+@guest_key_cli.command("list")
+def list_guest_keys() -> None:
+    """List the key pairs that sign or verify guest tokens."""
+    with db.reading() as connection:
+        rows = service.list_guest_keys(connection)
+    click.echo(f"{'KEY':<30}{'MADE (UTC)':<19}STATE")
+    for row in rows:
+        until = row.retired and row.retired + GUEST_TOKEN_LIFETIME
+        state = f"verifies until {until:%Y-%m-%d %H:%M}" if until else "signs"
+        click.echo(f"{row.kid:<30}{row.created:%Y-%m-%d %H:%M}   {state}")

@@ -103,10 +103,10 @@ def doorkeeper() -> Doorkeeper:
 )
 def require_partner() -> None:
     """Let partners pass: streaming platforms with a basket key."""
-    partner = doorkeeper().api_key(request.headers).partner
-    if partner is None:
+    key = doorkeeper().api_key(request.headers)
+    if key.partner is None:
         raise ApiKeyForAnotherApi
-    g.partner = partner
+    g.partner, g.api_key = key.partner, key.prefix
 
 
 @web.guard(
@@ -115,10 +115,10 @@ def require_partner() -> None:
 )
 def require_merchant() -> None:
     """Let merchants pass: shops with a product data key."""
-    merchant = doorkeeper().api_key(request.headers).merchant
-    if merchant is None:
+    key = doorkeeper().api_key(request.headers)
+    if key.merchant is None:
         raise ApiKeyForAnotherApi
-    g.merchant = merchant
+    g.merchant, g.api_key = key.merchant, key.prefix
 
 
 @web.guard(

@@ -42,6 +42,7 @@ partners = Table(
     Column("jwks_url", Text),
     Column("algorithms", JSON, nullable=False),
     Column("transfer_origins", JSON, nullable=False),
+    Column("cors_origins", JSON, nullable=False),
     Column("kiosk", Boolean, nullable=False, server_default=false()),
     Column("created", UtcDateTime, nullable=False),
 )
@@ -114,6 +115,7 @@ class Partner:
     algorithms: tuple[str, ...]
     transfer_origins: tuple[str, ...]
     kiosk: bool
+    cors_origins: tuple[str, ...] = ()
 
     def may_transfer_to(self, url: str) -> bool:
         """Tell whether a web shop URL is http(s) and on an origin that the partner registered."""

@@ -15,6 +15,7 @@ from jay.auth.models import (
     hash_secret,
     merchants,
     partners,
+    signing_keys,
 )
 
 PREFIX_LENGTH = 11
@@ -33,6 +34,7 @@ def add_partner(
     jwks_url: str | None = None,
     algorithms: Sequence[str] = (),
     transfer_origins: Sequence[str] = (),
+    cors_origins: Sequence[str] = (),
     kiosk: bool = False,
 ) -> int:
     """Register a streaming platform and return its id."""
@@ -45,6 +47,7 @@ def add_partner(
         "jwks_url": jwks_url,
         "algorithms": list(algorithms),
         "transfer_origins": list(transfer_origins),
+        "cors_origins": list(cors_origins),
         "kiosk": kiosk,
         "created": now,
     }
@@ -82,6 +85,12 @@ def kiosk_partners(connection: Connection) -> list[Partner]:
     """Return the partners whose products may be picked at a kiosk, by name."""
     query = select(partners).where(partners.c.kiosk).order_by(partners.c.display_name)
     return [_partner(row) for row in connection.execute(query)]
+
+
+def cors_origins(connection: Connection) -> frozenset[str]:
+    """Return the origins of all partners' web apps."""
+    rows = connection.execute(select(partners.c.cors_origins)).scalars()
+    return frozenset(origin for origins in rows for origin in origins)
 
 
 def merchant_id(connection: Connection, name: str) -> int | None:
@@ -160,6 +169,12 @@ def list_keys(connection: Connection) -> Sequence[Any]:
     return connection.execute(query).all()
 
 
+def list_guest_keys(connection: Connection) -> Sequence[Any]:
+    """Return id, created and retired of each key pair for guest tokens, oldest first."""
+    query = select(signing_keys.c.kid, signing_keys.c.created, signing_keys.c.retired)
+    return connection.execute(query.order_by(signing_keys.c.created)).all()
+
+
 def demo_keys_in_force(connection: Connection) -> list[str]:
     """Return the prefixes of demo keys that still open the service."""
     query = select(api_keys.c.prefix).where(api_keys.c.demo, api_keys.c.revoked.is_(None))
@@ -190,6 +205,7 @@ def _partner(row: Row[Any]) -> Partner:
         jwks_url=row.jwks_url,
         algorithms=tuple(row.algorithms),
         transfer_origins=tuple(row.transfer_origins),
+        cors_origins=tuple(row.cors_origins),
         kiosk=row.kiosk,
     )
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import orjson
 from cachetools import TTLCache
-from joserfc import jwe, jws, jwt
+from joserfc import jws, jwt
 from joserfc.errors import (
     DecodeError,
     InvalidPayloadError,
     JoseError,
     UnsupportedAlgorithmError,
 )
-from joserfc.jwk import Key, OctKey, OKPKey
+from joserfc.jwk import Key, OKPKey
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -41,6 +41,7 @@ from jay.errors import (
     TokenSignatureInvalid,
     TokenUnsigned,
 )
+from jay.sealing import Seal, WrongKey
 
 GUEST_TOKEN_LIFETIME = timedelta(days=30)
 LEEWAY_SECONDS = 30
@@ -86,9 +87,7 @@ class GuestKeys:
     def __init__(self, database: Database, secret_key: str, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        # JWE "dir" wants exactly 256 bits; the secret has at least as much entropy.
-        digest = base64.urlsafe_b64encode(_sha256(b"jay guest keys\0" + secret_key.encode()))
-        self._wrapping = OctKey.import_key({"kty": "oct", "k": digest.rstrip(b"=").decode()})
+        self._seal = Seal("guest keys", secret_key)
         self._lock = threading.Lock()
         self._keys: dict[str, OKPKey] = {}
         self._active = ""
@@ -155,23 +154,19 @@ class GuestKeys:
     def _make(self, connection: Connection, now: datetime) -> str:
         kid = _GUEST_KID_PREFIX + secrets.token_hex(8)
         key = OKPKey.generate_key("Ed25519", {"kid": kid}, private=True)
-        header = {"alg": "dir", "enc": "A256GCM"}
-        wrapped = jwe.encrypt_compact(
-            header, orjson.dumps(key.as_dict(private=True)), self._wrapping
-        )
+        wrapped = self._seal.close(orjson.dumps(key.as_dict(private=True)))
         row = {"kid": kid, "private_key": wrapped, "created": now, "active": True}
         connection.execute(insert(signing_keys).values(row))
         return kid
 
     def _unwrap(self, wrapped: str) -> OKPKey:
         try:
-            opened = jwe.decrypt_compact(wrapped, self._wrapping)
-        except JoseError as error:
+            return OKPKey.import_key(orjson.loads(self._seal.open(wrapped)))
+        except WrongKey as error:
             raise ConfigError(
                 "Cannot start: JAY_SECRET_KEY is not the one that the guest keys in this database"
                 " were stored with"
             ) from error
-        return OKPKey.import_key(orjson.loads(opened.plaintext or b""))
 
 
 class Tokens:

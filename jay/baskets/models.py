@@ -5,7 +5,7 @@ writing one update, the limits hold by construction, and the ETag is the version
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,6 +65,11 @@ class Entry:
     currency: str | None = None
 
 
+def entry_from(stored: Mapping[str, Any]) -> Entry:
+    """Read an entry as it is stored."""
+    return Entry(stored["id"], stored["count"], stored["price"], stored["currency"])
+
+
 class Basket:
     """One user's basket: cart, saved and checkout lists.
 
@@ -95,10 +100,7 @@ class Basket:
         self.stored_version = stored_version
         self.created = created or now
         self.last_changed = last_changed or now
-        self._entries = {
-            entry["id"]: Entry(entry["id"], entry["count"], entry["price"], entry["currency"])
-            for entry in entries or ()
-        }
+        self._entries = {stored["id"]: entry_from(stored) for stored in entries or ()}
 
     @property
     def cart(self) -> list[Entry]:
@@ -187,6 +189,26 @@ class Basket:
         :raises NotInBasket: it is in neither.
         """
         self.update(product_id, REMOVE, None, now=now)
+
+    def take_in(self, entries: Iterable[Entry], *, now: datetime) -> None:
+        """Take in another basket's entries after a log-in; nothing is dropped.
+
+        A product in both keeps the larger count. What does not fit the cart is saved, beyond the
+        saved list's limit if need be.
+        """
+        for entry in entries:
+            known = self._entries.get(entry.product_id)
+            count = max(entry.count, known.count if known is not None else 0)
+            if known is not None and known.count > 0:
+                known.count = count
+                continue
+            if count > 0 and len(self.cart) >= MAX_CART_PRODUCTS:
+                count = 0
+            self._entries.pop(entry.product_id, None)
+            self._entries[entry.product_id] = Entry(
+                entry.product_id, count, entry.price, entry.currency
+            )
+        self.touch(now)
 
     def stored_entries(self) -> list[dict[str, Any]]:
         """Return the entries as they are stored."""

@@ -8,11 +8,19 @@ from flask import Response, request
 
 from jay import db, tracking, web
 from jay.answers import answer
-from jay.auth.guards import current_user, require_partner, require_user
-from jay.baskets import schemas, service
+from jay.auth.guards import (
+    current_partner,
+    current_user,
+    doorkeeper,
+    require_partner,
+    require_user,
+)
+from jay.baskets import comfort, schemas, service
 from jay.baskets.models import REMOVE, Basket
 from jay.errors import (
     CartFull,
+    GuestNotAllowed,
+    NothingToMerge,
     NotInBasket,
     NotShoppable,
     OrderLimit,
@@ -99,6 +107,32 @@ def update_product(body: dict[str, int | None], userId: str, productId: str) -> 
 def remove_product(userId: str, productId: str) -> Response:  # noqa: N803, ARG001
     """Remove a product from the cart and the saved list."""
     return _write(service.change, productId, count=REMOVE)
+
+
+@blp.route(f"{_USER}/merge", methods=["POST"])
+@blp.arguments(schemas.MergeSchema)
+@blp.response(200, schemas.BasketSchema)
+@blp.errors(GuestNotAllowed, NothingToMerge)
+def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, ARG001
+    """Let a guest's entries join the user's basket after a log-in. Once only."""
+    now = web.clock()()
+    guest = doorkeeper().tokens.verify(body["guest_token"], current_partner(), now=now)
+    work = functools.partial(
+        service.merge, user=current_user(), guest=guest, now=now, tracking=tracking.current()
+    )
+    return basket_answer(db.write(work))
+
+
+@blp.route(f"{_USER}/comfort", methods=["PATCH"])
+@blp.arguments(schemas.ComfortSchema)
+@blp.response(200, schemas.ComfortStateSchema)
+@blp.errors(GuestNotAllowed)
+def patch_comfort(body: dict[str, str | None], userId: str) -> Response:  # noqa: N803, ARG001
+    """Set or remove the comfort settings of a user whose token the partner has signed."""
+    secret = web.settings().secret_key
+    with db.transaction() as connection:
+        state = comfort.change(connection, current_user(), body, secret=secret, now=web.clock()())
+    return answer(state)
 
 
 def _write(use_case: Callable[..., Basket], product_id: str, *, count: int | None) -> Response:

@@ -10,6 +10,7 @@ from jay.schema import Int, Schema, Text
 
 MAX_PRODUCT_ID = 500
 MAX_DETAILS = 50
+MAX_TOKEN_LENGTH = 8 * 1024
 
 
 class EntrySchema(Schema):
@@ -39,6 +40,34 @@ class UpdateSchema(Schema):
     """How many; null or absent changes nothing."""
 
     count = Int(REMOVE, MAX_COUNT, load_default=None, allow_none=True, metadata={"example": 2})
+
+
+class MergeSchema(Schema):
+    """The guest whose basket joins the user's."""
+
+    guest_token = Text(
+        required=True,
+        validate=ma.validate.Length(1, MAX_TOKEN_LENGTH),
+        metadata={"description": "The guest's bearer token.", "example": "eyJ0eXAiOi..."},
+    )
+
+
+class ComfortSchema(Schema):
+    """Comfort settings; each can be set on its own, and removed with null."""
+
+    customer_id = Text(
+        allow_none=True, validate=ma.validate.Length(1, 255), metadata={"example": "C-10042"}
+    )
+    payment_token = Text(
+        allow_none=True, validate=ma.validate.Length(1, 1000), metadata={"example": "pm_1Nx..."}
+    )
+
+
+class ComfortStateSchema(Schema):
+    """Which comfort settings are set; their values can't be read."""
+
+    customer_id_set = ma.fields.Boolean(required=True, metadata={"example": True})
+    payment_token_set = ma.fields.Boolean(required=True, metadata={"example": False})
 
 
 def product_id_list() -> ma.fields.List[str]:

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.tokens import User
-from jay.baskets.models import REMOVE, Basket, baskets
+from jay.baskets.models import REMOVE, Basket, baskets, entry_from
 from jay.db import Conflict, locks
-from jay.errors import PreconditionFailed, TokenRevoked
+from jay.errors import GuestNotAllowed, NothingToMerge, PreconditionFailed, TokenRevoked
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking, record
@@ -26,6 +26,13 @@ _BY_USER = select(baskets).where(
 _BY_ID = select(baskets).where(
     baskets.c.id == bindparam("basket"), baskets.c.partner_id == bindparam("partner")
 )
+# By whether a credential names the basket, and whether the row is to be locked.
+_LOOK_UP = {
+    (False, False): _BY_USER,
+    (False, True): _BY_USER.with_for_update(),
+    (True, False): _BY_ID,
+    (True, True): _BY_ID.with_for_update(),
+}
 _CHANGING = ("id", "guest", "entries", "version", "created", "last_changed", "expires")
 _NEW = {name: bindparam(f"new_{name}", type_=baskets.c[name].type) for name in _CHANGING}
 _UPDATE = Recorded(
@@ -162,6 +169,43 @@ def delete_basket(
     return Basket(partner_id=user.partner_id, user_id=user.user_id, guest=user.guest, now=now)
 
 
+def merge(
+    connection: Connection,
+    user: User,
+    guest: User,
+    *,
+    now: datetime,
+    tracking: Tracking = NOTHING,
+) -> Basket:
+    """After a log-in, let a guest's entries join the user's basket. Once only.
+
+    The guest's basket is deleted, and with it all credentials that transfers gave for it.
+
+    :raises GuestNotAllowed: the user is a guest.
+    :raises NothingToMerge: the guest's basket is gone, merged already, or not a guest's own.
+    """
+    if user.guest:
+        raise GuestNotAllowed
+    # Deleting is what happens only once: of several calls at the same time, one gets the entries.
+    condition = baskets.c.id == guest.basket if guest.basket else baskets.c.user_id == guest.user_id
+    taken = connection.execute(
+        delete(baskets)
+        .where(
+            baskets.c.partner_id == user.partner_id,
+            condition,
+            baskets.c.guest,
+            baskets.c.expires > now,
+        )
+        .returning(baskets.c.entries)
+    ).one_or_none()
+    if taken is None:
+        raise NothingToMerge
+    basket = open_for_writing(connection, user, now=now)
+    basket.take_in((entry_from(stored) for stored in taken.entries), now=now)
+    save(connection, basket, Event(Kind.BASKET_MERGED, now, user.partner_id, tracking))
+    return basket
+
+
 def start_guest(
     connection: Connection,
     user: User,
@@ -207,12 +251,8 @@ def _main_ids(products: Iterable[Product]) -> list[str]:
 
 
 def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Row[Any] | None:
-    if user.basket is not None:
-        query, parameters = _BY_ID, {"partner": user.partner_id, "basket": user.basket}
-    else:
-        query, parameters = _BY_USER, {"partner": user.partner_id, "user": user.user_id}
-    if locked:
-        query = query.with_for_update()
+    parameters = {"partner": user.partner_id, "basket": user.basket, "user": user.user_id}
+    query = _LOOK_UP[user.basket is not None, locked]
     return connection.execute(query, parameters).one_or_none()
 
 

@@ -8,9 +8,10 @@ import click
 from flask.cli import AppGroup
 
 from jay import db, web
-from jay.ops import demo
+from jay.ops import demo, purge
 
 db_cli = AppGroup("db", help="The database.")
+baskets_cli = AppGroup("baskets", help="Baskets and what belongs to them.")
 demo_cli = AppGroup("demo", help="Demo data, for trying the product out.")
 
 
@@ -40,3 +41,29 @@ def load() -> None:
     with db.transaction() as connection:
         demo.load(connection, public_url=web.settings().public_url, now=web.clock()())
     click.echo(demo.welcome(web.settings()))
+
+
+@baskets_cli.command("purge")
+@click.option(
+    "--batch",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="Rows a transaction: small ones stand in nobody's way.",
+)
+@click.option(
+    "--most",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Rows of a kind at the most; run it again for the rest.",
+)
+def purge_baskets(batch: int, most: int) -> None:
+    """Delete expired baskets, ended transfers and what else has served its time.
+
+    It may be stopped at any moment and run again, while the service is running. Once a day is
+    enough.
+    """
+    for expired in purge.EXPIRED:
+        deleted = sum(purge.purge(db.write, expired, now=web.clock()(), batch=batch, most=most))
+        click.echo(f"{expired.name}: {deleted}")

@@ -3,11 +3,9 @@
 from typing import Any
 
 import marshmallow as ma
-from babel import Locale
-from babel.core import get_global
-from babel.numbers import list_currencies
 
 from jay.auth.models import origin_of
+from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.schema import MAX_INT, Flag, Int, Number, Schema, Text
 
 MAX_PRODUCTS = 50
@@ -18,13 +16,6 @@ MAX_SKU = 200
 MAX_URL = 2_000
 MAX_STEPS = 100
 
-LANGUAGES = frozenset(code for code in map(str, Locale("en").languages) if len(code) == 2)
-COUNTRIES = frozenset(
-    code
-    for code in map(str, Locale("en").territories)
-    if len(code) == 2 and code.isalpha() and code not in get_global("territory_aliases")
-) - {"ZZ", "EU", "EZ", "UN", "QO", "XA", "XB"}
-CURRENCIES = frozenset(list_currencies())
 CURRENCY_SYMBOLS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 
 
@@ -80,6 +71,15 @@ class Url(Text):
 def _http_url(value: str) -> None:
     if origin_of(value) is None:
         raise ma.ValidationError("Must be an http or https URL.")
+
+
+def _without_control_characters(value: str) -> None:
+    if any(character < " " for character in value):
+        raise ma.ValidationError("Must not contain control characters.")
+
+
+# A SKU becomes a part of the product id, which stands in addresses.
+_SKU = (ma.validate.Length(1, MAX_SKU), _without_control_characters)
 
 
 def _text(limit: int = MAX_TEXT, **kwargs: Any) -> Text:
@@ -159,7 +159,7 @@ class StringOr(ma.fields.Field[Any]):
 class VariantSchema(Schema):
     """A variant of a product, such as a size."""
 
-    sku = Text(required=True, validate=ma.validate.Length(1, MAX_SKU))
+    sku = Text(required=True, validate=_SKU)
     stock_count = Int(allow_none=True)
     price = _amount(example=2799)
     org_price = _amount(example=3599)
@@ -172,7 +172,7 @@ class ProductSchema(Schema):
 
     sku = Text(
         required=True,
-        validate=ma.validate.Length(1, MAX_SKU),
+        validate=_SKU,
         metadata={"description": "Stock keeping unit.", "example": "TO122S074-A12"},
     )
     name = Text(
@@ -271,7 +271,7 @@ class StoredProductSchema(Schema):
 class VolatileProductSchema(Schema):
     """What changes often of one product or variant."""
 
-    sku = Text(required=True, validate=ma.validate.Length(1, MAX_SKU))
+    sku = Text(required=True, validate=_SKU)
     stock_count = Int(allow_none=True, metadata={"description": "null means without limit."})
     price = _amount(example=2799)
     org_price = _amount(example=3599)
@@ -307,8 +307,8 @@ class SkuQuerySchema(Schema):
 
         unknown = ma.EXCLUDE
 
-    lang = Text(validate=ma.validate.Regexp(r"^([a-z]{2})?\Z"), metadata={"example": "de"})
-    country = Text(validate=ma.validate.Regexp(r"^([A-Z]{2})?\Z"), metadata={"example": "DE"})
+    lang = Text(validate=ma.validate.Regexp(r"^([a-z]{2})?(?!\n)$"), metadata={"example": "de"})
+    country = Text(validate=ma.validate.Regexp(r"^([A-Z]{2})?(?!\n)$"), metadata={"example": "DE"})
     next_token = Text(
         data_key="next_token", metadata={"description": "`nextToken` of the page before."}
     )

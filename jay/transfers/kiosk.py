@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.auth.guards import doorkeeper
-from jay.auth.models import Partner
+from jay.auth.models import NAME_PATTERN, Partner
 from jay.auth.service import kiosk_partners, partner_by_name
 from jay.auth.tokens import User
 from jay.baskets import service as baskets
@@ -25,6 +25,7 @@ from jay.transfers import service
 blp = PageBlueprint("kiosk", __name__)
 
 PRODUCTS_A_PAGE = 8
+LAST_PAGE = 100_000
 LINES_SHOWN = 4
 IDLE_SECONDS = 60
 """After this time without a touch the kiosk is the next person's."""
@@ -50,7 +51,7 @@ def start() -> Response:
 @blp.get("/kiosk/<name>")
 def wall(name: str) -> Response:
     """Show the products to pick from, and what has been picked."""
-    number = max(1, request.args.get("page", 1, type=int))
+    number = min(max(1, request.args.get("page", 1, type=int)), LAST_PAGE)
     lang = language()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
@@ -165,7 +166,7 @@ def _shopper(name: str) -> User:
 
 
 def _kiosk(connection: Connection, name: str) -> Partner:
-    partner = partner_by_name(connection, name)
+    partner = partner_by_name(connection, name) if NAME_PATTERN.fullmatch(name) else None
     if partner is None or not partner.kiosk:
         raise RouteNotFound
     return partner

@@ -8,7 +8,7 @@ import base64
 import functools
 from typing import Any
 
-from flask import Response, request
+from flask import Flask, Response, current_app, g, request
 
 from jay import db, tracking, web
 from jay.answers import answer
@@ -19,7 +19,8 @@ from jay.auth.guards import (
     require_partner,
     require_user,
 )
-from jay.clock import iso
+from jay.clock import Clock, iso
+from jay.config import Settings
 from jay.errors import (
     CartFull,
     NotShoppable,
@@ -28,6 +29,7 @@ from jay.errors import (
     ProductNotFound,
     QrCodeGone,
     SavedFull,
+    TooManyRequests,
     TransferCancelled,
     TransferClaimed,
     TransferExpired,
@@ -37,6 +39,7 @@ from jay.errors import (
 )
 from jay.guests import service as guests
 from jay.guests.schemas import GuestQuerySchema, GuestRequestSchema, GuestSchema
+from jay.limits import Rate
 from jay.transfers import qr, service
 from jay.transfers.models import POLL_SECONDS, Secrets, State, spaced_code, with_parameters
 from jay.transfers.schemas import (
@@ -59,17 +62,33 @@ screens = web.Blueprint("screens", __name__, api=BASKET_API, guards=web.PUBLIC)
 screens.description = "What a TV needs to show a transfer; the addresses come with its start."
 
 
+def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
+    """Give the app its limits against floods."""
+    app.extensions["jay.rates"] = {
+        "guests of key": Rate(clock, settings.guests_per_key),
+        "guests of address": Rate(clock, settings.guests_per_address),
+        "transfers": Rate(clock, settings.transfers_per_user),
+        "polls": Rate(clock, settings.polls_per_screen),
+    }
+
+
+def _take(rate: str, caller: str) -> None:
+    current_app.extensions["jay.rates"][rate].take(caller)
+
+
 @users.route("/baskets/users/<userId>/transfer", methods=["POST"])
 @users.arguments(TransferQuerySchema, location="query")
 @users.arguments(TransferRequestSchema, required=False)
 @users.response(200, TransferSchema)
-@users.errors(TransferUrlRefused)
+@users.errors(TransferUrlRefused, TooManyRequests)
 def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
     """Start a transfer: the basket can be taken over once, within 60 seconds."""
+    user = current_user()
+    _take("transfers", f"{user.partner_id} {user.user_id}")
     offer = db.write(
         functools.partial(
             service.start,
-            user=current_user(),
+            user=user,
             partner=current_partner(),
             now=web.clock()(),
             url=body["url"],
@@ -94,40 +113,32 @@ def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> 
     TransferExpired,
     TransferClaimed,
     TransferCancelled,
+    TooManyRequests,
 )
 def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
     """Create a guest with a basket, or with jayToken take over the basket of a transfer."""
     token = query.get("jay_token")
     if token is not None and "products" in body:
         raise ValidationFailed(details={"products": ["Not allowed together with jayToken."]})
+    if token is None:
+        _take("guests of key", str(g.api_key))
+        _take("guests of address", request.remote_addr or "")
     now, partner, session = web.clock()(), current_partner(), tracking.current()
     with db.transaction() as connection:
         if token is None:
             lines = body.get("products", ())
             made = guests.start(connection, partner, lines, now=now, tracking=session)
         else:
-            made = service.claim(
-                connection,
-                token,
-                now=now,
-                claimant=_claimant(),
-                partner=partner,
-                tracking=session,
-            )
+            made = service.claim(connection, token, now=now, partner=partner, tracking=session)
     return answer(guests.credentials(doorkeeper().tokens, made).view())
-
-
-def _claimant() -> str | None:
-    # Bound to the partner: another one that guesses the key does not become the winner.
-    key = request.headers.get("Idempotency-Key")
-    return f"partner {current_partner().id}: {key}" if key else None
 
 
 @screens.route("/transfers/<displayToken>/status", methods=["GET"])
 @screens.response(200, StatusSchema)
-@screens.errors(TransferUnknown)
+@screens.errors(TransferUnknown, TooManyRequests)
 def get_status(displayToken: str) -> Response:  # noqa: N803
     """Get the state of a transfer, for a TV that draws its own screen."""
+    _take("polls", displayToken)
     now = web.clock()()
     with db.reading() as connection:
         transfer = service.find_by_display(connection, displayToken)

@@ -35,7 +35,7 @@ class TransferRequestSchema(Schema):
     url = Text(
         load_default=None,
         allow_none=True,
-        validate=_fits_into_a_qr_code,
+        validate=[ma.validate.Length(max=MAX_URL_BYTES), _fits_into_a_qr_code],
         metadata={
             "description": "Web shop URL on an origin that the partner has registered.",
             "example": "https://shop.example/basket",

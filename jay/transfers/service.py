@@ -201,15 +201,15 @@ def claim(
     token: str,
     *,
     now: datetime,
-    claimant: str | None,
+    claimant: str | None = None,
     partner: Partner | None = None,
     tracking: Tracking = NOTHING,
 ) -> Admission:
     """Take the basket over. One winner, within 60 seconds.
 
     :param token: the ``jayToken``.
-    :param claimant: what the winner can repeat the request with, to get the same credentials:
-        its ``Idempotency-Key``, or the phone's cookie.
+    :param claimant: what a phone can repeat the request with, to get the same credentials: its
+        session. Servers repeat with their ``Idempotency-Key``.
     :param partner: the partner of the API key; None for a phone, which needs none.
     :raises TransferUnknown: TransferExpired, TransferClaimed, TransferCancelled
     """

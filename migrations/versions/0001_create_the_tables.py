@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("jwks_url", sa.Text(), nullable=True),
         sa.Column("algorithms", sa.JSON(), nullable=False),
         sa.Column("transfer_origins", sa.JSON(), nullable=False),
+        sa.Column("cors_origins", sa.JSON(), nullable=False),
         sa.Column("kiosk", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_partners")),
@@ -73,6 +74,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
     )
     op.create_index("ix_events_at", "events", ["at"], unique=False)
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("key_hash", sa.Text(), nullable=False),
+        sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key_hash", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index("ix_idempotency_keys_created", "idempotency_keys", ["created"], unique=False)
+    op.create_table(
+        "comfort_settings",
+        sa.Column("partner_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("customer_id", sa.Text(), nullable=True),
+        sa.Column("payment_token", sa.Text(), nullable=True),
+        sa.Column("changed", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("partner_id", "user_id", name=op.f("pk_comfort_settings")),
+    )
     op.create_table(
         "tries",
         sa.Column("key", sa.Text(), nullable=False),
@@ -204,6 +223,8 @@ def downgrade() -> None:
         "baskets",
         "api_keys",
         "tries",
+        "comfort_settings",
+        "idempotency_keys",
         "events",
         "signing_keys",
         "partners",

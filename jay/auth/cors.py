@@ -1,0 +1,69 @@
+"""CORS: partners' web apps may call the Basket API from a browser (Fetch standard, section 3.2).
+
+Only registered origins are answered, and never with credentials: the APIs know no cookies.
+"""
+
+import threading
+
+from cachetools import TTLCache
+from flask import Flask, Response, g, request
+
+from jay import db, versions
+from jay.auth import service
+from jay.auth.models import Partner
+from jay.clock import Clock
+
+ORIGINS_CACHED_SECONDS = 5
+PREFLIGHT_CACHED_SECONDS = 7200
+"""What browsers keep at most."""
+
+_METHODS = "GET, POST, PATCH, DELETE, HEAD, OPTIONS"
+_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-API-Key,"
+    " X-API-Version, x-jay-api-version, X-JAY-Tracking, X-Request-ID"
+)
+_EXPOSED = (
+    "ETag, Idempotency-Replayed, Retry-After, WWW-Authenticate, X-API-Version, X-JAY-Tracking,"
+    " X-Request-ID"
+)
+
+
+def init_app(app: Flask, clock: Clock) -> None:
+    """Answer preflights, and let browsers hand answers of the Basket API to registered origins."""
+    lock = threading.Lock()
+    known: TTLCache[str, frozenset[str]] = TTLCache(
+        1, ORIGINS_CACHED_SECONDS, timer=lambda: clock().timestamp()
+    )
+
+    def allowed(origin: str) -> bool:
+        partner: Partner | None = g.get("partner")
+        if partner is not None:
+            return origin in partner.cors_origins
+        # Nobody has been named yet: a preflight, or a refused API key.
+        with lock:
+            origins = known.get("all")
+        if origins is None:
+            with db.reading() as connection:
+                origins = service.cors_origins(connection)
+            with lock:
+                known["all"] = origins
+        return origin in origins
+
+    @app.after_request
+    def _answer(response: Response) -> Response:
+        if versions.api_of_path(request.path) is not versions.BASKET_API:
+            return response
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return response
+        response.vary.add("Origin")
+        if not allowed(origin):
+            return response
+        headers = response.headers
+        headers["Access-Control-Allow-Origin"] = origin
+        headers["Access-Control-Expose-Headers"] = _EXPOSED
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            headers["Access-Control-Allow-Methods"] = _METHODS
+            headers["Access-Control-Allow-Headers"] = _HEADERS
+            headers["Access-Control-Max-Age"] = str(PREFLIGHT_CACHED_SECONDS)
+        return response

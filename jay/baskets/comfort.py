@@ -1,0 +1,70 @@
+"""Comfort settings: who a user is at the shop, and how the user pays, to skip data entry.
+
+For users whose token the partner has signed, never for guests. The values can be set and removed,
+and read by nobody but the checkout: the API only tells which are set. They are stored sealed.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Integer, Table, Text, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jay.auth.tokens import User
+from jay.db import UtcDateTime, metadata
+from jay.errors import GuestNotAllowed
+from jay.sealing import Seal
+
+comfort_settings = Table(
+    "comfort_settings",
+    metadata,
+    Column("partner_id", Integer, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("customer_id", Text),
+    Column("payment_token", Text),
+    Column("changed", UtcDateTime, nullable=False),
+)
+
+FIELDS = ("customer_id", "payment_token")
+
+
+def change(
+    connection: Connection,
+    user: User,
+    changes: Mapping[str, str | None],
+    *,
+    secret: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """Set those settings that are given, remove those that are None.
+
+    :returns: ``{"customerIdSet": bool, "paymentTokenSet": bool}``
+    :raises GuestNotAllowed: the user is a guest.
+    """
+    if user.guest:
+        raise GuestNotAllowed
+    seal = Seal("comfort", secret, str(user.partner_id), user.user_id)
+    values: dict[str, Any] = {
+        name: None if value is None else seal.close(value.encode())
+        for name, value in changes.items()
+        if name in FIELDS
+    }
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    key = {"partner_id": user.partner_id, "user_id": user.user_id}
+    values["changed"] = now
+    connection.execute(
+        dialect.insert(comfort_settings)
+        .values(**key, **values)
+        .on_conflict_do_update(index_elements=list(key), set_=values)
+    )
+    row = connection.execute(
+        select(comfort_settings).where(
+            comfort_settings.c.partner_id == user.partner_id,
+            comfort_settings.c.user_id == user.user_id,
+        )
+    ).one()
+    return {
+        "customerIdSet": row.customer_id is not None,
+        "paymentTokenSet": row.payment_token is not None,
+    }

@@ -1,0 +1,132 @@
+"""``Idempotency-Key``: a POST that is sent again is answered again, and done once.
+
+The whole request runs in one transaction together with the stored answer. So whatever crashes, and
+when: either nothing has happened and the repetition does it, or all has and it is replayed. The
+answer may hold tokens; it is stored sealed with the client's own key, of which only a hash is kept.
+"""
+
+import functools
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from flask import Response, g, make_response, request
+from sqlalchemy import Column, Connection, Index, Table, Text, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jay import db
+from jay.answers import json_error
+from jay.clock import Clock
+from jay.db import UtcDateTime, metadata
+from jay.errors import (
+    IdempotencyInFlight,
+    IdempotencyKeyReused,
+    JayError,
+    MalformedRequest,
+    RequestError,
+)
+from jay.sealing import Seal
+
+HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+KEPT_FOR = timedelta(hours=24)
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key_hash", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Index("ix_idempotency_keys_created", "created"),
+)
+
+
+def once(view: Callable[..., Any], clock: Callable[[], Clock], secret: Callable[[], str]) -> Any:
+    """Wrap a view that answers a POST, so that it honours the header.
+
+    :param clock: returns the current app's clock.
+    :param secret: returns the current app's secret.
+    """
+
+    @functools.wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        key = request.headers.get(HEADER)
+        if key is None:
+            return view(*args, **kwargs)
+        if not _KEY.fullmatch(key):
+            raise MalformedRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.")
+        seal = Seal("idempotency", secret(), key)
+        work = functools.partial(view, *args, **kwargs)
+        with db.joined() as connection:
+            return _replay_or_do(connection, key, seal, work, now=clock()())
+
+    return wrapper
+
+
+def _replay_or_do(
+    connection: Connection, key: str, seal: Seal, work: Callable[[], Any], *, now: datetime
+) -> Response:
+    key_hash, request_hash = _hash(g.get("api_key", ""), key), _request_hash()
+    _refuse_if_in_flight(connection, key_hash)
+    row = connection.execute(
+        select(idempotency_keys).where(
+            idempotency_keys.c.key_hash == key_hash, idempotency_keys.c.created > now - KEPT_FOR
+        )
+    ).one_or_none()
+    if row is not None:
+        if row.request_hash != request_hash:
+            raise IdempotencyKeyReused
+        status, body = orjson.loads(seal.open(row.answer))
+        replayed = Response(body, status=status, mimetype="application/json")
+        replayed.headers[REPLAYED_HEADER] = "true"
+        return replayed
+    response = _answer_of(connection, work)
+    stored = seal.close(orjson.dumps([response.status_code, response.get_data(as_text=True)]))
+    _store(connection, key_hash, request_hash, stored, now=now)
+    return response
+
+
+def _refuse_if_in_flight(connection: Connection, key_hash: str) -> None:
+    # On SQLite there is one writer anyway: the second request waits and is then replayed.
+    if connection.dialect.name == "postgresql":
+        number = int.from_bytes(bytes.fromhex(key_hash)[:8], signed=True)
+        if not connection.execute(select(func.pg_try_advisory_xact_lock(number))).scalar_one():
+            raise IdempotencyInFlight
+
+
+def _answer_of(connection: Connection, work: Callable[[], Any]) -> Response:
+    try:
+        with connection.begin_nested():
+            return make_response(work())
+    except RequestError:
+        raise  # nothing was tried: a mended request may use the key again
+    except JayError as error:
+        if error.status >= 500:
+            raise
+        return json_error(error)
+
+
+def _store(
+    connection: Connection, key_hash: str, request_hash: str, answer: str, *, now: datetime
+) -> None:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = {"request_hash": request_hash, "answer": answer, "created": now}
+    statement = dialect.insert(idempotency_keys).values(key_hash=key_hash, **row)
+    connection.execute(
+        # There may be one of the same key that is older than a day.
+        statement.on_conflict_do_update(index_elements=["key_hash"], set_=row)
+    )
+
+
+def _request_hash() -> str:
+    return _hash(request.method, request.full_path, request.get_data(cache=True).hex())
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

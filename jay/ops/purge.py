@@ -1,0 +1,68 @@
+"""Removing what has expired, in small transactions that stand in nobody's way."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, select, tuple_
+
+from jay.auth.models import signing_keys
+from jay.auth.tokens import GUEST_TOKEN_LIFETIME
+from jay.baskets.models import baskets
+from jay.idempotency import KEPT_FOR, idempotency_keys
+from jay.limits import WINDOW, tries
+from jay.transfers.models import RENEWABLE_FOR, transfers
+
+GRACE = timedelta(days=1)
+"""Clocks differ, and an old guest key may have signed a moment after it was retired."""
+
+
+@dataclass(frozen=True)
+class Expired:
+    """The rows of a table that nobody needs any more at a moment."""
+
+    name: str
+    table: Table
+    at: Callable[[datetime], ColumnElement[bool]]
+
+
+EXPIRED = (
+    Expired("baskets", baskets, lambda now: baskets.c.expires <= now),
+    # A claimed one is what the winner's phone proves its claim with until the day is over.
+    Expired("transfers", transfers, lambda now: transfers.c.created <= now - RENEWABLE_FOR - GRACE),
+    Expired("answers", idempotency_keys, lambda now: idempotency_keys.c.created <= now - KEPT_FOR),
+    Expired("tries", tries, lambda now: tries.c.since <= now - WINDOW),
+    Expired(
+        "guest keys",
+        signing_keys,
+        lambda now: signing_keys.c.retired <= now - GUEST_TOKEN_LIFETIME - GRACE,
+    ),
+)
+
+
+def purge(
+    write: Callable[[Callable[[Connection], int]], int],
+    expired: Expired,
+    *,
+    now: datetime,
+    batch: int,
+    most: int,
+) -> Iterator[int]:
+    """Delete expired rows in batches, each in its own transaction; yield how many each time.
+
+    It can be stopped at any moment and begun again: what is left is found again.
+
+    :param write: runs its argument in a transaction.
+    :param most: how many rows to delete at the most.
+    """
+    keys = list(expired.table.primary_key.columns)
+    condition = expired.at(now)
+    while most > 0:
+        chosen = select(*keys).where(condition).limit(min(batch, most))
+        # The condition again: a basket may have come alive since it was chosen.
+        statement = delete(expired.table).where(tuple_(*keys).in_(chosen), condition)
+        deleted = write(lambda connection: connection.execute(statement).rowcount)  # noqa: B023
+        if deleted == 0:
+            return
+        most -= deleted
+        yield deleted

@@ -1,0 +1,37 @@
+"""Secrets that must be read again, such as private keys, are stored sealed (JWE, RFC 7516)."""
+
+import base64
+import hashlib
+
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+_HEADER = {"alg": "dir", "enc": "A256GCM"}
+
+
+class WrongKey(Exception):
+    """The sealed text was not made with this key."""
+
+
+class Seal:
+    """Seals with a key of 256 bits that is derived from secrets; each purpose has its own."""
+
+    def __init__(self, purpose: str, *secrets: str) -> None:
+        digest = hashlib.sha256("\0".join(["jay", purpose, *secrets]).encode()).digest()
+        key = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        self._key = OctKey.import_key({"kty": "oct", "k": key})
+
+    def close(self, content: bytes) -> str:
+        """Seal the content."""
+        return jwe.encrypt_compact(_HEADER, content, self._key)
+
+    def open(self, sealed: str) -> bytes:
+        """Return the content.
+
+        :raises WrongKey: it was sealed with another key, or changed since.
+        """
+        try:
+            return jwe.decrypt_compact(sealed, self._key).plaintext or b""
+        except JoseError as error:
+            raise WrongKey from error
