@@ -31,17 +31,19 @@ _ONE_AT_A_TIME = 0x6A6179  # any number; all our processes use this one
 def run() -> None:
     """Upgrade or downgrade, one process at a time, all or nothing."""
     database = Database(context.config.attributes["url"])
-    with database.transaction() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})"))
-        context.configure(
-            connection=connection,
-            target_metadata=metadata,
-            render_as_batch=connection.dialect.name == "sqlite",
-            compare_server_default=False,
-        )
-        context.run_migrations()
-    database.engine.dispose()
+    try:
+        with database.transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})"))
+            context.configure(
+                connection=connection,
+                target_metadata=metadata,
+                render_as_batch=connection.dialect.name == "sqlite",
+                compare_server_default=False,
+            )
+            context.run_migrations()
+    finally:
+        database.engine.dispose()
 
 
 run()

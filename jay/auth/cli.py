@@ -110,7 +110,12 @@ def add_partner(
         raise click.BadParameter("must be https", param_hint="--jwks-url")
     keys = _read_keys(public_key, jwks)
     if keys is not None:
-        algorithms = algorithms or tuple(algorithms_for(keys))
+        fitting = algorithms_for(keys)
+        if unfit := [name for name in algorithms if name not in fitting]:
+            raise click.BadParameter(
+                f"{', '.join(unfit)} fits none of the keys", param_hint="--algorithm"
+            )
+        algorithms = algorithms or tuple(fitting)
     elif jwks_url is not None:
         algorithms = algorithms or ("RS256", "ES256")
     with db.transaction() as connection:
@@ -210,7 +215,8 @@ def issue_key(partner: str | None, merchant: str | None) -> None:
             owner = {"merchant": service.merchant_id(connection, merchant or "")}
         if None in owner.values():
             raise click.ClickException(f"There is no {next(iter(owner))} {partner or merchant!r}.")
-        click.echo(service.issue_key(connection, now=web.clock()(), **owner))
+        key = service.issue_key(connection, now=web.clock()(), **owner)
+    click.echo(key)  # only now: what is printed is in force
 
 
 @key_cli.command("list")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import alembic.command
 import alembic.config
+import alembic.util
 import click
 from flask.cli import AppGroup
 
@@ -30,7 +31,10 @@ def upgrade(revision: str) -> None:
     """Bring the database to the newest schema (or to REVISION). Run it before each new release."""
     web.settings().data_dir.mkdir(parents=True, exist_ok=True)
     url = db.database().url.render_as_string(hide_password=False)
-    alembic.command.upgrade(alembic_config(url), revision)
+    try:
+        alembic.command.upgrade(alembic_config(url), revision)
+    except alembic.util.CommandError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @demo_cli.command("load")

@@ -1,0 +1,286 @@
+"""``flask demo load``, and the start that refuses its keys."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from jay import db, make_ready
+from jay.auth.models import api_keys, merchants, partners
+from jay.config import ConfigError
+from jay.ops.demo_catalogue import PRODUCTS
+from jay.products import service as catalogue
+from jay.products.models import Product, product_id, products
+from tests.cli.conftest import Run, runner_of
+
+ROOT = Path(__file__).parents[2]
+LOCALES = [("de", "DE", "EUR"), ("en", "GB", "GBP")]
+MakeApp = Callable[..., Flask]
+
+
+def loaded(demo_app: MakeApp, **changes: Any) -> Flask:
+    app = demo_app(**changes)
+    result = runner_of(app)("demo", "load")
+    assert result.exit_code == 0, result.output
+    return app
+
+
+def rows(app: Flask, table: Any) -> list[dict[str, Any]]:
+    with app.app_context(), db.reading() as connection:
+        return [dict(row._mapping) for row in connection.execute(select(table))]
+
+
+def offered(app: Flask, lang: str, country: str) -> list[Product]:
+    """Return the demo's main products in one locale, as baskets see them."""
+    ids = [product_id("demo-shop", lang, country, product.sku) for product in PRODUCTS]
+    with app.app_context(), db.reading() as connection:
+        found = catalogue.find_many(connection, ids)
+    return [found[identifier] for identifier in ids]
+
+
+def test_without_demo_mode_nothing_is_loaded(app: Flask, run: Run) -> None:
+    result = run("demo", "load")
+
+    assert result.exit_code == 1
+    assert "JAY_DEMO=1" in result.stderr
+    assert rows(app, partners) == rows(app, merchants) == rows(app, products) == []
+
+
+def test_load_says_what_to_open_and_what_to_paste(demo_app: MakeApp) -> None:
+    app = demo_app(public_url="http://192.168.0.17:8000")
+
+    text = runner_of(app)("demo", "load").stdout
+
+    assert "http://192.168.0.17:8000/kiosk" in text
+    assert "http://192.168.0.17:8000/docs" in text
+    assert "http://192.168.0.17:8000/v2/baskets/guests" in text
+
+
+def test_the_curl_that_is_printed_works(demo_app: MakeApp) -> None:
+    app = demo_app()
+    text = runner_of(app)("demo", "load").stdout
+    identifier = text.split('"productId": "')[1].split('"')[0]
+
+    response = app.test_client().post(
+        "/v2/baskets/guests",
+        headers={"X-API-Key": "demo-basket-key"},
+        json={"products": [{"productId": identifier}]},
+    )
+
+    assert response.status_code == 200
+    assert "demo-basket-key" in text
+    cart = response.json["data"]["basket"]["cart"]
+    assert cart == [{"productId": identifier, "count": 1}]
+
+
+def test_loading_again_changes_nothing(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+    before = [rows(app, table) for table in (partners, merchants, api_keys, products)]
+
+    loaded(demo_app)
+
+    assert [rows(app, table) for table in (partners, merchants, api_keys, products)] == before
+
+
+def test_loading_again_keeps_a_changed_price(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+    mug = product_id("demo-shop", "de", "DE", "TEEW-MUG-07")
+    with app.app_context(), db.transaction() as connection:
+        connection.execute(update(products).where(products.c.id == mug).values(price=1))
+
+    loaded(demo_app)
+
+    assert {row["id"]: row["price"] for row in rows(app, products)}[mug] == 1
+
+
+def test_the_pictures_follow_the_public_url(demo_app: MakeApp) -> None:
+    loaded(demo_app, public_url="http://127.0.0.1:8000")
+
+    app = loaded(demo_app, public_url="http://192.168.0.17:8000")
+
+    for lang, country, _currency in LOCALES:
+        hosts = {urlsplit(product.image_url).netloc for product in offered(app, lang, country)}
+        assert hosts == {"192.168.0.17:8000"}
+
+
+def test_moving_the_pictures_keeps_what_else_is_said_and_pictures_elsewhere(
+    demo_app: MakeApp,
+) -> None:
+    app = loaded(demo_app, public_url="http://127.0.0.1:8000")
+    mug = product_id("demo-shop", "de", "DE", "TEEW-MUG-07")
+    elsewhere = {"url": "https://cdn.example/mug.jpg", "copyrightText": "x"}
+    description = {row["id"]: row["description"] for row in rows(app, products)}[mug]
+    changed = {**description, "images": [*description["images"], elsewhere], "colour": "rot"}
+    with app.app_context(), db.transaction() as connection:
+        connection.execute(update(products).where(products.c.id == mug).values(description=changed))
+
+    loaded(demo_app, public_url="https://jay.example")
+
+    after = {row["id"]: row["description"] for row in rows(app, products)}[mug]
+    moved = {**description["images"][0], "url": "https://jay.example/static/demo/mug.svg"}
+    assert after == {**changed, "images": [moved, elsewhere]}
+
+
+@pytest.mark.parametrize(("lang", "country", "currency"), LOCALES)
+def test_24_products_are_offered_in_each_language(
+    demo_app: MakeApp, lang: str, country: str, currency: str
+) -> None:
+    found = offered(loaded(demo_app), lang, country)
+
+    assert len(found) == 24
+    assert {product.currency for product in found} == {currency}
+    assert len({product.name for product in found}) == 24
+    assert all(product.description["description"] for product in found)
+
+
+@pytest.mark.parametrize(("lang", "country", "currency"), LOCALES)
+def test_one_product_is_sold_out_and_one_is_not_shoppable(
+    demo_app: MakeApp, lang: str, country: str, currency: str
+) -> None:
+    found = offered(loaded(demo_app), lang, country)
+
+    assert len([product for product in found if product.not_shoppable]) == 1
+    assert len([p for p in found if p.out_of_stock and not p.not_shoppable]) == 1
+    assert len([product for product in found if product.buyable]) == 22
+
+
+def test_prices_are_reasonable(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+
+    for lang, country, _currency in LOCALES:
+        for product in offered(app, lang, country):
+            if not product.not_shoppable:
+                assert 100 <= product.price <= 200_000
+                assert product.org_price >= product.price
+                assert 0 <= product.vat <= 25
+
+
+def test_the_stock_of_a_product_is_that_of_its_variants() -> None:
+    for product in PRODUCTS:
+        stocks = [variant.stock for variant in product.variants]
+        if stocks and None not in stocks:
+            assert product.stock == sum(stocks), product.sku
+
+
+def test_every_picture_is_there_and_is_used() -> None:
+    folder = ROOT / "static" / "demo"
+
+    assert sorted(path.stem for path in folder.glob("*.svg")) == sorted(p.slug for p in PRODUCTS)
+
+
+def test_the_pictures_load_over_http(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+    client = app.test_client()
+
+    for product in offered(app, "de", "DE"):
+        response = client.get(urlsplit(product.image_url).path)
+        assert (response.status_code, response.mimetype) == (200, "image/svg+xml")
+        response.close()
+
+
+# --- the published keys
+
+
+def test_the_published_keys_open_the_service_in_demo_mode_only(
+    app: Flask, demo_app: MakeApp
+) -> None:
+    demo = loaded(demo_app)
+    header = {"X-API-Key": "demo-basket-key"}
+
+    assert demo.test_client().post("/v2/baskets/guests", headers=header).status_code == 200
+    assert app.test_client().post("/v2/baskets/guests", headers=header).status_code == 401
+
+
+def test_the_start_refuses_a_database_with_demo_keys(app: Flask, demo_app: MakeApp) -> None:
+    loaded(demo_app)
+
+    with pytest.raises(ConfigError) as refused:
+        make_ready(app)
+
+    message = str(refused.value)
+    assert "JAY_DEMO=1" in message
+    assert "key revoke demo-basket" in message
+    assert "key revoke demo-shop" in message
+
+
+def test_demo_mode_starts_with_demo_keys(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+
+    assert make_ready(app) is app
+
+
+def test_revoking_one_of_the_two_is_not_enough(app: Flask, run: Run, demo_app: MakeApp) -> None:
+    loaded(demo_app)
+    run("key", "revoke", "demo-basket")
+
+    with pytest.raises(ConfigError) as refused:
+        make_ready(app)
+
+    assert "key revoke demo-shop" in str(refused.value)
+    assert "demo-basket" not in str(refused.value)
+
+
+def test_revoking_both_heals_it(app: Flask, run: Run, demo_app: MakeApp) -> None:
+    loaded(demo_app)
+
+    assert run("key", "revoke", "demo-basket").exit_code == 0
+    assert run("key", "revoke", "demo-shop").exit_code == 0
+
+    assert make_ready(app) is app
+
+
+def test_revoked_demo_keys_stay_revoked_when_the_demo_is_loaded_again(
+    app: Flask, run: Run, demo_app: MakeApp
+) -> None:
+    loaded(demo_app)
+    run("key", "revoke", "demo-basket")
+    run("key", "revoke", "demo-shop")
+
+    demo = loaded(demo_app)
+
+    header = {"X-API-Key": "demo-basket-key"}
+    assert demo.test_client().post("/v2/baskets/guests", headers=header).status_code == 401
+    assert make_ready(app) is app
+
+
+def start(tmp_path: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own, as an operator's machine does."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("JAY_") and name not in {"PORT", "WEB_CONCURRENCY", "FLASK_APP"}
+    }
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**inherited, "JAY_DATA_DIR": str(tmp_path), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_real_start_refuses_demo_keys_and_names_the_way_out(tmp_path: Path) -> None:
+    load = (
+        "from app import app; run = app.test_cli_runner().invoke;"
+        "run(args=['db', 'upgrade']); run(args=['demo', 'load'])"
+    )
+    assert start(tmp_path, "-c", load, JAY_DEMO="1").returncode == 0
+
+    refused = start(tmp_path, "-c", "import wsgi")
+    heal = "from app import app; run = app.test_cli_runner().invoke;" + "".join(
+        f"assert run(args=['key', 'revoke', '{prefix}']).exit_code == 0;"
+        for prefix in ("demo-basket", "demo-shop")
+    )
+    healed = start(tmp_path, "-c", heal + "import wsgi")
+
+    assert refused.returncode != 0
+    assert "accepts the published demo keys" in refused.stderr.splitlines()[-1]
+    assert (healed.returncode, healed.stderr) == (0, "")

@@ -1,0 +1,72 @@
+"""Real services, and a real browser that is watched."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.conftest import new_postgres_database
+from tests.e2e.service import Service, running
+from tests.e2e.watched import Screens
+
+CHROMIUM_OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service on SQLite."""
+    with running(tmp_path_factory.mktemp("service")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def _postgres_service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    url = new_postgres_database(postgres, "jay_e2e")
+    with running(tmp_path_factory.mktemp("postgres_service"), database_url=url) as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def any_service(request: pytest.FixtureRequest) -> Service:
+    """The service on each kind of database."""
+    name = "service" if request.param == "sqlite" else "_postgres_service"
+    found: Service = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture(scope="session")
+def _moved_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("moved_service")
+    with running(folder, app="tests.e2e.moved_app:app") as started:
+        yield started
+
+
+@pytest.fixture
+def moved_service(_moved_service: Service) -> Service:
+    """A service whose clock the test can move; it shows the right time when the test begins."""
+    _moved_service.move_clock(0)
+    return _moved_service
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def screens(browser: Browser) -> Iterator[Screens]:
+    """Televisions and phones; the test fails if one of them does anything wrong."""
+    opened = Screens(browser)
+    yield opened
+    opened.close()
+    assert opened.wrong == []

@@ -1,0 +1,340 @@
+"""The settings: right, or refused with every problem in one message."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from jay import create_app
+from jay.config import ConfigError, Settings, settings_from
+
+SECRET = "k3J9-vQ2xW7zR5tY1uB8nM4cL6pD0fGh"
+POSTGRES = "postgresql+psycopg://jay@db.example/jay"
+
+
+def read(tmp_path: Path, **environ: str) -> Settings:
+    return settings_from({"JAY_DATA_DIR": str(tmp_path), **environ})
+
+
+def refused(tmp_path: Path, **environ: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        read(tmp_path, **environ)
+    return str(error.value)
+
+
+# --- defaults
+
+
+def test_an_empty_environment_gives_a_service_on_this_machine(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+
+    assert settings.database_url == f"sqlite:///{tmp_path / 'jay.sqlite3'}"
+    assert settings.public_url == "http://127.0.0.1:8000"
+    assert settings.bind_host == "127.0.0.1"
+    assert (settings.port, settings.workers, settings.threads) == (8000, 2, 4)
+    assert (settings.demo, settings.trusted_proxies) == (False, 0)
+
+
+def test_the_public_url_follows_the_port(tmp_path: Path) -> None:
+    assert read(tmp_path, PORT="8123").public_url == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PORT",
+        "JAY_DEMO",
+        "JAY_DATABASE_URL",
+        "JAY_PUBLIC_URL",
+        "JAY_SECRET_KEY",
+        "WEB_CONCURRENCY",
+        "JAY_THREADS",
+        "JAY_TRUSTED_PROXIES",
+    ],
+)
+@pytest.mark.parametrize("empty", ["", "  ", "\n"])
+def test_an_empty_variable_is_not_set(tmp_path: Path, name: str, empty: str) -> None:
+    assert read(tmp_path, **{name: empty}) == read(tmp_path)
+
+
+def test_an_empty_data_directory_is_the_default_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert settings_from({"JAY_DATA_DIR": ""}).data_dir == tmp_path / "var"
+
+
+def test_a_given_environment_stands_instead_of_the_one_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", "9999")
+    monkeypatch.setenv("JAY_DATA_DIR", str(tmp_path / "elsewhere"))
+
+    assert read(tmp_path).port == 8000
+    assert read(tmp_path).data_dir == tmp_path
+
+
+def test_the_environment_of_the_process_is_read_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", "9999")
+    monkeypatch.setenv("JAY_DATA_DIR", str(tmp_path))
+
+    assert settings_from().port == 9999
+
+
+def test_settings_can_not_be_changed(tmp_path: Path) -> None:
+    with pytest.raises(AttributeError):
+        read(tmp_path).demo = True
+
+
+# --- problems
+
+
+WRONG = {
+    "JAY_DATABASE_URL": "mysql://jay@db.example/jay",
+    "JAY_PUBLIC_URL": "http://jay.example/shop",
+    "JAY_SECRET_KEY": "short",
+    "JAY_DEMO": "perhaps",
+    "PORT": "eighty",
+    "WEB_CONCURRENCY": "0",
+    "JAY_THREADS": "many",
+    "JAY_TRUSTED_PROXIES": "-1",
+}
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    message = refused(tmp_path, **WRONG)
+
+    assert message.startswith("Cannot start: ")
+    assert [name for name in WRONG if f"{name}: " not in message] == []
+    assert len(message.split("; ")) == len(WRONG)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_problem_is_reported_alone_too(tmp_path: Path, name: str) -> None:
+    message = refused(tmp_path, **{name: WRONG[name]})
+
+    assert message.startswith(f"Cannot start: {name}: ")
+    assert ";" not in message
+
+
+def test_a_message_does_not_show_the_secret(tmp_path: Path) -> None:
+    assert "hunter2hunter2" not in refused(tmp_path, JAY_SECRET_KEY="hunter2hunter2", PORT="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("PORT", "80.5"),
+        ("WEB_CONCURRENCY", "513"),
+        ("JAY_THREADS", "0"),
+        ("JAY_TRUSTED_PROXIES", "11"),
+        ("JAY_DATABASE_URL", "no url at all"),
+        ("JAY_DATABASE_URL", "postgresql://jay@db.example/jay"),
+        ("JAY_DATABASE_URL", "sqlite+aiosqlite:///x"),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    assert name in refused(tmp_path, **{name: value})
+
+
+# --- the public URL
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "jay.example",
+        "//jay.example",
+        "ftp://jay.example",
+        "javascript:alert(1)",
+        "http://",
+        "https://jay.example/shop",
+        "https://jay.example/?a=1",
+        "https://jay.example/#a",
+        "https://user@jay.example",
+        "https://jay.example:port",
+        "https://jay.example:99999",
+        "https://[::1",
+    ],
+)
+def test_a_public_url_that_is_no_origin_is_refused(tmp_path: Path, url: str) -> None:
+    assert "JAY_PUBLIC_URL: must be" in refused(tmp_path, JAY_PUBLIC_URL=url)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://jay.example", "https://jay.example"),
+        ("https://jay.example/", "https://jay.example"),
+        ("HTTPS://Jay.Example", "https://jay.example"),
+        ("http://192.168.0.17:8000", "http://192.168.0.17:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_a_public_url_is_kept_as_an_origin(tmp_path: Path, url: str, origin: str) -> None:
+    assert read(tmp_path, JAY_PUBLIC_URL=url).public_url == origin
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "bind"),
+    [
+        ("http://127.0.0.1:8000", "127.0.0.1:8000", "127.0.0.1"),
+        ("http://localhost:8000", "localhost:8000", "127.0.0.1"),
+        ("https://jay.example", "jay.example", "0.0.0.0"),
+        ("http://192.168.0.17:8000", "192.168.0.17:8000", "0.0.0.0"),
+    ],
+)
+def test_the_service_listens_beyond_this_machine_only_when_its_public_url_says_so(
+    tmp_path: Path, url: str, host: str, bind: str
+) -> None:
+    settings = read(tmp_path, JAY_PUBLIC_URL=url)
+
+    assert (settings.public_host, settings.bind_host) == (host, bind)
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "secure"),
+    [
+        ("https://jay.example", "__Host-jay", True),
+        ("HTTPS://jay.example", "__Host-jay", True),
+        ("http://jay.example", "jay", False),
+    ],
+)
+def test_https_decides_about_the_session_cookie(
+    tmp_path: Path, url: str, name: str, secure: bool
+) -> None:
+    config = create_app(read(tmp_path, JAY_PUBLIC_URL=url)).config
+
+    assert config["SESSION_COOKIE_NAME"] == name
+    assert config["SESSION_COOKIE_SECURE"] is secure
+    assert config["SESSION_COOKIE_HTTPONLY"] is True
+    assert config["SESSION_COOKIE_SAMESITE"] == "Lax"
+    # What the prefix of the name promises to browsers: no Domain, and the path /.
+    assert (config["SESSION_COOKIE_DOMAIN"], config["SESSION_COOKIE_PATH"]) == (None, None)
+
+
+# --- files
+
+
+def test_a_variable_can_come_from_a_file(tmp_path: Path) -> None:
+    secret, port = tmp_path / "secret", tmp_path / "port"
+    secret.write_text(SECRET + "\n")
+    port.write_text(" 8123 \n")
+
+    settings = read(tmp_path, JAY_SECRET_KEY_FILE=str(secret), PORT_FILE=str(port))
+
+    assert (settings.secret_key, settings.port) == (SECRET, 8123)
+
+
+def test_the_content_of_a_file_is_checked_like_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("short")
+
+    message = refused(tmp_path, JAY_SECRET_KEY_FILE=str(tmp_path / "secret"), PORT="x")
+
+    assert "JAY_SECRET_KEY: is shorter" in message
+    assert "PORT: " in message
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "binary"])
+def test_a_file_that_can_not_be_read_is_one_of_the_problems(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "binary":
+        path.write_bytes(b"\xff\xfe\x80")
+
+    message = refused(tmp_path, JAY_SECRET_KEY_FILE=str(path), PORT="x")
+
+    assert "JAY_SECRET_KEY_FILE" in message
+    assert "PORT: " in message
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize("secret", ["x", "k3J9-vQ2xW7zR5tY1uB8nM4cL6pD0fG", "ü" * 15])
+def test_a_secret_of_less_than_32_bytes_is_refused(tmp_path: Path, secret: str) -> None:
+    assert "JAY_SECRET_KEY: is shorter than 32 bytes" in refused(tmp_path, JAY_SECRET_KEY=secret)
+
+
+@pytest.mark.parametrize("secret", ["x" * 64, "changeme" * 8, "0123" * 20])
+def test_a_secret_that_looks_like_an_example_is_refused(tmp_path: Path, secret: str) -> None:
+    assert "looks like an example" in refused(tmp_path, JAY_SECRET_KEY=secret)
+
+
+def test_a_random_secret_of_32_bytes_is_taken(tmp_path: Path) -> None:
+    assert read(tmp_path, JAY_SECRET_KEY=SECRET).secret_key == SECRET
+
+
+def test_postgresql_without_a_secret_is_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path, JAY_DATABASE_URL=POSTGRES)
+
+    assert "JAY_SECRET_KEY: must be set" in message
+    assert not (tmp_path / "secret-key").exists()
+
+
+def test_postgresql_with_a_short_secret_has_one_problem(tmp_path: Path) -> None:
+    message = refused(tmp_path, JAY_DATABASE_URL=POSTGRES, JAY_SECRET_KEY="short")
+
+    assert "is shorter" in message
+    assert "must be set" not in message
+
+
+def test_postgresql_with_a_secret_is_fine(tmp_path: Path) -> None:
+    settings = read(tmp_path, JAY_DATABASE_URL=POSTGRES, JAY_SECRET_KEY=SECRET)
+
+    assert settings.database_url == POSTGRES
+
+
+def test_a_set_secret_leaves_no_file_behind(tmp_path: Path) -> None:
+    read(tmp_path, JAY_SECRET_KEY=SECRET)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_machine_makes_its_own_secret_once(tmp_path: Path) -> None:
+    first, second = read(tmp_path).secret_key, read(tmp_path).secret_key
+
+    assert first == second
+    assert len(first) >= 43
+    assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
+
+
+def test_two_machines_have_different_secrets(tmp_path: Path) -> None:
+    assert read(tmp_path / "one").secret_key != read(tmp_path / "other").secret_key
+
+
+def test_the_own_secret_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    read(tmp_path)
+
+    assert stat.S_IMODE((tmp_path / "secret-key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_twenty_first_starts_at_once_agree_on_one_secret(tmp_path: Path, attempt: int) -> None:
+    barrier, secrets, errors = threading.Barrier(20), [], []
+
+    def start() -> None:
+        barrier.wait()
+        try:
+            secrets.append(read(tmp_path).secret_key)
+        except Exception as error:  # noqa: BLE001 - any one fails the test
+            errors.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    assert len(secrets) == 20
+    assert set(secrets) == {(tmp_path / "secret-key").read_text()}
+    assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
