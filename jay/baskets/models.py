@@ -96,7 +96,7 @@ class Basket:
         self.guest = guest
         self.id = identifier or secrets.token_urlsafe(16)
         # Nobody has put anything in: there is no row, or that of an expired one.
-        self._untouched = identifier is None
+        self._untouched = identifier is None or version == 0
         self.version = version
         # The version of the stored row, None when there is none yet.
         self.stored_version = stored_version
