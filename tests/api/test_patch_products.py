@@ -1,0 +1,242 @@
+"""``PATCH /v1/shops/products``: stock, prices and the like of many products."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.checks import body, field_errors
+from tests.api.feed import details, post
+from tests.builders import Shop, User
+
+# As printed in the public description, with a SKU in the placeholder's place.
+PRINTED = {
+    "lang": "de",
+    "country": "DE",
+    "currency": "EUR",
+    "shippingModel": {
+        "shippingFlatRate": 499,
+        "shippingPerItem": 0,
+        "shippingScale": [{"start": 0, "price": 399}],
+        "orderLimit": 0,
+    },
+    "vat": 19,
+    "products": [{"sku": "mug", "stockCount": 0, "price": 2799, "orgPrice": 3599}],
+}
+
+
+def patch(shop: Shop, *products: dict[str, Any], **shared: Any) -> dict[str, Any]:
+    response = shop.call("PATCH", "/shops/products", json={"products": list(products), **shared})
+    assert response.status_code == 200, response.json
+    data: dict[str, Any] = response.json["data"]
+    assert set(data) >= {"updated", "unknownSkus"}
+    return data
+
+
+def test_the_printed_example_changes_the_product(shop: Shop, alice: User) -> None:
+    mug = post(shop, price=1, stockCount=1, currency="USD", vat=7)
+
+    response = shop.call("PATCH", "/shops/products", json=PRINTED)
+
+    assert response.status_code == 200
+    assert response.json["data"]["updated"] == 1
+    assert response.json["data"]["unknownSkus"] == []
+    found = details(alice, mug)
+    assert (found["price"], found["orgPrice"], found["currentStockCount"]) == (2799, 3599, 0)
+    assert (found["currency"], found["vat"]) == ("EUR", 19.0)
+
+
+def test_absent_fields_stay_as_they_are(shop: Shop, alice: User) -> None:
+    mug = post(shop, price=900, orgPrice=1000, stockCount=5, currency="GBP", vat=7, colour="red")
+    before = details(alice, mug)
+
+    assert patch(shop, {"sku": "mug"})["updated"] == 1
+    assert details(alice, mug) == before
+
+    patch(shop, {"sku": "mug", "price": 800})
+    assert details(alice, mug) == {**before, "price": 800}
+
+    patch(shop, {"sku": "mug", "stockCount": 1})
+    assert details(alice, mug) == {**before, "price": 800, "currentStockCount": 1}
+
+
+def test_main_products_and_variants_are_found_by_sku(shop: Shop, alice: User) -> None:
+    mug = post(shop, price=900, stockCount=5, variants=[{"sku": "s"}, {"sku": "m"}])
+
+    data = patch(shop, {"sku": "mug", "price": 1000}, {"sku": "s", "price": 700, "stockCount": 2})
+
+    assert data["updated"] == 2
+    found = details(alice, mug)
+    assert found["price"] == 1000
+    assert [(v["price"], v["currentStockCount"]) for v in found["variants"]] == [
+        (700, 2),
+        (1000, 5),
+    ]
+
+
+def test_a_stock_of_null_is_without_limit(shop: Shop, alice: User) -> None:
+    mug = post(shop, stockCount=0, variants=[{"sku": "s"}])
+
+    patch(shop, {"sku": "s", "stockCount": None})
+
+    found = details(alice, mug)
+    assert found["currentStockCount"] == 0
+    assert found["variants"][0]["currentStockCount"] is None
+
+
+def test_what_is_given_for_the_call_holds_for_all_its_products(shop: Shop, alice: User) -> None:
+    ids = [post(shop, sku=sku, price=1) for sku in ("a", "b", "c")]
+
+    patch(
+        shop,
+        *({"sku": sku} for sku in ("a", "b")),
+        currency="£",
+        vat=20,
+        shippingModel={"orderLimit": 2},
+    )
+
+    found = [details(alice, product_id) for product_id in ids]
+    assert [product["currency"] for product in found] == ["GBP", "GBP", "EUR"]
+    assert [product["vat"] for product in found] == [20.0, 20.0, 0.0]
+    assert [alice.put(product_id, 3).status_code for product_id in ids] == [409, 409, 200]
+
+
+def test_unknown_skus_are_listed_and_the_others_changed(shop: Shop, alice: User) -> None:
+    mug = post(shop, price=1)
+
+    data = patch(
+        shop, {"sku": "zebra"}, {"sku": "mug", "price": 2}, {"sku": "ant"}, {"sku": "mug-s"}
+    )
+
+    assert data["updated"] == 1
+    assert data["unknownSkus"] == ["zebra", "ant", "mug-s"]
+    assert details(alice, mug)["price"] == 2
+
+
+def test_of_the_same_sku_twice_the_last_one_counts(shop: Shop, alice: User) -> None:
+    mug = post(shop, price=1)
+
+    data = patch(shop, {"sku": "mug", "price": 2}, {"sku": "mug", "price": 3})
+
+    assert data["updated"] == 1
+    assert details(alice, mug)["price"] == 3
+
+
+def test_an_unknown_sku_twice_is_listed_once(shop: Shop) -> None:
+    assert patch(shop, {"sku": "x"}, {"sku": "x"})["unknownSkus"] == ["x"]
+
+
+def test_another_merchants_products_are_unknown(shop: Shop, other_shop: Shop, alice: User) -> None:
+    mug, hat = post(shop, price=1), post(shop, sku="hat", price=1)
+    theirs = post(other_shop, price=1)
+
+    data = patch(other_shop, {"sku": "mug", "price": 9}, {"sku": "hat", "price": 9})
+
+    assert data["unknownSkus"] == ["hat"]
+    assert [details(alice, p)["price"] for p in (mug, hat, theirs)] == [1, 1, 9]
+
+
+def test_the_same_sku_in_another_country_stays(shop: Shop, alice: User) -> None:
+    german, austrian = post(shop, price=1), post(shop, price=1, country="AT")
+
+    patch(shop, {"sku": "mug", "price": 2}, country="AT")
+    assert [details(alice, p)["price"] for p in (german, austrian)] == [1, 2]
+
+    patch(shop, {"sku": "mug", "price": 3})
+    assert [details(alice, p)["price"] for p in (german, austrian)] == [3, 2]
+
+
+def test_a_removed_variant_is_unknown(shop: Shop) -> None:
+    post(shop, variants=[{"sku": "s"}])
+    post(shop)
+
+    assert patch(shop, {"sku": "s", "price": 1})["unknownSkus"] == ["s"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"products": []}, {"vat": 7}])
+def test_no_products_are_no_change(fields: dict[str, Any], shop: Shop, alice: User) -> None:
+    mug = post(shop, price=1)
+    before = details(alice, mug)
+
+    response = shop.call("PATCH", "/shops/products", json=fields)
+
+    assert response.json["data"]["updated"] == 0
+    assert details(alice, mug) == before
+
+
+def test_50_products_are_accepted_and_51_change_nothing(shop: Shop, alice: User) -> None:
+    ids = [post(shop, sku=f"mug-{number}", price=1) for number in range(51)]
+    changes = [{"sku": f"mug-{number}", "price": 2} for number in range(51)]
+
+    response = shop.call("PATCH", "/shops/products", json={"products": changes})
+    assert list(field_errors(response)) == ["products"]
+    assert details(alice, ids[0])["price"] == 1
+
+    assert patch(shop, *changes[:50])["updated"] == 50
+    assert [details(alice, ids[n])["price"] for n in (0, 49, 50)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '{"sku": "hat", "price": -1}',
+        '{"sku": "hat", "price": 2147483648}',
+        '{"sku": "hat", "price": null}',
+        '{"sku": "hat", "price": "1"}',
+        '{"sku": "hat", "price": 1.0}',
+        '{"sku": "hat", "orgPrice": -1}',
+        '{"sku": "hat", "stockCount": true}',
+        '{"sku": "hat", "stockCount": 2147483648}',
+        '{"sku": ""}',
+        '{"sku": "a\\u0000b"}',
+        '{"price": 1}',
+        '{"sku": "hat", "name": "Hat"}',
+        '{"sku": "hat", "vat": 1}',
+        "1",
+        "null",
+    ],
+)
+def test_one_wrong_product_keeps_all_from_changing(wrong: str, shop: Shop, alice: User) -> None:
+    mug = post(shop, price=1)
+    text = f'{{"products": [{{"sku": "mug", "price": 2}}, {wrong}]}}'
+
+    found = field_errors(shop.call("PATCH", "/shops/products", **body(text)))
+
+    assert list(found) == ["products"]
+    assert list(found["products"]) == ["1"]
+    assert details(alice, mug)["price"] == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("lang", "DE"),
+        ("lang", "xx"),
+        ("country", "de"),
+        ("country", "XX"),
+        ("currency", "eur"),
+        ("currency", None),
+        ("vat", -1),
+        ("vat", "19"),
+        ("vat", None),
+        ("shippingModel", {"orderLimit": -1}),
+        ("shippingModel", {"price": 1}),
+        ("name", "Mug"),
+        ("products", {}),
+        ("products", None),
+    ],
+)
+def test_a_wrong_field_of_the_call_is_named(
+    field: str, value: Any, shop: Shop, alice: User
+) -> None:
+    mug = post(shop, price=1)
+    fields = {"products": [{"sku": "mug", "price": 2}], field: value}
+
+    assert list(field_errors(shop.call("PATCH", "/shops/products", json=fields))) == [field]
+    assert details(alice, mug)["price"] == 1
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_vat_that_is_no_number_is_malformed(number: str, shop: Shop) -> None:
+    response = shop.call("PATCH", "/shops/products", **body(f'{{"vat": {number}}}'))
+
+    assert (response.status_code, response.json["error"]["code"]) == (400, 1002)
