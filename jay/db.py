@@ -4,6 +4,7 @@ Only routes, pages and commands open transactions; services get the connection h
 commit, so that they compose.
 """
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,14 +12,16 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
+import psycopg
 from flask import current_app, g
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.types import TypeDecorator
 
 from jay.errors import Busy
+from jay.prepared import execute
 
 T = TypeVar("T")
 
@@ -137,20 +140,33 @@ class Database:
         return endure(attempt)
 
     def write_row(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work``, which reads and then writes with one statement guarded by a version.
+        """Run ``work``, which reads and then writes once, guarded by a version.
 
-        PostgreSQL: first without a transaction, as hardly ever two devices change one basket at
-        the same moment; after a conflict under locks. SQLite: in a transaction at once.
+        First without a transaction, as hardly ever two devices change one basket at the same
+        moment: nothing is locked while rules are checked. After a conflict under locks.
 
         :raises Busy: as ``write``.
         """
-        if not self.is_sqlite:
+        try:
+            with self.reading() as connection:
+                return work(connection)
+        except Conflict:
+            return self.write(work)
+
+    @contextmanager
+    def together(self, connection: Connection) -> Iterator[None]:
+        """Make the few statements of the block one transaction, if they are not in one."""
+        if locks(connection):
+            yield
+            return
+        with self._turn():
+            execute(connection, "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
-                with self.reading() as connection:
-                    return work(connection)
-            except Conflict:
-                pass
-        return self.write(work)
+                yield
+            except BaseException:
+                execute(connection, "ROLLBACK")
+                raise
+            execute(connection, "COMMIT")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -215,7 +231,7 @@ def reading() -> Iterator[Connection]:
 def write(work: Callable[[Connection], T]) -> T:
     """Run ``work`` on the current app's database, see ``Database.write``."""
     if "joined_connection" in g:
-        return endure(lambda: work(g.joined_connection))
+        return endure(lambda: _attempt(g.joined_connection, work))
     return database().write(work)
 
 
@@ -224,6 +240,11 @@ def write_row(work: Callable[[Connection], T]) -> T:
     if "joined_connection" in g:
         return write(work)
     return database().write_row(work)
+
+
+def _attempt(connection: Connection, work: Callable[[Connection], T]) -> T:
+    with connection.begin_nested():  # what a conflict interrupts is undone before the next try
+        return work(connection)
 
 
 def endure(work: Callable[[], T]) -> T:
@@ -246,22 +267,25 @@ def _busy_if_unavailable() -> Iterator[None]:
     except PoolTimeoutError as error:
         raise Busy from error
     except DBAPIError as error:
+        if error.orig is not None and _is_transient(error.orig):
+            raise Busy from error
+        raise
+    except (sqlite3.Error, psycopg.Error) as error:
+        # From a statement that went to the driver directly.
         if _is_transient(error):
             raise Busy from error
         raise
 
 
-def _is_transient(error: DBAPIError) -> bool:
-    sqlstate = getattr(error.orig, "sqlstate", None)
+def _is_transient(error: BaseException) -> bool:
+    sqlstate = getattr(error, "sqlstate", None)
     if sqlstate is not None:
         return sqlstate in TRANSIENT_SQLSTATES
-    if error.connection_invalidated:
-        return True
-    # Without a SQLSTATE: no connection could be made, or SQLite says that it is locked.
-    text = str(error.orig).lower()
-    return isinstance(error, InterfaceError) or (
-        isinstance(error, OperationalError)
-        and any(word in text for word in ("locked", "connection", "timeout"))
+    # Without a SQLSTATE: no connection could be made, it broke, or SQLite says that it is locked.
+    text = str(error).lower()
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or (
+        isinstance(error, sqlite3.OperationalError)
+        and any(word in text for word in ("locked", "unable to open", "disk"))
     )
 
 

@@ -22,6 +22,7 @@ from jay.answers import json_error
 from jay.clock import Clock
 from jay.db import UtcDateTime, metadata
 from jay.errors import (
+    AuthError,
     IdempotencyInFlight,
     IdempotencyKeyReused,
     JayError,
@@ -104,7 +105,7 @@ def _answer_of(connection: Connection, work: Callable[[], Any]) -> Response:
     try:
         with connection.begin_nested():
             return make_response(work())
-    except RequestError:
+    except (RequestError, AuthError):
         raise  # nothing was tried: a mended request may use the key again
     except JayError as error:
         if error.status >= 500:

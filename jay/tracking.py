@@ -31,7 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import Insert
 
-from jay.db import UtcDateTime, metadata
+from jay.db import UtcDateTime, database, metadata
+from jay.prepared import Prepared
 
 HEADER = "X-JAY-Tracking"
 MAX_HEADER_LENGTH = 4096
@@ -181,15 +182,20 @@ class Event:
         }
 
 
-# Statements of the hot path are built once: building one costs more than executing it.
-_APPEND = insert(events).values(
-    {name: bindparam(f"event_{name}") for name in events.c.keys() if name != "id"}  # noqa: SIM118
+_APPEND = Prepared(
+    insert(events).values(
+        {
+            name: bindparam(f"event_{name}", type_=events.c[name].type)
+            for name in events.c.keys()  # noqa: SIM118
+            if name != "id"
+        }
+    )
 )
 
 
 def record(connection: Connection, event: Event) -> None:
     """Append an event."""
-    connection.execute(_APPEND, event.parameters())
+    _APPEND.rowcount(connection, event.parameters())
 
 
 class Recorded:
@@ -199,15 +205,12 @@ class Recorded:
     """
 
     def __init__(self, statement: "Update | Insert") -> None:
-        self._alone = statement.execution_options(preserve_rowcount=True)
+        self._alone = Prepared(statement)
         stored = statement.returning(literal(1).label("one")).cte("stored")
         names = [column.name for column in events.c if column.name != "id"]
         values = [bindparam(f"event_{name}", type_=events.c[name].type) for name in names]
-        self._both = (
-            insert(events)
-            .from_select(names, select(*values).select_from(stored))
-            .execution_options(preserve_rowcount=True)
-        )
+        both = insert(events).from_select(names, select(*values).select_from(stored))
+        self._both = Prepared(both)
 
     def execute(
         self, connection: Connection, parameters: Mapping[str, Any], event: Event | None
@@ -218,8 +221,11 @@ class Recorded:
         """
         if event is not None and connection.dialect.name != "sqlite":
             both = {**parameters, **event.parameters()}
-            return connection.execute(self._both, both).rowcount == 1
-        changed = connection.execute(self._alone, parameters).rowcount == 1
-        if changed and event is not None:
-            record(connection, event)
+            return self._both.rowcount(connection, both) == 1
+        if event is None:
+            return self._alone.rowcount(connection, parameters) == 1
+        with database().together(connection):
+            changed = self._alone.rowcount(connection, parameters) == 1
+            if changed:
+                record(connection, event)
         return changed

@@ -200,12 +200,13 @@ class Basket:
         """
         for entry in entries:
             known = self._entries.get(entry.product_id)
+            in_cart = known is not None and known.count > 0
             count = max(entry.count, known.count if known is not None else 0)
-            if known is not None and known.count > 0:
-                known.count = count
-                continue
-            if count > 0 and len(self.cart) >= MAX_CART_PRODUCTS:
+            if count > 0 and not in_cart and len(self.cart) >= MAX_CART_PRODUCTS:
                 count = 0
+            if known is not None and in_cart == (count > 0):
+                known.count = count  # it came to this list before, and keeps its place
+                continue
             self._entries.pop(entry.product_id, None)
             self._entries[entry.product_id] = Entry(
                 entry.product_id, count, entry.price, entry.currency

@@ -112,14 +112,14 @@ def remove_product(userId: str, productId: str) -> Response:  # noqa: N803, ARG0
 @blp.route(f"{_USER}/merge", methods=["POST"])
 @blp.arguments(schemas.MergeSchema)
 @blp.response(200, schemas.BasketSchema)
-@blp.errors(GuestNotAllowed, NothingToMerge)
+@blp.errors(GuestNotAllowed, NothingToMerge, PreconditionFailed)
 def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, ARG001
     """Let a guest's entries join the user's basket after a log-in. Once only."""
-    now = web.clock()()
-    guest = doorkeeper().tokens.verify(body["guest_token"], current_partner(), now=now)
-    work = functools.partial(
-        service.merge, user=current_user(), guest=guest, now=now, tracking=tracking.current()
+    circumstances = _circumstances()
+    guest = doorkeeper().tokens.verify(
+        body["guest_token"], current_partner(), now=circumstances["now"]
     )
+    work = functools.partial(service.merge, user=current_user(), guest=guest, **circumstances)
     return basket_answer(db.write(work))
 
 

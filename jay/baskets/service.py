@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.tokens import User
 from jay.baskets.models import REMOVE, Basket, baskets, entry_from
 from jay.db import Conflict, locks
 from jay.errors import GuestNotAllowed, NothingToMerge, PreconditionFailed, TokenRevoked
+from jay.prepared import Prepared
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking, record
@@ -19,7 +20,6 @@ Precondition = Collection[str]
 """Entity tags, one of which must name the basket's state for a write to go on (``If-Match``)."""
 
 
-# Statements of the hot path are built once: building one costs more than executing it.
 _BY_USER = select(baskets).where(
     baskets.c.partner_id == bindparam("partner"), baskets.c.user_id == bindparam("user")
 )
@@ -28,10 +28,10 @@ _BY_ID = select(baskets).where(
 )
 # By whether a credential names the basket, and whether the row is to be locked.
 _LOOK_UP = {
-    (False, False): _BY_USER,
-    (False, True): _BY_USER.with_for_update(),
-    (True, False): _BY_ID,
-    (True, True): _BY_ID.with_for_update(),
+    (False, False): Prepared(_BY_USER),
+    (False, True): Prepared(_BY_USER.with_for_update()),
+    (True, False): Prepared(_BY_ID),
+    (True, True): Prepared(_BY_ID.with_for_update()),
 }
 _CHANGING = ("id", "guest", "entries", "version", "created", "last_changed", "expires")
 _NEW = {name: bindparam(f"new_{name}", type_=baskets.c[name].type) for name in _CHANGING}
@@ -164,9 +164,9 @@ def delete_basket(
             )
         )
         record(connection, Event(Kind.BASKET_DELETED, now, user.partner_id, tracking))
-    # Through a credential from a transfer too: the answer is the empty basket, the next
+    # Through a credential from a transfer too: the answer is the owner's empty basket, the next
     # request is refused.
-    return Basket(partner_id=user.partner_id, user_id=user.user_id, guest=user.guest, now=now)
+    return Basket(partner_id=basket.partner_id, user_id=basket.user_id, guest=basket.guest, now=now)
 
 
 def merge(
@@ -175,6 +175,7 @@ def merge(
     guest: User,
     *,
     now: datetime,
+    if_match: Precondition | None = None,
     tracking: Tracking = NOTHING,
 ) -> Basket:
     """After a log-in, let a guest's entries join the user's basket. Once only.
@@ -183,6 +184,7 @@ def merge(
 
     :raises GuestNotAllowed: the user is a guest.
     :raises NothingToMerge: the guest's basket is gone, merged already, or not a guest's own.
+    :raises PreconditionFailed: ``if_match`` refuses the current state of the user's basket.
     """
     if user.guest:
         raise GuestNotAllowed
@@ -200,7 +202,7 @@ def merge(
     ).one_or_none()
     if taken is None:
         raise NothingToMerge
-    basket = open_for_writing(connection, user, now=now)
+    basket = open_for_writing(connection, user, now=now, if_match=if_match)
     basket.take_in((entry_from(stored) for stored in taken.entries), now=now)
     save(connection, basket, Event(Kind.BASKET_MERGED, now, user.partner_id, tracking))
     return basket
@@ -250,13 +252,13 @@ def _main_ids(products: Iterable[Product]) -> list[str]:
     return list(dict.fromkeys(product.main_id or product.id for product in products))
 
 
-def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Row[Any] | None:
+def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Any:
     parameters = {"partner": user.partner_id, "basket": user.basket, "user": user.user_id}
     query = _LOOK_UP[user.basket is not None, locked]
-    return connection.execute(query, parameters).one_or_none()
+    return query.one_or_none(connection, parameters)
 
 
-def _alive(row: Row[Any] | None, now: datetime) -> Basket | None:
+def _alive(row: Any, now: datetime) -> Basket | None:
     if row is None or row.expires <= now:
         return None
     return Basket(
@@ -273,7 +275,7 @@ def _alive(row: Row[Any] | None, now: datetime) -> Basket | None:
     )
 
 
-def _fresh(user: User, expired: Row[Any] | None, now: datetime) -> Basket:
+def _fresh(user: User, expired: Any, now: datetime) -> Basket:
     """Return an empty basket in place of none or of an expired one.
 
     It has a new id, so that the credentials of the expired one don't open it.

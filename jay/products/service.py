@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.models import Merchant, merchants
 from jay.errors import SkuTaken
+from jay.prepared import Prepared
 from jay.products.models import Product, product_id, products
 from jay.products.shipping import ShippingModel
 
@@ -59,8 +60,7 @@ _SALES_VIEW = (
 )
 
 
-# Of the hot path, so built once.
-_FIND = _SALES_VIEW.where(products.c.id == bindparam("id"))
+_FIND = Prepared(_SALES_VIEW.where(products.c.id == bindparam("id")))
 
 
 def _product(row: Any) -> Product:
@@ -93,7 +93,7 @@ def find(connection: Connection, identifier: str) -> Product | None:
     """Return the product or variant with this id as it is sold now."""
     if "\0" in identifier:
         return None  # PostgreSQL can't store it, nor even be asked for it
-    row = connection.execute(_FIND, {"id": identifier}).one_or_none()
+    row = _FIND.one_or_none(connection, {"id": identifier})
     return None if row is None else _product(row)
 
 

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 JAY = ROOT / "jay"
 
 ORDER = (
-    *("errors", "clock", "i18n", "versions", "sealing", "schema", "config", "db"),
+    *("errors", "clock", "i18n", "versions", "sealing", "schema", "prepared"),
+    *("config", "db"),
     *("answers", "limits", "logs", "idempotency", "web", "pages", "tracking", "playouts"),
     *("auth", "products", "baskets", "guests", "transfers", "ops", "__init__"),
 )
