@@ -80,6 +80,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     ):
         app.cli.add_command(commands)
 
+    app.wsgi_app = web.EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

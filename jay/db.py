@@ -114,7 +114,14 @@ class Database:
 
         :raises Busy: the database can't be reached or another writer held its lock too long.
         """
-        with _busy_if_unavailable(), self._turn(), self._writers.begin() as connection:
+        # First a connection, then the turn, in every place: the other way round, one that waits
+        # for its turn with the last connection would wait for one that waits for a connection.
+        with (
+            _busy_if_unavailable(),
+            self._writers.connect() as connection,
+            self._turn(),
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager

@@ -138,19 +138,26 @@ class AuthError(JayError):
     status = 401
 
 
-class ApiKeyMissing(AuthError):
+class ApiKeyError(AuthError):
+    """The API key was refused."""
+
+    # A 401 must name a scheme (RFC 9110 section 11.6.1); there is none registered for API keys.
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'ApiKey header="X-API-Key"'}
+
+
+class ApiKeyMissing(ApiKeyError):
     """The X-API-Key header is missing."""
 
     code = 1101
 
 
-class ApiKeyUnknown(AuthError):
+class ApiKeyUnknown(ApiKeyError):
     """The X-API-Key header holds no key of this service."""
 
     code = 1102
 
 
-class ApiKeyRevoked(AuthError):
+class ApiKeyRevoked(ApiKeyError):
     """This API key has been revoked."""
 
     code = 1103

@@ -7,6 +7,7 @@ loads the body, and wraps what the route returns into ``{"data": ...}``.
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import flask_smorest
 import marshmallow as ma
@@ -26,11 +27,12 @@ from jay.errors import (
     JayError,
     MalformedRequest,
     PayloadTooLarge,
+    PreconditionFailed,
     UnsupportedMediaType,
     ValidationFailed,
     VersionUnknown,
 )
-from jay.schema import ErrorAnswer, Schema, envelope_of
+from jay.schema import ErrorAnswer, Schema, camel_case, envelope_of
 
 Guard = Callable[[], None]
 """Lets a request pass or raises the error that refuses it."""
@@ -49,6 +51,33 @@ def clock() -> Clock:
     """Return the current app's clock."""
     found: Clock = current_app.extensions["jay.clock"]
     return found
+
+
+ENCODED_SLASH = "\0"
+"""Stands for ``%2F`` in a path until the route is found; NUL itself is never part of an id."""
+
+
+class EncodedSlashes:
+    """WSGI middleware: a percent-encoded slash in an API path belongs to an id (RFC 3986, 2.2).
+
+    WSGI servers decode the path before routing, after which a user id such as ``auth0/4711``
+    can't be told from two segments. So the path is decoded anew from what the client sent.
+    """
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Decode the path segment by segment."""
+        path = environ.get("RAW_URI", "").partition("?")[0]
+        if "%2f" in path.lower() and path.startswith("/v"):
+            segments = [unquote_to_bytes(segment) for segment in path.split("/")]
+            mark = ENCODED_SLASH.encode()
+            decoded = b"/".join(
+                segment.replace(mark, b"\xef\xbf\xbd").replace(b"/", mark) for segment in segments
+            )
+            environ["PATH_INFO"] = decoded.decode("latin-1")
+        return self._app(environ, start_response)
 
 
 class Parser(FlaskParser):
@@ -92,6 +121,11 @@ class Blueprint(flask_smorest.Blueprint):
 
     def _enter(self) -> None:
         g.api_version = self.api.version_for(request.headers)
+        if request.view_args:
+            request.view_args = {
+                name: value.replace(ENCODED_SLASH, "/") if isinstance(value, str) else value
+                for name, value in request.view_args.items()
+            }
         if request.method == "OPTIONS":
             return  # a browser asks what it may send, without the key that it would send
         for guard in self.guards:
@@ -101,6 +135,8 @@ class Blueprint(flask_smorest.Blueprint):
         self, rule: str, endpoint: Any = None, view_func: Any = None, **options: Any
     ) -> None:
         """Register a route; every POST honours ``Idempotency-Key``."""
+        name = endpoint or view_func.__name__
+        view_func = self.doc(operationId=camel_case(name))(view_func)
         if "POST" in (options.get("methods") or ()):
             secret = lambda: settings().secret_key  # noqa: E731
             view_func = idempotency.once(view_func, clock, secret)
@@ -165,16 +201,23 @@ class Blueprint(flask_smorest.Blueprint):
             errors += [MalformedRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]
         elif doc_info.get("arguments"):
             errors.append(ValidationFailed)
+        parameters = doc.setdefault("parameters", [])
+        if PreconditionFailed in doc_info.get("errors", ()):
+            parameters.append("IfMatch")
+        if 304 in doc.get("responses", {}):
+            parameters.append("IfNoneMatch")
+        if "userToken" in security:
+            parameters += ["Tracking", "ProviderId"]
         if method == "post":
             errors += [MalformedRequest, IdempotencyInFlight, IdempotencyKeyReused]
-            doc.setdefault("parameters", []).append("IdempotencyKey")
+            parameters.append("IdempotencyKey")
         errors += [*doc_info.get("errors", ()), InternalError, Busy]
         responses = doc.setdefault("responses", {})
         errors = list(dict.fromkeys(errors))
         for status in sorted({error.status for error in errors}):
             responses.pop(status, None)
             responses[str(status)] = _error_doc([e for e in errors if e.status == status])
-        doc.setdefault("parameters", []).append("ApiVersion")
+        parameters.append("ApiVersion")
         doc["security"] = [security] if security else []
         return doc
 
@@ -189,6 +232,47 @@ def _error_doc(errors: list[type[JayError]]) -> dict[str, Any]:
             }
         },
     }
+
+
+_STRING = {"type": "string"}
+_PARAMETERS = {
+    "IdempotencyKey": (
+        "header",
+        idempotency.HEADER,
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "5f2b1c9e-6c1b-4a57-9d0e-8a3c1f0d2b4e",
+        "Sent again with the same key within 24 hours: the first answer.",
+    ),
+    "IfMatch": (
+        "header",
+        "If-Match",
+        _STRING,
+        '"ONtr5x_OIIOzXB4BC4meig-7"',
+        "Entity tag that the basket must have for the write to be done.",
+    ),
+    "IfNoneMatch": (
+        "header",
+        "If-None-Match",
+        _STRING,
+        '"ONtr5x_OIIOzXB4BC4meig-7"',
+        "Entity tag for which 304 is answered in place of the basket.",
+    ),
+    "Tracking": (
+        "header",
+        "X-JAY-Tracking",
+        _STRING,
+        "eyJzZXNzaW9uX2lkIjoiZXhhbXBsZSIsInN0YXJ0X3RpbWUiOiIyMDI1LTAxLTAxVDEyOjAwOjAwWiIsInNvdX"
+        "JjZSI6ImpheS5hcGkucGxheW91dCJ9",
+        "Tracking session, base64 of JSON; a broken one is ignored.",
+    ),
+    "ProviderId": (
+        "query",
+        "provider_id",
+        _STRING,
+        "netflix",
+        "Provider name where the tracking session names none.",
+    ),
+}
 
 
 class Api(flask_smorest.Api):
@@ -216,16 +300,9 @@ class Api(flask_smorest.Api):
         components.security_scheme(
             "userToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         )
-        components.parameter(
-            "IdempotencyKey",
-            "header",
-            {
-                "name": idempotency.HEADER,
-                "description": "Sent again with the same key within 24 hours: the first answer.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-                "example": "5f2b1c9e-6c1b-4a57-9d0e-8a3c1f0d2b4e",
-            },
-        )
+        for identifier, (location, name, schema, example, text) in _PARAMETERS.items():
+            content = {"name": name, "schema": schema, "example": example, "description": text}
+            components.parameter(identifier, location, content)
         components.parameter(
             "ApiVersion",
             "header",

@@ -96,7 +96,7 @@ class Basket:
         self.guest = guest
         self.id = identifier or secrets.token_urlsafe(16)
         # Nobody has put anything in: there is no row, or that of an expired one.
-        self._untouched = identifier is None or version == 0
+        self.untouched = identifier is None or version == 0
         self.version = version
         # The version of the stored row, None when there is none yet.
         self.stored_version = stored_version
@@ -124,13 +124,13 @@ class Basket:
     @property
     def etag(self) -> str:
         """The strong entity tag of this state; an untouched basket's changes each second."""
-        if self._untouched:
+        if self.untouched:
             return f"{_UNTOUCHED}{int(self.last_changed.timestamp())}"
         return f"{self.id}-{self.version}"
 
     def matches(self, etags: Collection[str]) -> bool:
         """Tell whether one of the entity tags, or ``*``, names this state."""
-        if self._untouched and any(tag.startswith(_UNTOUCHED) for tag in etags):
+        if self.untouched and any(tag.startswith(_UNTOUCHED) for tag in etags):
             return True
         return "*" in etags or self.etag in etags
 
@@ -233,7 +233,7 @@ class Basket:
     def touch(self, now: datetime) -> None:
         """Note a change: the version grows and ``last_changed`` is now."""
         self.version += 1
-        self._untouched = False
+        self.untouched = False
         # The clocks of two processes may differ: a later change never looks older.
         self.last_changed = max(now, self.last_changed)
 

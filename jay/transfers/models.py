@@ -151,12 +151,13 @@ class Transfer:
     claimed: datetime | None = None
     claimed_by: str | None = None
     claimant_hash: str | None = None
+    basket_exists: bool = True
 
     def state(self, now: datetime) -> State:
         """Return the state at a moment: at exactly ``expires`` it is dead."""
         if self.claimed is not None:
             return State.CLAIMED
-        if self.cancelled is not None:
+        if self.cancelled is not None or not self.basket_exists:
             return State.CANCELLED
         if now >= self.expires:
             return State.EXPIRED

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, or_, select, update
 
 from jay.auth.models import Partner, hash_secret
 from jay.auth.service import partner_by_id
 from jay.auth.tokens import User
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket
+from jay.baskets.models import baskets as baskets_table
 from jay.errors import (
     TransferCancelled,
     TransferClaimed,
@@ -43,7 +44,12 @@ _OPEN = Recorded(
     .values(opened=bindparam("now"))
 )
 
-_COLUMNS = [transfers.c[name] for name in Transfer.__dataclass_fields__]
+_COLUMNS = [
+    exists().where(baskets_table.c.id == transfers.c.basket_id).label(name)
+    if name == "basket_exists"
+    else transfers.c[name]
+    for name in Transfer.__dataclass_fields__
+]
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def _offer(
     kiosk: bool,
     tracking: Tracking = NOTHING,
 ) -> Offer:
-    if basket.stored_version is None:
+    if basket.untouched:
         basket.touch(now)  # from here on it is a basket with a state of its own
         baskets.save(connection, basket)
     connection.execute(

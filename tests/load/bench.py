@@ -213,7 +213,7 @@ def compare(seeded: Seeded, folder: Path, rounds: int, seconds: int) -> Iterator
     with both_sides(seeded, folder) as sides:
         for method, name in (("GET", "GET basket"), ("POST", "POST product")):
             results: dict[str, list[Figures]] = {"service": [], "limit": []}
-            for side, gunicorn in sides.items():
+            for gunicorn in sides.values():
                 # Every user has come by once: a verified token is remembered for five minutes.
                 measure(gunicorn.port, seeded, method, WARM_UP_SECONDS, folder)
             for _ in range(rounds):
