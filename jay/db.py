@@ -89,11 +89,13 @@ class Database:
             "json_deserializer": orjson.loads,
             "isolation_level": "AUTOCOMMIT",
             "pool_size": pool_size,
+            # A thread may need a second one, to look up a key in the middle of its transaction.
             "max_overflow": pool_size,
             "pool_timeout": LOCK_WAIT_SECONDS,
         }
         if self.is_sqlite:
             options["connect_args"] = {"check_same_thread": False}
+            options["max_overflow"] = -1  # an open file, not a process on a server
         else:
             options["connect_args"] = {
                 "connect_timeout": LOCK_WAIT_SECONDS,

@@ -8,6 +8,7 @@ statement that stores the change, on SQLite there is no network.
 import base64
 import binascii
 import enum
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,7 @@ from jay.prepared import Prepared
 HEADER = "X-JAY-Tracking"
 MAX_HEADER_LENGTH = 4096
 MAX_VALUE_LENGTH = 200
+SESSIONS_REMEMBERED = 2_000
 
 events = Table(
     "events",
@@ -138,12 +140,17 @@ def current() -> Tracking:
     return found  # type: ignore[no-any-return]
 
 
+@functools.lru_cache(maxsize=SESSIONS_REMEMBERED)
+def _parsed(header: str) -> Tracking:
+    return Tracking.parse(header)
+
+
 def _of_request() -> Tracking:
     header = request.headers.get(HEADER)
     found = NOTHING
     if header:
         try:
-            found = Tracking.parse(header)
+            found = _parsed(header)
         except ValueError:
             Ignored.count += 1
     provider = request.args.get("provider_id")

@@ -12,6 +12,7 @@ from jay import db, versions
 from jay.auth import service
 from jay.auth.models import Partner
 from jay.clock import Clock
+from jay.errors import Busy
 
 ORIGINS_CACHED_SECONDS = 5
 PREFLIGHT_CACHED_SECONDS = 7200
@@ -23,8 +24,8 @@ _HEADERS = (
     " X-API-Version, x-jay-api-version, X-JAY-Tracking, X-Request-ID"
 )
 _EXPOSED = (
-    "ETag, Idempotency-Replayed, Retry-After, WWW-Authenticate, X-API-Version, X-JAY-Tracking,"
-    " X-Request-ID"
+    "Allow, ETag, Idempotency-Replayed, Retry-After, WWW-Authenticate, X-API-Version,"
+    " X-JAY-Tracking, X-Request-ID"
 )
 
 
@@ -43,8 +44,11 @@ def init_app(app: Flask, clock: Clock) -> None:
         with lock:
             origins = known.get("all")
         if origins is None:
-            with db.reading() as connection:
-                origins = service.cors_origins(connection)
+            try:
+                with db.reading() as connection:
+                    origins = service.cors_origins(connection)
+            except Busy:
+                return False  # the answer must not become another one for that
             with lock:
                 known["all"] = origins
         return origin in origins

@@ -38,7 +38,7 @@ class GuestQuerySchema(Schema):
         unknown = ma.EXCLUDE
 
     jay_token = Text(validate=ma.validate.Length(1, 200))
-    provider_id = Text(
+    provider_id = ma.fields.String(  # whatever it is, it fails nobody's request
         data_key="provider_id", metadata={"description": "Provider name for the tracking event."}
     )
 
