@@ -7,7 +7,7 @@ PORT ?= 8000
 JAY_DATA_DIR ?= var
 export PORT JAY_DATA_DIR
 
-.PHONY: help run test screens lint format lock
+.PHONY: help run test bench screens lint format lock
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -21,6 +21,10 @@ run: .venv/run ## Start the service with demo data on http://127.0.0.1:8000 (POR
 test: .venv/dev ## Run every test: unit, API on SQLite and PostgreSQL, browser
 	@tests/prepare
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/dev ## Measure the service against a bare view over the bare driver
+	@tests/prepare wrk
+	@$(BIN)/python -m tests.load.bench $(ARGS)
 
 screens: .venv/dev ## Take the pictures in docs/screens
 	@tests/prepare
