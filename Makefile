@@ -46,22 +46,23 @@ lock: .venv/dev ## Resolve the dependencies of pyproject.toml anew into the two 
 		--no-emit-find-links --custom-compile-command 'make lock' --group dev -c requirements.txt \
 		pyproject.toml -o tests/requirements.txt
 
-.venv/bin/python:
+.venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'Jay Basket needs Python 3.11 or newer: set PYTHON=/path/to/python3'; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 		then apt-get update -qq && apt-get install -y -qq python3-venv; \
 		else echo 'Please install the Debian package python3-venv first.'; exit 1; fi; }
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
 
 # A stamp is written last, so that an interrupted installation is taken up again.
-.venv/run: requirements.txt | .venv/bin/python
+.venv/run: requirements.txt | .venv/made
 	@echo 'Installing the pinned packages into .venv ...'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.venv/dev: tests/requirements.txt | .venv/bin/python
+.venv/dev: tests/requirements.txt | .venv/made
 	@echo 'Installing the pinned packages into .venv ...'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/run

@@ -1,8 +1,8 @@
 """How gunicorn runs the service; the environment decides, see README.md."""
 
-from jay.config import settings_from
+from jay.config import or_exit, settings_from
 
-_settings = settings_from()
+_settings = or_exit(settings_from)
 
 bind = f"{_settings.bind_host}:{_settings.port}"
 workers = _settings.workers

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jay import answers, db, logs, pages, versions, web
 from jay.auth import cli as auth_cli
 from jay.auth import cors, guards
+from jay.auth import pages as partner_pages
+from jay.auth.models import partners
 from jay.auth.service import demo_keys_in_force
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets
@@ -19,7 +22,7 @@ from jay.ops import cli as ops_cli
 from jay.ops import docs, health
 from jay.playouts import routes as playouts
 from jay.products import routes as products
-from jay.transfers import kiosk
+from jay.transfers import kiosk, rates
 from jay.transfers import pages as transfer_pages
 from jay.transfers import routes as transfers
 
@@ -53,7 +56,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     pages.init_app(app)
     guards.init_app(app, settings, database, clock)
     cors.init_app(app, clock)
-    transfers.init_app(app, settings, clock)
+    rates.init_app(app, settings, clock)
 
     basket_api = web.Api(app, versions.BASKET_API, description=_BASKET_TEXT)
     basket_api.register_blueprint(web.information(versions.BASKET_API))
@@ -67,7 +70,14 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     product_api.register_blueprint(products.blp)
     product_api.register_blueprint(playouts.blp)
 
-    for blueprint in (transfer_pages.blp, basket_pages.blp, kiosk.blp, docs.blp, health.blp):
+    for blueprint in (
+        transfer_pages.blp,
+        basket_pages.blp,
+        kiosk.blp,
+        partner_pages.blp,
+        docs.blp,
+        health.blp,
+    ):
         app.register_blueprint(blueprint)
     for commands in (
         ops_cli.db_cli,
@@ -94,6 +104,8 @@ def make_ready(app: Flask) -> Flask:
         was written with another JAY_SECRET_KEY.
     """
     with app.app_context():
+        if not inspect(db.database().engine).has_table(partners.name):
+            raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
         if not web.settings().demo:
             with db.reading() as connection:
                 prefixes = demo_keys_in_force(connection)

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from jay import versions
 from jay.errors import (
+    Busy,
     HttpError,
     InternalError,
     JayError,
@@ -66,7 +67,7 @@ def answer(data: Any, *, etag: str | None = None) -> Response:
     response = Response(_json({"data": data}), mimetype="application/json")
     if etag is not None:
         response.headers["ETag"] = f'"{etag}"'
-        if request.method == "GET" and request.if_none_match:
+        if request.method in {"GET", "HEAD"} and request.if_none_match:
             response.make_conditional(request)
     return response
 
@@ -113,11 +114,18 @@ def init_app(app: Flask, *, render_page_error: ErrorRenderer) -> None:
         return response
 
 
+def _whereabouts() -> dict[str, Any]:
+    return {"id": g.get("request_id"), "route": str(request.url_rule or "none")}
+
+
 def _register_error_handlers(app: Flask, render: ErrorRenderer) -> None:
     @app.errorhandler(JayError)
     def _on_house_error(error: JayError) -> Response:
         if error.status >= 500:
-            log.warning("request failed", error=error.constant(), exc_info=error.__cause__)
+            # What is busy or unreachable needs no traceback; what went wrong where does.
+            cause = error.__cause__
+            told = {"reason": str(cause)} if isinstance(error, Busy) else {"exc_info": cause}
+            log.warning("request failed", error=error.constant(), **_whereabouts(), **told)
         return render(error)
 
     @app.errorhandler(HTTPException)
@@ -134,5 +142,5 @@ def _register_error_handlers(app: Flask, render: ErrorRenderer) -> None:
 
     @app.errorhandler(Exception)
     def _on_crash(error: Exception) -> Response:
-        log.error("unhandled exception", exc_info=error)
+        log.error("unhandled exception", **_whereabouts(), exc_info=error)
         return render(InternalError())

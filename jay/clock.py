@@ -3,6 +3,7 @@
 Everything that depends on the time gets ``now`` as an argument, so that a test can move it.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -13,6 +14,17 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """Return the current moment in UTC."""
     return datetime.now(UTC)
+
+
+def timer(clock: Clock) -> Callable[[], float]:
+    """Return what measures how long ago something was, in seconds.
+
+    The system's wall clock may be set back, and a cache must not live longer for it: so it is
+    measured by the monotonic clock. A clock that a test moves is its own measure.
+    """
+    if clock is system_clock:
+        return time.monotonic
+    return lambda: clock().timestamp()
 
 
 def iso(moment: datetime) -> str:

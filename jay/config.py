@@ -2,15 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError, ValidationError, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+T = TypeVar("T")
 
 SECRET_BYTES = 32
 SUPPORTED_DATABASES = ("sqlite", "postgresql+psycopg")
@@ -42,6 +45,7 @@ class Settings:
     workers: int
     threads: int
     trusted_proxies: int
+    bind: str = ""
     guests_per_key: int = _LIMITS["guests_per_key"]
     guests_per_address: int = _LIMITS["guests_per_address"]
     transfers_per_user: int = _LIMITS["transfers_per_user"]
@@ -59,10 +63,29 @@ class Settings:
 
     @property
     def bind_host(self) -> str:
-        """The address to listen on: loopback, unless the public URL names another host."""
-        if urlsplit(self.public_url).hostname in {"127.0.0.1", "localhost"}:
-            return "127.0.0.1"
+        """The address to listen on: loopback, unless people are to reach it without a proxy.
+
+        With https there must be a proxy in front, which is best on this machine: who could go
+        around it could forge the headers that it sets.
+        """
+        if self.bind:
+            return self.bind
+        parts = urlsplit(self.public_url)
+        if parts.scheme == "https" or parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+            return "[::1]" if parts.hostname == "::1" else "127.0.0.1"
         return "0.0.0.0"  # noqa: S104 - the operator asked for it by naming a public host
+
+
+def or_exit(build: Callable[[], T]) -> T:
+    """Build something, or end the process with the one sentence that says why it can't.
+
+    The exit status 4 tells gunicorn that trying again is of no use.
+    """
+    try:
+        return build()
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - before there is a log
+        raise SystemExit(4) from None
 
 
 def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
@@ -85,7 +108,10 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         name: env.int(f"JAY_{name.upper()}", most, validate=validate.Range(min=1))
         for name, most in _LIMITS.items()
     }
+    bind = env.str("JAY_BIND", "")
     problems = _problems(env)
+    if database_url and not (public_url or demo) and not database_url.startswith("sqlite"):
+        problems.append("JAY_PUBLIC_URL: must be set with a server database: QR codes point to it")
     if database_url and secret_key == "" and not database_url.startswith("sqlite"):
         problems.append(
             "JAY_SECRET_KEY: must be set with a server database, the same for every process"
@@ -103,6 +129,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         workers=workers,
         threads=threads,
         trusted_proxies=trusted_proxies,
+        bind=bind,
         **limits,
     )
 
@@ -170,11 +197,14 @@ def _secret(value: str) -> None:
 def _own_secret(data_dir: Path) -> str:
     """Return this machine's own secret, made at first start and readable by its owner alone."""
     path = data_dir / "secret-key"
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         draft = data_dir / f"secret-key.{secrets.token_hex(8)}"
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(SECRET_BYTES))
+        with draft.open("w") as file:
+            file.write(secrets.token_urlsafe(SECRET_BYTES))
+            file.flush()
+            os.fsync(file.fileno())  # an empty secret after a power cut would seal nothing
         try:
             # A link fails where the name is taken: of two first starts at once, one wins.
             path.hardlink_to(draft)
@@ -182,4 +212,9 @@ def _own_secret(data_dir: Path) -> str:
             pass
         finally:
             draft.unlink()
-    return path.read_text().strip()
+    secret = path.read_text().strip()
+    try:
+        _secret(secret or "-")
+    except ValidationError as error:
+        raise ConfigError(f"Cannot start: the secret in {path} {error.messages[0]}") from None
+    return secret

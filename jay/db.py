@@ -38,6 +38,9 @@ metadata = MetaData(
 LOCK_WAIT_SECONDS = 5
 """How long a writer waits for another one before the request is answered with 503."""
 
+STATEMENT_SECONDS = 10
+"""How long a single statement may take before it is given up."""
+
 CONFLICTS_ENDURED = 5
 """How often a write is tried: after the first conflict under locks, so the second one decides."""
 
@@ -88,6 +91,8 @@ class Database:
             "json_serializer": lambda value: orjson.dumps(value).decode(),
             "json_deserializer": orjson.loads,
             "isolation_level": "AUTOCOMMIT",
+            # Parameters are user ids and hashes: they stay out of messages, and so out of logs.
+            "hide_parameters": True,
             "pool_size": pool_size,
             # A thread may need a second one, to look up a key in the middle of its transaction.
             "max_overflow": pool_size,
@@ -99,7 +104,14 @@ class Database:
         else:
             options["connect_args"] = {
                 "connect_timeout": LOCK_WAIT_SECONDS,
-                "options": f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c timezone=UTC",
+                "options": f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c timezone=UTC"
+                f" -c statement_timeout={STATEMENT_SECONDS}s"
+                f" -c idle_in_transaction_session_timeout={3 * STATEMENT_SECONDS}s",
+                # A server that has gone silent is given up, too (milliseconds and seconds).
+                "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+                "keepalives_idle": STATEMENT_SECONDS,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
             }
         self.engine = create_engine(self.url, **options)
         if self.is_sqlite:

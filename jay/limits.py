@@ -5,14 +5,15 @@
 """
 
 import hmac
+import ipaddress
 import threading
 from datetime import datetime, timedelta
 
 from cachetools import TTLCache
-from sqlalchemy import Column, Connection, Integer, Table, Text, case, update
+from sqlalchemy import Column, Connection, Index, Integer, Table, Text, case, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from jay.clock import Clock
+from jay.clock import Clock, timer
 from jay.db import UtcDateTime, metadata
 from jay.errors import TooManyRequests
 
@@ -26,6 +27,7 @@ tries = Table(
     Column("key", Text, primary_key=True),
     Column("since", UtcDateTime, nullable=False),
     Column("count", Integer, nullable=False),
+    Index("ix_tries_since", "since"),
 )
 
 
@@ -46,7 +48,8 @@ class Limit:
         :raises TooManyRequests: the caller has used up this minute's tries.
         """
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        over = tries.c.since <= now - WINDOW
+        # A moment in the future is one before the clock was set back.
+        over = or_(tries.c.since <= now - WINDOW, tries.c.since > now)
         statement = (
             dialect.insert(tries)
             .values(key=self._key(caller, secret), since=now, count=1)
@@ -81,7 +84,7 @@ class Rate:
         self.most = most
         self._lock = threading.Lock()
         self._counts: TTLCache[str, list[int]] = TTLCache(
-            CALLERS_REMEMBERED, WINDOW.total_seconds(), timer=lambda: clock().timestamp()
+            CALLERS_REMEMBERED, WINDOW.total_seconds(), timer=timer(clock)
         )
 
     def take(self, caller: str) -> None:
@@ -101,3 +104,14 @@ class Rate:
         """Begin anew."""
         with self._lock:
             self._counts.clear()
+
+
+def network_of(address: str | None) -> str:
+    """Return whom an address stands for: itself, or its /64, which in IPv6 is one household."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address or ""
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)

@@ -132,6 +132,11 @@ def browser_id() -> str:
     return str(session["browser"])
 
 
+def has_basket() -> bool:
+    """Tell whether this browser has taken a basket over; whether it is still there shows later."""
+    return "token" in session
+
+
 def page(
     template: str, *, status: int = 200, ancestors: tuple[str, ...] = (), **context: Any
 ) -> Response:
@@ -165,7 +170,12 @@ def page_error(error: JayError) -> Response:
     else:
         title, text = _("That did not work"), _("Please go back and try again.")
     response = page(
-        "error.html", status=error.status, title=title, text=text, code=error.code, partner=None
+        "error.html",
+        status=error.status,
+        title=title,
+        text=text,
+        partner=None,
+        has_basket=has_basket(),
     )
     response.headers.extend(error.headers)
     return response

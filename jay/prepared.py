@@ -90,23 +90,25 @@ def execute(connection: Connection, sql: str, parameters: Any = ()) -> Any:
             error, driver, None
         ):
             connection.invalidate(error)
+            # The others of the pool have broken with it, most likely: don't try them one by one.
+            connection.engine.dispose(close=False)
         raise
 
 
 def _compile(statement: ClauseElement, dialect: Dialect) -> _Plan:
     compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
-    into = []
+    into = {}  # by name: a parameter may stand in several places
     for parameter, name in compiled.bind_names.items():
         process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
         if process is not None:
-            into.append((name, process))
+            into[name] = process
     names = [column.key for column in _columns(statement)]
     positional = compiled.positiontup
     return _Plan(
         sql=str(compiled),
         order=None if positional is None else tuple(positional),
         defaults=dict(compiled.params),
-        into=tuple(into),
+        into=tuple(into.items()),
         row=namedtuple("Row", names),
     )
 

@@ -15,9 +15,10 @@ import marshmallow as ma
 import orjson
 from flask import Flask, Response, current_app, g, request
 from webargs.flaskparser import FlaskParser
+from werkzeug.routing import PathConverter
 
 from jay import idempotency, versions
-from jay.answers import answer, error_body
+from jay.answers import MAX_BODY_BYTES, answer, error_body
 from jay.clock import Clock
 from jay.config import Settings
 from jay.errors import (
@@ -71,7 +72,7 @@ class EncodedSlashes:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Decode the path segment by segment."""
         path = environ.get("RAW_URI", "").partition("?")[0]
-        if "%2f" in path.lower() and path.startswith("/v"):
+        if path.startswith("/v") and ("%2f" in path.lower() or "%00" in path):
             segments = [unquote_to_bytes(segment) for segment in path.split("/")]
             mark = ENCODED_SLASH.encode()
             decoded = b"/".join(
@@ -84,9 +85,11 @@ class EncodedSlashes:
 def load_json_body() -> Any:
     """Read the request's JSON body, ``ma.missing`` when there is none.
 
-    :raises UnsupportedMediaType: MalformedRequest
+    :raises PayloadTooLarge: UnsupportedMediaType, MalformedRequest
     """
     body = request.get_data(cache=True)
+    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+        raise PayloadTooLarge  # Werkzeug silently cuts a chunked one there
     if not body:
         return ma.missing
     if not request.is_json:
@@ -328,6 +331,8 @@ class Api(flask_smorest.Api):
     """One published API with its OpenAPI 3.1 document at ``{prefix}/openapi.json``."""
 
     ERROR_SCHEMA = ErrorAnswer
+    # Every status is documented by itself; a default would make any other look documented, too.
+    DEFAULT_ERROR_RESPONSE_NAME = None
 
     def __init__(self, app: Flask, api: versions.Api, *, description: str) -> None:
         prefix = api.name.upper()
@@ -342,6 +347,10 @@ class Api(flask_smorest.Api):
             "servers": [{"url": app.extensions["jay.settings"].public_url}],
         }
         super().__init__(app, config_prefix=prefix, spec_kwargs=spec)
+        self.ma_plugin.converter.add_attribute_function(_alternatives)
+        # Flask takes an id with a line end for no address at all; no product has such a one.
+        one_line = {"type": "string", "minLength": 1, "pattern": r"^[^\n]+(?!\n)$"}
+        self.register_converter(PathConverter, lambda _: one_line)
         components = self.spec.components
         components.security_scheme(
             "apiKey", {"type": "apiKey", "in": "header", "name": "X-API-Key"}
@@ -366,6 +375,14 @@ class Api(flask_smorest.Api):
     def _register_error_handlers(self) -> None:
         # All errors have one renderer, see init_app below.
         pass
+
+
+def _alternatives(converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:
+    """Document a field that comes in one of several shapes."""
+    shapes = [converter.field2property(shape) for shape in getattr(field, "alternatives", ())]
+    if shapes and field.allow_none:
+        shapes.append({"type": "null"})
+    return {"anyOf": shapes} if shapes else {}
 
 
 class InformationSchema(Schema):

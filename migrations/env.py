@@ -34,6 +34,9 @@ def run() -> None:
     try:
         with database.transaction() as connection:
             if connection.dialect.name == "postgresql":
+                # Waiting for another process, or changing a large table, takes its time.
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})"))
             context.configure(
                 connection=connection,

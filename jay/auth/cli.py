@@ -1,5 +1,6 @@
 """``flask partner``, ``flask merchant`` and ``flask key``: who may use the service."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ from flask.cli import AppGroup
 from joserfc.jwk import Key
 
 from jay import db, web
-from jay.auth import service
+from jay.auth import look, service
 from jay.auth.guards import doorkeeper
 from jay.auth.jwks import UnusableKey, algorithms_for, pem_key, public_keys
 from jay.auth.models import ALGORITHMS, NAME_PATTERN, origin_of
 from jay.auth.tokens import GUEST_TOKEN_LIFETIME
+from jay.config import ConfigError
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 
 partner_cli = AppGroup("partner", help="Streaming platforms, which use the Basket API.")
@@ -50,9 +52,62 @@ def _jwks_url(
     return value
 
 
+def _colour(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return look.read_colour(value)
+    except look.UnusableColour as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _logo(
+    _context: click.Context, _parameter: click.Parameter, value: Path | None
+) -> look.Logo | None:
+    if value is None:
+        return None
+    if value.stat().st_size > look.MAX_LOGO_BYTES:
+        raise click.BadParameter(f"{value} is larger than 1 MiB")
+    try:
+        return look.read_logo(value.read_bytes())
+    except look.UnusableLogo as error:
+        raise click.BadParameter(f"{value} {error}") from error
+
+
+def _look_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take a colour and a logo."""
+    colour = click.option(
+        "--colour",
+        callback=_colour,
+        metavar="#RRGGBB",
+        help="Colour of buttons and of the glow on the TV; made darker where words on it"
+        " could not be read.",
+    )
+    logo = click.option(
+        "--logo",
+        callback=_logo,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Picture next to the name: PNG, JPEG or WebP, at most 1 MiB. It stands on white.",
+    )
+    return colour(logo(command))
+
+
+def _tell_of_colour(colour: str | None) -> None:
+    if colour is None:
+        return
+    palette = look.palette_of(colour)
+    if palette.accent != colour:
+        click.echo(
+            f"{colour} would be hard to read or to see as a button, so buttons are"
+            f" {palette.accent}.",
+            err=True,
+        )
+
+
 @partner_cli.command("add")
 @click.argument("name", callback=_name)
 @click.option("--display-name", help="How the partner is called on pages; else NAME.")
+@_look_options
 @click.option("--issuer", help='The "iss" that its tokens must have.')
 @click.option("--audience", help='The "aud" that its tokens must name.')
 @click.option(
@@ -130,7 +185,44 @@ def add_partner(
             algorithms=algorithms,
             **options,
         )
+    _tell_of_colour(options["colour"])
     click.echo(f"Partner {name} added. Next: flask --app app key issue --partner {name}", err=True)
+
+
+@partner_cli.command("change")
+@click.argument("name", callback=_name)
+@click.option("--display-name", help="How the partner is called on pages.")
+@_look_options
+@click.option("--no-colour", is_flag=True, help="Go back to this service's own colour.")
+@click.option("--no-logo", is_flag=True, help="Take the logo away.")
+def change_partner(
+    *,
+    name: str,
+    display_name: str | None,
+    colour: str | None,
+    logo: look.Logo | None,
+    no_colour: bool,
+    no_logo: bool,
+) -> None:
+    """Change how the streaming platform NAME looks on pages.
+
+    What is not given stays as it is.
+    """
+    if (colour and no_colour) or (logo and no_logo):
+        raise click.UsageError("Give a new one or take the old one away, not both.")
+    given = {"display_name": display_name, "colour": colour, "logo": logo}
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value}
+    changes |= {"colour": None} if no_colour else {}
+    changes |= {"logo": None} if no_logo else {}
+    if not changes:
+        raise click.UsageError("Say what to change; --help lists it.")
+    with db.transaction() as connection:
+        partner = service.partner_id(connection, name)
+        if partner is None:
+            raise click.ClickException(f"There is no partner {name!r}.")
+        service.change_look(connection, partner, changes)
+    _tell_of_colour(colour)
+    click.echo(f"Partner {name} changed.", err=True)
 
 
 def _read_keys(public_key: Path | None, jwks: Path | None) -> list[Key] | None:
@@ -251,8 +343,11 @@ def rotate_guest_key() -> None:
     Every process signs with it within a minute. Tokens that the old one signed stay valid until
     they expire; `guest-key list` tells when an old key is of no more use.
     """
-    with db.transaction() as connection:
-        kid = doorkeeper().tokens.guest_keys.rotate(connection, now=web.clock()())
+    try:
+        with db.transaction() as connection:
+            kid = doorkeeper().tokens.guest_keys.rotate(connection, now=web.clock()())
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
     click.echo(kid)
 
 

@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from jay import db, versions
 from jay.auth import service
 from jay.auth.models import Partner
-from jay.clock import Clock
+from jay.clock import Clock, timer
 from jay.errors import Busy
 
 ORIGINS_CACHED_SECONDS = 5
@@ -32,9 +32,7 @@ _EXPOSED = (
 def init_app(app: Flask, clock: Clock) -> None:
     """Answer preflights, and let browsers hand answers of the Basket API to registered origins."""
     lock = threading.Lock()
-    known: TTLCache[str, frozenset[str]] = TTLCache(
-        1, ORIGINS_CACHED_SECONDS, timer=lambda: clock().timestamp()
-    )
+    known: TTLCache[str, frozenset[str]] = TTLCache(1, ORIGINS_CACHED_SECONDS, timer=timer(clock))
 
     def allowed(origin: str) -> bool:
         partner: Partner | None = g.get("partner")

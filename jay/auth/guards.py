@@ -12,7 +12,7 @@ from jay.auth import service
 from jay.auth.jwks import RemoteKeySets
 from jay.auth.models import ApiKey, Merchant, Partner, hash_secret
 from jay.auth.tokens import GuestKeys, Tokens, User
-from jay.clock import Clock
+from jay.clock import Clock, timer
 from jay.config import Settings
 from jay.errors import (
     ApiKeyForAnotherApi,
@@ -47,7 +47,7 @@ class Doorkeeper:
         self.tokens = tokens
         self._lock = threading.Lock()
         self._keys: TTLCache[str, ApiKey | None] = TTLCache(
-            10_000, KEYS_CACHED_SECONDS, timer=lambda: clock().timestamp()
+            10_000, KEYS_CACHED_SECONDS, timer=timer(clock)
         )
 
     def api_key(self, headers: Headers) -> ApiKey:

@@ -145,7 +145,7 @@ class RemoteKeySets:
         with self._lock:
             cached = self._sets.setdefault(url, _Cached())
         found = keys_for(cached.keys, algorithm, kid)
-        stale = cached.loaded is None or now - cached.loaded >= REFRESH_AFTER
+        stale = cached.loaded is None or abs(now - cached.loaded) >= REFRESH_AFTER
         if not found or stale:
             # One thread asks; those whose key is known don't wait for it, the others do.
             if cached.lock.acquire(blocking=not found):
@@ -159,7 +159,7 @@ class RemoteKeySets:
         return found
 
     def _refresh(self, url: str, cached: _Cached, now: datetime) -> None:
-        if cached.tried is not None and now - cached.tried < REFRESH_AT_MOST:
+        if cached.tried is not None and abs(now - cached.tried) < REFRESH_AT_MOST:
             return  # another thread has just asked
         cached.tried = now
         try:

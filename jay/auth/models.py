@@ -15,12 +15,14 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     Table,
     Text,
     false,
     text,
 )
 
+from jay.auth.look import Palette
 from jay.db import UtcDateTime, metadata
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -44,7 +46,19 @@ partners = Table(
     Column("transfer_origins", JSON, nullable=False),
     Column("cors_origins", JSON, nullable=False),
     Column("kiosk", Boolean, nullable=False, server_default=false()),
+    # The colour as given, what pages use of it, and which logo there is: see jay/auth/look.py.
+    Column("colour", Text),
+    Column("palette", JSON(none_as_null=True)),
+    Column("logo", JSON(none_as_null=True)),
     Column("created", UtcDateTime, nullable=False),
+)
+
+# Apart from the partners, which are read on every request.
+partner_logos = Table(
+    "partner_logos",
+    metadata,
+    Column("partner_id", Integer, ForeignKey("partners.id"), primary_key=True),
+    Column("png", LargeBinary, nullable=False),
 )
 
 merchants = Table(
@@ -116,6 +130,9 @@ class Partner:
     transfer_origins: tuple[str, ...]
     kiosk: bool
     cors_origins: tuple[str, ...] = ()
+    colour: str | None = None
+    palette: Palette | None = None
+    logo: dict[str, Any] | None = None
 
     def may_transfer_to(self, url: str) -> bool:
         """Tell whether a web shop URL is http(s) and on an origin that the partner registered."""

@@ -1,12 +1,13 @@
 """Use cases around partners, merchants and their API keys."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from jay.auth.look import Logo, Palette, palette_of
 from jay.auth.models import (
     ApiKey,
     Merchant,
@@ -14,6 +15,7 @@ from jay.auth.models import (
     api_keys,
     hash_secret,
     merchants,
+    partner_logos,
     partners,
     signing_keys,
 )
@@ -36,8 +38,13 @@ def add_partner(
     transfer_origins: Sequence[str] = (),
     cors_origins: Sequence[str] = (),
     kiosk: bool = False,
+    colour: str | None = None,
+    logo: Logo | None = None,
 ) -> int:
-    """Register a streaming platform and return its id."""
+    """Register a streaming platform and return its id.
+
+    :param colour: as ``look.read_colour`` returns it.
+    """
     row = {
         "name": name,
         "display_name": display_name or name,
@@ -51,9 +58,35 @@ def add_partner(
         "kiosk": kiosk,
         "created": now,
     }
-    return int(
-        connection.execute(insert(partners).values(row).returning(partners.c.id)).scalar_one()
-    )
+    statement = insert(partners).values(row).returning(partners.c.id)
+    identifier = int(connection.execute(statement).scalar_one())
+    change_look(connection, identifier, {"colour": colour, "logo": logo})
+    return identifier
+
+
+def change_look(connection: Connection, partner: int, changes: Mapping[str, Any]) -> None:
+    """Change how a partner looks on pages.
+
+    :param changes: any of ``display_name``, ``colour`` and ``logo`` (a ``Logo``); the last two can
+        be taken away with None.
+    """
+    values = dict(changes)
+    if "colour" in values:
+        colour = values["colour"]
+        values["palette"] = palette_of(colour).stored() if colour else None
+    if "logo" in values:
+        logo: Logo | None = values["logo"]
+        connection.execute(delete(partner_logos).where(partner_logos.c.partner_id == partner))
+        if logo is not None:
+            connection.execute(insert(partner_logos).values(partner_id=partner, png=logo.png))
+        values["logo"] = logo and logo.stored()
+    connection.execute(update(partners).where(partners.c.id == partner).values(**values))
+
+
+def logo_of(connection: Connection, partner: Partner) -> bytes | None:
+    """Return a partner's logo, a PNG."""
+    query = select(partner_logos.c.png).where(partner_logos.c.partner_id == partner.id)
+    return connection.execute(query).scalar()
 
 
 def add_merchant(
@@ -207,6 +240,9 @@ def _partner(row: Row[Any]) -> Partner:
         transfer_origins=tuple(row.transfer_origins),
         cors_origins=tuple(row.cors_origins),
         kiosk=row.kiosk,
+        colour=row.colour,
+        palette=Palette(**row.palette) if row.palette else None,
+        logo=row.logo,
     )
 
 

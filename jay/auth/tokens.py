@@ -28,7 +28,7 @@ from sqlalchemy.exc import IntegrityError
 
 from jay.auth.jwks import RemoteKeySets, keys_for, public_keys
 from jay.auth.models import ALGORITHMS, Partner, signing_keys
-from jay.clock import Clock
+from jay.clock import Clock, timer
 from jay.config import ConfigError
 from jay.db import Database
 from jay.errors import (
@@ -115,7 +115,11 @@ class GuestKeys:
         """Retire the active key and make a new one; tokens of the old one stay valid.
 
         :returns: the new key's id.
+        :raises ConfigError: the secret key is not the one of the keys that are there: whoever
+            has the right one could not open the new key.
         """
+        for sealed in connection.execute(select(signing_keys.c.private_key)).scalars():
+            self._unwrap(sealed)
         connection.execute(
             update(signing_keys).where(signing_keys.c.active).values(retired=now, active=None)
         )
@@ -179,7 +183,7 @@ class Tokens:
         # Keyed by a hash: a memory dump shows no tokens. Bounded in number and in time, so that
         # a key that a partner withdraws opens nothing for longer than five minutes.
         self._verified: TTLCache[tuple[int, bytes], User] = TTLCache(
-            CACHED_TOKENS, CACHED_SECONDS, timer=lambda: clock().timestamp()
+            CACHED_TOKENS, CACHED_SECONDS, timer=timer(clock)
         )
 
     def issue(
@@ -351,14 +355,16 @@ def _subject_and_expiry(claims: dict[str, Any], now: datetime) -> tuple[str, flo
         raise TokenClaimsInvalid('The claim "exp" is missing.')
     if expires <= seconds - LEEWAY_SECONDS:
         raise TokenExpired
-    for claim in ("nbf", "iat"):
+    # Our own tokens may be older than the clock says, when it was set back since.
+    for claim in () if claims.get("iss") == GUEST_ISSUER else ("nbf", "iat"):
         moment = _numeric_date(claims, claim)
         if moment is not None and moment > seconds + LEEWAY_SECONDS:
             raise TokenClaimsInvalid(f'The claim "{claim}" lies in the future.')
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_USER_ID_LENGTH:
         raise TokenClaimsInvalid('The claim "sub" must be a user id of 1 to 255 characters.')
-    if any(character < " " for character in subject):
+    # A lone surrogate, which JSON can escape, is no character of any encoding.
+    if any(character < " " or "\ud800" <= character <= "\udfff" for character in subject):
         raise TokenClaimsInvalid('The claim "sub" must not contain control characters.')
     return subject, expires
 

@@ -8,10 +8,12 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from jay import db, web
+from jay.answers import answer
 from jay.auth.guards import doorkeeper
 from jay.auth.models import Partner
 from jay.auth.service import partner_by_id
 from jay.auth.tokens import User
+from jay.auth.view import partner_view
 from jay.baskets import service
 from jay.baskets.models import MAX_COUNT, REMOVE, Basket
 from jay.baskets.view import view
@@ -30,6 +32,18 @@ from jay.pages import PageBlueprint, check_csrf, csrf_token, page
 from jay.pages import gettext as _
 
 blp = PageBlueprint("basket_pages", __name__)
+
+POLL_SECONDS = 4
+"""How often a phone asks whether another device has changed the basket."""
+MAX_ID = 255
+
+
+class _ChangedElsewhere(Exception):
+    """Another device has changed the same product since this phone's page was made."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class _NoBasket(Exception):
@@ -56,7 +70,7 @@ def basket() -> Response:
     undo, message = session.pop("undo", None), session.pop("message", None)
     return page(
         "phone/basket.html",
-        partner={"name": partner.display_name, "colour": None, "logo": None},
+        partner=partner_view(partner),
         lines=shown.cart,
         saved=shown.saved,
         totals=shown.totals,
@@ -65,13 +79,34 @@ def basket() -> Response:
         undo=undo,
         message=message,
         version=found.version,
+        state_url=url_for(".state"),
+        poll_seconds=POLL_SECONDS,
         csrf=csrf_token(),
     )
 
 
+@blp.get("/basket/state")
+def state() -> Response:
+    """Tell the basket's version, by which a page learns that another device has changed it."""
+    now = web.clock()()
+    with db.reading() as connection:
+        _partner, user = _visitor(connection)
+        try:
+            found = service.read(connection, user, now=now)
+        except TokenError:
+            raise _NoBasket from None
+    response = answer({"version": found.version, "pollSeconds": POLL_SECONDS})
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 @blp.post("/basket/items")
 def change_item() -> Response:
-    """Change one product: ``action`` is plus, minus, set, save, cart, remove or undo."""
+    """Change one product: ``action`` is plus, minus, set, save, cart, remove or undo.
+
+    ``version`` and ``seen`` tell what the page showed. Where another device has changed the same
+    product since then, nothing is changed, and the page shows what there is now.
+    """
     check_csrf()
     now = web.clock()()
     product_id, action = request.form.get("product_id", ""), request.form.get("action", "")
@@ -80,6 +115,10 @@ def change_item() -> Response:
         _partner, user = _visitor(connection)
         found = service.open_for_writing(connection, user, now=now)
         count = _asked_count(found, product_id, action, request.form)
+        if _nothing_to_do(found, product_id, count):
+            return
+        if _changed_elsewhere(found, product_id, request.form):
+            raise _ChangedElsewhere(_name(connection, found, product_id))
         if count == REMOVE:
             session["undo"] = _undo(connection, found, product_id)
         if count is not None:
@@ -89,9 +128,11 @@ def change_item() -> Response:
         db.write(change)
     except TokenError:
         raise _NoBasket from None
-    except BasketError as error:
+    except (_ChangedElsewhere, BasketError) as error:
         session.pop("undo", None)
-        session["message"] = {"kind": "error", "text": _explain(error)}
+        elsewhere = isinstance(error, _ChangedElsewhere | NotInBasket)
+        kind = "conflict" if elsewhere else "error"
+        session["message"] = {"kind": kind, "text": _explain(error), "id": product_id[:MAX_ID]}
     return redirect(url_for(".basket"), 303)
 
 
@@ -138,13 +179,38 @@ def _asked_count(
     return counts.get(action)
 
 
+def _nothing_to_do(found: Basket, product_id: str, count: int | None) -> bool:
+    """Tell whether the basket already is as asked: a second tap, or another device was faster."""
+    entry = found.entry(product_id)
+    return entry is not None and entry.count == count
+
+
+def _changed_elsewhere(found: Basket, product_id: str, form: Mapping[str, str]) -> bool:
+    """Tell whether a page is older than the basket, and showed another count of this product."""
+    version, seen = form.get("version", ""), form.get("seen")
+    if seen is None or not version.isdecimal() or version == str(found.version):
+        return False
+    entry = found.entry(product_id)
+    return seen != (str(REMOVE) if entry is None else str(entry.count))
+
+
+def _name(connection: Connection, found: Basket, product_id: str) -> str:
+    shown = view(connection, found)
+    return next(line.name for line in [*shown.cart, *shown.saved] if line.id == product_id)
+
+
 def _undo(connection: Connection, found: Basket, product_id: str) -> dict[str, Any]:
     shown = view(connection, found)
     line = next(line for line in [*shown.cart, *shown.saved] if line.id == product_id)
     return {"id": line.id, "name": line.name, "count": line.count}
 
 
-def _explain(error: BasketError) -> str:
+def _explain(error: BasketError | _ChangedElsewhere) -> str:
+    if isinstance(error, _ChangedElsewhere):
+        return _(
+            "Not changed: another device has just changed “%(name)s”. This is how it is now.",
+            name=error.name,
+        )
     return {
         CartFull: _("Your basket is full: 20 products fit in. Save or remove one first."),
         SavedFull: _("Your saved list is full. Remove something first."),

@@ -46,11 +46,13 @@ def basket_answer(basket: Basket) -> Response:
 
 def if_match() -> service.Precondition | None:
     """Return what the request's ``If-Match`` asks for (RFC 9110 section 13.1.1)."""
-    tags = request.if_match
-    if not tags:
+    if "If-Match" not in request.headers:
         return None
+    # A header that holds no tag at all matches nothing.
+    tags = request.if_match
     # Strong comparison: a weak tag never matches (RFC 9110 section 8.8.3.2).
-    return {"*"} if tags.star_tag else tags.as_set()
+    # Werkzeug reads the empty tag as None; no state has it.
+    return {"*"} if tags.star_tag else {tag for tag in tags.as_set() if tag}
 
 
 @blp.route(_USER, methods=["GET"])

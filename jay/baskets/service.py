@@ -230,9 +230,14 @@ def start_guest(
 
 
 def basket_by_id(connection: Connection, identifier: str, *, now: datetime) -> Basket | None:
-    """Return the basket that a transfer names; None when it is gone."""
-    row = connection.execute(select(baskets).where(baskets.c.id == identifier)).one_or_none()
-    return _alive(row, now)
+    """Return the basket that a transfer names, locked where the connection can lock.
+
+    None when it is gone.
+    """
+    query = select(baskets).where(baskets.c.id == identifier)
+    if locks(connection):
+        query = query.with_for_update()
+    return _alive(connection.execute(query).one_or_none(), now)
 
 
 def details(

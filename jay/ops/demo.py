@@ -24,6 +24,7 @@ def load(connection: Connection, *, public_url: str, now: datetime) -> None:
             connection,
             name=PARTNER,
             display_name="Kino Nord",
+            colour="#3d5af1",
             # A web shop on this machine, such as the one in the README, may redeem.
             transfer_origins=["http://127.0.0.1:9000", "http://localhost:9000"],
             kiosk=True,

@@ -56,6 +56,13 @@ products = Table(
     Column("updated", UtcDateTime, nullable=False),
     UniqueConstraint("merchant_id", "lang", "country", "sku"),
     Index("ix_products_main_id", "main_id", "position"),
+    # The kiosk's wall.
+    Index(
+        "ix_products_wall",
+        *("lang", "country", "created", "id"),
+        sqlite_where=text("main_id IS NULL"),
+        postgresql_where=text("main_id IS NULL"),
+    ),
 )
 
 

@@ -49,6 +49,7 @@ class Currency(Text):
             metadata={
                 "description": "ISO 4217 code, or one of the symbols €, $, £ and ¥.",
                 "example": "EUR",
+                "enum": [*sorted(CURRENCIES), *CURRENCY_SYMBOLS],
             },
             **kwargs,
         )
@@ -64,8 +65,11 @@ class Currency(Text):
 class Url(Text):
     """An http or https URL. It is stored and never fetched."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=[ma.validate.Length(max=MAX_URL), _http_url], **kwargs)
+    def __init__(self, *, metadata: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        metadata = {"format": "uri", "pattern": "^https?://", **(metadata or {})}
+        super().__init__(
+            validate=[ma.validate.Length(max=MAX_URL), _http_url], metadata=metadata, **kwargs
+        )
 
 
 def _http_url(value: str) -> None:
@@ -150,6 +154,7 @@ class StringOr(ma.fields.Field[Any]):
         super().__init__(**kwargs)
         self.plain = plain
         self.nested = ma.fields.Nested(schema)
+        self.alternatives = (self.plain, self.nested)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         field: Any = self.nested if isinstance(value, dict) else self.plain

@@ -216,16 +216,17 @@ def _stored(volatile: Mapping[str, Any]) -> dict[str, Any]:
 
 def _upsert(connection: Connection, row: dict[str, Any], *, now: datetime) -> None:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = {**row, "removed": False, "updated": now}
+    row = {"main_id": None, **row, "removed": False, "updated": now}
     keep = {"id", "sku", "merchant_id", "lang", "country"}
-    connection.execute(
-        dialect.insert(products)
-        .values(created=now, **row)
-        .on_conflict_do_update(
-            index_elements=["id"],
-            set_={name: value for name, value in row.items() if name not in keep},
-        )
+    statement = dialect.insert(products).values(created=now, **row)
+    statement = statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: value for name, value in row.items() if name not in keep},
+        # Checked before, but two calls at once may give one variant to two products.
+        where=products.c.main_id.is_not_distinct_from(statement.excluded.main_id),
     )
+    if connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount == 0:
+        raise SkuTaken
 
 
 def update_volatile(

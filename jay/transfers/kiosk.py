@@ -1,6 +1,7 @@
 """The kiosk: pick products of a partner on a public screen, then take them along by phone."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,20 +14,25 @@ from jay.auth.guards import doorkeeper
 from jay.auth.models import NAME_PATTERN, Partner
 from jay.auth.service import kiosk_partners, partner_by_name
 from jay.auth.tokens import User
+from jay.auth.view import partner_view
 from jay.baskets import service as baskets
 from jay.baskets.view import org_price_text, price_text, view
 from jay.errors import BasketError, CartFull, RouteNotFound, TokenError
 from jay.guests import service as guests
+from jay.limits import network_of
 from jay.pages import PageBlueprint, check_csrf, csrf_token, language, local_path, page
 from jay.pages import gettext as _
 from jay.products import service as catalogue
+from jay.products.models import Product
 from jay.transfers import service
+from jay.transfers.rates import GUESTS_OF_ADDRESS, take
 
 blp = PageBlueprint("kiosk", __name__)
 
 PRODUCTS_A_PAGE = 8
 LAST_PAGE = 100_000
 LINES_SHOWN = 4
+MAX_ID = 255
 IDLE_SECONDS = 60
 """After this time without a touch the kiosk is the next person's."""
 
@@ -51,7 +57,7 @@ def start() -> Response:
 @blp.get("/kiosk/<name>")
 def wall(name: str) -> Response:
     """Show the products to pick from, and what has been picked."""
-    number = min(max(1, request.args.get("page", 1, type=int)), LAST_PAGE)
+    number = _asked_page()
     lang = language()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
@@ -66,28 +72,14 @@ def wall(name: str) -> Response:
         picked = _picked(connection, partner)
         shown = view(connection, picked)
     counts = {line.id: line.count for line in shown.cart}
-    tiles: list[dict[str, Any]] = []
-    for product in products:
-        # What is ordered is a variant where there are any: the first one that is there.
-        offered = variants[product.id] or [product]
-        choice = next((variant for variant in offered if variant.buyable), offered[0])
-        in_cart = sum(counts.get(p.id, 0) for p in [product, *variants[product.id]])
-        tiles.append(
-            {
-                "id": choice.id,
-                "name": product.name,
-                "brand": product.brand_name,
-                "price": price_text(choice),
-                "org_price": org_price_text(choice),
-                "image": local_path(product.image_url),
-                "sold_out": not choice.buyable,
-                "in_cart": in_cart,
-            }
-        )
+    tiles = [_tile(product, variants[product.id], counts) for product in products]
+    for tile in tiles:
+        if tile["choose"]:
+            tile["url"] = url_for(".choose", name=name, page=number, product=tile["id"])
     pages = max(1, -(-count // PRODUCTS_A_PAGE))
     return page(
         "kiosk/wall.html",
-        partner={"name": partner.display_name, "colour": None, "logo": None},
+        partner=partner_view(partner),
         products=tiles,
         page=number,
         pages=pages,
@@ -106,27 +98,91 @@ def wall(name: str) -> Response:
     )
 
 
+@blp.get("/kiosk/<name>/choose")
+def choose(name: str) -> Response:
+    """Let a person choose the size, or whatever a product's variants differ in."""
+    number, product_id = _asked_page(), request.args.get("product", "")
+    with db.reading() as connection:
+        partner = _kiosk(connection, name)
+        product = catalogue.find(connection, product_id)
+        variants = catalogue.variants_of(connection, [product_id])[product_id] if product else []
+        shown = view(connection, _picked(connection, partner))
+    if product is None or len(variants) < 2:
+        return redirect(_page_url(name, number), 303)
+    session["focus"] = product_id  # the wall comes back to where it was left
+    counts = {line.id: line.count for line in shown.cart}
+    prices = [price_text(variant) for variant in variants]
+    return page(
+        "kiosk/choose.html",
+        partner=partner_view(partner),
+        product=_tile(product, variants, counts),
+        sizes=variants[0].variant_type == "size",
+        choices=[
+            {
+                "id": variant.id,
+                "label": variant.variant_value or variant.sku,
+                "price": price if len(set(prices)) > 1 else "",
+                "sold_out": not variant.buyable,
+                "in_cart": counts.get(variant.id, 0),
+            }
+            for variant, price in zip(variants, prices, strict=True)
+        ],
+        add_action=url_for(".add", name=name, page=number),
+        reset_action=url_for(".reset", name=name),
+        back_url=_page_url(name, number),
+        idle=IDLE_SECONDS,
+        csrf=csrf_token(),
+    )
+
+
+def _tile(
+    product: Product, variants: Sequence[Product], counts: Mapping[str, int]
+) -> dict[str, Any]:
+    """Write a product of the wall. With several variants, picking it asks which one."""
+    offered = variants or [product]
+    there = [one for one in offered if one.buyable]
+    cheapest = min(there or offered, key=lambda one: one.price or 0)
+    price = price_text(cheapest)
+    several = len({one.price for one in there}) > 1
+    return {
+        "id": product.id if len(variants) > 1 else offered[0].id,
+        "name": product.name,
+        "brand": product.brand_name,
+        "price": _("from %(price)s", price=price) if several else price,
+        "org_price": None if several else org_price_text(cheapest),
+        "image": local_path(product.image_url),
+        "sold_out": not there,
+        "choose": len(variants) > 1,
+        "main": product.id,
+        "in_cart": sum(counts.get(one.id, 0) for one in offered),
+    }
+
+
 @blp.post("/kiosk/<name>")
 def add(name: str) -> Response:
     """Put one more of a product into the kiosk's basket."""
     check_csrf()
     now, product_id = web.clock()(), request.form.get("product_id", "")
-    session["focus"] = product_id
+    session.setdefault("focus", product_id[:MAX_ID])
     try:
         user = _shopper(name)
-        db.write(functools.partial(_one_more, user=user, product_id=product_id, now=now))
+        main_id = db.write(functools.partial(_one_more, user=user, product_id=product_id, now=now))
+        session["focus"] = main_id
     except CartFull:
         session["message"] = {"kind": "error", "text": _("Your basket is full: 20 products.")}
     except BasketError:
         session["message"] = {"kind": "error", "text": _("There is no more of this right now.")}
-    return redirect(url_for(".wall", name=name, page=request.args.get("page", 1, type=int)), 303)
+    return redirect(_page_url(name, _asked_page()), 303)
 
 
-def _one_more(connection: Connection, *, user: User, product_id: str, now: datetime) -> None:
+def _one_more(connection: Connection, *, user: User, product_id: str, now: datetime) -> str:
+    """Put one more into the basket and return what stands on the wall for it."""
     found = baskets.open_for_writing(connection, user, now=now)
     known = found.entry(product_id)
     count = 1 if known is None else known.count + 1
     baskets.apply(connection, found, product_id, count=count, now=now)
+    product = catalogue.find(connection, product_id)
+    return product_id if product is None else product.main_id or product_id
 
 
 @blp.post("/kiosk/<name>/code")
@@ -134,22 +190,36 @@ def show_code(name: str) -> Response:
     """Show the code that takes the kiosk's basket to a phone."""
     check_csrf()
     now = web.clock()()
-    with db.transaction() as connection:
+    with db.reading() as connection:
         partner = _kiosk(connection, name)
-        user = _user(partner)
-        if user is None:
-            return redirect(url_for(".wall", name=name), 303)
-        offer = service.start(connection, user, partner, now=now, kiosk=True)
+    user = _user(partner)
+    if user is None:
+        return redirect(url_for(".wall", name=name), 303)
+    offer = db.write(
+        functools.partial(service.start, user=user, partner=partner, now=now, kiosk=True)
+    )
     target = url_for("transfer_pages.tv", display_token=offer.secrets.display_token)
     return redirect(target, 303)
 
 
 @blp.post("/kiosk/<name>/reset")
 def reset(name: str) -> Response:
-    """Forget the last person and begin anew."""
+    """Forget the last person and begin anew; the screen's language stays."""
     check_csrf()
+    now = web.clock()()
+    with db.transaction() as connection:
+        picked = _picked(connection, _kiosk(connection, name))
+        if picked is not None:
+            service.cancel(connection, picked, now=now)
+    lang = session.get("lang")
     session.clear()
+    if lang is not None:
+        session["lang"] = lang
     return redirect(url_for(".wall", name=name), 303)
+
+
+def _asked_page() -> int:
+    return min(max(1, request.args.get("page", 1, type=int)), LAST_PAGE)
 
 
 def _shopper(name: str) -> User:
@@ -159,6 +229,7 @@ def _shopper(name: str) -> User:
         user = _user(partner)
         if user is not None:
             return user
+        take(GUESTS_OF_ADDRESS, network_of(request.remote_addr))
         made = guests.start(connection, partner, [], now=web.clock()())
     guest = guests.credentials(doorkeeper().tokens, made)
     session["kiosk"] = guest.token

@@ -12,9 +12,9 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
 
 from jay.auth.models import hash_secret
 from jay.db import UtcDateTime, metadata
@@ -43,7 +43,7 @@ PAIRS = (
 transfers = Table(
     "transfers",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("partner_id", Integer, ForeignKey("partners.id"), nullable=False),
     # Not a foreign key: a deleted basket ends its transfers by not being found.
     Column("basket_id", Text, nullable=False),
@@ -68,6 +68,7 @@ transfers = Table(
     Index("uq_transfers_code_hash", "code_hash", unique=True),
     Index("uq_transfers_typed_hash", "typed_hash", unique=True),
     Index("ix_transfers_basket_id", "basket_id"),
+    Index("ix_transfers_created", "created"),
 )
 
 
@@ -122,6 +123,12 @@ class Secrets:
             "token_hash": hash_secret(self.jay_token),
             "code_hash": hash_secret(self.user_code),
         }
+
+
+def typed_token(code_hash: str, secret: str) -> str:
+    """Return the token of the claim page that a typed short code leads to."""
+    drawn = hmac.digest(secret.encode(), f"typed code {code_hash}".encode(), "sha256")
+    return base64.urlsafe_b64encode(drawn[:TOKEN_BYTES]).decode().rstrip("=")
 
 
 def read_code(typed: str) -> str:
@@ -184,6 +191,15 @@ class Transfer:
         if not self.claimable(now):
             return 0
         return -int((now - self.expires) / timedelta(seconds=1) // 1)
+
+
+PARAMETERS = ("jaySource", "jayToken")
+"""What is added to a web shop's URL (contract, transfer)."""
+
+
+def has_room_for(url: str, *names: str) -> bool:
+    """Tell whether a URL has no query parameter of these names yet: many servers read the first."""
+    return not set(names) & {name for name, _ in parse_qsl(urlsplit(url).query, True)}
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str:

@@ -1,21 +1,27 @@
 """The pages of a transfer: the TV's, and the phone's until it has the basket."""
 
+import functools
 from typing import Any
 
 from flask import redirect, request, session, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.auth.guards import doorkeeper
+from jay.auth.models import Partner
+from jay.auth.service import partner_by_id
+from jay.auth.view import partner_view
 from jay.baskets.view import view
 from jay.errors import JayError, TooManyRequests, TransferError
 from jay.guests.service import credentials
-from jay.limits import Limit
-from jay.pages import PageBlueprint, browser_id, check_csrf, csrf_token, language, page
+from jay.limits import Limit, network_of
+from jay.pages import PageBlueprint, browser_id, check_csrf, csrf_token, has_basket, language, page
 from jay.pages import gettext as _
 from jay.transfers import service
 from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, State, Transfer, spaced_code
 from jay.transfers.pairs import pair_view
+from jay.transfers.rates import TRANSFERS, take
 from jay.transfers.routes import claim_url
 
 blp = PageBlueprint("transfer_pages", __name__)
@@ -39,11 +45,13 @@ def tv(display_token: str) -> Response:
     now = web.clock()()
     with db.reading() as connection:
         try:
-            transfer = service.find_by_display(connection, display_token)
+            transfer = service.find_by_display(connection, display_token, now=now)
         except TransferError as error:
             return page("tv/gone.html", status=error.status, partner=None)
         showing = service.show(connection, transfer, now=now)
-        basket = view(connection, showing.basket)
+        # On a public screen nothing of a person is left when the transfer is over.
+        over = transfer.kiosk and transfer.state(now) is State.CLAIMED
+        basket = view(connection, None if over else showing.basket)
     secrets = Secrets(display_token)
     context: dict[str, Any] = {}
     if transfer.kiosk:
@@ -52,7 +60,7 @@ def tv(display_token: str) -> Response:
     return page(
         "tv/transfer.html",
         ancestors=showing.partner.transfer_origins,
-        partner=_named(showing.partner.display_name),
+        partner=partner_view(showing.partner),
         state=transfer.state(now).value,
         lines=basket.cart[:LINES_ON_TV],
         more=len(basket.cart[LINES_ON_TV:]),
@@ -78,8 +86,8 @@ def renew(display_token: str) -> Response:
     """Make a new code for the same basket. Knowing the screen's address is the permission."""
     now = web.clock()()
     try:
-        with db.transaction() as connection:
-            offer = service.renew(connection, display_token, now=now)
+        take(TRANSFERS, network_of(request.remote_addr))
+        offer = db.write(functools.partial(service.renew, display_token=display_token, now=now))
     except TransferError as error:
         return page("tv/gone.html", status=error.status, partner=None)
     return redirect(url_for(".tv", display_token=offer.secrets.display_token), 303)
@@ -89,21 +97,22 @@ def renew(display_token: str) -> Response:
 def look(token: str) -> Response:
     """Show what a phone would take over. This never claims: link previews load it too."""
     now = web.clock()()
-    with db.transaction() as connection:
+    with db.reading() as connection:
         try:
             transfer = service.find_by_token(connection, token)
         except TransferError as error:
             return _refused("unknown", error.status)
         if not transfer.claimable(now):
-            return _refused_transfer(transfer, transfer.state(now))
-        service.opened(connection, transfer, now=now)
+            return _refused_transfer(connection, transfer, transfer.state(now))
         showing = service.show(connection, transfer, now=now)
         basket = view(connection, showing.basket)
+        if _is_looked_at():
+            service.opened(connection, transfer, now=now)
     shop = transfer.url and claim_url(token, showing.partner.name, transfer.url)
     browser_id()  # before the claim, so that a claim whose answer is lost can be repeated
     return page(
         "phone/claim.html",
-        partner=_named(showing.partner.display_name),
+        partner=partner_view(showing.partner),
         state=State.OPENED.value,
         lines=basket.cart,
         totals=basket.totals,
@@ -115,19 +124,27 @@ def look(token: str) -> Response:
     )
 
 
+def _is_looked_at() -> bool:
+    # Not by a preview that asks for the headers, nor by a browser that loads ahead.
+    purpose = request.headers.get("Sec-Purpose", request.headers.get("Purpose", ""))
+    return request.method == "GET" and "prefetch" not in purpose
+
+
 @blp.post("/t/<token>")
 def claim(token: str) -> Response:
     """Take the basket over: the one minute and the single use are spent here, and only here."""
     check_csrf()
+    partner = None
     try:
         with db.transaction() as connection:
             transfer = service.find_by_token(connection, token)
+            partner = partner_by_id(connection, transfer.partner_id)
             if transfer.url is not None:
                 # That shop's server redeems the token itself.
                 return redirect(url_for(".look", token=token), 303)
             made = service.claim(connection, token, now=web.clock()(), claimant=_claimant())
     except TransferError as error:
-        return _refused(_reason_of(error), error.status)
+        return _refused(_reason_of(error), error.status, partner=partner)
     guest = credentials(doorkeeper().tokens, made)
     session["token"], session["partner"] = guest.token, guest.user.partner_id
     session.permanent = True
@@ -144,7 +161,7 @@ def code() -> Response:
 def type_code() -> Response:
     """Go on to the claim page of a typed code; one answer alike for wrong, expired and used."""
     check_csrf()
-    typed, caller = request.form.get("user_code", "")[:40], request.remote_addr or ""
+    typed, caller = request.form.get("user_code", "")[:40], network_of(request.remote_addr)
     now, secret = web.clock()(), web.settings().secret_key
     try:
         # A transaction of its own: a refused try stays counted.
@@ -153,7 +170,7 @@ def type_code() -> Response:
     except TooManyRequests as error:
         return _code_page(error, _("Too many tries. Please wait a minute."))
     with db.transaction() as connection:
-        token = service.type_code(connection, typed, now=now)
+        token = service.type_code(connection, typed, secret=secret, now=now)
         if token is not None:
             CODE_TRIES.give_back(connection, caller, secret=secret)
     if token is None:
@@ -171,6 +188,7 @@ def _code_page(refused: JayError | None = None, error: str | None = None) -> Res
         partner=None,
         csrf=csrf_token(),
         error=error,
+        has_basket=has_basket(),
         value=request.form.get("user_code", "")[:9],
     )
     response.headers.extend(refused.headers if refused is not None else {})
@@ -181,20 +199,22 @@ def _reason_of(error: TransferError) -> str:
     return error.constant().removeprefix("TRANSFER_").lower()
 
 
-def _refused_transfer(transfer: Transfer, state: State) -> Response:
+def _refused_transfer(connection: Connection, transfer: Transfer, state: State) -> Response:
     if transfer.claimed_through(_claimant()):
         # The winner has scanned or reloaded again: its basket is one redirect away.
         return redirect(url_for("basket_pages.basket"), 303)
-    return _refused(*_REASON[state])
+    return _refused(*_REASON[state], partner=partner_by_id(connection, transfer.partner_id))
 
 
 def _claimant() -> str:
     return f"browser {browser_id()}"
 
 
-def _refused(reason: str, status: int) -> Response:
-    return page("phone/refused.html", status=status, partner=None, reason=reason)
-
-
-def _named(title: str) -> dict[str, str | None]:
-    return {"name": title, "colour": None, "logo": None}
+def _refused(reason: str, status: int, *, partner: Partner | None = None) -> Response:
+    return page(
+        "phone/refused.html",
+        status=status,
+        partner=partner and partner_view(partner),
+        reason=reason,
+        has_basket=has_basket(),
+    )

@@ -8,7 +8,7 @@ import base64
 import functools
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Response, g, request
 
 from jay import db, tracking, web
 from jay.answers import answer
@@ -19,8 +19,7 @@ from jay.auth.guards import (
     require_partner,
     require_user,
 )
-from jay.clock import Clock, iso
-from jay.config import Settings
+from jay.clock import iso
 from jay.errors import (
     CartFull,
     NotShoppable,
@@ -39,9 +38,10 @@ from jay.errors import (
 )
 from jay.guests import service as guests
 from jay.guests.schemas import GuestQuerySchema, GuestRequestSchema, GuestSchema
-from jay.limits import Rate
+from jay.limits import network_of
 from jay.transfers import qr, service
 from jay.transfers.models import POLL_SECONDS, Secrets, State, spaced_code, with_parameters
+from jay.transfers.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY, POLLS, TRANSFERS, take
 from jay.transfers.schemas import (
     StatusSchema,
     TransferQuerySchema,
@@ -62,20 +62,6 @@ screens = web.Blueprint("screens", __name__, api=BASKET_API, guards=web.PUBLIC)
 screens.description = "What a TV needs to show a transfer; the addresses come with its start."
 
 
-def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
-    """Give the app its limits against floods."""
-    app.extensions["jay.rates"] = {
-        "guests of key": Rate(clock, settings.guests_per_key),
-        "guests of address": Rate(clock, settings.guests_per_address),
-        "transfers": Rate(clock, settings.transfers_per_user),
-        "polls": Rate(clock, settings.polls_per_screen),
-    }
-
-
-def _take(rate: str, caller: str) -> None:
-    current_app.extensions["jay.rates"][rate].take(caller)
-
-
 @users.route("/baskets/users/<userId>/transfer", methods=["POST"])
 @users.arguments(TransferQuerySchema, location="query")
 @users.arguments(TransferRequestSchema, required=False)
@@ -84,7 +70,7 @@ def _take(rate: str, caller: str) -> None:
 def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
     """Start a transfer: the basket can be taken over once, within 60 seconds."""
     user = current_user()
-    _take("transfers", f"{user.partner_id} {user.user_id}")
+    take(TRANSFERS, f"{user.partner_id} {user.user_id}")
     offer = db.write(
         functools.partial(
             service.start,
@@ -121,8 +107,8 @@ def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
     if token is not None and "products" in body:
         raise ValidationFailed(details={"products": ["Not allowed together with jayToken."]})
     if token is None:
-        _take("guests of key", str(g.api_key))
-        _take("guests of address", request.remote_addr or "")
+        take(GUESTS_OF_KEY, str(g.api_key))
+        take(GUESTS_OF_ADDRESS, network_of(request.remote_addr))
     now, partner, session = web.clock()(), current_partner(), tracking.current()
     with db.transaction() as connection:
         if token is None:
@@ -138,10 +124,10 @@ def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
 @screens.errors(TransferUnknown, TooManyRequests)
 def get_status(displayToken: str) -> Response:  # noqa: N803
     """Get the state of a transfer, for a TV that draws its own screen."""
-    _take("polls", displayToken)
+    take(POLLS, displayToken)
     now = web.clock()()
     with db.reading() as connection:
-        transfer = service.find_by_display(connection, displayToken)
+        transfer = service.find_by_display(connection, displayToken, now=now)
     status = {
         "state": transfer.state(now),
         "secondsLeft": transfer.seconds_left(now),
@@ -169,7 +155,7 @@ def get_qr_svg(displayToken: str) -> Response:  # noqa: N803
 def _qr_payload(display_token: str) -> str:
     now = web.clock()()
     with db.reading() as connection:
-        transfer = service.find_by_display(connection, display_token)
+        transfer = service.find_by_display(connection, display_token, now=now)
         showing = service.show(connection, transfer, now=now)
     if transfer.state(now) is State.CLAIMED:
         raise QrCodeGone
@@ -187,10 +173,10 @@ def claim_url(token: str, source: str, shop_url: str | None) -> str:
 def _offer_view(offer: Offer, source: str, *, image: bool) -> dict[str, Any]:
     """Write a started transfer as ``TransferSchema`` has it."""
     token, public = offer.secrets.jay_token, web.settings().public_url
-    url = claim_url(token, source, offer.transfer.url)
+    url = claim_url(token, source, offer.url)
     screen = f"{public}{BASKET_API.prefix}/transfers/{offer.secrets.display_token}"
     return {
-        "expires": iso(offer.transfer.expires),
+        "expires": iso(offer.expires),
         "jaySource": source,
         "jayToken": token,
         "url": url,

@@ -1,6 +1,5 @@
 """Use cases of the transfer: offer, look at, claim, renew."""
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,15 +20,17 @@ from jay.errors import (
     TransferUrlRefused,
 )
 from jay.guests.service import Admission, new_user_id
-from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking, record
+from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking
 from jay.transfers.models import (
     CLAIM_WINDOW,
-    TOKEN_BYTES,
+    PARAMETERS,
     Secrets,
     State,
     Transfer,
+    has_room_for,
     read_code,
     transfers,
+    typed_token,
 )
 
 _ERROR_OF_STATE = {
@@ -44,6 +45,32 @@ _OPEN = Recorded(
     .values(opened=bindparam("now"))
 )
 
+_OPEN_NOW = (
+    transfers.c.claimed.is_(None)
+    & transfers.c.cancelled.is_(None)
+    & (transfers.c.expires > bindparam("now", type_=transfers.c.expires.type))
+)
+"""The condition of ``Transfer.claimable`` for the database."""
+
+# The one statement that decides. Whoever's update finds no row has lost.
+_CLAIM = Recorded(
+    update(transfers)
+    .where(transfers.c.id == bindparam("transfer"), _OPEN_NOW)
+    .values(
+        claimed=bindparam("now"), claimed_by=bindparam("guest"), claimant_hash=bindparam("proof")
+    )
+)
+
+_OFFERED = (
+    *("partner_id", "basket_id", "url", "pair", "kiosk", "created", "expires"),
+    *("display_hash", "token_hash", "code_hash"),
+)
+_OFFER = Recorded(
+    insert(transfers).values(
+        {name: bindparam(f"new_{name}", type_=transfers.c[name].type) for name in _OFFERED}
+    )
+)
+
 _COLUMNS = [
     exists().where(baskets_table.c.id == transfers.c.basket_id).label(name)
     if name == "basket_exists"
@@ -56,8 +83,9 @@ _COLUMNS = [
 class Offer:
     """A transfer that was just started, with the secrets that only its starter learns."""
 
-    transfer: Transfer
     secrets: Secrets
+    url: str | None
+    expires: datetime
 
 
 @dataclass(frozen=True)
@@ -84,7 +112,7 @@ def start(
     :param url: the web shop that finishes the purchase; None for this service's own pages.
     :raises TransferUrlRefused: the URL is not on an origin that the partner has registered.
     """
-    if url is not None and not partner.may_transfer_to(url):
+    if url is not None and not (partner.may_transfer_to(url) and has_room_for(url, *PARAMETERS)):
         raise TransferUrlRefused
     # Opening it for writing makes the row if there is none, and lets starters wait in line.
     basket = baskets.open_for_writing(connection, user, now=now)
@@ -97,9 +125,7 @@ def renew(connection: Connection, display_token: str, *, now: datetime) -> Offer
     :raises TransferUnknown: there is no such screen, or it was left alone for too long.
     :raises TransferCancelled: the basket is gone.
     """
-    old = find_by_display(connection, display_token)
-    if not old.renewable(now):
-        raise TransferUnknown
+    old = find_by_display(connection, display_token, now=now)
     basket = baskets.basket_by_id(connection, old.basket_id, now=now)
     if basket is None:
         raise TransferCancelled
@@ -118,11 +144,7 @@ def _offer(
     if basket.untouched:
         basket.touch(now)  # from here on it is a basket with a state of its own
         baskets.save(connection, basket)
-    connection.execute(
-        update(transfers)
-        .where(transfers.c.basket_id == basket.id, _open_at(now))
-        .values(cancelled=now)
-    )
+    cancel(connection, basket, now=now)
     drawn = _unused_secrets(connection)
     row: dict[str, Any] = {
         "partner_id": basket.partner_id,
@@ -133,10 +155,20 @@ def _offer(
         "created": now,
         "expires": now + CLAIM_WINDOW,
     }
-    statement = insert(transfers).values(**row, **drawn.hashes()).returning(transfers.c.id)
-    identifier = connection.execute(statement).scalar_one()
-    record(connection, Event(Kind.TRANSFER_STARTED, now, basket.partner_id, tracking))
-    return Offer(Transfer(id=identifier, **row), drawn)
+    parameters = {f"new_{name}": value for name, value in (row | drawn.hashes()).items()}
+    event = Event(Kind.TRANSFER_STARTED, now, basket.partner_id, tracking)
+    _OFFER.execute(connection, parameters, event)
+    return Offer(drawn, url, row["expires"])
+
+
+def cancel(connection: Connection, basket: Basket, *, now: datetime) -> None:
+    """Cancel the offer of a basket that is still open, if there is one."""
+    connection.execute(
+        update(transfers)
+        .where(transfers.c.basket_id == basket.id, _OPEN_NOW)
+        .values(cancelled=bindparam("at")),
+        {"now": now, "at": now},
+    )
 
 
 def _unused_secrets(connection: Connection) -> Secrets:
@@ -148,12 +180,15 @@ def _unused_secrets(connection: Connection) -> Secrets:
             return drawn
 
 
-def find_by_display(connection: Connection, display_token: str) -> Transfer:
+def find_by_display(connection: Connection, display_token: str, *, now: datetime) -> Transfer:
     """Return the transfer that a screen shows.
 
-    :raises TransferUnknown: there is none.
+    :raises TransferUnknown: there is none, or the screen was left alone for too long.
     """
-    return _one(connection, transfers.c.display_hash == hash_secret(display_token))
+    transfer = _one(connection, transfers.c.display_hash == hash_secret(display_token))
+    if not transfer.renewable(now):
+        raise TransferUnknown
+    return transfer
 
 
 def find_by_token(connection: Connection, token: str) -> Transfer:
@@ -184,20 +219,26 @@ def check_claimable(transfer: Transfer, now: datetime) -> None:
 
 def opened(connection: Connection, transfer: Transfer, *, now: datetime) -> None:
     """Remember that a phone looks at the claim page. It claims nothing."""
+    if transfer.opened is not None:
+        return
     event = Event(Kind.TRANSFER_OPENED, now, transfer.partner_id)
     _OPEN.execute(connection, {"transfer": transfer.id, "now": now}, event)
 
 
-def type_code(connection: Connection, typed: str, *, now: datetime) -> str | None:
+def type_code(connection: Connection, typed: str, *, secret: str, now: datetime) -> str | None:
     """Return the token of the claim page that a typed short code leads to.
 
-    None alike for a wrong, an expired and a used code.
+    It is derived from the code, so that two people who type the same code both get in.
+
+    :returns: None alike for a wrong, an expired and a used code.
     """
-    token = secrets.token_urlsafe(TOKEN_BYTES)
+    code_hash = hash_secret(read_code(typed))
+    token = typed_token(code_hash, secret)
     result = connection.execute(
         update(transfers)
-        .where(transfers.c.code_hash == hash_secret(read_code(typed)), _open_at(now))
-        .values(typed_hash=hash_secret(token))
+        .where(transfers.c.code_hash == code_hash, _OPEN_NOW)
+        .values(typed_hash=hash_secret(token)),
+        {"now": now},
     )
     return token if result.rowcount == 1 else None
 
@@ -222,24 +263,21 @@ def claim(
     named = [_named_by(token)]
     if partner is not None:
         named.append(transfers.c.partner_id == partner.id)
-    # The one statement that decides. Whoever's update finds no row has lost.
-    won = connection.execute(
-        update(transfers)
-        .where(*named, _open_at(now))
-        .values(
-            claimed=now,
-            claimed_by=new_user_id(),
-            claimant_hash=hash_secret(claimant) if claimant else None,
-        )
-    )
     transfer = _one(connection, *named)
-    if won.rowcount == 0 and not transfer.claimed_through(claimant):
+    parameters = {
+        "transfer": transfer.id,
+        "now": now,
+        "guest": new_user_id(),
+        "proof": hash_secret(claimant) if claimant else None,
+    }
+    event = Event(Kind.TRANSFER_CLAIMED, now, transfer.partner_id, tracking)
+    won = _CLAIM.execute(connection, parameters, event)
+    transfer = _one(connection, *named)
+    if not won and not transfer.claimed_through(claimant):
         raise _ERROR_OF_STATE[transfer.state(now)]
     basket = baskets.basket_by_id(connection, transfer.basket_id, now=now)
     if basket is None or transfer.claimed is None or transfer.claimed_by is None:
         raise TransferCancelled  # the basket was deleted meanwhile
-    if won.rowcount == 1:
-        record(connection, Event(Kind.TRANSFER_CLAIMED, now, transfer.partner_id, tracking))
     return Admission(
         partner or partner_by_id(connection, transfer.partner_id),
         transfer.claimed_by,
@@ -252,15 +290,6 @@ def claim(
 def _named_by(token: str) -> ColumnElement[bool]:
     hashed = hash_secret(token)
     return or_(transfers.c.token_hash == hashed, transfers.c.typed_hash == hashed)
-
-
-def _open_at(now: datetime) -> ColumnElement[bool]:
-    """Return the condition of ``Transfer.claimable`` for the database."""
-    return (
-        transfers.c.claimed.is_(None)
-        & transfers.c.cancelled.is_(None)
-        & (transfers.c.expires > now)
-    )
 
 
 def _one(connection: Connection, *conditions: ColumnElement[bool]) -> Transfer:

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_tries")),
     )
+    op.create_index("ix_tries_since", "tries", ["since"], unique=False)
     op.create_table(
         "api_keys",
         sa.Column("prefix", sa.Text(), nullable=False),
@@ -183,11 +184,18 @@ def upgrade() -> None:
             name=op.f("uq_products_merchant_id_lang_country_sku"),
         ),
     )
+    op.create_index(
+        "ix_products_wall",
+        "products",
+        ["lang", "country", "created", "id"],
+        sqlite_where=sa.text("main_id IS NULL"),
+        postgresql_where=sa.text("main_id IS NULL"),
+    )
     op.create_index("ix_products_main_id", "products", ["main_id", "position"], unique=False)
 
     op.create_table(
         "transfers",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("partner_id", sa.Integer(), nullable=False),
         sa.Column("basket_id", sa.Text(), nullable=False),
         sa.Column("display_hash", sa.Text(), nullable=False),
@@ -209,6 +217,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transfers")),
     )
+    op.create_index("ix_transfers_created", "transfers", ["created"], unique=False)
     op.create_index("ix_transfers_basket_id", "transfers", ["basket_id"], unique=False)
     op.create_index("uq_transfers_code_hash", "transfers", ["code_hash"], unique=True)
     op.create_index("uq_transfers_display_hash", "transfers", ["display_hash"], unique=True)

@@ -2,7 +2,7 @@
    - After `data-idle` seconds without a key, pointer or touch the reset form is sent; a third of the time before
      that a question appears.
    - Forms and links replace the page instead of adding to the history, so that "back" leads nowhere;
-     picking a product only renews the wall. */
+     those with `data-renew` only renew the wall. */
 (function () {
   'use strict';
 
@@ -13,6 +13,7 @@
   var used = root && (root.hasAttribute('data-used') || root.hasAttribute('data-state') || location.search !== '');
   var timer = null;
   var busy = false;
+  var able = 'responseURL' in XMLHttpRequest.prototype;
   var events = ['keydown', 'mousedown', 'mousemove', 'touchstart', 'wheel'];
   var i;
 
@@ -33,7 +34,7 @@
   }
 
   /* Put the wall of an answer in the place of this one; say whether there was one. */
-  function renew(answer) {
+  function renew(answer, address) {
     var box = document.createElement('div');
     var wall, tile;
     box.innerHTML = answer;
@@ -42,13 +43,15 @@
     root.parentNode.replaceChild(wall, root);
     root = wall;
     reset = document.getElementById('reset');
+    try { window.history.replaceState(null, '', address); } catch (old) { /* the old address does as well */ }
     tile = root.querySelector('[autofocus]');
     if (tile) { tile.focus(); }
     busy = false;
     return true;
   }
 
-  function post(form) {
+  /* Ask the server; the answer takes the place of the wall where `renews`, else of the page. */
+  function load(method, address, body, renews) {
     var request = new XMLHttpRequest();
     var done = false;
     function finish() {
@@ -66,22 +69,22 @@
         arm();
         return;
       }
-      if (status === 200 && form.querySelector('.tile') && renew(request.responseText)) { return; }
+      if (status === 200 && renews && renew(request.responseText, next)) { return; }
       location.replace(status < 400 && next ? next : location.href.split('#')[0]);
     }
     busy = true;
     root.setAttribute('data-net', 'ok');
     request.onreadystatechange = function () { if (request.readyState === 4) { finish(); } };
-    request.open('POST', form.getAttribute('action') || location.href, true);
+    request.open(method, address, true);
     request.timeout = 15000;
-    request.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
-    try { request.send(encode(form)); } catch (unsent) { finish(); }
+    if (body) { request.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded'); }
+    try { request.send(body); } catch (unsent) { finish(); }
   }
 
   function send(form) {
     if (busy) { return; }
-    if ('responseURL' in XMLHttpRequest.prototype) {
-      post(form);
+    if (able) {
+      load('POST', form.getAttribute('action') || location.href, encode(form), form.hasAttribute('data-renew'));
     } else {
       busy = true;
       form.submit();
@@ -123,7 +126,8 @@
     while (link && link.tagName !== 'A') { link = link.parentNode; }
     if (!link || !link.href || event.ctrlKey || event.metaKey || event.shiftKey) { return; }
     event.preventDefault();
-    location.replace(link.href);
+    if (busy) { return; }
+    if (able && link.hasAttribute('data-renew')) { load('GET', link.href, null, true); } else { location.replace(link.href); }
   });
   window.addEventListener('pageshow', function (event) {
     if (event.persisted) { location.reload(); }

@@ -69,6 +69,132 @@
   window.addEventListener('offline', network);
   network();
 
+  /* --- two devices, one basket: ask for its version while the page is seen, and show what is new ------ */
+  function follow() {
+    var main = document.querySelector('main[data-state]');
+    var news = document.getElementById('news');
+    var version = main.getAttribute('data-version');
+    var seconds = parseFloat(main.getAttribute('data-poll')) || 5;
+    var failures = 0;
+    var asking = false;
+    var next = null;
+    var quiet = null;
+
+    function get(address, then) {
+      var request = new XMLHttpRequest();
+      asking = true;
+      request.onreadystatechange = function () {
+        if (request.readyState === 4) { asking = false; then(request.status, request.responseText); }
+      };
+      request.open('GET', address, true);
+      request.timeout = 10000;
+      request.send();
+    }
+    function plan(after) {
+      clearTimeout(next);
+      if (document.visibilityState !== 'hidden') { next = setTimeout(ask, after * 1000); }
+    }
+    function later() {
+      failures += 1;
+      plan(Math.min(60, seconds * Math.pow(2, Math.min(failures, 5)) * (0.8 + 0.2 * Math.random())));
+    }
+    /* Somebody is typing a count, or a button was just pressed: what is new can wait. */
+    function busy() {
+      var field = document.activeElement;
+      return document.querySelector('[data-sent]') || (field && field.name === 'count' && field.value !== field.defaultValue);
+    }
+    function ask() {
+      if (asking) { return; }
+      if (busy()) { plan(1); return; }
+      get(main.getAttribute('data-state'), function (status, text) {
+        var data = null;
+        try { data = status === 200 ? JSON.parse(text).data : null; } catch (broken) { data = null; }
+        if (status === 404) { data = { version: null }; }
+        if (!data) { later(); return; }
+        failures = 0;
+        if (data.pollSeconds > 0) { seconds = data.pollSeconds; }
+        if (String(data.version) === version || busy()) { plan(seconds); return; }
+        get(location.pathname + location.search, function (pageStatus, page) {
+          if (pageStatus !== 200 && pageStatus !== 404) { later(); return; }
+          if (busy()) { plan(1); return; }
+          if (show(page)) { plan(seconds); }
+        });
+      });
+    }
+
+    /* The same thing in the page that comes: by the product of its form, its name and its value. */
+    function twin(old, box) {
+      var line = old.form && old.form.getAttribute('data-line');
+      var forms = box.querySelectorAll('form[data-line]');
+      var i, n;
+      for (i = 0; i < forms.length; i += 1) {
+        if (forms[i].getAttribute('data-line') === line) {
+          for (n = 0; n < forms[i].elements.length; n += 1) {
+            if (forms[i].elements[n].name === old.name && (old.name === 'count' || forms[i].elements[n].value === old.value)) { return forms[i].elements[n]; }
+          }
+        }
+      }
+      return null;
+    }
+    /* The first card on the screen stays where it is, even if one above it came or went. */
+    function anchor(line) {
+      var forms = document.querySelectorAll('form[data-line]');
+      var i, top;
+      for (i = 0; i < forms.length; i += 1) {
+        top = forms[i].parentNode.getBoundingClientRect().top;
+        if (line ? forms[i].getAttribute('data-line') === line : top >= 0) {
+          return { line: forms[i].getAttribute('data-line'), top: top };
+        }
+      }
+      return null;
+    }
+    function put(name, fresh) {
+      var old = main.querySelector(name);
+      var now = fresh.querySelector(name);
+      if (old && now) { old.parentNode.replaceChild(now, old); }
+    }
+    /* Returns whether there is still a basket to follow. */
+    function show(page) {
+      var fresh = new DOMParser().parseFromString(page, 'text/html').querySelector('main');
+      var focus = document.activeElement;
+      var inside = focus && main.contains(focus) && focus !== main;
+      var before = window.pageYOffset > 0 ? anchor(null) : null;
+      var undo = main.querySelector('form.toast');
+      var after, bar;
+      if (!fresh) { return true; }
+      put('.page', fresh);
+      put('.thumb', fresh);
+      bar = main.querySelector('.thumb');
+      if (undo && fresh.hasAttribute('data-state') && !bar.querySelector('form.toast')) {
+        bar.insertBefore(undo, bar.firstChild);
+        bar.removeAttribute('hidden');
+      }
+      after = before && anchor(before.line);
+      if (after) { window.scrollBy(0, after.top - before.top); }
+      if (inside) {
+        focus = main.contains(focus) ? focus : twin(focus, main);
+        if (!focus || focus.disabled) { focus = main.querySelector('h1'); }
+        focus.focus({ preventScroll: true });
+      }
+      version = fresh.getAttribute('data-version');
+      if (version === null) { return false; }
+      news.textContent = '';
+      setTimeout(function () { news.textContent = news.getAttribute('data-text'); }, 100);
+      clearTimeout(quiet);
+      quiet = setTimeout(function () { news.textContent = ''; }, 8000);
+      return true;
+    }
+
+    document.addEventListener('visibilitychange', function () {
+      clearTimeout(next);
+      if (version !== null) { plan(0.2); }
+    });
+    window.addEventListener('online', function () { if (version !== null) { failures = 0; plan(0.2); } });
+    window.addEventListener('pageshow', function (event) { if (event.persisted && version !== null) { plan(0.2); } });
+    plan(seconds);
+  }
+  if (document.querySelector('main[data-state]') && window.DOMParser) { follow(); }
+
   /* --- the language list closes like any other ----------------------------------------------------- */
   document.addEventListener('click', function (event) {
     var list = document.querySelector('.tongue[open]');

@@ -514,7 +514,19 @@ def test_it_is_claimed_when_it_was_redeemed(
             "claimed",
             0,
         )
-        clock.move(3600)
+        clock.move(3599)
+
+
+def test_after_an_hour_the_address_of_its_screen_leads_nowhere(
+    alice: User, client: FlaskClient, clock: MovedClock
+) -> None:
+    offer = alice.transfer()
+    redeemed(alice.platform, offer)
+
+    clock.move(3600)
+
+    assert client.get(offer["statusUrl"]).json["error"]["details"] == "TRANSFER_UNKNOWN"
+    assert client.get(offer["displayUrl"]).status_code == 404
 
 
 @pytest.mark.parametrize("opened", [True, False])

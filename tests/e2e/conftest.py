@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.conftest import new_postgres_database
 from tests.e2e.service import Service, running
+from tests.e2e.tour import Tour
 from tests.e2e.watched import Screens
 
 CHROMIUM_OPTIONS = (
@@ -61,6 +62,12 @@ def browser() -> Iterator[Browser]:
         )
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def tour(_moved_service: Service, browser: Browser) -> Tour:
+    """Every page in every state, visited once."""
+    return Tour(_moved_service, browser)
 
 
 @pytest.fixture

@@ -1,84 +1,72 @@
-"""Take the pictures in ``docs/screens/``: ``make screens``."""
+"""Take the pictures in ``docs/screens/``: ``make screens``.
+
+Names of states after it take only those: ``python -m tests.e2e.screens tv-pending phone-claim``.
+"""
 
 import io
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.demo import demo_service
+from tests.e2e.conftest import CHROMIUM_OPTIONS
+from tests.e2e.service import Service, running
+from tests.e2e.states import BY_NAME, LANGUAGES, STATES, State
+from tests.e2e.tour import Tour, sizes_of
 from tests.servers import ROOT
 
 FOLDER = ROOT / "docs" / "screens"
-TV_SIZES = ((1280, 720), (1920, 1080))
-PHONE = (390, 844)
-BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+COLOURS = 256
+MOST_BYTES = 6_000_000
 
 
 def main() -> None:
-    """Start the service with demo data and photograph the path in both languages."""
+    """Start the service with demo data and photograph every page in every state."""
+    chosen = [BY_NAME[name] for name in sys.argv[1:]] or STATES
     FOLDER.mkdir(parents=True, exist_ok=True)
+    if len(chosen) == len(STATES):
+        for old in FOLDER.glob("*.png"):
+            old.unlink()
     with (
-        tempfile.TemporaryDirectory() as data_dir,
-        demo_service(Path(data_dir)) as service,
+        tempfile.TemporaryDirectory() as name,
+        running(Path(name), app="tests.e2e.moved_app:app") as service,
         sync_playwright() as playwright,
     ):
         chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=BROWSER_ARGUMENTS
+            executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
         )
-        for lang in ("de", "en"):
-            for size in TV_SIZES:
-                _path(chromium, service.url, lang, size)
+        _photograph(service, chromium, chosen)
         chromium.close()
+    size = sum(picture.stat().st_size for picture in FOLDER.glob("*.png"))
+    print(f"{len(list(FOLDER.glob('*.png')))} pictures, {size / 1e6:.1f} MB")
+    if size > MOST_BYTES:
+        sys.exit(f"These are more than {MOST_BYTES / 1e6:.0f} MB.")
 
 
-def _path(chromium: Browser, url: str, lang: str, size: tuple[int, int]) -> None:
-    tv = chromium.new_context(
-        viewport={"width": size[0], "height": size[1]}, locale=lang
-    ).new_page()
-    phone = chromium.new_context(
-        viewport={"width": PHONE[0], "height": PHONE[1]},
-        locale=lang,
-        device_scale_factor=2,
-        is_mobile=True,
-    ).new_page()
-    tv_name, phone_name = f"{lang}-{size[0]}x{size[1]}", f"{lang}-{PHONE[0]}x{PHONE[1]}"
-    tv.goto(f"{url}/kiosk/demo")
-    for tile in (0, 1, 1, 2):
-        with tv.expect_response(lambda answer: answer.request.method == "GET"):
-            tv.locator("button.tile").nth(tile).click()
-        tv.wait_for_load_state("networkidle")
-    _shoot(tv, f"kiosk-{tv_name}")
-    tv.locator("form[action$='/code'] button").click()
-    tv.wait_for_url("**/tv/*")
-    tv.wait_for_load_state("load")
-    _shoot(tv, f"tv-pending-{tv_name}")
-    code = tv.locator(".typed strong").inner_text()
-    phone.goto(f"{url}/code")
-    _shoot(phone, f"phone-code-{phone_name}")
-    phone.locator("#user_code").fill(code)
-    phone.locator("button[form=code]").click()
-    phone.wait_for_url("**/t/*")
-    _shoot(phone, f"phone-claim-{phone_name}")
-    tv.wait_for_selector("[data-state=opened]")
-    _shoot(tv, f"tv-opened-{tv_name}")
-    phone.locator("form button.button").click()
-    phone.wait_for_url("**/basket")
-    _shoot(phone, f"phone-basket-{phone_name}")
-    tv.wait_for_selector("[data-state=claimed]")
-    _shoot(tv, f"tv-claimed-{tv_name}")
-    phone.goto(f"{url}/t/unknown")
-    _shoot(phone, f"phone-unknown-{phone_name}")
-    tv.context.close()
-    phone.context.close()
+def _photograph(service: Service, chromium: Browser, states: list[State]) -> None:
+    tour = Tour(service, chromium)
+    for state in states:
+        for lang in LANGUAGES:
+            if state.kind == "docs" and lang != "en":
+                continue
+            with tour.at(state, lang) as (page, _visit):
+                for width, height in sizes_of(state):
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.wait_for_load_state("networkidle")
+                    _keep(page.screenshot(), f"{state.name}-{lang}-{width}x{height}")
 
 
-def _shoot(page: Page, name: str) -> None:
-    # 256 colours are enough to judge a page by, and a third of the size in the repository.
-    picture = Image.open(io.BytesIO(page.screenshot()))
-    picture.convert("RGB").quantize(256).save(FOLDER / f"{name}.png", optimize=True)
+def _keep(screenshot: bytes, name: str) -> None:
+    # 256 colours of an octree are enough to judge a page by, and a tenth of the size in the
+    # repository; the rings in a TV's glow are theirs, not the page's.
+    with Image.open(io.BytesIO(screenshot)) as picture:
+        fewer = picture.convert("RGB").quantize(
+            COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
+    fewer.save(FOLDER / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -258,8 +258,12 @@ def test_at_the_kiosk_the_remote_control_is_enough_and_nothing_stays_for_the_nex
     expect(tv).to_have_url(f"{service.url}/kiosk/demo")
     names = [name.strip() for name in tv.locator(".tile .name").all_inner_texts()[:2]]
 
-    # Two products, by arrow keys and OK.
+    # Two products, by arrow keys and OK; the first one comes in sizes.
     expect(tv.locator(".tile").nth(0)).to_be_focused()
+    tv.keyboard.press("Enter")
+    expect(tv.locator(".choice")).to_have_count(3)
+    expect(tv.locator(".choice").nth(0)).to_be_focused()
+    tv.keyboard.press("ArrowRight")
     tv.keyboard.press("Enter")
     expect(tv.locator(".mini")).to_have_count(1)
     expect(tv.locator(".tile").nth(0)).to_be_focused()
@@ -277,6 +281,7 @@ def test_at_the_kiosk_the_remote_control_is_enough_and_nothing_stays_for_the_nex
     expect_same_pair(tv, phone)
     take_over(phone)
     assert rows(phone, "name", "count") == [(name, "1") for name in names]
+    assert rows(phone, "which")[0] == ("M",)
 
     # Thank you, and from the start.
     expect_state(tv, "claimed", seconds=2)

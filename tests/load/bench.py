@@ -195,6 +195,7 @@ def both_sides(seeded: Seeded, folder: Path) -> Iterator[dict[str, Gunicorn]]:
         "JAY_DATABASE_URL": seeded.url,
         "JAY_DATA_DIR": str(folder),
         "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
+        "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
         "BENCH_PARTNER": str(seeded.partner),
     }
     sides = {

@@ -187,7 +187,7 @@ def test_a_public_url_is_kept_as_an_origin(tmp_path: Path, url: str, origin: str
     [
         ("http://127.0.0.1:8000", "127.0.0.1:8000", "127.0.0.1"),
         ("http://localhost:8000", "localhost:8000", "127.0.0.1"),
-        ("https://jay.example", "jay.example", "0.0.0.0"),
+        ("https://jay.example", "jay.example", "127.0.0.1"),
         ("http://192.168.0.17:8000", "192.168.0.17:8000", "0.0.0.0"),
     ],
 )
@@ -273,6 +273,9 @@ def test_a_random_secret_of_32_bytes_is_taken(tmp_path: Path) -> None:
     assert read(tmp_path, JAY_SECRET_KEY=SECRET).secret_key == SECRET
 
 
+PUBLIC = {"JAY_PUBLIC_URL": "https://jay.example"}
+
+
 def test_postgresql_without_a_secret_is_refused(tmp_path: Path) -> None:
     message = refused(tmp_path, JAY_DATABASE_URL=POSTGRES)
 
@@ -281,16 +284,33 @@ def test_postgresql_without_a_secret_is_refused(tmp_path: Path) -> None:
 
 
 def test_postgresql_with_a_short_secret_has_one_problem(tmp_path: Path) -> None:
-    message = refused(tmp_path, JAY_DATABASE_URL=POSTGRES, JAY_SECRET_KEY="short")
+    message = refused(tmp_path, JAY_DATABASE_URL=POSTGRES, JAY_SECRET_KEY="short", **PUBLIC)
 
     assert "is shorter" in message
     assert "must be set" not in message
 
 
 def test_postgresql_with_a_secret_is_fine(tmp_path: Path) -> None:
-    settings = read(tmp_path, JAY_DATABASE_URL=POSTGRES, JAY_SECRET_KEY=SECRET)
+    settings = read(tmp_path, JAY_DATABASE_URL=POSTGRES, JAY_SECRET_KEY=SECRET, **PUBLIC)
 
     assert settings.database_url == POSTGRES
+
+
+def test_postgresql_without_a_public_url_is_refused_but_in_demo_mode(tmp_path: Path) -> None:
+    server = {"JAY_DATABASE_URL": POSTGRES, "JAY_SECRET_KEY": SECRET}
+
+    assert "JAY_PUBLIC_URL: must be set" in refused(tmp_path, **server)
+    assert read(tmp_path, **server, JAY_DEMO="1").demo
+
+
+def test_an_empty_secret_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret-key").touch()
+
+    assert "secret-key is shorter than 32 bytes" in refused(tmp_path)
+
+
+def test_the_operator_may_say_where_to_listen(tmp_path: Path) -> None:
+    assert read(tmp_path, JAY_BIND="10.0.0.7").bind_host == "10.0.0.7"
 
 
 def test_a_set_secret_leaves_no_file_behind(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_the_cause_of_a_refusal_by_us_is_logged(lines: list[dict[str, Any]]) -> 
     fault = next(line for line in lines if line["event"] == "request failed")
 
     assert fault["error"] == "BUSY"
-    assert "no connection for /t/*** with ***" in fault["exception"]
+    assert "no connection for /t/*** with ***" in fault["reason"]
 
 
 def test_the_statuses_are_those_of_the_answers(lines: list[dict[str, Any]]) -> None:

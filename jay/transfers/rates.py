@@ -1,0 +1,30 @@
+"""Limits against floods: new guests, transfers and polls a minute, in each process."""
+
+from flask import Flask, current_app
+
+from jay.clock import Clock
+from jay.config import Settings
+from jay.limits import Rate
+
+GUESTS_OF_KEY = "guests of key"
+GUESTS_OF_ADDRESS = "guests of address"
+TRANSFERS = "transfers"
+POLLS = "polls"
+
+
+def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
+    """Give the app its limits."""
+    app.extensions["jay.rates"] = {
+        GUESTS_OF_KEY: Rate(clock, settings.guests_per_key),
+        GUESTS_OF_ADDRESS: Rate(clock, settings.guests_per_address),
+        TRANSFERS: Rate(clock, settings.transfers_per_user),
+        POLLS: Rate(clock, settings.polls_per_screen),
+    }
+
+
+def take(rate: str, caller: str) -> None:
+    """Count one request of a caller.
+
+    :raises TooManyRequests: the caller has used up this minute's requests.
+    """
+    current_app.extensions["jay.rates"][rate].take(caller)

@@ -1,0 +1,275 @@
+"""What is limited against floods: guests, transfers and polls, in each process."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from jay import create_app, db
+from jay.auth import service as auth
+from jay.errors import CartFull, TooManyRequests, ValidationFailed
+from tests.api.checks import assert_refused, rows
+from tests.builders import Platform, Shop, User
+from tests.clock import NOON, MovedClock
+from tests.conftest import settings
+
+LimitedTo = Callable[..., Platform]
+
+
+@pytest.fixture
+def limited(
+    app: Flask, platform: Platform, database_url: str, clock: MovedClock, tmp_path: Path
+) -> Iterator[LimitedTo]:
+    """Make an app with small limits on the same database, and the platform's client of it."""
+    made: list[Flask] = []
+
+    def make(**limits: int) -> Platform:
+        made.append(create_app(settings(database_url, tmp_path, **limits), clock=clock))
+        return replace(platform, client=made[-1].test_client())
+
+    yield make
+    for one in made:
+        one.extensions["jay.db"].engine.dispose()
+
+
+def new_guest(platform: Platform, address: str = "10.0.0.1", **more: Any) -> TestResponse:
+    return platform.call("POST", "/baskets/guests", environ_base={"REMOTE_ADDR": address}, **more)
+
+
+def assert_limited(response: TestResponse) -> None:
+    assert_refused(response, TooManyRequests)
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def statuses(send: Callable[[], TestResponse], many: int) -> list[int]:
+    return [send().status_code for _ in range(many)]
+
+
+def assert_window(send: Callable[[], TestResponse], clock: MovedClock, most: int) -> None:
+    """Check that so many pass in a minute, and that refused ones push nothing into the future."""
+    assert statuses(send, most) == [200] * most
+    for seconds in (0, 30, 29, 0.9):
+        clock.move(seconds)
+        for _ in range(5):
+            assert_limited(send())
+    clock.move(0.1)
+    assert statuses(send, most) == [200] * most
+    assert_limited(send())
+
+
+# --- guests ---
+
+
+def test_an_address_makes_so_many_guests_a_minute(limited: LimitedTo, clock: MovedClock) -> None:
+    platform = limited(guests_per_address=3)
+
+    assert_window(lambda: new_guest(platform), clock, 3)
+
+
+def test_a_key_makes_so_many_guests_a_minute(limited: LimitedTo, clock: MovedClock) -> None:
+    platform = limited(guests_per_key=3)
+    numbers = iter(range(1000))
+
+    assert_window(lambda: new_guest(platform, f"10.0.0.{next(numbers)}"), clock, 3)
+
+
+def test_a_refused_guest_is_not_made(app: Flask, limited: LimitedTo) -> None:
+    platform = limited(guests_per_address=3)
+
+    statuses(lambda: new_guest(platform), 10)
+
+    assert rows(app, "baskets") == rows(app, "events") == 3
+
+
+def test_other_addresses_and_other_keys_have_limits_of_their_own(
+    app: Flask, limited: LimitedTo, rival: Platform
+) -> None:
+    platform = limited(guests_per_address=3, guests_per_key=5)
+    with app.app_context(), db.transaction() as connection:
+        owner = auth.partner_id(connection, "kino")
+        second = replace(platform, key=auth.issue_key(connection, partner=owner, now=NOON))
+    theirs = replace(rival, client=platform.client)
+
+    assert statuses(lambda: new_guest(platform, "10.0.0.1"), 4) == [200] * 3 + [429]
+    assert new_guest(platform, "10.0.0.2").status_code == 200
+    assert_limited(new_guest(platform, "10.0.0.3"))
+    for other in (second, theirs):
+        assert statuses(lambda one=other: new_guest(one, "10.0.0.4"), 1) == [200]
+
+
+def test_the_address_limit_holds_across_keys(limited: LimitedTo, rival: Platform) -> None:
+    platform = limited(guests_per_address=3)
+    theirs = replace(rival, client=platform.client)
+    statuses(lambda: new_guest(platform), 3)
+
+    assert_limited(new_guest(theirs))
+
+
+def test_a_header_can_not_fake_the_address(limited: LimitedTo) -> None:
+    platform = limited(guests_per_address=3)
+    numbers = iter(range(1000))
+
+    def send() -> TestResponse:
+        faked = f"10.9.9.{next(numbers)}"
+        headers = {"X-Forwarded-For": faked, "X-Real-IP": faked, "Forwarded": f"for={faked}"}
+        return new_guest(platform, headers=headers)
+
+    assert statuses(send, 4) == [200] * 3 + [429]
+
+
+def test_behind_a_trusted_proxy_the_client_counts_and_not_the_proxy(limited: LimitedTo) -> None:
+    platform = limited(guests_per_address=3, trusted_proxies=1)
+
+    def send(client: str) -> TestResponse:
+        return new_guest(platform, headers={"X-Forwarded-For": f"1.2.3.4, {client}"})
+
+    assert statuses(lambda: send("10.0.0.1"), 4) == [200] * 3 + [429]
+    assert send("10.0.0.2").status_code == 200
+
+
+def test_redeeming_is_not_limited_with_the_guests(limited: LimitedTo) -> None:
+    platform = limited(guests_per_address=1, guests_per_key=1)
+    alice = platform.user()
+    new_guest(platform)
+    assert_limited(new_guest(platform))
+
+    for _ in range(3):
+        assert platform.redeem(alice.transfer()["jayToken"]).status_code == 200
+
+
+def test_a_refused_guest_does_not_use_its_idempotency_key_up(
+    app: Flask, limited: LimitedTo, clock: MovedClock
+) -> None:
+    platform, key = limited(guests_per_address=1), {"Idempotency-Key": "k"}
+    new_guest(platform)
+    assert_limited(new_guest(platform, headers=key))
+
+    clock.move(60)
+
+    made = new_guest(platform, headers=key)
+    assert (made.status_code, made.headers.get("Idempotency-Replayed")) == (200, None)
+    # A repetition makes no guest, so it is answered whatever the limit.
+    for _ in range(3):
+        assert new_guest(platform, headers=key).data == made.data
+    assert rows(app, "baskets") == 2
+
+
+def test_an_invalid_request_is_not_counted(limited: LimitedTo, shop: Shop) -> None:
+    platform = limited(guests_per_address=1, guests_per_key=1)
+    for _ in range(3):
+        assert_refused(new_guest(platform, json={"products": 1}), ValidationFailed)
+
+    assert new_guest(platform).status_code == 200
+
+
+def test_one_that_a_rule_refuses_is_counted(limited: LimitedTo, shop: Shop) -> None:
+    # It has cost the database as much as any other.
+    platform = limited(guests_per_address=2)
+    lines = [{"productId": shop.product(f"mug-{number}")} for number in range(21)]
+    for _ in range(2):
+        assert_refused(new_guest(platform, json={"products": lines}), CartFull)
+
+    assert_limited(new_guest(platform))
+
+
+# --- transfers ---
+
+
+def test_a_user_starts_so_many_transfers_a_minute(limited: LimitedTo, clock: MovedClock) -> None:
+    alice = limited(transfers_per_user=3).user()
+
+    assert_window(lambda: alice.call("POST", "/transfer"), clock, 3)
+
+
+def test_a_refused_transfer_does_not_cancel_the_pending_one(limited: LimitedTo) -> None:
+    platform = limited(transfers_per_user=2)
+    alice = platform.user()
+    alice.transfer()
+    offer = alice.transfer()
+
+    assert_limited(alice.call("POST", "/transfer?qr=true"))
+
+    assert platform.redeem(offer["jayToken"]).status_code == 200
+
+
+def test_other_users_and_other_partners_namesakes_are_not_held_up(
+    limited: LimitedTo, rival: Platform
+) -> None:
+    platform = limited(transfers_per_user=1)
+    alice = platform.user()
+    namesake = replace(rival, client=platform.client).user("alice")
+    alice.transfer()
+    assert_limited(alice.call("POST", "/transfer"))
+
+    for other in (platform.user("bob"), platform.guest(), namesake):
+        assert other.call("POST", "/transfer").status_code == 200
+
+
+def test_everything_else_goes_on(limited: LimitedTo, shop: Shop) -> None:
+    platform = limited(
+        transfers_per_user=1, guests_per_address=1, guests_per_key=1, polls_per_screen=1
+    )
+    alice, mug = platform.user(), shop.product("mug")
+    alice.transfer()
+    platform.guest()
+
+    for count in range(1, 20):
+        assert alice.put(mug, count).status_code == 200
+        assert alice.call("GET").status_code == 200
+
+
+# --- polls ---
+
+
+def poll(user: User, offer: dict[str, Any]) -> TestResponse:
+    return user.platform.client.get(offer["statusUrl"])
+
+
+def test_a_screen_polls_so_often_a_minute(limited: LimitedTo, clock: MovedClock) -> None:
+    alice = limited(polls_per_screen=3).user()
+    offer = alice.transfer()
+
+    assert_window(lambda: poll(alice, offer), clock, 3)
+
+
+def test_a_refused_poll_moves_no_deadline(limited: LimitedTo, clock: MovedClock) -> None:
+    alice = limited(polls_per_screen=2).user()
+    offer = alice.transfer()
+    poll(alice, offer)
+    clock.move(40)
+    assert poll(alice, offer).json["data"]["secondsLeft"] == 20
+    for _ in range(10):
+        assert_limited(poll(alice, offer))
+
+    clock.move(19.9)
+
+    assert_limited(poll(alice, offer))
+    assert alice.platform.redeem(offer["jayToken"]).status_code == 200
+    clock.move(0.1)
+    assert poll(alice, offer).json["data"]["state"] == "claimed"
+
+
+def test_each_screen_is_counted_on_its_own(limited: LimitedTo) -> None:
+    platform = limited(polls_per_screen=2)
+    alice, bob = platform.user(), platform.user("bob")
+    ours, theirs = alice.transfer(), bob.transfer()
+
+    assert statuses(lambda: poll(alice, ours), 3) == [200, 200, 429]
+    assert statuses(lambda: poll(bob, theirs), 3) == [200, 200, 429]
+
+
+def test_a_screen_that_keeps_to_its_interval_is_never_refused(
+    app: Flask, alice: User, clock: MovedClock
+) -> None:
+    # With the limits as they are delivered, and two tabs open.
+    offer = alice.transfer()
+    seconds = poll(alice, offer).json["data"]["pollSeconds"]
+    for _ in range(int(70 / seconds)):
+        clock.move(seconds)
+        for _ in range(2):
+            assert poll(alice, offer).status_code == 200

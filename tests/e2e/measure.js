@@ -1,0 +1,112 @@
+/* What can be measured of a page as it stands: returns {rule: [what breaks it]}. */
+({large, width, height, smallestText, smallestTarget}) => {
+  const found = {};
+  const breaks = (rule, what) => (found[rule] = found[rule] || []).push(what);
+  const named = element => element.tagName.toLowerCase() + (element.id ? `#${element.id}` : '')
+    + [...element.classList].map(name => `.${name}`).join('');
+  const rounded = box => [box.left, box.top, box.right, box.bottom].map(Math.round).join(' ');
+
+  /* Shown to eyes: not hidden, not only for screen readers, not beside the screen. */
+  const shown = element => {
+    if (!element.checkVisibility({visibilityProperty: true}) || element.closest('.sr, .enter, noscript')) {
+      return false;
+    }
+    const box = element.getBoundingClientRect();
+    return box.width > 1 && box.height > 1 && box.right > 0 && !element.closest('details:not([open]) > ul');
+  };
+
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    const element = node.parentElement;
+    if (!node.nodeValue.trim() || /^(SCRIPT|STYLE|NOSCRIPT)$/.test(element.tagName) || !shown(element)) { continue; }
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    texts.push({element, text: node.nodeValue.trim(), boxes: [...range.getClientRects()]});
+  }
+
+  if (document.scrollingElement.scrollWidth > width) {
+    breaks('overflow', `the page is ${document.scrollingElement.scrollWidth} wide`);
+  }
+  if (large && document.scrollingElement.scrollHeight > height) {
+    breaks('overflow', `the page is ${document.scrollingElement.scrollHeight} high`);
+  }
+
+  for (const {element, text} of texts) {
+    const size = parseFloat(getComputedStyle(element).fontSize);
+    if (size < smallestText - 0.05) { breaks('small text', `${size} px: ${text}`); }
+  }
+
+  /* The part of a box that nobody cuts off. */
+  const visible = (box, element) => {
+    let {left, top, right, bottom} = box;
+    for (let up = element; up && up !== document.body; up = up.parentElement) {
+      if (getComputedStyle(up).overflowX !== 'visible' && getComputedStyle(up).display !== 'inline') {
+        const frame = up.getBoundingClientRect();
+        left = Math.max(left, frame.left); right = Math.min(right, frame.right);
+        top = Math.max(top, frame.top); bottom = Math.min(bottom, frame.bottom);
+      }
+    }
+    return {left, top, right, bottom};
+  };
+
+  if (large) {
+    const safe = {left: width * .05, top: height * .05, right: width * .95, bottom: height * .95};
+    const inside = (box, what) => {
+      if (box.left < safe.left - 1 || box.top < safe.top - 1 || box.right > safe.right + 1 || box.bottom > safe.bottom + 1) {
+        breaks('safe area', `${what} at ${rounded(box)}`);
+      }
+    };
+    texts.forEach(({element, text, boxes}) => boxes.forEach(box => inside(visible(box, element), text)));
+    for (const element of document.querySelectorAll('img, svg:not(.glow), .card, .button, .tile, .tray, .shop')) {
+      if (shown(element)) { inside(element.getBoundingClientRect(), named(element)); }
+    }
+  } else {
+    texts.forEach(({element, text, boxes}) => boxes.forEach(whole => {
+      const box = visible(whole, element);
+      if (box.left < 0 || box.right > width + .5) { breaks('overflow', `${text} at ${rounded(box)}`); }
+    }));
+  }
+
+  /* Names of products and partners are shortened; nothing else is. */
+  for (const element of document.body.querySelectorAll('*')) {
+    const style = getComputedStyle(element);
+    if (style.overflowX === 'visible' || style.display === 'inline' || !shown(element)) { continue; }
+    if (element.closest('.name, .brand, .shop, .pic, .toast, .stage > .goods .price, .phone, svg, .scroll')) { continue; }
+    if (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1) {
+      breaks('cut off', `${named(element)}: ${element.innerText}`);
+    }
+  }
+
+  /* No text stands on another one, but for the bar that a phone scrolls under. */
+  const layer = element => element.closest('.thumb, .head, .asleep') || document.body;
+  const flat = texts.flatMap(({element, text, boxes}) => element.closest('.letter, .count') ? []
+    : boxes.map(box => ({element, text, box: visible(box, element)})));
+  flat.forEach((one, index) => flat.slice(index + 1).forEach(other => {
+    if (one.element === other.element || layer(one.element) !== layer(other.element)) { return; }
+    const across = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
+    const down = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);
+    if (across > 2 && down > .3 * Math.min(one.box.bottom - one.box.top, other.box.bottom - other.box.top)) {
+      breaks('overlap', `${one.text} / ${other.text}`);
+    }
+  }));
+
+  for (const element of document.querySelectorAll('a[href], button, input, summary, select, textarea')) {
+    if (!shown(element) || element.type === 'hidden' || element.closest('p') && element.matches('.also a')) { continue; }
+    const box = element.getBoundingClientRect();
+    if (Math.min(box.width, box.height) < smallestTarget - .5) {
+      breaks('small target', `${named(element)} ${Math.round(box.width)}x${Math.round(box.height)}: ${element.innerText}`);
+    }
+  }
+
+  for (const element of document.images) {
+    if (shown(element) && element.complete && element.naturalWidth === 0) { breaks('broken picture', element.src); }
+  }
+
+  const code = document.querySelector('.card.code img');
+  if (code && shown(code) && code.getBoundingClientRect().height < height * .45) {
+    breaks('small code', `${code.getBoundingClientRect().height} px`);
+  }
+  return found;
+}

@@ -1,0 +1,37 @@
+"""Pages are light, complete without a script, and talk to nobody else."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.states import LANGUAGES, STATES, State
+from tests.e2e.tour import Tour
+
+MOST_BYTES = 60_000
+PRODUCT_PICTURES = "/static/demo/"
+
+every_state = pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+every_language = pytest.mark.parametrize("lang", LANGUAGES)
+
+
+@every_state
+@every_language
+def test_a_page_is_light(tour: Tour, state: State, lang: str) -> None:
+    visit = tour.visit(state, lang)
+
+    parts = {url: tour.size_of(url) for url in visit.resources if PRODUCT_PICTURES not in url}
+    assert len(visit.html.encode()) + sum(parts.values()) < MOST_BYTES, parts
+
+
+@every_state
+@every_language
+def test_a_page_is_complete_without_a_script(tour: Tour, state: State, lang: str) -> None:
+    assert tour.visit(state, lang, scripts=False).text == tour.visit(state, lang).text
+
+
+@every_state
+@every_language
+def test_a_page_talks_to_nobody_else(tour: Tour, state: State, lang: str) -> None:
+    hosts = tour.visit(state, lang).hosts | tour.visit(state, lang, scripts=False).hosts
+
+    assert hosts == {urlsplit(tour.service.url).netloc}

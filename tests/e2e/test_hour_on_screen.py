@@ -1,0 +1,220 @@
+"""A TV stays on: nothing piles up within an hour, and a lost network comes back."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, CDPSession, Page, Route, expect
+
+from tests.e2e.actors import DEMO_BASKET_KEY, TvApp, data
+from tests.e2e.service import Service
+from tests.e2e.states import BY_NAME, Visitor
+from tests.e2e.watched import Screens, expect_state
+
+HOUR_SECONDS = 3600
+POLL_SECONDS = 10
+STEP_SECONDS = 10
+ROUNDS = 2
+
+# Which timers wait, and the most that ever did; a promise that no request waits for its answer.
+COUNT_TIMERS = """
+(() => {
+  const waiting = new Set();
+  window.mostTimers = 0;
+  window.timers = () => waiting.size;
+  const added = id => {
+    waiting.add(id);
+    window.mostTimers = Math.max(window.mostTimers, waiting.size);
+    return id;
+  };
+  const {setTimeout, setInterval, clearTimeout, clearInterval} = window;
+  window.setTimeout = (call, ...more) => {
+    const id = setTimeout(() => { waiting.delete(id); call(); }, ...more);
+    return added(id);
+  };
+  window.setInterval = (...all) => added(setInterval(...all));
+  window.clearTimeout = id => { waiting.delete(id); clearTimeout(id); };
+  window.clearInterval = id => { waiting.delete(id); clearInterval(id); };
+
+  let asking = Promise.resolve();
+  window.allAnswered = () => asking;
+  const {send} = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.send = function (...all) {
+    asking = new Promise(done => { this.onloadend = () => done(); });
+    return send.apply(this, all);
+  };
+})()
+"""
+NOTE_CHANGES = """
+window.changed = {};
+new MutationObserver(() => {
+  const state = document.querySelector('#transfer').getAttribute('data-state');
+  window.changed[state] = window.changed[state] || Date.now();
+}).observe(document.querySelector('#transfer'), {attributes: true});
+"""
+
+
+@dataclass
+class Hall:
+    """A TV in fast-forward, whose service answers what the test wants."""
+
+    page: Page
+    cdp: CDPSession
+    state: str = "pending"
+    lost: bool = False
+    polls: int = 0
+
+    def answer(self, route: Route) -> None:
+        """Answer a poll, or lose it."""
+        self.polls += 1
+        if self.lost:
+            route.abort()
+            return
+        status = {"state": self.state, "secondsLeft": 60, "pollSeconds": POLL_SECONDS}
+        route.fulfill(content_type="application/json", body=json.dumps({"data": status}))
+
+    def pass_seconds(self, seconds: int) -> None:
+        """Let time pass in steps, in each of which an answer can arrive."""
+        for _ in range(seconds // STEP_SECONDS):
+            self.page.clock.run_for(STEP_SECONDS * 1000)
+            self.page.evaluate("allAnswered()")
+            if self.page.evaluate("timers()") == 0:
+                self.page.clock.run_for(seconds * 1000)
+                return
+
+    def counts(self) -> dict[str, int]:
+        """Count what could pile up."""
+        self.cdp.send("HeapProfiler.collectGarbage")
+        found = self.cdp.send("Memory.getDOMCounters")
+        return {
+            "nodes": self.page.evaluate("document.getElementsByTagName('*').length"),
+            "listeners": found["jsEventListeners"],
+            "timers": self.page.evaluate("timers()"),
+            "history": self.page.evaluate("history.length"),
+        }
+
+
+@contextmanager
+def hall(service: Service, browser: Browser, state: str = "tv-pending") -> Iterator[Hall]:
+    """Switch a TV on whose clock the test moves."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
+    page = context.new_page()
+    service.move_clock(0)
+    page.clock.install()
+    page.add_init_script(COUNT_TIMERS)
+    seen = Hall(page, context.new_cdp_session(page))
+    page.route("**/status", seen.answer)
+    try:
+        BY_NAME[state].lead(Visitor(service, page, "en"))
+        page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
+        yield seen
+    finally:
+        context.close()
+
+
+def test_nothing_piles_up_within_an_hour(moved_service: Service, browser: Browser) -> None:
+    with hall(moved_service, browser) as tv:
+        tv.pass_seconds(60)
+        before = tv.counts()
+        tv.pass_seconds(HOUR_SECONDS)
+        after = tv.counts()
+        most = tv.page.evaluate("mostTimers")
+
+    assert after == before
+    assert most <= 2
+    # As often as the server said.
+    assert 0.8 <= tv.polls * POLL_SECONDS / HOUR_SECONDS <= 1.2
+
+
+def test_a_kiosks_code_has_one_timer_more_for_the_next_person(
+    moved_service: Service, browser: Browser
+) -> None:
+    with hall(moved_service, browser, "tv-kiosk-pending") as kiosk:
+        kiosk.pass_seconds(600)
+
+        assert kiosk.page.evaluate("mostTimers") <= 3
+
+
+@pytest.mark.parametrize("state", ["claimed", "expired", "cancelled"])
+def test_a_tv_asks_no_more_when_all_is_over(
+    moved_service: Service, browser: Browser, state: str
+) -> None:
+    with hall(moved_service, browser) as tv:
+        tv.state = state
+        tv.pass_seconds(60)
+        expect_state(tv.page, state)
+        asked = tv.polls
+        tv.pass_seconds(HOUR_SECONDS)
+
+        assert tv.polls == asked
+        assert tv.page.evaluate("timers()") == 0
+
+
+@pytest.mark.parametrize("state", ["tv-claimed", "tv-expired", "tv-cancelled", "tv-gone"])
+def test_a_tv_that_was_too_late_never_asks(
+    moved_service: Service, browser: Browser, state: str
+) -> None:
+    with hall(moved_service, browser, state) as tv:
+        tv.pass_seconds(600)
+
+        assert tv.polls == 0
+
+
+def test_a_lost_network_is_told_calmly_and_recovers(
+    moved_service: Service, browser: Browser
+) -> None:
+    with hall(moved_service, browser) as tv:
+        message = tv.page.get_by_text("No connection. We keep trying.")
+        expect(message).to_be_hidden()
+        tv.lost = True
+        tv.pass_seconds(30)
+        expect(message).to_be_visible()
+        expect_state(tv.page, "pending")
+
+        tv.lost = False
+        tv.pass_seconds(20)
+        expect(message).to_be_hidden()
+        expect_state(tv.page, "pending")
+
+
+def test_a_tv_asks_less_often_while_the_network_is_lost(
+    moved_service: Service, browser: Browser
+) -> None:
+    with hall(moved_service, browser) as tv:
+        tv.lost = True
+        tv.pass_seconds(600)
+
+        # Ten seconds apart, and a fifth less to spread the TVs of a city.
+        assert 600 / 10 - 10 <= tv.polls <= 600 / 8 + 10
+        tv.state, tv.lost = "claimed", False
+        tv.pass_seconds(20)
+        expect_state(tv.page, "claimed")
+
+
+def test_a_tv_follows_the_phone_within_two_seconds(
+    service: Service, screens: Screens, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = TvApp(service, DEMO_BASKET_KEY)
+    seconds = []
+    for _ in range(ROUNDS):
+        offer = app.guest().transfer()
+        tv, phone = screens.tv(service), screens.phone(service)
+        tv.goto(offer["displayUrl"])
+        tv.evaluate(NOTE_CHANGES)
+
+        started = time.time()
+        phone.context.request.get(offer["url"])
+        expect_state(tv, "opened", seconds=2)
+        claimed = time.time()
+        data(app.redeem(offer["jayToken"]))
+        expect_state(tv, "claimed", seconds=2)
+
+        changed = tv.evaluate("changed")
+        seconds += [changed["opened"] / 1000 - started, changed["claimed"] / 1000 - claimed]
+    with capsys.disabled():
+        print(f"\nThe TV followed the phone after {max(seconds):.2f} s at the most.")
+
+    assert max(seconds) < 2

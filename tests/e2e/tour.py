@@ -1,0 +1,177 @@
+"""Visits every page in every state once, and writes down everything that tests ask about it."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.actors import http_client
+from tests.e2e.service import Service
+from tests.e2e.states import LANGUAGES, State, Visitor
+from tests.servers import ROOT
+
+SIZES = {"tv": ((1280, 720), (1920, 1080)), "phone": ((390, 844),)}
+PHONE_TEXT, PHONE_TARGET = 16, 44
+TV_TEXT_AT_1080 = 26
+
+MEASURE = (Path(__file__).parent / "measure.js").read_text()
+AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"
+AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+
+_DIGITS = re.compile(r"\d+")
+
+
+@dataclass
+class Visit:
+    """What was seen of one page in one state."""
+
+    status: int
+    html: str
+    headline: str
+    text: str
+    """Everything that the page says, but what chance or time decide: digits, code and pair."""
+    resources: set[str]
+    hosts: set[str]
+    wrong: list[str]
+    broken: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """What breaks a rule of ``measure.js``, by screen size."""
+    violations: list[str] = field(default_factory=list)
+    """What axe has found."""
+
+
+class Tour:
+    """Visits each state when the first test asks for it, and remembers."""
+
+    def __init__(self, service: Service, browser: Browser) -> None:
+        self.service = service
+        self._browser = browser
+        self._known: dict[str, str] = {}
+        self._visits: dict[tuple[str, str, bool], Visit] = {}
+        self._sizes_of: dict[str, int] = {}
+
+    def visit(self, state: State, lang: str, *, scripts: bool = True) -> Visit:
+        """Return what is seen in a state."""
+        key = (state.name, lang, scripts)
+        if key not in self._visits:
+            with self.at(state, lang, scripts=scripts) as (page, visit):
+                for size in sizes_of(state):
+                    visit.broken[f"{size[0]}x{size[1]}"] = measure(page, state, size)
+                if scripts:
+                    visit.violations = axe(page)
+            self._visits[key] = visit
+        return self._visits[key]
+
+    @contextlib.contextmanager
+    def at(
+        self, state: State, lang: str, *, scripts: bool = True, **options: Any
+    ) -> Iterator[tuple[Page, Visit]]:
+        """Lead a new browser to a state."""
+        width, height = sizes_of(state)[0]
+        if not state.large:
+            options = {"device_scale_factor": 2, "is_mobile": True, "has_touch": True, **options}
+        context = self._browser.new_context(
+            viewport={"width": width, "height": height},
+            locale=LANGUAGES[lang],
+            java_script_enabled=scripts,
+            **options,
+        )
+        context.set_default_timeout(5000)
+        wrong: list[str] = []
+        hosts: set[str] = set()
+        context.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
+        context.on(
+            "console",
+            lambda message: (
+                wrong.append(message.text)
+                if message.type == "error" and "Failed to load resource" not in message.text
+                else None
+            ),
+        )
+        page = context.new_page()
+        self.service.move_clock(0)
+        try:
+            answer = state.lead(Visitor(self.service, page, lang, self._known))
+            assert answer is not None
+            page.wait_for_load_state("load")
+            if not scripts:
+                page.evaluate("window.stop()")  # a page without scripts would load itself anew
+            visit = Visit(
+                status=answer.status,
+                html=answer.text(),
+                headline=" ".join(page.locator("h1").inner_text().split()),
+                text=_said(page),
+                resources=_resources(page),
+                hosts=hosts,
+                wrong=wrong,
+            )
+            if scripts and state.script is not None:
+                page.evaluate(state.script)
+            yield page, visit
+        finally:
+            self.service.move_clock(0)
+            context.close()
+
+    def size_of(self, url: str) -> int:
+        """Return how many bytes of content a resource has, as it is served."""
+        if url not in self._sizes_of:
+            answer = http_client().request("GET", url, headers={"Accept-Encoding": "identity"})
+            self._sizes_of[url] = len(answer.data)
+        return self._sizes_of[url]
+
+
+def sizes_of(state: State) -> tuple[tuple[int, int], ...]:
+    """Return the sizes of the screens that a page is made for."""
+    return SIZES["tv" if state.large else "phone"]
+
+
+def measure(page: Page, state: State, size: tuple[int, int]) -> dict[str, list[str]]:
+    """Return what is too small, too wide or in the way on a screen."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    rules = {
+        "large": state.large,
+        "width": size[0],
+        "height": size[1],
+        "smallestText": TV_TEXT_AT_1080 * size[1] / 1080 if state.large else PHONE_TEXT,
+        "smallestTarget": PHONE_TARGET,
+    }
+    found: dict[str, list[str]] = page.evaluate(MEASURE, rules)
+    return found
+
+
+def axe(page: Page) -> list[str]:
+    """Return what axe finds, a line for each element."""
+    page.evaluate(AXE.read_text() + "; 0")
+    found = page.evaluate(
+        "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})",
+        list(AXE_TAGS),
+    )
+    return [
+        f"{rule['id']}: {rule['help']}: {node['html']} {node.get('failureSummary', '')}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def _said(page: Page) -> str:
+    said: str = page.evaluate(
+        "() => [...document.querySelectorAll('h1, main')].map(part => {"
+        " const copy = part.cloneNode(true);"
+        " copy.querySelectorAll('script, noscript, .pair, .phone, .typed strong')"
+        "  .forEach(extra => extra.remove());"
+        " return copy.textContent; }).join(' ')"
+    )
+    return _DIGITS.sub("", " ".join(said.split()))
+
+
+def _resources(page: Page) -> set[str]:
+    found: list[str] = page.evaluate(
+        "() => [...performance.getEntriesByType('resource').map(entry => entry.name),"
+        " ...[...document.querySelectorAll('link[href]')].map(link => link.href)]"
+    )
+    return set(found)
