@@ -204,17 +204,14 @@ def show_code(name: str) -> Response:
 
 @blp.post("/kiosk/<name>/reset")
 def reset(name: str) -> Response:
-    """Forget the last person and begin anew; the screen's language stays."""
+    """Forget the last person, with everything, and begin anew."""
     check_csrf()
     now = web.clock()()
     with db.transaction() as connection:
         picked = _picked(connection, _kiosk(connection, name))
         if picked is not None:
             service.cancel(connection, picked, now=now)
-    lang = session.get("lang")
     session.clear()
-    if lang is not None:
-        session["lang"] = lang
     return redirect(url_for(".wall", name=name), 303)
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.e2e.states import LANGUAGES, STATES, State
-from tests.e2e.tour import Tour
+from tests.e2e.states import BY_NAME, LANGUAGES, STATES, TV_STATES, State
+from tests.e2e.tour import SIZES, Tour
+
+LEFT_SIDE = (".brand", "h1", ".lead", ".goods", ".goods li", ".stage > .sum")
 
 every_state = pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
 every_language = pytest.mark.parametrize("lang", LANGUAGES)
@@ -33,3 +35,17 @@ def test_nothing_on_a_page_is_too_small_or_cut_off_or_in_the_way(
     broken = tour.visit(state, lang, scripts=scripts).broken
 
     assert not any(broken.values()), broken
+
+
+@every_language
+@pytest.mark.parametrize("size", SIZES["tv"], ids=str)
+def test_a_change_of_state_moves_nothing_on_the_left(
+    tour: Tour, lang: str, size: tuple[int, int]
+) -> None:
+    boxes = []
+    for name in TV_STATES:
+        with tour.at(BY_NAME[f"tv-{name}"], lang) as (page, _visit):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            boxes.append([page.locator(part).first.bounding_box() for part in LEFT_SIDE])
+
+    assert boxes == [boxes[0]] * len(TV_STATES)
