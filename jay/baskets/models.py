@@ -88,6 +88,7 @@ class Basket:
         entries: list[dict[str, Any]] | None = None,
         version: int = 0,
         stored_version: int | None = None,
+        stored_id: str | None = None,
         created: datetime | None = None,
         last_changed: datetime | None = None,
     ) -> None:
@@ -100,6 +101,8 @@ class Basket:
         self.version = version
         # The version of the stored row, None when there is none yet.
         self.stored_version = stored_version
+        # And its id: a basket that was deleted and begun anew counts its versions from 1 again.
+        self.stored_id = stored_id
         self.created = created or now
         self.last_changed = last_changed or now
         self._entries = {stored["id"]: entry_from(stored) for stored in entries or ()}

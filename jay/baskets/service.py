@@ -41,6 +41,7 @@ _UPDATE = Recorded(
         baskets.c.partner_id == bindparam("key_partner_id"),
         baskets.c.user_id == bindparam("key_user_id"),
         baskets.c.version == bindparam("key_version"),
+        baskets.c.id == bindparam("key_id"),
     )
     .values(_NEW)
 )
@@ -89,7 +90,7 @@ def save(connection: Connection, basket: Basket, event: Event | None = None) -> 
         statement = _INSERT[connection.dialect.name]
     if not statement.execute(connection, _parameters(basket), event):
         raise Conflict
-    basket.stored_version = basket.version
+    basket.stored_version, basket.stored_id = basket.version, basket.id
 
 
 def assign(
@@ -275,6 +276,7 @@ def _alive(row: Any, now: datetime) -> Basket | None:
         entries=row.entries,
         version=row.version,
         stored_version=row.version,
+        stored_id=row.id,
         created=row.created,
         last_changed=row.last_changed,
     )
@@ -296,6 +298,7 @@ def _fresh(user: User, expired: Any, now: datetime) -> Basket:
         # Going on with the version keeps it monotone for whoever holds an old entity tag.
         version=version or 0,
         stored_version=version,
+        stored_id=None if expired is None else expired.id,
     )
 
 
@@ -304,6 +307,7 @@ def _parameters(basket: Basket) -> dict[str, Any]:
         "key_partner_id": basket.partner_id,
         "key_user_id": basket.user_id,
         "key_version": basket.stored_version,
+        "key_id": basket.stored_id,
         "new_id": basket.id,
         "new_guest": basket.guest,
         "new_entries": basket.stored_entries(),

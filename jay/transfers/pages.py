@@ -63,6 +63,7 @@ def tv(display_token: str) -> Response:
         partner=partner_view(showing.partner),
         state=transfer.state(now).value,
         lines=basket.cart[:LINES_ON_TV],
+        left_behind=over,
         more=len(basket.cart[LINES_ON_TV:]),
         totals=basket.totals,
         qr_src=url_for("screens.get_qr_svg", displayToken=display_token),
