@@ -57,12 +57,12 @@ lock: .venv/dev ## Resolve the dependencies of pyproject.toml anew into the two 
 	@touch $@
 
 # A stamp is written last, so that an interrupted installation is taken up again.
-.venv/run: requirements.txt | .venv/made
+.venv/run: requirements.txt .venv/made
 	@echo 'Installing the pinned packages into .venv ...'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.venv/dev: tests/requirements.txt | .venv/made
+.venv/dev: tests/requirements.txt .venv/made
 	@echo 'Installing the pinned packages into .venv ...'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/run
