@@ -189,15 +189,12 @@ class Event:
         }
 
 
-_APPEND = Prepared(
-    insert(events).values(
-        {
-            name: bindparam(f"event_{name}", type_=events.c[name].type)
-            for name in events.c.keys()  # noqa: SIM118
-            if name != "id"
-        }
-    )
-)
+_PARAMETERS = {
+    column.name: bindparam(f"event_{column.name}", type_=column.type)
+    for column in events.c
+    if column.name != "id"
+}
+_APPEND = Prepared(insert(events).values(_PARAMETERS))
 
 
 def record(connection: Connection, event: Event) -> None:
@@ -214,9 +211,8 @@ class Recorded:
     def __init__(self, statement: "Update | Insert") -> None:
         self._alone = Prepared(statement)
         stored = statement.returning(literal(1).label("one")).cte("stored")
-        names = [column.name for column in events.c if column.name != "id"]
-        values = [bindparam(f"event_{name}", type_=events.c[name].type) for name in names]
-        both = insert(events).from_select(names, select(*values).select_from(stored))
+        appended = select(*_PARAMETERS.values()).select_from(stored)
+        both = insert(events).from_select(list(_PARAMETERS), appended)
         self._both = Prepared(both)
 
     def execute(
@@ -226,11 +222,11 @@ class Recorded:
 
         :returns: whether a row was changed.
         """
-        if event is not None and connection.dialect.name != "sqlite":
-            both = {**parameters, **event.parameters()}
-            return self._both.rowcount(connection, both) == 1
         if event is None:
             return self._alone.rowcount(connection, parameters) == 1
+        if connection.dialect.name != "sqlite":
+            both = {**parameters, **event.parameters()}
+            return self._both.rowcount(connection, both) == 1
         with database().together(connection):
             changed = self._alone.rowcount(connection, parameters) == 1
             if changed:

@@ -1,6 +1,7 @@
 """The phone's basket page: look, change, save for later, remove and take it back."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from flask import redirect, request, session, url_for
@@ -61,11 +62,7 @@ def basket() -> Response:
     """Show the basket that this phone has taken over."""
     now = web.clock()()
     with db.reading() as connection:
-        partner, user = _visitor(connection)
-        try:
-            found = service.read(connection, user, now=now)
-        except TokenError:
-            raise _NoBasket from None
+        partner, found = _opened(connection, now)
         shown = view(connection, found)
     undo, message = session.pop("undo", None), session.pop("message", None)
     return page(
@@ -90,11 +87,7 @@ def state() -> Response:
     """Tell the basket's version, by which a page learns that another device has changed it."""
     now = web.clock()()
     with db.reading() as connection:
-        _partner, user = _visitor(connection)
-        try:
-            found = service.read(connection, user, now=now)
-        except TokenError:
-            raise _NoBasket from None
+        _partner, found = _opened(connection, now)
     response = answer({"version": found.version, "pollSeconds": POLL_SECONDS})
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -134,6 +127,18 @@ def change_item() -> Response:
         kind = "conflict" if elsewhere else "error"
         session["message"] = {"kind": kind, "text": _explain(error), "id": product_id[:MAX_ID]}
     return redirect(url_for(".basket"), 303)
+
+
+def _opened(connection: Connection, now: datetime) -> tuple[Partner, Basket]:
+    """Return the basket that this phone may open, and whose it is.
+
+    :raises _NoBasket: none.
+    """
+    partner, user = _visitor(connection)
+    try:
+        return partner, service.read(connection, user, now=now)
+    except TokenError:
+        raise _NoBasket from None
 
 
 def _visitor(connection: Connection) -> tuple[Partner, User]:
