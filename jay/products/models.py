@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -22,6 +23,20 @@ from sqlalchemy import (
 from jay.db import UtcDateTime, metadata
 from jay.errors import NotShoppable, OrderLimit, OutOfStock
 from jay.products.shipping import ShippingModel
+
+VOLATILE = ("stock_count", "price", "org_price", "currency", "vat", "shipping")
+"""The fields that ``PATCH /v1/shops/products`` changes."""
+
+AS_OF = {
+    "stock_count": "stock_as_of",
+    "price": "price_as_of",
+    "org_price": "org_price_as_of",
+    "currency": "currency_as_of",
+    "vat": "vat_as_of",
+    "shipping": "shipping_as_of",
+    "description": "described_as_of",
+}
+"""The column that tells when a field was observed."""
 
 # Main products and variants share one table: the feed addresses both by SKU, baskets by id.
 products = Table(
@@ -52,6 +67,9 @@ products = Table(
     Column("description", JSON(none_as_null=True)),
     # A variant that its merchant no longer lists: kept, so that its id is never given away again.
     Column("removed", Boolean, nullable=False, server_default=false()),
+    # When each volatile field, and the description, were observed by the merchant: microseconds
+    # since 1970 in UTC; None where it was never said. Older news than these are not written.
+    *(Column(name, BigInteger) for name in AS_OF.values()),
     Column("created", UtcDateTime, nullable=False),
     Column("updated", UtcDateTime, nullable=False),
     UniqueConstraint("merchant_id", "lang", "country", "sku"),

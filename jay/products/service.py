@@ -10,12 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jay.auth.models import Merchant, merchants
 from jay.errors import SkuTaken
 from jay.prepared import Prepared
-from jay.products.models import Product, product_id, products
+from jay.products.models import VOLATILE, Product, product_id, products
 from jay.products.shipping import ShippingModel
 
 SKUS_PER_PAGE = 1000
-
-_VOLATILE = ("stock_count", "price", "org_price", "currency", "vat", "shipping")
 
 _main = products.alias("main")
 
@@ -170,7 +168,7 @@ def put_product(
     ids = []
     for position, variant in enumerate(variants):
         identifier = product_id(merchant.name, lang, country, variant["sku"])
-        given = {key: variant[key] for key in _VOLATILE if key in variant}
+        given = {key: variant[key] for key in VOLATILE if key in variant}
         _upsert(
             connection,
             {
@@ -208,7 +206,7 @@ def _check_owners(
 
 
 def _stored(volatile: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {name: value for name, value in volatile.items() if name in _VOLATILE}
+    columns = {name: value for name, value in volatile.items() if name in VOLATILE}
     if "stock_count" in columns:
         columns["stock_set"] = True
     return columns
