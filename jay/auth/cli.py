@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 import orjson
-from flask.cli import AppGroup
 from joserfc.jwk import Key
 
 from jay import db, web
@@ -15,13 +14,14 @@ from jay.auth.guards import doorkeeper
 from jay.auth.jwks import UnusableKey, algorithms_for, pem_key, public_keys
 from jay.auth.models import ALGORITHMS, NAME_PATTERN, origin_of
 from jay.auth.tokens import GUEST_TOKEN_LIFETIME
+from jay.commands import Commands
 from jay.config import ConfigError
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 
-partner_cli = AppGroup("partner", help="Streaming platforms, which use the Basket API.")
-merchant_cli = AppGroup("merchant", help="Shops, which use the Product Data API.")
-key_cli = AppGroup("key", help="API keys of partners and merchants.")
-guest_key_cli = AppGroup("guest-key", help="The key pairs that sign guest tokens.")
+partner_cli = Commands("partner", help="Streaming platforms, which use the Basket API.")
+merchant_cli = Commands("merchant", help="Shops, which use the Product Data API.")
+key_cli = Commands("key", help="API keys of partners and merchants.")
+guest_key_cli = Commands("guest-key", help="The key pairs that sign guest tokens.")
 
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

@@ -6,14 +6,14 @@ import alembic.command
 import alembic.config
 import alembic.util
 import click
-from flask.cli import AppGroup
 
 from jay import db, web
+from jay.commands import Commands
 from jay.ops import demo, purge
 
-db_cli = AppGroup("db", help="The database.")
-baskets_cli = AppGroup("baskets", help="Baskets and what belongs to them.")
-demo_cli = AppGroup("demo", help="Demo data, for trying the product out.")
+db_cli = Commands("db", help="The database.")
+baskets_cli = Commands("baskets", help="Baskets and what belongs to them.")
+demo_cli = Commands("demo", help="Demo data, for trying the product out.")
 
 
 def alembic_config(url: str) -> alembic.config.Config:

@@ -13,7 +13,17 @@ JAY = ROOT / "jay"
 ORDER = (
     *("errors", "clock", "i18n", "versions", "sealing", "schema", "prepared"),
     *("config", "db"),
-    *("answers", "limits", "logs", "idempotency", "web", "pages", "tracking", "playouts"),
+    *(
+        "answers",
+        "commands",
+        "limits",
+        "logs",
+        "idempotency",
+        "web",
+        "pages",
+        "tracking",
+        "playouts",
+    ),
     *("auth", "products", "baskets", "guests", "transfers", "ops", "__init__"),
 )
 FILES = sorted(JAY.rglob("*.py"))

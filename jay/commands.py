@@ -1,0 +1,38 @@
+"""The house group of commands: what goes wrong outside of a command is said without a traceback."""
+
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy.exc import DBAPIError
+
+from jay.errors import JayError
+
+
+class Commands(AppGroup):
+    """Commands about one subject, such as ``flask partner``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        :raises click.ClickException: the database can't be reached, or has an older schema.
+        """
+        try:
+            return super().invoke(ctx)
+        except JayError as error:
+            raise click.ClickException(error.message) from error
+        except DBAPIError as error:
+            if not _lacks_a_table_or_column(error):
+                raise
+            raise click.ClickException(
+                "The database is older than this program; run: flask --app app db upgrade"
+            ) from error
+
+
+def _lacks_a_table_or_column(error: DBAPIError) -> bool:
+    # SQLSTATE undefined_table and undefined_column; SQLite says it in words alone.
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    text = str(error.orig)
+    return sqlstate in {"42P01", "42703"} or any(
+        words in text for words in ("no such table", "no such column", "has no column named")
+    )
