@@ -1,0 +1,97 @@
+"""SQLite's write lock, when another process has it."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from jay import db
+from jay.db import Database
+from jay.errors import Busy
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "some.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE notes (note TEXT)")
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def database(file: Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{file}")
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def other(file: Path) -> Iterator[sqlite3.Connection]:
+    """Another process, which is writing."""
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    connection.execute("BEGIN IMMEDIATE")
+    yield connection
+    connection.close()
+
+
+def write(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("INSERT INTO notes VALUES ('ours')"))
+
+
+def together(database: Database) -> None:
+    with database.reading() as connection, database.together(connection):
+        connection.execute(text("INSERT INTO notes VALUES ('ours')"))
+
+
+@pytest.mark.parametrize("work", [write, together])
+def test_a_writer_waits_until_the_other_one_is_done(
+    work: object, database: Database, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    sleep = db.time.sleep
+
+    def asleep(seconds: float) -> None:
+        asked.set()
+        sleep(seconds)
+
+    monkeypatch.setattr(db.time, "sleep", asleep)
+    waiting = threading.Thread(target=work, args=(database,))  # type: ignore[arg-type]
+    waiting.start()
+    assert asked.wait(10)
+    other.execute("INSERT INTO notes VALUES ('theirs')")
+    other.execute("COMMIT")
+    waiting.join(10)
+
+    assert other.execute("SELECT note FROM notes").fetchall() == [("theirs",), ("ours",)]
+
+
+@pytest.mark.parametrize("work", [write, together])
+def test_a_writer_that_waits_too_long_says_so_and_loses_nothing(
+    work: object, database: Database, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "LOCK_WAIT_SECONDS", 0)
+
+    with pytest.raises(Busy):
+        work(database)  # type: ignore[operator]
+    other.execute("COMMIT")
+    work(database)  # type: ignore[operator]
+
+    assert other.execute("SELECT note FROM notes").fetchall() == [("ours",)]
+
+
+def test_single_statements_still_wait_by_themselves(
+    database: Database, other: sqlite3.Connection
+) -> None:
+    other.execute("COMMIT")
+    write(database)
+
+    with database.reading() as connection:
+        waits = connection.execute(text("PRAGMA busy_timeout")).scalar_one()
+
+    assert waits == db.LOCK_WAIT_SECONDS * 1000
