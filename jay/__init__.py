@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jay import answers, db, logs, pages, versions, web
 from jay.auth import cli as auth_cli
-from jay.auth import cors, guards
+from jay.auth import cors, guards, login, operator_cli
 from jay.auth import pages as partner_pages
 from jay.auth.models import partners
 from jay.auth.service import demo_keys_in_force
@@ -18,13 +18,17 @@ from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets
 from jay.clock import Clock, system_clock
 from jay.config import ConfigError, Settings, settings_from
+from jay.feeds import cli as feeds_cli
 from jay.ops import cli as ops_cli
 from jay.ops import docs, health
 from jay.playouts import routes as playouts
+from jay.products import cli as products_cli
+from jay.products import pages as catalogue_pages
 from jay.products import routes as products
 from jay.transfers import kiosk, rates
 from jay.transfers import pages as transfer_pages
 from jay.transfers import routes as transfers
+from jay.webhooks import cli as webhooks_cli
 
 ROOT = Path(__file__).parent.parent
 
@@ -75,6 +79,8 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         basket_pages.blp,
         kiosk.blp,
         partner_pages.blp,
+        login.blp,
+        catalogue_pages.blp,
         docs.blp,
         health.blp,
     ):
@@ -87,8 +93,13 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         auth_cli.merchant_cli,
         auth_cli.key_cli,
         auth_cli.guest_key_cli,
+        operator_cli.operator_cli,
+        products_cli.products_cli,
+        webhooks_cli.webhooks_cli,
     ):
         app.cli.add_command(commands)
+    for command in feeds_cli.COMMANDS:
+        products_cli.products_cli.add_command(command)
 
     app.wsgi_app = web.EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:

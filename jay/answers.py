@@ -1,6 +1,6 @@
 """Answers: JSON, the success envelope, and one renderer for all errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -59,12 +59,17 @@ def _json(content: Any) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
 
 
+def envelope(data: Any) -> bytes:
+    """Return the body of a success answer."""
+    return _json({"data": data})
+
+
 def answer(data: Any, *, etag: str | None = None) -> Response:
     """Build an enveloped success answer directly, for routes where a dump would cost too much.
 
     :param etag: strong entity tag without quotes; a GET that has it gets 304 (RFC 9110, 13.1.2).
     """
-    response = Response(_json({"data": data}), mimetype="application/json")
+    response = Response(envelope(data), mimetype="application/json")
     if etag is not None:
         response.headers["ETag"] = f'"{etag}"'
         if request.method in {"GET", "HEAD"} and request.if_none_match:
@@ -114,6 +119,17 @@ def init_app(app: Flask, *, render_page_error: ErrorRenderer) -> None:
         return response
 
 
+def log_failure(error: JayError, where: Mapping[str, Any]) -> None:
+    """Log that this service, or one that it depends on, could not answer a request.
+
+    :param where: ``id`` of the request and ``route``.
+    """
+    # What is busy or unreachable needs no traceback; what went wrong where does.
+    cause = error.__cause__
+    told = {"reason": str(cause)} if isinstance(error, Busy) else {"exc_info": cause}
+    log.warning("request failed", error=error.constant(), **where, **told)
+
+
 def _whereabouts() -> dict[str, Any]:
     return {"id": g.get("request_id"), "route": str(request.url_rule or "none")}
 
@@ -122,10 +138,7 @@ def _register_error_handlers(app: Flask, render: ErrorRenderer) -> None:
     @app.errorhandler(JayError)
     def _on_house_error(error: JayError) -> Response:
         if error.status >= 500:
-            # What is busy or unreachable needs no traceback; what went wrong where does.
-            cause = error.__cause__
-            told = {"reason": str(cause)} if isinstance(error, Busy) else {"exc_info": cause}
-            log.warning("request failed", error=error.constant(), **_whereabouts(), **told)
+            log_failure(error, _whereabouts())
         return render(error)
 
     @app.errorhandler(HTTPException)

@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -50,6 +51,7 @@ class Settings:
     guests_per_address: int = _LIMITS["guests_per_address"]
     transfers_per_user: int = _LIMITS["transfers_per_user"]
     polls_per_screen: int = _LIMITS["polls_per_screen"]
+    webhook_allow: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @property
     def https(self) -> bool:
@@ -109,6 +111,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         for name, most in _LIMITS.items()
     }
     bind = env.str("JAY_BIND", "")
+    webhook_allow = env.str("JAY_WEBHOOK_ALLOW", "", validate=_networks)
     problems = _problems(env)
     if database_url and not (public_url or demo) and not database_url.startswith("sqlite"):
         problems.append("JAY_PUBLIC_URL: must be set with a server database: QR codes point to it")
@@ -130,6 +133,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         threads=threads,
         trusted_proxies=trusted_proxies,
         bind=bind,
+        webhook_allow=_networks(webhook_allow),
         **limits,
     )
 
@@ -185,6 +189,13 @@ def _public_url(value: str) -> None:
         raise ValidationError("must be an http or https URL")
     if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
         raise ValidationError("must be an origin, without path, query or user name")
+
+
+def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError as error:
+        raise ValidationError(f"must list networks such as 10.0.0.0/8: {error}") from None
 
 
 def _secret(value: str) -> None:

@@ -6,15 +6,23 @@ A language is one file, ``translations/<code>.po``; English is what the code say
 import gettext
 import io
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
 from babel import Locale
 from babel.core import get_global, negotiate_locale
+from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, get_currency_precision, list_currencies
+from babel.numbers import (
+    format_currency,
+    format_decimal,
+    format_percent,
+    get_currency_precision,
+    list_currencies,
+)
 
 SOURCE_LANGUAGE = "en"
 
@@ -24,7 +32,11 @@ COUNTRIES = frozenset(
     for code in map(str, Locale("en").territories)
     if len(code) == 2 and code.isalpha() and code not in get_global("territory_aliases")
 ) - {"ZZ", "EU", "EZ", "UN", "QO", "XA", "XB"}
-CURRENCIES = frozenset(list_currencies())
+# What nothing can be paid in: precious metals, units of account, funds, testing, "no currency".
+_NO_MONEY = frozenset(
+    "XAG XAU XBA XBB XBC XBD XDR XEU XFO XFU XPD XPT XRE XSU XTS XUA XXX".split()  # noqa: SIM905
+)
+CURRENCIES = frozenset(list_currencies()) - _NO_MONEY
 
 _FOLDER = Path(__file__).parent / "translations"
 
@@ -60,3 +72,30 @@ def money(amount: int, currency: str, lang: str) -> str:
     """Write an amount in minor units as people read it: 2799, EUR, de gives ``27,99 €``."""
     value = Decimal(amount).scaleb(-get_currency_precision(currency))
     return format_currency(value, currency, locale=lang)
+
+
+def number(value: float, lang: str) -> str:
+    """Write a number as people read it: 1250, de gives ``1.250``."""
+    return format_decimal(value, locale=lang)
+
+
+def percent(value: float, lang: str) -> str:
+    """Write percent as people read them: 7.5, en gives ``7.5%``."""
+    share = Decimal(str(value)) / 100
+    return format_percent(share, locale=lang, decimal_quantization=False)
+
+
+def day(moment: datetime, lang: str) -> str:
+    """Write the day of a moment, in UTC."""
+    return format_date(moment.astimezone(UTC).date(), "medium", locale=lang)
+
+
+def minute(moment: datetime, lang: str) -> str:
+    """Write a moment to the minute, and that it is in UTC."""
+    return f"{day(moment, lang)}, {format_time(moment, 'short', UTC, lang)} UTC"
+
+
+def place(lang: str, country: str, in_lang: str) -> str:
+    """Name the language and the country of a locale in another language."""
+    locale = Locale(in_lang)
+    return f"{locale.languages.get(lang, lang)}, {locale.territories.get(country, country)}"

@@ -27,6 +27,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w.-]*|jay_[\w-]{8,}|Bearer\s+\S+"
     r"|(?<=/t/)[\w-]{16,}|(?<=/tv/)[\w-]{16,}|(?<=/transfers/)[\w-]{16,}|(?<=jayToken=)[\w-]+"
+    # PostgreSQL quotes the row that it refuses.
+    r"|(?<=DETAIL:)(?s:.*?)(?=\n\nThe above exception|\[SQL:|\Z)"
 )
 
 
@@ -72,9 +74,7 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def _begin() -> None:
-        asked = request.headers.get(REQUEST_ID_HEADER, "")
-        # Only a harmless one is taken over: it goes into a header and into the log.
-        g.request_id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(8)
+        g.request_id = request_id(request.headers.get(REQUEST_ID_HEADER, ""))
         g.began = time.perf_counter()
 
     @app.after_request
@@ -84,19 +84,33 @@ def init_app(app: Flask) -> None:
             return response
         response.headers[REQUEST_ID_HEADER] = context.request_id
         if request.endpoint != "static":
-            _log_request(context.request_id, response.status_code, context.began)
+            route = str(request.url_rule or "none")
+            write_request(
+                context.request_id, request.method, route, response.status_code, context.began
+            )
         return response
 
 
-def _log_request(identifier: str, status: int, began: float) -> None:
+def request_id(asked: str) -> str:
+    """Return the id of a request: the asked one if it is harmless, else a new one."""
+    # It goes into a header and into the log.
+    return asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(8)
+
+
+def write_request(identifier: str, method: str, route: str, status: int, began: float) -> None:
+    """Log a request that was answered.
+
+    :param route: the rule that it came by, never its path.
+    :param began: what ``time.perf_counter()`` said then.
+    """
     # Written directly: it happens on every request, and there is nothing in it to be masked.
     line = {
         "event": "request",
         "level": "info",
         "timestamp": system_clock(),
         "id": identifier,
-        "method": request.method,
-        "route": str(request.url_rule or "none"),
+        "method": method,
+        "route": route,
         "status": status,
         "ms": round((time.perf_counter() - began) * 1000, 1),
     }

@@ -4,13 +4,14 @@ import hmac
 import secrets
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import (
     Blueprint,
     Flask,
     Request,
     Response,
+    current_app,
     g,
     make_response,
     render_template,
@@ -18,9 +19,10 @@ from flask import (
     session,
 )
 from flask.sessions import NullSession, SecureCookieSession, SecureCookieSessionInterface
+from werkzeug.exceptions import HTTPException
 
 from jay import i18n, web
-from jay.errors import FormOutdated, JayError, RouteNotFound
+from jay.errors import FormOutdated, JayError
 from jay.versions import api_of_path
 
 SESSION_LIFETIME = timedelta(days=30)
@@ -35,8 +37,9 @@ _CSP = (
 class PageBlueprint(Blueprint):
     """A feature's HTML pages."""
 
-    def __init__(self, name: str, import_name: str) -> None:
+    def __init__(self, name: str, import_name: str, *, error_template: str = "error.html") -> None:
         super().__init__(name, import_name)
+        self.error_template = error_template
         self.before_request(_choose_language)
 
 
@@ -87,9 +90,32 @@ def gettext(text: str, **values: Any) -> str:
     return translated % values if values else translated
 
 
+def ngettext(one: str, many: str, num: int) -> str:
+    """Translate a text that depends on a number, and fill the number in as ``num``."""
+    return i18n.texts(language()).ngettext(one, many, num) % {"num": num}
+
+
 def language_url(code: str) -> str:
-    """Return the address of this page in another language."""
-    return "?" + urlencode({**request.args.to_dict(), "lang": code})
+    """Return the address of this page in another language.
+
+    What answers a form can't be opened: there it is the page that the form stands on.
+    """
+    query = "?" + urlencode({**request.args.to_dict(), "lang": code})
+    if request.method in {"GET", "HEAD"}:
+        return query
+    path, _endpoint = _openable(request.path)
+    return quote(path) + query
+
+
+def _openable(path: str) -> tuple[str, str]:
+    """Return the nearest address from a path upwards that can be opened, and its endpoint."""
+    adapter = current_app.create_url_adapter(request)
+    while adapter is not None and path.strip("/"):
+        try:
+            return path, adapter.match(path, method="GET")[0]
+        except HTTPException:  # there is nothing, or it only takes forms
+            path = path.rpartition("/")[0]
+    return "/", ""
 
 
 def _choose_language() -> None:
@@ -124,6 +150,11 @@ def check_csrf() -> None:
         raise FormOutdated
 
 
+def renew_csrf() -> None:
+    """Make another token for this session's forms: who it belongs to has changed."""
+    session.pop("csrf", None)
+
+
 def browser_id() -> str:
     """Return what this browser proves with that a claim was its own: the session's own secret."""
     if "browser" not in session:
@@ -155,11 +186,17 @@ def page(
 
 
 def page_error(error: JayError) -> Response:
-    """Answer an error as pages do: what happened and what to do next."""
+    """Answer an error as pages do: what happened and what to do next.
+
+    Templates get the address that leads on: where the person was, with a fresh form; where there
+    is nothing at all, what stands above it.
+    """
     _ = gettext
+    lost = error.status == 404
+    path, endpoint = _openable(request.path.rpartition("/")[0] if lost else request.path)
     if isinstance(error, FormOutdated):
-        title, text = _("Please try again"), _("This page was open for too long. Load it again.")
-    elif isinstance(error, RouteNotFound) or error.status == 404:
+        title, text = _("Please try again"), _("This page was open for too long.")
+    elif lost:
         title, text = _("Nothing here"), _("This address leads nowhere. Check it, or scan again.")
     elif error.status == 429:
         title, text = _("Too many tries"), _("Please wait a minute and try again.")
@@ -170,15 +207,24 @@ def page_error(error: JayError) -> Response:
     else:
         title, text = _("That did not work"), _("Please go back and try again.")
     response = page(
-        "error.html",
+        _error_template(endpoint),
         status=error.status,
         title=title,
         text=text,
         partner=None,
         has_basket=has_basket(),
+        lost=lost,
+        back_url=quote(path) if endpoint else None,
     )
     response.headers.extend(error.headers)
     return response
+
+
+def _error_template(endpoint: str) -> str:
+    """Return the template of the pages that the request belongs to, or stands below."""
+    name = request.blueprint or endpoint.rpartition(".")[0]
+    asked = current_app.blueprints.get(name)
+    return asked.error_template if isinstance(asked, PageBlueprint) else "error.html"
 
 
 def local_path(url: str | None) -> str | None:

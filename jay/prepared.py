@@ -6,12 +6,25 @@ first use; types are converted by the same processors. Everything else goes the 
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Connection, Dialect
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ClauseElement,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Text,
+    TypeDecorator,
+    bindparam,
+)
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
 Processor = Callable[[Any], Any]
 
@@ -24,17 +37,62 @@ class _Plan:
     order: tuple[str, ...] | None  # of positional parameters; None where they are named
     defaults: Mapping[str, Any]
     into: tuple[tuple[str, Processor], ...]
-    row: Callable[..., Any]
+    row: Any
+
+
+class _TextList(TypeDecorator[list[str]]):
+    """Texts as one parameter: an array, or a JSON array where there are none."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(Text) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+        return value if dialect.name == "postgresql" else orjson.dumps(value).decode()
+
+
+class among(ColumnElement[bool]):  # noqa: N801 - reads like a function of SQLAlchemy
+    """The condition that a column is one of the texts that a parameter lists.
+
+    It takes the place of ``in_()``, whose SQL differs with the number of texts.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, column: ColumnElement[str], name: str) -> None:
+        self.type = Boolean()
+        self.column = column
+        self.texts = bindparam(name, type_=_TextList())
+
+    def self_group(self, against: Any = None) -> "among":
+        """Stand as it is: SQLAlchemy would compare it with 1, and SQLite then uses no index."""
+        return self
+
+
+@compiles(among, "postgresql")
+def _among_on_postgresql(element: among, compiler: SQLCompiler, **kwargs: Any) -> str:
+    column, texts = (compiler.process(part, **kwargs) for part in (element.column, element.texts))
+    return f"{column} = ANY ({texts})"
+
+
+@compiles(among, "sqlite")
+def _among_on_sqlite(element: among, compiler: SQLCompiler, **kwargs: Any) -> str:
+    column, texts = (compiler.process(part, **kwargs) for part in (element.column, element.texts))
+    return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 - no text of others
 
 
 class Prepared:
     """A statement that is compiled once for each dialect.
 
-    :param statement: with ``bindparam()`` for everything that changes; without expanding lists.
+    :param statement: with ``bindparam()`` for everything that changes; ``among()`` for lists.
+    :param row: a named tuple for its columns, in their order; one is made up where none is given.
     """
 
-    def __init__(self, statement: ClauseElement) -> None:
+    def __init__(self, statement: ClauseElement, row: Any = None) -> None:
         self._statement = statement
+        self._row = row
         self._plans: dict[str, _Plan] = {}
         self._out: dict[str, list[tuple[int, Processor]]] = {}
 
@@ -45,20 +103,51 @@ class Prepared:
         values = cursor.fetchone()
         if values is None:
             return None
-        out = self._out.get(connection.dialect.name)
-        if out is None:
-            # What is to be converted may depend on the column types that the server tells.
-            out = _processors(self._statement, connection.dialect, cursor.description)
-            self._out[connection.dialect.name] = out
-        values = list(values)
-        for index, process in out:
-            values[index] = process(values[index])
-        return plan.row(*values)
+        return plan.row(*_converted(values, self._processors(connection.dialect, cursor)))
+
+    def all(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Any]:
+        """Execute it and return its rows, with the columns as attributes."""
+        plan = self._plan(connection.dialect)
+        cursor = self._execute(connection, plan, parameters)
+        rows = cursor.fetchall()
+        out = self._processors(connection.dialect, cursor)
+        if out:
+            rows = [_converted(values, out) for values in rows]
+        return list(map(plan.row._make, rows))
+
+    def many(
+        self, connection: Connection, rows: Iterable[Mapping[str, Any]], common: Mapping[str, Any]
+    ) -> int:
+        """Execute it once for each row and return how many rows that has changed in all.
+
+        :param common: the parameters that are the same for all rows; they are converted once.
+        """
+        plan = self._plan(connection.dialect)
+        into = dict(plan.into)
+        shared = {**plan.defaults, **common}
+        for name in common:
+            if name in into:
+                shared[name] = into.pop(name)(shared[name])
+        given: list[Any] = []
+        for row in rows:
+            values = {**shared, **row}
+            for name, process in into.items():
+                values[name] = process(values[name])
+            given.append(values if plan.order is None else [values[name] for name in plan.order])
+        return int(execute(connection, plan.sql, given, many=True).rowcount)
 
     def rowcount(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
         """Execute it and return how many rows it has changed."""
         plan = self._plan(connection.dialect)
         return int(self._execute(connection, plan, parameters).rowcount)
+
+    def _processors(self, dialect: Dialect, cursor: Any) -> list[tuple[int, Processor]]:
+        out = self._out.get(dialect.name)
+        if out is None:
+            # What is to be converted may depend on the column types that the server tells.
+            out = _processors(self._statement, dialect, cursor.description)
+            self._out[dialect.name] = out
+        return out
 
     def _execute(self, connection: Connection, plan: _Plan, parameters: Mapping[str, Any]) -> Any:
         values = {**plan.defaults, **parameters}
@@ -72,18 +161,24 @@ class Prepared:
     def _plan(self, dialect: Dialect) -> _Plan:
         plan = self._plans.get(dialect.name)
         if plan is None:
-            plan = self._plans[dialect.name] = _compile(self._statement, dialect)
+            plan = self._plans[dialect.name] = _compile(self._statement, dialect, self._row)
         return plan
 
 
-def execute(connection: Connection, sql: str, parameters: Any = ()) -> Any:
+def execute(connection: Connection, sql: str, parameters: Any = (), *, many: bool = False) -> Any:
     """Give a statement to the driver and return its cursor.
 
     A connection that broke on it is taken out of the pool.
+
+    :param many: execute it once for each of the ``parameters``.
     """
     driver: Any = connection.connection.driver_connection
     try:
-        return driver.execute(sql, parameters)
+        if not many:
+            return driver.execute(sql, parameters)
+        cursor = driver.cursor()
+        cursor.executemany(sql, parameters)
+        return cursor
     except Exception as error:
         dialect = connection.dialect
         if isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(
@@ -95,7 +190,7 @@ def execute(connection: Connection, sql: str, parameters: Any = ()) -> Any:
         raise
 
 
-def _compile(statement: ClauseElement, dialect: Dialect) -> _Plan:
+def _compile(statement: ClauseElement, dialect: Dialect, row: Any) -> _Plan:
     compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
     into = {}  # by name: a parameter may stand in several places
     for parameter, name in compiled.bind_names.items():
@@ -109,8 +204,16 @@ def _compile(statement: ClauseElement, dialect: Dialect) -> _Plan:
         order=None if positional is None else tuple(positional),
         defaults=dict(compiled.params),
         into=tuple(into.items()),
-        row=namedtuple("Row", names),
+        row=row or namedtuple("Row", names),
     )
+
+
+def _converted(values: Iterable[Any], out: Iterable[tuple[int, Processor]]) -> list[Any]:
+    converted = list(values)
+    for index, process in out:
+        if converted[index] is not None:
+            converted[index] = process(converted[index])
+    return converted
 
 
 def _processors(

@@ -4,14 +4,18 @@ from alembic import context
 from sqlalchemy import text
 
 from jay.auth import models as auth
+from jay.auth import operators
 from jay.baskets import models as baskets
 from jay.baskets.comfort import comfort_settings
 from jay.db import Database, metadata
+from jay.feeds import models as feeds
 from jay.idempotency import idempotency_keys
 from jay.limits import tries
 from jay.products import models as products
+from jay.products.wanted import wanted_skus
 from jay.tracking import events
 from jay.transfers import models as transfers
+from jay.webhooks import models as webhooks
 
 # Importing them has told the metadata about their tables.
 TABLES = (
@@ -20,9 +24,13 @@ TABLES = (
     comfort_settings,
     events,
     idempotency_keys,
+    operators.operators,
+    feeds.product_imports,
     products.products,
     transfers.transfers,
     tries,
+    wanted_skus,
+    webhooks.webhook_deliveries,
 )
 
 _ONE_AT_A_TIME = 0x6A6179  # any number; all our processes use this one

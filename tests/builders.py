@@ -1,6 +1,7 @@
 """Small builders: a partner with keys, a merchant with products, and callers that use the APIs."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -11,8 +12,9 @@ from joserfc.jwk import ECKey, Key, KeySet
 from werkzeug.test import TestResponse
 
 from jay import db
+from jay.auth import operators
 from jay.auth import service as auth
-from jay.products import service as catalogue
+from jay.products import feeding
 from tests.clock import NOON
 
 PARTNER_KEY_PAIR = ECKey.generate_key("P-256", {"kid": "partner-key-1"})
@@ -134,7 +136,7 @@ class Shop:
         with self.app.app_context(), db.transaction() as connection:
             merchant_id = auth.merchant_id(connection, self.name)
             assert merchant_id is not None
-            stored = catalogue.put_product(
+            stored = feeding.put_product(
                 connection,
                 auth.merchant_by_id(connection, merchant_id),
                 now=NOON,
@@ -179,3 +181,19 @@ def add_shop(app: Flask, client: FlaskClient, name: str = "mugshop", **fields: s
         merchant = auth.add_merchant(connection, name=name, now=NOON, **locale)
         key = auth.issue_key(connection, merchant=merchant, now=NOON)
     return Shop(app, client, name, key)
+
+
+OPERATOR_PASSWORD = "correct horse battery"
+
+
+@cache
+def _operator_hash() -> str:
+    # Slow on purpose, so once for all tests.
+    return operators.hash_password(OPERATOR_PASSWORD)
+
+
+def add_operator(app: Flask, name: str = "olga", *, merchant: str | None = None) -> None:
+    """Make an account that ``OPERATOR_PASSWORD`` opens."""
+    with app.app_context(), db.transaction() as connection:
+        only = None if merchant is None else auth.merchant_id(connection, merchant)
+        assert operators.add(connection, name, _operator_hash(), merchant=only, now=NOON)

@@ -10,8 +10,11 @@ from pathlib import Path
 from tests.servers import ROOT, Gunicorn, free_port
 
 
-def flask_command(environ: dict[str, str], *arguments: str) -> str:
-    """Run a command of ``flask --app app`` and return what it prints on stdout."""
+def flask_command(environ: dict[str, str], *arguments: str, typed: str = "") -> str:
+    """Run a command of ``flask --app app`` and return what it prints on stdout.
+
+    :param typed: what it reads from standard input.
+    """
     run = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app", *arguments],
         check=True,
@@ -19,6 +22,7 @@ def flask_command(environ: dict[str, str], *arguments: str) -> str:
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
+        input=typed,
     )
     return run.stdout
 

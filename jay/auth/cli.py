@@ -1,5 +1,8 @@
 """``flask partner``, ``flask merchant`` and ``flask key``: who may use the service."""
 
+import re
+import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -288,6 +291,46 @@ def add_merchant(name: str, lang: str, country: str, currency: str) -> None:
     click.echo(
         f"Merchant {name} added. Next: flask --app app key issue --merchant {name}", err=True
     )
+
+
+@merchant_cli.command("webhook-token")
+@click.argument("merchant")
+@click.option("--generate", is_flag=True, help="Make a new one and show it, this once.")
+@click.option("--remove", is_flag=True, help="Send webhooks without one.")
+def webhook_token(merchant: str, *, generate: bool, remove: bool) -> None:
+    """Set the token by which MERCHANT knows our webhooks.
+
+    They carry it in X-API-Key. It is asked for, or read from standard input: never give secrets as
+    arguments, which other people on the machine can see. It is stored sealed and never shown.
+    """
+    if generate and remove:
+        raise click.UsageError("Give only one of --generate and --remove.")
+    with db.reading() as connection:
+        identifier = service.merchant_id(connection, merchant)
+    if identifier is None:
+        raise click.ClickException(f"There is no merchant {merchant!r}.")
+    token = None
+    if generate:
+        token = secrets.token_urlsafe(32)
+    elif not remove:
+        token = _asked_token()
+    with db.transaction() as connection:
+        secret = web.settings().secret_key
+        service.keep_webhook_token(connection, identifier, token, secret=secret)
+    if generate:
+        click.echo(token)  # only now: what is printed is in force
+    done = "removed: webhooks go without X-API-Key" if remove else "set"
+    click.echo(f"Webhook token of {merchant} {done}.", err=True)
+
+
+def _asked_token() -> str:
+    if sys.stdin.isatty():
+        token = str(click.prompt("Token", hide_input=True))
+    else:
+        token = sys.stdin.buffer.readline().decode("ascii", "replace").strip()
+    if not re.fullmatch(r"[!-~]{1,500}", token):
+        raise click.ClickException("A token has 1 to 500 characters of ASCII and no white space.")
+    return token
 
 
 @key_cli.command("issue")

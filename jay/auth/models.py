@@ -77,6 +77,8 @@ merchants = Table(
     Column("update_products_webhook_url", Text),
     Column("order_webhook_url", Text),
     Column("order_email", Text),
+    # The merchant's own token, which our webhooks to it carry: sealed, as it must be sent.
+    Column("webhook_token", Text),
     Column("created", UtcDateTime, nullable=False),
     CheckConstraint("shipping_strategy IN ('SUM', 'MAX')", name="shipping_strategy"),
 )

@@ -19,6 +19,7 @@ from jay.auth.models import (
     partners,
     signing_keys,
 )
+from jay.sealing import Seal
 
 PREFIX_LENGTH = 11
 """A key's first characters name it in lists and in ``key revoke``: ``jay_`` and seven more."""
@@ -134,6 +135,36 @@ def merchant_id(connection: Connection, name: str) -> int | None:
 def merchant_by_id(connection: Connection, merchant: int) -> Merchant:
     """Return a merchant with its configuration as it is now."""
     return _merchant(connection.execute(select(merchants).where(merchants.c.id == merchant)).one())
+
+
+def keep_webhook_token(
+    connection: Connection, merchant: int, token: str | None, *, secret: str
+) -> None:
+    """Keep the token that webhooks to a merchant carry, sealed; None takes it away.
+
+    :param secret: this service's own, from which the key of the seal is derived.
+    """
+    sealed = None if token is None else _token_seal(merchant, secret).close(token.encode())
+    change = update(merchants).where(merchants.c.id == merchant)
+    connection.execute(change.values(webhook_token=sealed))
+
+
+def has_webhook_token(connection: Connection, merchant: int) -> bool:
+    """Tell whether webhooks to a merchant carry a token."""
+    query = select(merchants.c.webhook_token.is_not(None)).where(merchants.c.id == merchant)
+    return bool(connection.execute(query).scalar_one())
+
+
+def open_webhook_token(sealed: str, merchant: int, *, secret: str) -> str:
+    """Return the token that webhooks to a merchant carry.
+
+    :raises WrongKey: it was sealed with another secret, or for another merchant.
+    """
+    return _token_seal(merchant, secret).open(sealed).decode()
+
+
+def _token_seal(merchant: int, secret: str) -> Seal:
+    return Seal("webhook token", secret, str(merchant))
 
 
 def issue_key(

@@ -1,11 +1,12 @@
 """Wire shapes of the basket."""
 
+import re
 from typing import Any
 
 import marshmallow as ma
 
 from jay.baskets.models import MAX_COUNT, REMOVE
-from jay.products.models import Product
+from jay.products.models import Product, Variant
 from jay.schema import Int, Schema, Text
 
 MAX_PRODUCT_ID = 500
@@ -70,15 +71,27 @@ class ComfortStateSchema(Schema):
     payment_token_set = ma.fields.Boolean(required=True, metadata={"example": False})
 
 
+class ProductIds(ma.fields.List[str]):
+    """A list of product ids; one that is plainly right is not judged id by id by marshmallow."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        length = ma.validate.Length(1, MAX_PRODUCT_ID)
+        example = {"example": "demo-shop/de-DE/MUG-1"}
+        super().__init__(Text(validate=length, metadata=example), **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if type(value) is list and all(map(_plainly_an_id, value)):
+            return value
+        return super()._deserialize(value, *args, **kwargs)
+
+
+def _plainly_an_id(value: Any) -> bool:
+    return type(value) is str and 0 < len(value) <= MAX_PRODUCT_ID and "\0" not in value
+
+
 def product_id_list() -> ma.fields.List[str]:
     """Build the body of the details request: an array of product ids."""
-    return ma.fields.List(
-        Text(
-            validate=ma.validate.Length(1, MAX_PRODUCT_ID),
-            metadata={"example": "demo-shop/de-DE/MUG-1"},
-        ),
-        validate=ma.validate.Length(1, MAX_DETAILS),
-    )
+    return ProductIds(validate=ma.validate.Length(1, MAX_DETAILS))
 
 
 class ImageSchema(Schema):
@@ -146,41 +159,40 @@ class DetailsSchema(Schema):
 
 UNKNOWN_STOCK = -1
 
-_DESCRIPTIVE = (
-    "brand",
-    "subLine",
-    "description",
-    "gender",
-    "material",
-    "colour",
-    "colourCode",
-    "fit",
-    "url",
-    "urlLabel",
-    "urlNote",
-    "urlImageUrl",
-)
+_NOT_DESCRIBED: dict[str, Any] = {
+    "brand": None,
+    "subLine": None,
+    "description": None,
+    "gender": None,
+    "material": None,
+    "colour": None,
+    "colourCode": None,
+    "fit": None,
+    "url": None,
+    "urlLabel": None,
+    "urlNote": None,
+    "urlImageUrl": None,
+    "images": [],
+}
 
 
 def details_view(
-    identifier: str, product: Product | None, variants: list[Product]
+    identifier: str, product: Product | None, variants: list[Variant]
 ) -> dict[str, Any]:
     """Write a product as ``ProductDetailsSchema`` has it."""
     if product is None:
         return {"productId": identifier, "currentStockCount": UNKNOWN_STOCK}
-    described = product.description
     return {
         "productId": product.id,
-        # Sold out is 0 here, whatever the merchant counts: below 0 means gone (contract).
-        "currentStockCount": _stock(product),
+        "currentStockCount": _shown(product.stock_count),
         "count": 1,
         "variant": product.variant_value or "",
         "mainProductIdentifier": product.main_id or product.id,
         "shopSource": product.merchant,
         "slug": slug(product.name),
         "name": product.name,
-        **{field: described.get(field) for field in _DESCRIPTIVE},
-        "images": described.get("images") or [],
+        **_NOT_DESCRIBED,
+        **product.description,
         "price": product.price,
         "orgPrice": product.org_price,
         "currency": product.currency,
@@ -196,18 +208,21 @@ def details_view(
                 "value": variant.variant_value or "",
                 "price": variant.price,
                 "orgPrice": variant.org_price,
-                "currentStockCount": _stock(variant),
+                "currentStockCount": _shown(variant.stock_count),
             }
             for variant in variants
         ],
     }
 
 
-def _stock(product: Product) -> int | None:
-    return None if product.stock_count is None else max(0, product.stock_count)
+def _shown(stock_count: int | None) -> int | None:
+    # Sold out is 0 here, whatever the merchant counts: below 0 means gone (contract).
+    return stock_count if stock_count is None or stock_count > 0 else 0
 
 
 def slug(name: str) -> str:
     """Write a name as a part of an address: letters, digits and hyphens, in lower case."""
-    words = "".join(character if character.isalnum() else " " for character in name.lower())
-    return "-".join(words.split())
+    return _NO_WORD.sub("-", name.lower()).strip("-")
+
+
+_NO_WORD = re.compile(r"[\W_]+")

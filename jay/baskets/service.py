@@ -13,7 +13,7 @@ from jay.db import Conflict, locks
 from jay.errors import GuestNotAllowed, NothingToMerge, PreconditionFailed, TokenRevoked
 from jay.prepared import Prepared
 from jay.products import service as catalogue
-from jay.products.models import Product
+from jay.products.models import Product, Variant
 from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking, record
 
 Precondition = Collection[str]
@@ -243,10 +243,10 @@ def basket_by_id(connection: Connection, identifier: str, *, now: datetime) -> B
 
 def details(
     connection: Connection, product_ids: Sequence[str]
-) -> list[tuple[str, Product | None, list[Product]]]:
+) -> list[tuple[str, Product | None, list[Variant]]]:
     """Return each product in the asked order with its variants; None for unknown ones."""
     found = catalogue.find_many(connection, dict.fromkeys(product_ids))
-    variants = catalogue.variants_of(connection, _main_ids(found.values()))
+    variants = catalogue.choices_of(connection, _main_ids(found.values()))
     return [
         (identifier, product, variants[product.main_id or product.id] if product else [])
         for identifier in product_ids

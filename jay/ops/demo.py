@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from jay.auth import service as auth
 from jay.config import Settings
 from jay.ops.demo_catalogue import PRODUCTS, Product, Shipping, Texts, Variant
-from jay.products import service as catalogue
+from jay.products import feeding
 from jay.products.models import products
 
 PARTNER, PARTNER_KEY = "demo", "demo-basket-key"
@@ -42,7 +42,7 @@ def load(connection: Connection, *, public_url: str, now: datetime) -> None:
     merchant = auth.merchant_by_id(connection, identifier)
     for lang, country, currency in LOCALES:
         for number, product in enumerate(PRODUCTS):
-            catalogue.put_product(
+            feeding.put_product(
                 connection,
                 merchant,
                 # One after the other, as a kiosk shows them.
@@ -139,6 +139,7 @@ def welcome(settings: Settings) -> str:
   Jay Basket is starting with demo data. Open
 
     {public}/kiosk        pick products like on a TV, then scan the code
+    {public}/catalogue    what there is, with prices, stock and ids to copy
     {public}/docs         the API documentation
 
   or paste this, which makes a basket the way a TV app does:

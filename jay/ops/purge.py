@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, tuple_
 
 from jay.auth.models import signing_keys
+from jay.auth.operators import SESSION_LIFETIME, operator_sessions
 from jay.auth.tokens import GUEST_TOKEN_LIFETIME
 from jay.baskets.models import baskets
 from jay.idempotency import KEPT_FOR, idempotency_keys
 from jay.limits import WINDOW, tries
 from jay.transfers.models import RENEWABLE_FOR, transfers
+from jay.webhooks.models import KEPT_FOR as WEBHOOKS_KEPT_FOR
+from jay.webhooks.models import webhook_deliveries
 
 GRACE = timedelta(days=1)
 """Clocks differ, and an old guest key may have signed a moment after it was retired."""
@@ -36,6 +39,17 @@ EXPIRED = (
         "guest keys",
         signing_keys,
         lambda now: signing_keys.c.retired <= now - GUEST_TOKEN_LIFETIME - GRACE,
+    ),
+    Expired(
+        "logins",
+        operator_sessions,
+        lambda now: operator_sessions.c.created <= now - SESSION_LIFETIME,
+    ),
+    # Delivered or given up; what still waits has no such moment.
+    Expired(
+        "webhooks",
+        webhook_deliveries,
+        lambda now: webhook_deliveries.c.finished <= now - WEBHOOKS_KEPT_FOR,
     ),
 )
 

@@ -1,8 +1,8 @@
 """The catalogue: products, their variants, and what may be bought."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from jay.db import UtcDateTime, metadata
-from jay.errors import NotShoppable, OrderLimit, OutOfStock
+from jay.errors import NotShoppable, OrderLimit, OutOfStock, ValidationFailed
 from jay.products.shipping import ShippingModel
 
 VOLATILE = ("stock_count", "price", "org_price", "currency", "vat", "shipping")
@@ -37,6 +37,9 @@ AS_OF = {
     "description": "described_as_of",
 }
 """The column that tells when a field was observed."""
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far a merchant's clock may be ahead of ours."""
 
 # Main products and variants share one table: the feed addresses both by SKU, baskets by id.
 products = Table(
@@ -65,6 +68,8 @@ products = Table(
     Column("name", Text),
     Column("not_shoppable", Boolean, nullable=False, server_default=false()),
     Column("description", JSON(none_as_null=True)),
+    # What a main product is found and sorted by, see jay/products/search.py; None for a variant.
+    Column("search", Text),
     # A variant that its merchant no longer lists: kept, so that its id is never given away again.
     Column("removed", Boolean, nullable=False, server_default=false()),
     # When each volatile field, and the description, were observed by the merchant: microseconds
@@ -73,13 +78,34 @@ products = Table(
     Column("created", UtcDateTime, nullable=False),
     Column("updated", UtcDateTime, nullable=False),
     UniqueConstraint("merchant_id", "lang", "country", "sku"),
-    Index("ix_products_main_id", "main_id", "position"),
+    # Of variants alone: SQLite would take it to look for main products, which nearly all rows are.
+    Index(
+        "ix_products_main_id",
+        *("main_id", "position"),
+        sqlite_where=text("main_id IS NOT NULL"),
+        postgresql_where=text("main_id IS NOT NULL"),
+    ),
+    # A merchant's list of SKUs, see jay/products/listing.py.
+    Index(
+        "ix_products_skus",
+        *("merchant_id", "lang", "country", "sku"),
+        sqlite_where=text("main_id IS NULL AND removed = 0"),
+        postgresql_where=text("main_id IS NULL AND NOT removed"),
+    ),
     # The kiosk's wall.
     Index(
         "ix_products_wall",
         *("lang", "country", "created", "id"),
         sqlite_where=text("main_id IS NULL"),
         postgresql_where=text("main_id IS NULL"),
+    ),
+    # The catalogue's pages: sorted, and with all that most of its filters ask for, so that even
+    # a search in vain is one pass over this index.
+    Index(
+        "ix_products_catalogue",
+        *("search", "id", "merchant_id", "lang", "country", "not_shoppable"),
+        sqlite_where=text("search IS NOT NULL"),
+        postgresql_where=text("search IS NOT NULL"),
     ),
 )
 
@@ -89,8 +115,28 @@ def product_id(merchant: str, lang: str, country: str, sku: str) -> str:
     return f"{merchant}/{lang}-{country}/{sku}"
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+def microseconds(moment: datetime) -> int:
+    """Write a moment as the ``AS_OF`` columns have it: microseconds since 1970 in UTC."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def observed(as_of: datetime, *, now: datetime) -> int:
+    """Return when news was observed, as ``microseconds``; a little in the future means now.
+
+    :raises ValidationFailed: it is further ahead than clocks differ.
+    """
+    if as_of > now + CLOCKS_DIFFER:
+        raise ValidationFailed(details={"asOf": ["Must not be in the future."]})
+    return microseconds(min(as_of, now))
+
+
+def brand_name(description: Mapping[str, Any]) -> str:
+    """Return the brand's name, in whichever of its two forms the merchant has sent it."""
+    brand = description.get("brand") or ""
+    return brand["name"] if isinstance(brand, dict) else brand
+
+
+class Product(NamedTuple):
     """A main product or variant as it is sold now, with what it takes from its main product.
 
     ``price`` and ``org_price`` in minor units of ``currency``, tax included; ``vat`` in percent;
@@ -134,9 +180,8 @@ class Product:
 
     @property
     def brand_name(self) -> str:
-        """The brand's name, in whichever of its two forms the merchant has sent it."""
-        brand = self.description.get("brand") or ""
-        return brand["name"] if isinstance(brand, dict) else brand
+        """The brand's name."""
+        return brand_name(self.description)
 
     def check_orderable(self, count: int) -> None:
         """Check that ``count`` pieces may be put into a cart.
@@ -152,3 +197,15 @@ class Product:
         limit = self.shipping.order_limit
         if limit and count > limit:
             raise OrderLimit
+
+
+class Variant(NamedTuple):
+    """What sets a variant apart from its main product; the numbers as in ``Product``."""
+
+    main_id: str
+    id: str
+    variant_type: str | None
+    variant_value: str | None
+    price: int | None
+    org_price: int | None
+    stock_count: int | None

@@ -8,7 +8,7 @@ from jay import db, web
 from jay.answers import answer
 from jay.auth.guards import current_merchant, require_merchant
 from jay.errors import MalformedRequest, SkuTaken
-from jay.products import schemas, service
+from jay.products import feeding, listing, schemas, service
 from jay.versions import PRODUCT_API
 
 blp = web.Blueprint("products", __name__, api=PRODUCT_API, guards=(require_merchant,))
@@ -42,7 +42,7 @@ def list_skus(query: dict[str, str]) -> Any:
     """Get the SKUs of the merchant's main products, page by page."""
     position = _position(query)
     with db.reading() as connection:
-        blocks, after = service.list_skus(connection, current_merchant(), **position)
+        blocks, after = listing.list_skus(connection, current_merchant(), **position)
     page: dict[str, Any] = {"blocks": blocks}
     if after is not None:
         page["nextToken"] = _page_tokens().dumps({**position, "after": after})
@@ -57,7 +57,7 @@ def post_product(body: dict[str, Any]) -> Any:
     """Add a full product description with all variants, or replace it."""
     product = schemas.as_use_case(body)
     with db.transaction() as connection:
-        stored = service.put_product(connection, current_merchant(), now=web.clock()(), **product)
+        stored = feeding.put_product(connection, current_merchant(), now=web.clock()(), **product)
     return answer(stored)
 
 
@@ -70,12 +70,13 @@ def patch_products(body: dict[str, Any]) -> Any:
     if "shipping_model" in body:
         shared["shipping"] = body["shipping_model"]
     with db.transaction() as connection:
-        result = service.update_volatile(
+        result = feeding.update_volatile(
             connection,
             current_merchant(),
             now=web.clock()(),
             items=body["products"],
             shared=shared,
+            as_of=body.get("as_of"),
             lang=body.get("lang"),
             country=body.get("country"),
         )

@@ -1,5 +1,7 @@
 """Wire shapes of the Product Data API."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
@@ -62,8 +64,32 @@ class Currency(Text):
         return code
 
 
+class Moment(Text):
+    """A moment with its zone, as in RFC 3339."""
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        metadata = {"format": "date-time", "example": "2025-07-09T12:34:56.789Z", **metadata}
+        super().__init__(metadata=metadata, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, *args, **kwargs).upper()
+        try:
+            if _RFC_3339.fullmatch(text):
+                # Python knows no leap seconds.
+                return datetime.fromisoformat(text.replace(":60", ":59"))
+        except ValueError:
+            pass
+        raise ma.ValidationError("Must be a time with its zone, such as 2025-07-09T12:34:56Z.")
+
+
+_RFC_3339 = re.compile(
+    r"[0-9]{4}(-[0-9]{2}){2}[T ][0-9]{2}:[0-5][0-9]:[0-9]{2}([.][0-9]+)?"
+    r"(Z|[+-][0-9]{2}:[0-5][0-9])"
+)
+
+
 class Url(Text):
-    """An http or https URL. It is stored and never fetched."""
+    """An http or https URL. It is stored and, apart from webhooks, never fetched."""
 
     def __init__(self, *, metadata: dict[str, Any] | None = None, **kwargs: Any) -> None:
         metadata = {"format": "uri", "pattern": "^https?://", **(metadata or {})}
@@ -82,8 +108,20 @@ def _without_control_characters(value: str) -> None:
         raise ma.ValidationError("Must not contain control characters.")
 
 
-# A SKU becomes a part of the product id, which stands in addresses.
-_SKU = (ma.validate.Length(1, MAX_SKU), _without_control_characters)
+def _not_blank(value: str) -> None:
+    if not value.strip():
+        raise ma.ValidationError("Must not be blank.")
+
+
+def _sku(**metadata: Any) -> Text:
+    # A SKU becomes a part of the product id, which stands in addresses.
+    rules = (ma.validate.Length(1, MAX_SKU), _without_control_characters, _not_blank)
+    return Text(required=True, validate=rules, metadata={"pattern": r"\S", **metadata})
+
+
+def _name(**metadata: Any) -> Text:
+    rules = (ma.validate.Length(1, MAX_TEXT), _not_blank)
+    return Text(required=True, validate=rules, metadata={"pattern": r"\S", **metadata})
 
 
 def _text(limit: int = MAX_TEXT, **kwargs: Any) -> Text:
@@ -132,7 +170,7 @@ class ImageSchema(Schema):
 class BrandSchema(Schema):
     """A brand as an object."""
 
-    name = Text(required=True, validate=ma.validate.Length(1, MAX_TEXT))
+    name = _name()
     logo_url = Url(allow_none=True)
 
     @ma.post_load
@@ -164,7 +202,7 @@ class StringOr(ma.fields.Field[Any]):
 class VariantSchema(Schema):
     """A variant of a product, such as a size."""
 
-    sku = Text(required=True, validate=_SKU)
+    sku = _sku()
     stock_count = Int(allow_none=True)
     price = _amount(example=2799)
     org_price = _amount(example=3599)
@@ -175,16 +213,8 @@ class VariantSchema(Schema):
 class ProductSchema(Schema):
     """A full product description with all variants."""
 
-    sku = Text(
-        required=True,
-        validate=_SKU,
-        metadata={"description": "Stock keeping unit.", "example": "TO122S074-A12"},
-    )
-    name = Text(
-        required=True,
-        validate=ma.validate.Length(1, MAX_TEXT),
-        metadata={"example": "LOGO - Kapuzenpullover - white"},
-    )
+    sku = _sku(description="Stock keeping unit.", example="TO122S074-A12")
+    name = _name(example="LOGO - Kapuzenpullover - white")
     stock_count = Int(
         allow_none=True,
         metadata={"description": "> 0 available, <= 0 out of stock, null without limit."},
@@ -235,7 +265,7 @@ _DESCRIPTIVE = (
 
 
 def as_use_case(body: dict[str, Any]) -> dict[str, Any]:
-    """Sort a loaded ``ProductSchema`` into the arguments of ``service.put_product``."""
+    """Sort a loaded ``ProductSchema`` into the arguments of ``feeding.put_product``."""
     fields = ProductSchema().fields
     wire_name = {name: str(fields[name].data_key) for name in _DESCRIPTIVE}
     volatile: dict[str, Any] = {
@@ -276,32 +306,108 @@ class StoredProductSchema(Schema):
 class VolatileProductSchema(Schema):
     """What changes often of one product or variant."""
 
-    sku = Text(required=True, validate=_SKU)
+    sku = _sku()
     stock_count = Int(allow_none=True, metadata={"description": "null means without limit."})
     price = _amount(example=2799)
     org_price = _amount(example=3599)
 
 
+class VolatileProducts(ma.fields.List[dict[str, Any]]):
+    """A list of ``VolatileProductSchema``, loaded in a tenth of the time when it is plainly right.
+
+    Whatever is not gets marshmallow's verdict.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ma.fields.Nested(VolatileProductSchema), **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        plain = plainly_right(value)
+        return super()._deserialize(value, *args, **kwargs) if plain is None else plain
+
+
+# Attribute, lower bound and whether null is allowed, of what a product may have beside its SKU.
+_VOLATILE_INTS = {
+    "stockCount": ("stock_count", -MAX_INT, True),
+    "price": ("price", 0, False),
+    "orgPrice": ("org_price", 0, False),
+}
+_PLAIN_SKU = re.compile(rf"[^\x00-\x20\s][^\x00-\x1f]{{0,{MAX_SKU - 1}}}")
+
+
+def plainly_right(value: Any) -> list[dict[str, Any]] | None:
+    """Load a list of volatile products, or return None when it takes the schema to judge it."""
+    if type(value) is not list:
+        return None
+    loaded = [_plainly_right_one(given) for given in value]
+    return None if None in loaded else loaded  # type: ignore[return-value]
+
+
+def _plainly_right_one(given: Any) -> dict[str, Any] | None:
+    if type(given) is not dict or "sku" not in given:
+        return None
+    item = {}
+    for name, content in given.items():
+        if name == "sku":
+            if type(content) is not str or not _PLAIN_SKU.fullmatch(content):
+                return None
+            item[name] = content
+        elif name in _VOLATILE_INTS:
+            attribute, low, nullable = _VOLATILE_INTS[name]
+            whole = type(content) is int and low <= content <= MAX_INT
+            if not whole and not (content is None and nullable):
+                return None
+            item[attribute] = content
+        else:
+            return None
+    return item
+
+
 class VolatileUpdateSchema(Schema):
     """Volatile fields of up to 50 products and variants of one language and country."""
 
+    as_of = Moment(
+        metadata={
+            "description": "When this was observed; without it, now. A field of which newer news"
+            " is stored is skipped. Up to five minutes ahead of this service's clock it counts as"
+            " now; further ahead it is refused."
+        }
+    )
     lang = Language()
     country = Country()
     currency = Currency()
     shipping_model = ma.fields.Nested(ProductShippingSchema)
     vat = Number(0, 1000, metadata={"description": "Percent.", "example": 19})
-    products = ma.fields.List(
-        ma.fields.Nested(VolatileProductSchema),
+    products = VolatileProducts(
         validate=ma.validate.Length(max=MAX_PRODUCTS),
         load_default=list,
+        metadata={"description": "Of a SKU that comes twice, the last one counts."},
     )
 
 
 class UpdatedSchema(Schema):
-    """How many products were updated, and which SKUs there are none of."""
+    """What has become of the products of a call."""
 
-    updated = ma.fields.Integer(required=True, metadata={"example": 1})
-    unknown_skus = ma.fields.List(ma.fields.String(), required=True)
+    updated = ma.fields.Integer(
+        required=True,
+        metadata={
+            "description": "Known SKUs, without those of which every given field was stale.",
+            "example": 1,
+        },
+    )
+    unknown_skus = ma.fields.List(
+        ma.fields.String(),
+        required=True,
+        metadata={"description": "SKUs that the catalogue does not have.", "example": []},
+    )
+    stale = ma.fields.Integer(
+        required=True,
+        metadata={
+            "description": "Fields that were skipped because newer news of them is stored; of what"
+            " is given for the whole call, one a SKU. 0 without `asOf`.",
+            "example": 0,
+        },
+    )
 
 
 class SkuQuerySchema(Schema):
@@ -360,6 +466,14 @@ class MerchantShippingSchema(Schema):
     )
 
 
+_ABOUT_WEBHOOKS = (
+    "`X-API-Key` carries your own token, if you gave the operator one. Answer 2xx within"
+    " 10 seconds. Anything else is repeated after growing waits (`Retry-After` counts) for three"
+    " days, and 410 ends it. A repetition has the same `Webhook-Id`. Redirects are not followed,"
+    " and the host must have public addresses; ports are 80, 443 or from 1024 on."
+)
+
+
 class ConfigSchema(Schema):
     """A merchant's configuration; each field can be changed on its own."""
 
@@ -367,8 +481,22 @@ class ConfigSchema(Schema):
     vat = Number(
         0, 1000, allow_none=True, metadata={"description": "Percent, for products without one."}
     )
-    add_product_webhook_url = Url(allow_none=True)
-    update_products_webhook_url = Url(allow_none=True)
+    add_product_webhook_url = Url(
+        allow_none=True,
+        metadata={
+            "description": 'Gets `POST` with `{"sku": "MUG-1", "lang": "de", "country": "DE"}` when'
+            " an editor asks for a product that you have not sent yet. " + _ABOUT_WEBHOOKS,
+            "example": "https://shop.example/jay/wanted",
+        },
+    )
+    update_products_webhook_url = Url(
+        allow_none=True,
+        metadata={
+            "description": "Gets `PUT` without a body when all your products are to be sent anew. "
+            + _ABOUT_WEBHOOKS,
+            "example": "https://shop.example/jay/refresh",
+        },
+    )
     order_webhook_url = Url(allow_none=True)
     order_email = ma.fields.Email(allow_none=True, validate=ma.validate.Length(max=254))
 

@@ -1,19 +1,14 @@
-"""Use cases of the catalogue: the feed writes, baskets and pages read."""
+"""Use cases of the catalogue: what is sold, as baskets and pages read it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, bindparam, case, func, select, update
 
 from jay.auth.models import Merchant, merchants
-from jay.errors import SkuTaken
-from jay.prepared import Prepared
-from jay.products.models import VOLATILE, Product, product_id, products
+from jay.prepared import Prepared, among
+from jay.products.models import Product, Variant, products
 from jay.products.shipping import ShippingModel
-
-SKUS_PER_PAGE = 1000
 
 _main = products.alias("main")
 
@@ -59,6 +54,28 @@ _SALES_VIEW = (
 
 
 _FIND = Prepared(_SALES_VIEW.where(products.c.id == bindparam("id")))
+_FIND_MANY = Prepared(_SALES_VIEW.where(among(products.c.id, "ids")))
+_CHOICES = Prepared(
+    select(
+        products.c.main_id,
+        products.c.id,
+        products.c.variant_type,
+        products.c.variant_value,
+        func.coalesce(products.c.price, _main.c.price).label("price"),
+        case(
+            (products.c.price.is_(None), func.coalesce(_main.c.org_price, _main.c.price)),
+            else_=func.coalesce(products.c.org_price, products.c.price),
+        ).label("org_price"),
+        case((products.c.stock_set, products.c.stock_count), else_=_main.c.stock_count).label(
+            "stock_count"
+        ),
+    )
+    .join_from(products, _main, _main.c.id == products.c.main_id)
+    # Said of both sides of the join: PostgreSQL would read all of the other one.
+    .where(among(products.c.main_id, "mains"), among(_main.c.id, "mains"), ~products.c.removed)
+    .order_by(products.c.position),
+    row=Variant,
+)
 
 
 def _product(row: Any) -> Product:
@@ -97,11 +114,11 @@ def find(connection: Connection, identifier: str) -> Product | None:
 
 def find_many(connection: Connection, identifiers: Iterable[str]) -> dict[str, Product]:
     """Return those of the products that exist, by id, with one query."""
-    wanted = list(identifiers)
+    # PostgreSQL can't be asked for a NUL.
+    wanted = [identifier for identifier in identifiers if "\0" not in identifier]
     if not wanted:
         return {}
-    rows = connection.execute(_SALES_VIEW.where(products.c.id.in_(wanted)))
-    return {row.id: _product(row) for row in rows}
+    return {row.id: _product(row) for row in _FIND_MANY.all(connection, {"ids": wanted})}
 
 
 def variants_of(connection: Connection, main_ids: Iterable[str]) -> dict[str, list[Product]]:
@@ -112,6 +129,16 @@ def variants_of(connection: Connection, main_ids: Iterable[str]) -> dict[str, li
         query = _SALES_VIEW.where(products.c.main_id.in_(wanted)).order_by(products.c.position)
         for row in connection.execute(query):
             found[row.main_id].append(_product(row))
+    return found
+
+
+def choices_of(connection: Connection, main_ids: Iterable[str]) -> dict[str, list[Variant]]:
+    """Return the variants as ``variants_of``, with nothing but what sets each apart."""
+    wanted = list(main_ids)
+    found: dict[str, list[Variant]] = {main: [] for main in wanted}
+    if wanted:
+        for variant in _CHOICES.all(connection, {"mains": wanted}):
+            found[variant.main_id].append(variant)
     return found
 
 
@@ -131,178 +158,6 @@ def wall(
     query = _SALES_VIEW.where(offered).order_by(products.c.created, products.c.id)
     rows = connection.execute(query.offset(offset).limit(limit))
     return [_product(row) for row in rows], count
-
-
-def put_product(
-    connection: Connection,
-    merchant: Merchant,
-    *,
-    now: datetime,
-    sku: str,
-    name: str,
-    variants: Sequence[Mapping[str, Any]] = (),
-    lang: str | None = None,
-    country: str | None = None,
-    not_shoppable: bool = False,
-    volatile: Mapping[str, Any],
-    description: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Add a product with all its variants, or replace its description and variant set.
-
-    Volatile fields that are absent keep the value that they have ("not set").
-
-    :param volatile: any of ``stock_count, price, org_price, currency, vat, shipping``.
-    :param description: the descriptive fields, named as on the wire.
-    :returns: ``{"productId": ..., "variants": [{"sku": ..., "productId": ...}]}``
-    :raises SkuTaken: a variant's SKU repeats, or is the SKU of another product.
-    """
-    lang, country = lang or merchant.lang, country or merchant.country
-    skus = [variant["sku"] for variant in variants]
-    if len({sku, *skus}) <= len(skus):
-        raise SkuTaken
-    main = product_id(merchant.name, lang, country, sku)
-    locale = {"merchant_id": merchant.id, "lang": lang, "country": country}
-    _check_owners(connection, locale, sku, skus, main)
-    fields = {"name": name, "not_shoppable": not_shoppable, "description": dict(description)}
-    _upsert(connection, {"id": main, "sku": sku, **locale, **fields, **_stored(volatile)}, now=now)
-    ids = []
-    for position, variant in enumerate(variants):
-        identifier = product_id(merchant.name, lang, country, variant["sku"])
-        given = {key: variant[key] for key in VOLATILE if key in variant}
-        _upsert(
-            connection,
-            {
-                "id": identifier,
-                "sku": variant["sku"],
-                **locale,
-                "main_id": main,
-                "position": position,
-                "variant_type": variant.get("type"),
-                "variant_value": variant.get("value"),
-                **_stored(given),
-            },
-            now=now,
-        )
-        ids.append({"sku": variant["sku"], "productId": identifier})
-    connection.execute(
-        update(products)
-        .where(products.c.main_id == main, products.c.sku.not_in(skus), ~products.c.removed)
-        .values(removed=True, updated=now)
-    )
-    return {"productId": main, "variants": ids}
-
-
-def _check_owners(
-    connection: Connection, locale: Mapping[str, Any], sku: str, skus: Sequence[str], main: str
-) -> None:
-    query = select(products.c.sku, products.c.main_id).where(
-        products.c.sku.in_([sku, *skus]),
-        *(products.c[name] == value for name, value in locale.items()),
-    )
-    for row in connection.execute(query):
-        # A main product stays one, and a variant stays with its main product.
-        if row.main_id != (None if row.sku == sku else main):
-            raise SkuTaken
-
-
-def _stored(volatile: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {name: value for name, value in volatile.items() if name in VOLATILE}
-    if "stock_count" in columns:
-        columns["stock_set"] = True
-    return columns
-
-
-def _upsert(connection: Connection, row: dict[str, Any], *, now: datetime) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = {"main_id": None, **row, "removed": False, "updated": now}
-    keep = {"id", "sku", "merchant_id", "lang", "country"}
-    statement = dialect.insert(products).values(created=now, **row)
-    statement = statement.on_conflict_do_update(
-        index_elements=["id"],
-        set_={name: value for name, value in row.items() if name not in keep},
-        # Checked before, but two calls at once may give one variant to two products.
-        where=products.c.main_id.is_not_distinct_from(statement.excluded.main_id),
-    )
-    if connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount == 0:
-        raise SkuTaken
-
-
-def update_volatile(
-    connection: Connection,
-    merchant: Merchant,
-    *,
-    now: datetime,
-    items: Sequence[Mapping[str, Any]],
-    shared: Mapping[str, Any],
-    lang: str | None = None,
-    country: str | None = None,
-) -> dict[str, Any]:
-    """Update stock, prices and the like of main products and variants, by SKU.
-
-    Absent fields stay as they are; of a SKU that comes twice, the last one counts.
-
-    :param items: ``{"sku", "stock_count"?, "price"?, "org_price"?}`` each.
-    :param shared: ``currency``, ``vat`` and ``shipping`` for all of them, where given.
-    :returns: ``{"updated": n, "unknownSkus": [...]}``
-    """
-    lang, country = lang or merchant.lang, country or merchant.country
-    latest = {item["sku"]: item for item in items}
-    unknown = []
-    # Rows are locked in one order by everybody, so that parallel feeds can't deadlock.
-    for sku in sorted(latest):
-        values = _stored({**shared, **latest[sku]})
-        statement = (
-            update(products)
-            .where(
-                products.c.id == product_id(merchant.name, lang, country, sku),
-                products.c.merchant_id == merchant.id,
-                ~products.c.removed,
-            )
-            .values(**values, updated=now)
-        )
-        if connection.execute(statement).rowcount == 0:
-            unknown.append(sku)
-    return {
-        "updated": len(latest) - len(unknown),
-        "unknownSkus": [sku for sku in latest if sku in set(unknown)],
-    }
-
-
-def list_skus(
-    connection: Connection,
-    merchant: Merchant,
-    *,
-    lang: str | None = None,
-    country: str | None = None,
-    after: tuple[str, str, str] | None = None,
-) -> tuple[list[dict[str, Any]], tuple[str, str, str] | None]:
-    """Return one page of the SKUs of a merchant's main products, in blocks per locale.
-
-    :param after: lang, country and SKU of the last entry of the page before.
-    :returns: the blocks, and where the next page begins, None on the last one.
-    """
-    position = tuple_(products.c.lang, products.c.country, products.c.sku)
-    query = select(products.c.lang, products.c.country, products.c.sku).where(
-        products.c.merchant_id == merchant.id, products.c.main_id.is_(None), ~products.c.removed
-    )
-    if lang:
-        query = query.where(products.c.lang == lang)
-    if country:
-        query = query.where(products.c.country == country)
-    if after is not None:
-        query = query.where(position > tuple_(*after))
-    query = query.order_by(products.c.lang, products.c.country, products.c.sku)
-    rows = connection.execute(query.limit(SKUS_PER_PAGE + 1)).all()
-    blocks: dict[tuple[str, str], list[str]] = {}
-    for row in rows[:SKUS_PER_PAGE]:
-        blocks.setdefault((row.lang, row.country), []).append(row.sku)
-    page = [
-        {"skus": skus, "lang": lang, "country": country} for (lang, country), skus in blocks.items()
-    ]
-    if len(rows) <= SKUS_PER_PAGE:
-        return page, None
-    last = rows[SKUS_PER_PAGE - 1]
-    return page, (last.lang, last.country, last.sku)
 
 
 def change_config(

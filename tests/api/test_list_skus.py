@@ -1,17 +1,19 @@
 """``GET /v1/shops/products``: the SKUs of a merchant, page by page."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from flask import Flask
 from itsdangerous import URLSafeSerializer
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from jay import db
 from jay.auth import service as auth
 from jay.errors import MalformedRequest
+from jay.products import listing, wanted
 from jay.products.models import product_id, products
 from tests.api.checks import assert_refused, field_errors
 from tests.api.feed import post
@@ -37,6 +39,13 @@ def fill(shop: Shop, skus: Iterable[str], lang: str = "de", country: str = "DE")
             for sku in skus
         ]
         connection.execute(insert(products), rows)
+
+
+def want(shop: Shop, skus: Iterable[str], lang: str = "de", country: str = "DE") -> None:
+    """Let an editor ask for SKUs."""
+    with shop.app.app_context(), db.transaction() as connection:
+        merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, shop.name) or 0)
+        wanted.want(connection, merchant, lang, country, skus, now=NOON)
 
 
 def page(shop: Shop, query: str = "") -> dict[str, Any]:
@@ -209,7 +218,8 @@ def token(shop: Shop) -> str:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda token: token[:-1] + ("A" if token[-1] != "A" else "B"),
+        # Not the last one: some of its bits are padding (RFC 4648 section 3.5).
+        lambda token: token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1],
         lambda token: ("A" if token[0] != "A" else "B") + token[1:],
         lambda token: token + "x",
         lambda token: token[:-4],
@@ -243,3 +253,176 @@ def test_removed_variants_are_not_listed(app: Flask, shop: Shop) -> None:
     with app.app_context(), db.reading() as connection:
         assert len(connection.execute(select(products)).all()) == 2
     assert listed(page(shop)) == [("de", "DE", "mug")]
+
+
+# --- what is wanted and was not sent yet
+
+
+def test_what_is_wanted_stands_among_what_was_sent(shop: Shop, other_shop: Shop) -> None:
+    fill(shop, ["b", "d"])
+    fill(shop, ["x"], "en", "GB")
+    want(shop, ["a", "c", "e"])
+    want(shop, ["b"], "de", "AT")
+    want(other_shop, ["z"])
+
+    assert page(shop)["blocks"] == [
+        {"skus": ["b"], "lang": "de", "country": "AT"},
+        {"skus": ["a", "b", "c", "d", "e"], "lang": "de", "country": "DE"},
+        {"skus": ["x"], "lang": "en", "country": "GB"},
+    ]
+
+
+def test_pages_of_both_hold_each_sku_once_and_in_order(shop: Shop) -> None:
+    fill(shop, (f"{number:04}" for number in range(0, 3000, 2)))
+    want(shop, [f"{number:04}" for number in range(1, 3000, 2)])
+
+    found = all_pages(shop)
+
+    assert [len(listed(one)) for one in found] == [1000, 1000, 1000]
+    assert [sku for _, _, sku in listed(*found)] == [f"{number:04}" for number in range(3000)]
+
+
+@pytest.mark.parametrize("sent", [1, 999, 1000, 1001])
+def test_wishes_go_on_where_products_end(sent: int, shop: Shop) -> None:
+    want(shop, [f"w-{number:04}" for number in range(1500)])
+    fill(shop, (f"a-{number:04}" for number in range(sent)))
+
+    assert len(set(listed(*all_pages(shop)))) == 1500 + sent
+
+
+def test_a_wish_that_ends_between_two_pages_neither_repeats_nor_hides_others(shop: Shop) -> None:
+    fill(shop, (f"m-{number:04}" for number in range(1500)))
+    want(shop, ["m-0000a", "m-1400a", "m-1400b"])
+    first = page(shop)
+    post(shop, sku="m-0000a")
+    post(shop, sku="m-1400a")
+    want(shop, ["a", "m-1400c"])
+
+    rest = following(shop, first)
+
+    found = [sku for _, _, sku in listed(first, rest)]
+    assert len(found) == len(set(found))
+    assert set(found) == {
+        *(f"m-{number:04}" for number in range(1500)),
+        *("m-0000a", "m-1400a", "m-1400b", "m-1400c"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?lang=de", [("de", "AT", "b"), ("de", "DE", "a")]),
+        ("?country=AT", [("de", "AT", "b"), ("en", "AT", "c")]),
+        ("?lang=en&country=AT", [("en", "AT", "c")]),
+    ],
+)
+def test_the_filters_are_for_wishes_too(
+    query: str, expected: list[tuple[str, str, str]], shop: Shop
+) -> None:
+    want(shop, ["a"])
+    want(shop, ["b"], "de", "AT")
+    want(shop, ["c"], "en", "AT")
+
+    assert listed(page(shop, query)) == expected
+
+
+def test_a_country_alone_goes_on_through_all_languages(shop: Shop) -> None:
+    for lang in ("de", "en", "fr"):
+        fill(shop, (f"{number:04}" for number in range(700)), lang, "CH")
+        fill(shop, (f"{number:04}" for number in range(700)), lang, "DE")
+    want(shop, ["0000"], "it", "CH")
+
+    found = all_pages(shop, "?country=CH")
+
+    assert [len(listed(one)) for one in found] == [1000, 1000, 101]
+    assert listed(*found) == sorted(set(listed(*found)))
+    assert {(lang, country) for lang, country, _ in listed(*found)} == {
+        *(("de", "CH"), ("en", "CH"), ("fr", "CH"), ("it", "CH"))
+    }
+
+
+def test_another_merchants_languages_are_not_gone_through(shop: Shop, other_shop: Shop) -> None:
+    fill(other_shop, ["book"], "sv", "CH")
+    fill(shop, ["mug"], "de", "CH")
+
+    assert listed(*all_pages(shop, "?country=CH")) == [("de", "CH", "mug")]
+
+
+# --- what a page costs, as SQLite plans it: it reads along the index of the list and nothing else
+
+
+@pytest.fixture
+def plans(app: Flask, shop: Shop) -> Callable[..., list[str]]:
+    """Return how SQLite looks products up for a page."""
+    fill(shop, (f"{number:04}" for number in range(2000)))
+    statements = []
+
+    def note(_connection: Any, _cursor: Any, sql: str, parameters: Any, *_more: Any) -> None:
+        statements.append((sql, parameters))
+
+    def of(**query: Any) -> list[str]:
+        engine = app.extensions["jay.db"].engine
+        with app.app_context(), db.reading() as connection:
+            # As it knows what is in it, and not only how much.
+            connection.exec_driver_sql("ANALYZE")
+            merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, shop.name) or 0)
+            event.listen(engine, "before_cursor_execute", note)
+            listing.list_skus(connection, merchant, **query)
+            event.remove(engine, "before_cursor_execute", note)
+            steps = [
+                str(row[-1])
+                for sql, parameters in statements
+                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)
+            ]
+            connection.exec_driver_sql("DROP TABLE sqlite_stat1")
+        return [step for step in steps if re.search(r" products( |$)", step)]
+
+    return of
+
+
+KEY = ("merchant_id", "lang", "country", "sku")
+AFTER = ("de", "DE", "0500")
+BESIDE = re.compile(r" AND sku=\?\)$| USING COVERING INDEX \S+ \(merchant_id=\?( AND lang>\?)?\)$")
+"""A wish is looked up by its whole key, the next language as the least one of an index."""
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("query", "found_by"),
+    [
+        ({}, "merchant_id=?"),
+        ({"after": AFTER}, "merchant_id=? AND (lang,country,sku)>(?,?,?)"),
+        ({"lang": "de"}, "merchant_id=? AND lang=?"),
+        ({"lang": "de", "after": AFTER}, "merchant_id=? AND lang=? AND (country,sku)>(?,?)"),
+        ({"lang": "de", "country": "DE"}, "merchant_id=? AND lang=? AND country=?"),
+        (
+            {"lang": "de", "country": "DE", "after": AFTER},
+            "merchant_id=? AND lang=? AND country=? AND sku>?",
+        ),
+        ({"country": "DE"}, "merchant_id=? AND lang=? AND country=?"),
+        ({"country": "DE", "after": AFTER}, "merchant_id=? AND lang=? AND country=? AND sku>?"),
+    ],
+)
+def test_a_page_begins_where_the_page_before_ended(
+    query: dict[str, Any], found_by: str, plans: Callable[..., list[str]]
+) -> None:
+    steps = [step for step in plans(**query) if not BESIDE.search(step)]
+
+    assert steps == [f"SEARCH products USING INDEX ix_products_skus ({found_by})"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_postgresql_looks_each_wish_up_by_its_whole_key(app: Flask, shop: Shop) -> None:
+    # As a join it would read all products for each wish while an import is not analysed yet.
+    with app.app_context(), db.reading() as connection:
+        merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, shop.name) or 0)
+        wishes = select(wanted.wanted_skus.c.sku).where(wanted.is_open())
+        sql = wishes.where(wanted.wanted_skus.c.merchant_id == merchant.id).compile(
+            connection.engine, compile_kwargs={"literal_binds": True}
+        )
+        connection.exec_driver_sql("SET enable_seqscan = off")
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}").scalars())
+        connection.exec_driver_sql("RESET enable_seqscan")
+
+    assert "Join" not in plan
+    assert " AND ".join(f"({name} = wanted_skus.{name})" for name in KEY) in plan

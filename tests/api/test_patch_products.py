@@ -1,5 +1,6 @@
 """``PATCH /v1/shops/products``: stock, prices and the like of many products."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.api.checks import body, field_errors
 from tests.api.feed import details, post
 from tests.builders import Shop, User
+from tests.clock import NOON, MovedClock
 
 # As printed in the public description, with a SKU in the placeholder's place.
 PRINTED = {
@@ -28,7 +30,7 @@ def patch(shop: Shop, *products: dict[str, Any], **shared: Any) -> dict[str, Any
     response = shop.call("PATCH", "/shops/products", json={"products": list(products), **shared})
     assert response.status_code == 200, response.json
     data: dict[str, Any] = response.json["data"]
-    assert set(data) >= {"updated", "unknownSkus"}
+    assert set(data) == {"updated", "unknownSkus", "stale"}
     return data
 
 
@@ -38,8 +40,7 @@ def test_the_printed_example_changes_the_product(shop: Shop, alice: User) -> Non
     response = shop.call("PATCH", "/shops/products", json=PRINTED)
 
     assert response.status_code == 200
-    assert response.json["data"]["updated"] == 1
-    assert response.json["data"]["unknownSkus"] == []
+    assert response.json == {"data": {"updated": 1, "unknownSkus": [], "stale": 0}}
     found = details(alice, mug)
     assert (found["price"], found["orgPrice"], found["currentStockCount"]) == (2799, 3599, 0)
     assert (found["currency"], found["vat"]) == ("EUR", 19.0)
@@ -223,6 +224,22 @@ def test_one_wrong_product_keeps_all_from_changing(wrong: str, shop: Shop, alice
         ("name", "Mug"),
         ("products", {}),
         ("products", None),
+        ("asOf", None),
+        ("asOf", 1749038400),
+        ("asOf", ""),
+        ("asOf", "2025-06-04"),
+        ("asOf", "2025-06-04T11:00:00"),
+        ("asOf", "2025-06-04T11:00Z"),
+        ("asOf", "20250604T110000Z"),
+        ("asOf", "2025-06-31T11:00:00Z"),
+        ("asOf", "2025-06-04T24:01:00Z"),
+        ("asOf", "2025-06-04T11:60:00Z"),
+        ("asOf", "2025-06-04T11:00:61Z"),
+        ("asOf", "2025-06-04T11:00:00-05:60"),
+        ("asOf", "2025-06-04T11:00:00+24:00"),
+        ("asOf", "2025-06-04T11:00:00 CEST"),
+        ("asOf", "٢٠٢٥-06-04T11:00:00Z"),
+        ("asOf", "now"),
     ],
 )
 def test_a_wrong_field_of_the_call_is_named(
@@ -240,3 +257,201 @@ def test_a_vat_that_is_no_number_is_malformed(number: str, shop: Shop) -> None:
     response = shop.call("PATCH", "/shops/products", **body(f'{{"vat": {number}}}'))
 
     assert (response.status_code, response.json["error"]["code"]) == (400, 1002)
+
+
+# --- when it was observed ---
+
+
+def ago(seconds: float) -> str:
+    """Write the moment so many seconds before noon, when all tests begin."""
+    return (NOON - timedelta(seconds=seconds)).isoformat()
+
+
+def test_older_news_that_arrives_later_is_skipped_field_by_field(shop: Shop, alice: User) -> None:
+    mug = post(shop)
+    patch(shop, {"sku": "mug", "price": 900}, asOf=ago(20))
+
+    newer = patch(shop, {"sku": "mug", "stockCount": 5}, asOf=ago(10))
+    older = patch(shop, {"sku": "mug", "stockCount": 9, "price": 1}, asOf=ago(30))
+
+    assert newer == {"updated": 1, "unknownSkus": [], "stale": 0}
+    assert older == {"updated": 0, "unknownSkus": [], "stale": 2}
+    found = details(alice, mug)
+    assert (found["price"], found["currentStockCount"]) == (900, 5)
+
+
+def test_of_a_product_the_newer_fields_are_written_and_the_older_skipped(
+    shop: Shop, alice: User
+) -> None:
+    mug = post(shop)
+    patch(shop, {"sku": "mug", "price": 900}, asOf=ago(10))
+
+    data = patch(shop, {"sku": "mug", "price": 1, "stockCount": 2, "orgPrice": 3}, asOf=ago(20))
+
+    assert data == {"updated": 1, "unknownSkus": [], "stale": 1}
+    found = details(alice, mug)
+    assert (found["price"], found["currentStockCount"], found["orgPrice"]) == (900, 2, 3)
+
+
+def test_news_of_the_same_moment_is_written(shop: Shop, alice: User) -> None:
+    mug = post(shop)
+    for price in (1, 2, 3):
+        assert patch(shop, {"sku": "mug", "price": price}, asOf=ago(10))["stale"] == 0
+
+    assert details(alice, mug)["price"] == 3
+
+
+def test_what_was_never_observed_is_older_than_all(shop: Shop, alice: User) -> None:
+    mug = post(shop, price=1)
+
+    data = patch(shop, {"sku": "mug", "stockCount": 4, "price": 2}, asOf="0001-01-01T00:00:00Z")
+
+    assert data == {"updated": 1, "unknownSkus": [], "stale": 1}
+    found = details(alice, mug)
+    assert (found["price"], found["currentStockCount"]) == (1, 4)
+
+
+def test_without_a_time_it_is_written_and_counts_as_observed_now(
+    shop: Shop, alice: User, clock: MovedClock
+) -> None:
+    mug = post(shop, price=1)
+    clock.move(-20)  # another process, whose clock is behind
+
+    assert patch(shop, {"sku": "mug", "price": 2})["stale"] == 0
+    assert patch(shop, {"sku": "mug", "price": 3}, asOf=ago(21))["stale"] == 1
+    assert details(alice, mug)["price"] == 2
+    assert patch(shop, {"sku": "mug", "price": 4}, asOf=ago(20))["stale"] == 0
+
+    assert details(alice, mug)["price"] == 4
+
+
+def test_older_news_never_turns_a_full_description_back(shop: Shop, alice: User) -> None:
+    mug = post(shop, price=900, stockCount=5, variants=[{"sku": "s", "price": 700}])
+
+    data = patch(
+        shop,
+        {"sku": "mug", "price": 1, "stockCount": 1, "orgPrice": 1000},
+        {"sku": "s", "price": 1, "stockCount": 2},
+        asOf=ago(1),
+    )
+
+    assert data == {"updated": 2, "unknownSkus": [], "stale": 3}
+    found = details(alice, mug)
+    assert (found["price"], found["currentStockCount"], found["orgPrice"]) == (900, 5, 1000)
+    assert found["variants"][0]["price"] == 700
+    assert found["variants"][0]["currentStockCount"] == 2
+
+
+def test_a_full_description_without_a_price_leaves_the_news_of_the_price_as_it_is(
+    shop: Shop, alice: User
+) -> None:
+    mug = post(shop)
+    patch(shop, {"sku": "mug", "price": 900}, asOf=ago(10))
+
+    post(shop, name="Cup")
+
+    assert patch(shop, {"sku": "mug", "price": 1}, asOf=ago(20))["stale"] == 1
+    assert details(alice, mug)["price"] == 900
+
+
+def test_a_full_description_is_written_whatever_was_observed(
+    shop: Shop, alice: User, clock: MovedClock
+) -> None:
+    mug = post(shop)
+    patch(shop, {"sku": "mug", "price": 1, "stockCount": 1})
+    clock.move(-20)  # another process, whose clock is behind
+
+    post(shop, price=2)
+
+    found = details(alice, mug)
+    assert (found["price"], found["currentStockCount"]) == (2, 1)
+    assert patch(shop, {"sku": "mug", "price": 3}, asOf=ago(20.000001))["stale"] == 1
+    assert patch(shop, {"sku": "mug", "price": 3}, asOf=ago(20))["stale"] == 0
+
+
+def test_what_is_given_for_the_call_is_skipped_for_each_product_of_its_own(
+    shop: Shop, alice: User
+) -> None:
+    ids = [post(shop, sku=sku) for sku in ("a", "b")]
+    patch(shop, {"sku": "a"}, vat=7, currency="GBP", asOf=ago(10))
+
+    data = patch(
+        shop,
+        *({"sku": sku} for sku in ("a", "b", "c")),
+        vat=19,
+        currency="USD",
+        shippingModel={"orderLimit": 2},
+        asOf=ago(20),
+    )
+
+    assert data == {"updated": 2, "unknownSkus": ["c"], "stale": 2}
+    found = [details(alice, product_id) for product_id in ids]
+    assert [(product["vat"], product["currency"]) for product in found] == [
+        (7.0, "GBP"),
+        (19.0, "USD"),
+    ]
+    post(shop, sku="a", price=1)
+    assert alice.put(ids[0], 3).json["error"]["details"] == "ORDER_LIMIT"
+
+
+def test_products_of_which_everything_was_stale_are_not_counted_as_updated(shop: Shop) -> None:
+    for sku in ("a", "b"):
+        post(shop, sku=sku, price=1)
+
+    data = patch(shop, {"sku": "a", "price": 2}, {"sku": "b"}, {"sku": "x"}, asOf=ago(1))
+
+    assert data == {"updated": 1, "unknownSkus": ["x"], "stale": 1}
+
+
+def test_of_the_same_sku_twice_only_the_last_one_is_judged(shop: Shop, alice: User) -> None:
+    mug = post(shop, price=1)
+
+    data = patch(shop, {"sku": "mug", "price": 2}, {"sku": "mug", "stockCount": 3}, asOf=ago(1))
+
+    assert data == {"updated": 1, "unknownSkus": [], "stale": 0}
+    assert (details(alice, mug)["price"], details(alice, mug)["currentStockCount"]) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("2025-06-04T13:59:59.999+02:00", "2025-06-04T12:00:00Z"),
+        ("2025-06-04T11:59:59.999998Z", "2025-06-04T11:59:59.999999z"),
+        ("2025-06-03T23:59:59-12:00", "2025-06-04t11:59:59.5-00:00"),
+        ("2016-12-31T23:59:58Z", "2016-12-31 23:59:60Z"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z"),
+        ("1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"),
+    ],
+)
+def test_moments_of_all_zones_are_told_apart(
+    earlier: str, later: str, shop: Shop, alice: User
+) -> None:
+    mug = post(shop)
+
+    assert patch(shop, {"sku": "mug", "price": 1}, asOf=later)["stale"] == 0
+    assert patch(shop, {"sku": "mug", "price": 2}, asOf=earlier)["stale"] == 1
+    assert details(alice, mug)["price"] == 1
+    assert patch(shop, {"sku": "mug", "price": 3}, asOf=later)["stale"] == 0
+
+
+def test_a_clock_that_is_ahead_by_minutes_counts_as_now(
+    shop: Shop, alice: User, clock: MovedClock
+) -> None:
+    mug = post(shop)
+    assert patch(shop, {"sku": "mug", "price": 1}, asOf=ago(-300))["stale"] == 0
+    clock.move(1)
+
+    # It was no later than noon.
+    assert patch(shop, {"sku": "mug", "price": 2}, asOf=ago(-1))["stale"] == 0
+    assert details(alice, mug)["price"] == 2
+
+
+@pytest.mark.parametrize("moment", [ago(-300.000001), ago(-3600), "9999-12-31T23:59:59-23:59"])
+def test_a_moment_that_is_far_ahead_is_refused(moment: str, shop: Shop, alice: User) -> None:
+    mug = post(shop, price=1)
+    fields = {"asOf": moment, "products": [{"sku": "mug", "price": 2}]}
+
+    found = field_errors(shop.call("PATCH", "/shops/products", json=fields))
+
+    assert found == {"asOf": ["Must not be in the future."]}
+    assert details(alice, mug)["price"] == 1

@@ -1,12 +1,16 @@
 """``POST /v1/shops/products``: full product descriptions."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from jay import db
+from jay.auth import service as auth
 from jay.errors import (
     MalformedRequest,
     PayloadTooLarge,
@@ -14,9 +18,13 @@ from jay.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from jay.products import feeding
 from tests.api.checks import assert_refused, body, field_errors, rows
 from tests.api.feed import details, post, stored
 from tests.builders import Shop, User
+from tests.clock import NOON
+
+PATIENCE_SECONDS = 10
 
 # As printed in the public description; placeholders ("string") are replaced where they can't stand.
 PRINTED = {
@@ -182,7 +190,11 @@ def test_a_price_of_zero_and_one_above_the_original_are_stored(shop: Shop, alice
 
 @pytest.mark.parametrize(
     ("sent", "stored_as"),
-    [("€", "EUR"), ("$", "USD"), ("£", "GBP"), ("EUR", "EUR"), ("JPY", "JPY")],
+    [
+        *(("€", "EUR"), ("$", "USD"), ("£", "GBP"), ("¥", "JPY"), ("EUR", "EUR"), ("JPY", "JPY")),
+        # Money of several countries begins with X, too.
+        *(("XAF", "XAF"), ("XCD", "XCD"), ("XOF", "XOF"), ("XPF", "XPF")),
+    ],
 )
 def test_currency_symbols_become_their_codes(
     sent: str, stored_as: str, shop: Shop, alice: User
@@ -310,9 +322,13 @@ REFUSED = [
     ("sku", "1"),
     ("sku", "null"),
     ("sku", '"' + "x" * 201 + '"'),
+    ("sku", '" "'),
+    ("sku", r'"\u00a0\u3000"'),
     ("sku", r'"a\u0000b"'),
     ("sku", r'"a\nb"'),
     ("name", '""'),
+    ("name", '" "'),
+    ("name", r'"\t\n\u2003"'),
     ("name", "null"),
     ("name", r'"a\u0000b"'),
     ("name", '"' + "x" * 501 + '"'),
@@ -350,6 +366,10 @@ REFUSED = [
     ("currency", '"EU"'),
     ("currency", '"QQQ"'),
     ("currency", '"€€"'),
+    ("currency", '"XXX"'),
+    ("currency", '"XTS"'),
+    ("currency", '"XAU"'),
+    ("currency", '"XDR"'),
     ("currency", '""'),
     ("gender", "0"),
     ("gender", "5"),
@@ -361,6 +381,7 @@ REFUSED = [
     ("brand", '["Nord"]'),
     ("brand", "{}"),
     ("brand", '{"name": ""}'),
+    ("brand", '{"name": " "}'),
     ("brand", '{"name": "N", "logoUrl": "javascript:alert(1)"}'),
     ("brand", '{"name": "N", "country": "DE"}'),
     ("brand", r'"a\u0000b"'),
@@ -401,6 +422,7 @@ REFUSED = [
     ("variants", "[1]"),
     ("variants", "[{}]"),
     ("variants", '[{"sku": ""}]'),
+    ("variants", '[{"sku": " "}]'),
     ("variants", '[{"sku": "s", "price": -1}]'),
     ("variants", '[{"sku": "s", "name": "S"}]'),
     ("variants", r'[{"sku": "s", "value": "\u0000"}]'),
@@ -532,3 +554,28 @@ def test_a_shop_writes_under_its_own_name_only(
     post(other_shop, sku="../../mugshop/de-DE/mug", name="Theirs")
 
     assert details(alice, mug)["name"] == "Mine"
+
+
+def test_of_two_products_at_once_that_claim_a_variant_the_first_one_keeps_it(
+    app: Flask, shop: Shop, alice: User
+) -> None:
+    there = replace(shop, client=app.test_client())
+    with ThreadPoolExecutor(1) as pool:
+        with app.app_context(), db.transaction() as connection:
+            merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, shop.name) or 0)
+            feeding.put_product(
+                connection,
+                merchant,
+                now=NOON,
+                sku="mug",
+                name="Mug",
+                variants=[{"sku": "s"}],
+                volatile={},
+                description={},
+            )
+            second = pool.submit(stored, there, sku="hat", variants=[{"sku": "s"}])
+            with pytest.raises(TimeoutError):
+                second.result(0.5)  # neither is there for the other one to see, so it waits
+        assert_refused(second.result(PATIENCE_SECONDS), SkuTaken)
+
+    assert details(alice, "mugshop/de-DE/s")["mainProductIdentifier"] == "mugshop/de-DE/mug"

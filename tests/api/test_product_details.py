@@ -1,9 +1,13 @@
 """``POST /v2/baskets/products/details``."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
+from sqlalchemy import event
 
+from jay import prepared
 from jay.errors import ApiKeyMissing, TokenMissing
 from tests.api.checks import assert_refused, field_errors
 from tests.builders import Shop, User
@@ -79,6 +83,16 @@ def test_the_order_is_that_of_the_request(alice: User, shop: Shop) -> None:
     assert [product["productId"] for product in details(alice, *asked)] == asked
 
 
+def test_ids_may_hold_whatever_a_list_is_written_with(alice: User, shop: Shop) -> None:
+    skus = ['"', "'", ",", "{}", "[1]", "\\", "NULL", "null", "%s", ":x", "a b", "ä😀", "\u2028"]
+    ids = [shop.product(sku, variants=[{"sku": f"{sku}-s", "value": sku}]) for sku in skus]
+
+    found = details(alice, *ids)
+
+    assert [product["productId"] for product in found] == ids
+    assert [product["variants"][0]["value"] for product in found] == skus
+
+
 def test_of_an_unknown_product_there_is_only_a_stock_below_zero(alice: User, shop: Shop) -> None:
     found = details(alice, "unknown", shop.product("mug"))
 
@@ -152,6 +166,64 @@ def test_products_of_all_merchants_are_known(alice: User, shop: Shop, other_shop
     found = details(alice, shop.product("x"), other_shop.product("x"))
 
     assert [product["shopSource"] for product in found] == ["mugshop", "bookshop"]
+
+
+def test_an_original_price_belongs_to_the_price_that_it_comes_with(alice: User, shop: Shop) -> None:
+    main = shop.product(
+        "shirt",
+        price=2000,
+        org_price=2500,
+        stock_count=-3,
+        variants=[
+            {"sku": "a"},
+            {"sku": "b", "price": 1800},
+            {"sku": "c", "org_price": 2400},
+            {"sku": "d", "price": 0, "org_price": 2300, "stock_count": 1},
+        ],
+    )
+
+    listed = details(alice, main)[0]["variants"]
+    alone = details(alice, *(f"mugshop/de-DE/{sku}" for sku in "abcd"))
+
+    expected = [(2000, 2500, 0), (1800, 1800, 0), (2000, 2500, 0), (0, 2300, 1)]
+    for shown in (listed, alone):
+        assert [
+            (one["price"], one["orgPrice"], one["currentStockCount"]) for one in shown
+        ] == expected
+
+
+@pytest.fixture
+def statements(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A list that each statement of the service is added to."""
+    found: list[str] = []
+    execute = prepared.execute
+
+    def note_and_execute(connection: Any, sql: str, *args: Any, **more: Any) -> Any:
+        found.append(sql)
+        return execute(connection, sql, *args, **more)
+
+    def note(_connection: Any, _cursor: Any, sql: str, *_args: Any) -> None:
+        found.append(sql)
+
+    monkeypatch.setattr(prepared, "execute", note_and_execute)
+    engine = app.extensions["jay.db"].engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield found
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def test_fifty_products_take_as_few_statements_as_one(
+    alice: User, shop: Shop, statements: list[str]
+) -> None:
+    ids = [shop.product(f"p{n}", variants=[{"sku": f"p{n}-s"}]) for n in range(50)]
+    details(alice, ids[0])  # whoever comes first looks up keys
+    statements.clear()
+
+    details(alice, ids[0])
+    of_one = len(statements)
+    assert len(details(alice, *ids)) == 50
+
+    assert (of_one, len(statements) - of_one) == (2, 2)
 
 
 def test_50_ids_are_accepted_and_51_are_not(alice: User) -> None:

@@ -59,6 +59,7 @@ def test_load_says_what_to_open_and_what_to_paste(demo_app: MakeApp) -> None:
     text = runner_of(app)("demo", "load").stdout
 
     assert "http://192.168.0.17:8000/kiosk" in text
+    assert "http://192.168.0.17:8000/catalogue" in text
     assert "http://192.168.0.17:8000/docs" in text
     assert "http://192.168.0.17:8000/v2/baskets/guests" in text
 

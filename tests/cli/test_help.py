@@ -18,6 +18,10 @@ NAMED_IN_THE_README = {
     "key revoke",
     "db upgrade",
     "demo load",
+    "products want",
+    "products refresh",
+    "merchant webhook-token",
+    "webhooks deliver",
 }
 
 

@@ -11,12 +11,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from jay import db
+from jay.auth import service as auth
 from jay.auth.models import signing_keys
 from jay.baskets.models import baskets
 from jay.idempotency import idempotency_keys
 from jay.limits import tries
 from jay.ops.purge import EXPIRED, purge
 from jay.transfers.models import transfers
+from jay.webhooks.models import ADD_PRODUCT, DELIVERED, FAILED, WAITING, webhook_deliveries
 from tests.api.checks import dump, rows
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.cli.conftest import Run, runner_of
@@ -24,7 +26,15 @@ from tests.clock import NOON, MovedClock
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 BASKETS = EXPIRED[0]
-NOTHING = {"baskets": 0, "transfers": 0, "answers": 0, "tries": 0, "guest keys": 0}
+NOTHING = {
+    "baskets": 0,
+    "transfers": 0,
+    "answers": 0,
+    "tries": 0,
+    "guest keys": 0,
+    "logins": 0,
+    "webhooks": 0,
+}
 PATIENCE_SECONDS = 20
 
 
@@ -217,6 +227,26 @@ def _row(kind: str, number: int, partner_id: int) -> dict[str, Any]:
 
 def _count(app: Flask) -> int:
     return sum(rows(app, table.name) for table in (idempotency_keys, tries, transfers))
+
+
+def test_a_webhook_goes_30_days_after_its_end_and_never_while_it_waits(
+    app: Flask, run: Run, shop: Shop, clock: MovedClock
+) -> None:
+    with app.app_context(), db.transaction() as connection:
+        merchant = auth.merchant_id(connection, shop.name)
+        for state in (DELIVERED, FAILED, WAITING):
+            times = dict.fromkeys(("created", "since", "due"), NOON - timedelta(days=9))
+            values = {"kind": ADD_PRODUCT.name, "subject": state, "key": state, "state": state}
+            finished = None if state == WAITING else NOON
+            statement = insert(webhook_deliveries).values(merchant_id=merchant, finished=finished)
+            connection.execute(statement.values(**values, **times))
+    clock.move(30 * DAY - 1)
+    assert purged(run)["webhooks"] == 0
+
+    clock.move(1)
+
+    assert purged(run)["webhooks"] == 2
+    assert rows(app, "webhook_deliveries") == 1
 
 
 def test_a_purged_answer_can_be_had_anew_and_a_kept_one_is_replayed(

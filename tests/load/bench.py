@@ -28,7 +28,7 @@ from jay.auth import service as auth
 from jay.baskets.models import baskets
 from jay.db import Database
 from jay.ops.cli import alembic_config
-from jay.products import service as catalogue
+from jay.products import feeding
 from tests.servers import Gunicorn, free_port, postgres_cluster
 
 USERS = 10_000
@@ -80,7 +80,7 @@ def seed(url: str, folder: Path) -> Seeded:
         )
         merchant = auth.merchant_by_id(connection, shop)
         ids = [
-            catalogue.put_product(
+            feeding.put_product(
                 connection,
                 merchant,
                 now=now,
@@ -166,9 +166,14 @@ def measure(port: int, seeded: Seeded, method: str, seconds: int, folder: Path) 
             start=int.from_bytes(os.urandom(2)) % USERS,
         )
     )
+    return run_wrk(port, script, CONNECTIONS, seconds)
+
+
+def run_wrk(port: int, script: Path, connections: int, seconds: int) -> Figures:
+    """Let wrk send what a script says; every answer must be a success."""
     run = subprocess.run(
         [
-            *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"),
+            *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"),
             *("-s", str(script), f"http://127.0.0.1:{port}"),
         ],
         check=True,

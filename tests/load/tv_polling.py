@@ -3,7 +3,8 @@
 Each TV shows a transfer of its own and asks for its state over a connection that it keeps, as
 often as the last answer said. They go on when their minute is up, so that all of them poll all
 the time; with ``--renew`` each asks for a new code then, which costs more. Printed is the processor
-time of the service's processes (user and system), as a share of one core, while the TVs poll.
+time of the service's processes (user and system), a poll and as a share of one core, while the
+TVs poll.
 What the TVs themselves cost does not count. Other work on the machine makes the figure larger.
 """
 
@@ -142,6 +143,7 @@ async def measure(gunicorn: Gunicorn, tvs: int, seconds: int, *, renew: bool) ->
         f"{tvs} TVs, {took:.0f} s: {len(waited) / took:.0f} polls/s,"
         f" p50 {1000 * waited[len(waited) // 2]:.1f} ms,"
         f" p99 {1000 * waited[len(waited) * 99 // 100]:.1f} ms,"
+        f" {1000 * used / len(waited):.2f} ms of processor a poll,"
         f" {percent:.1f} % of one core ({verdict}: below {GOAL_PERCENT} %)"
     )
 

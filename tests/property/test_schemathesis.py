@@ -283,6 +283,7 @@ SAID_IN_WORDS = {
     "Not a valid integer.",  # 1.0 is an integer to JSON Schema, and a float here
     "Must not contain a NUL character.",
     "Must not contain control characters.",
+    "Must not be in the future.",  # nor how late it is
     "Must be an http or https URL.",  # the pattern tells how it begins
 }
 

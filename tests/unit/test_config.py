@@ -51,6 +51,7 @@ def test_the_public_url_follows_the_port(tmp_path: Path) -> None:
         "WEB_CONCURRENCY",
         "JAY_THREADS",
         "JAY_TRUSTED_PROXIES",
+        "JAY_WEBHOOK_ALLOW",
     ],
 )
 @pytest.mark.parametrize("empty", ["", "  ", "\n"])
@@ -102,6 +103,7 @@ WRONG = {
     "WEB_CONCURRENCY": "0",
     "JAY_THREADS": "many",
     "JAY_TRUSTED_PROXIES": "-1",
+    "JAY_WEBHOOK_ALLOW": "10.0.0.0/8, everywhere",
 }
 
 
@@ -218,6 +220,32 @@ def test_https_decides_about_the_session_cookie(
     assert config["SESSION_COOKIE_SAMESITE"] == "Lax"
     # What the prefix of the name promises to browsers: no Domain, and the path /.
     assert (config["SESSION_COOKIE_DOMAIN"], config["SESSION_COOKIE_PATH"]) == (None, None)
+
+
+# --- where webhooks may go
+
+
+@pytest.mark.parametrize(
+    ("value", "networks"),
+    [
+        ("", []),
+        ("10.0.0.0/8", ["10.0.0.0/8"]),
+        (" 10.0.0.0/8 ,fd00::/64, 192.168.1.7,", ["10.0.0.0/8", "fd00::/64", "192.168.1.7/32"]),
+    ],
+)
+def test_networks_that_webhooks_may_go_to_are_listed(
+    tmp_path: Path, value: str, networks: list[str]
+) -> None:
+    allowed = read(tmp_path, JAY_WEBHOOK_ALLOW=value).webhook_allow
+
+    assert [str(network) for network in allowed] == networks
+
+
+@pytest.mark.parametrize(
+    "value", ["10.0.0.7/8", "shop.example", "10.0.0.0/33", "10.0.0.0/8 fd00::/64"]
+)
+def test_what_is_no_network_is_refused(tmp_path: Path, value: str) -> None:
+    assert "JAY_WEBHOOK_ALLOW: must list networks" in refused(tmp_path, JAY_WEBHOOK_ALLOW=value)
 
 
 # --- files

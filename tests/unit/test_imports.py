@@ -24,7 +24,7 @@ ORDER = (
         "tracking",
         "playouts",
     ),
-    *("auth", "products", "baskets", "guests", "transfers", "ops", "__init__"),
+    *("auth", "webhooks", "products", "feeds", "baskets", "guests", "transfers", "ops", "__init__"),
 )
 FILES = sorted(JAY.rglob("*.py"))
 

@@ -206,3 +206,19 @@ def test_an_error_carries_the_request_id_too(small_app: Flask) -> None:
     response = small_app.test_client().get("/v2/nowhere", headers={"X-Request-ID": "me"})
 
     assert (response.status_code, response.headers["X-Request-ID"]) == (404, "me")
+
+
+def test_the_row_that_postgresql_quotes_is_masked_and_the_traceback_kept() -> None:
+    quoted = (
+        'NotNullViolation: null value in column "name"\nDETAIL:  Failing row contains (Ada,\nx).'
+        "\n\nThe above exception was the direct cause\n(psycopg.errors.NotNullViolation)"
+        "\nDETAIL:  Failing row contains (Ada, 7).\n[SQL: INSERT INTO people]"
+    )
+
+    masked = logs._mask(None, "error", {"exception": quoted})["exception"]
+
+    assert masked == (
+        'NotNullViolation: null value in column "name"\nDETAIL:***'
+        "\n\nThe above exception was the direct cause\n(psycopg.errors.NotNullViolation)"
+        "\nDETAIL:***[SQL: INSERT INTO people]"
+    )

@@ -1,0 +1,145 @@
+"""``/login`` and ``/logout``: operators prove who they are.
+
+The session is the one that a phone keeps its basket in; only its key ``operator`` is theirs.
+"""
+
+import re
+import secrets
+from urllib.parse import quote
+
+from flask import redirect, request, session, url_for
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from jay import db, web
+from jay.auth import operators
+from jay.auth.models import NAME_PATTERN
+from jay.auth.operators import Operator
+from jay.errors import JayError, TooManyRequests
+from jay.limits import Limit, network_of
+from jay.pages import PageBlueprint, check_csrf, csrf_token, page, renew_csrf
+from jay.pages import gettext as _
+
+blp = PageBlueprint("login", __name__, error_template="catalogue/error.html")
+
+TRIES_OF_ADDRESS = Limit("login of address", 5)
+TRIES_OF_ACCOUNT = Limit("login of account", 5)
+TRIES_OF_BROWSER = Limit("login of browser", 5)
+
+MAX_NAME = 64
+# Browsers read a backslash as a slash, and leave out white space: //host would be elsewhere.
+_LOCAL = re.compile(r"/(?!/)[^\\\x00-\x20\x7f]{0,2000}")
+
+
+class LoginNeeded(Exception):
+    """This page is for operators, and nobody is logged in."""
+
+
+def ask(_error: LoginNeeded) -> Response:
+    """Lead to the login page, and from there back again: an error handler for page blueprints."""
+    query = request.query_string.decode("ascii", "replace")
+    asked = quote(request.path) + (f"?{query}" if query else "")
+    return redirect(url_for("login.form", next=asked), 303)
+
+
+def operator(connection: Connection) -> Operator | None:
+    """Return who is logged in with this browser."""
+    token = session.get("operator")
+    if token is None:
+        return None
+    return operators.of_session(connection, token, now=web.clock()())
+
+
+def viewer(connection: Connection) -> Operator | None:
+    """Return who looks at an operator's page; None for anybody, in demo mode.
+
+    :raises LoginNeeded: nobody is logged in.
+    """
+    found = operator(connection)
+    if found is None and not web.settings().demo:
+        raise LoginNeeded
+    return found
+
+
+@blp.get("/login")
+def form() -> Response:
+    """Ask for name and password."""
+    with db.reading() as connection:
+        if operator(connection) is not None:
+            return redirect(_target(), 303)
+    return _form()
+
+
+@blp.post("/login")
+def log_in() -> Response:
+    """Begin a session; one answer alike, after the same time, for a wrong name and password."""
+    check_csrf()
+    typed = request.form.get("name", "").strip().lower()[:MAX_NAME]
+    now, secret, counters = web.clock()(), web.settings().secret_key, _counters(typed)
+    try:
+        # A transaction of its own: the try stays counted.
+        with db.transaction() as connection:
+            for limit, caller in counters:
+                limit.take(connection, caller, secret=secret, now=now)
+    except TooManyRequests as error:
+        return _form(error, _("Too many tries. Please wait a minute."))
+    with db.reading() as connection:
+        found = operators.account(connection, typed if NAME_PATTERN.fullmatch(typed) else "")
+    token = None
+    if found.opens_with(request.form.get("password", "")):
+        with db.transaction() as connection:
+            operators.end_session(connection, session.get("operator", ""))
+            token = operators.begin_session(connection, found, now=now)
+            for limit, caller in counters:
+                limit.give_back(connection, caller, secret=secret)
+    if token is None:
+        return _form(None, _("Name or password is wrong."))
+    # Whoever knew this session before knows nothing of the one that begins now.
+    renew_csrf()
+    session["known"] = f"{typed}/{secrets.token_urlsafe(16)}"
+    session["operator"] = token
+    session.permanent = True
+    return redirect(_target(), 303)
+
+
+@blp.post("/logout")
+def log_out() -> Response:
+    """End the session for good, whoever may have a copy of the cookie."""
+    check_csrf()
+    token = session.pop("operator", "")
+    with db.transaction() as connection:
+        operators.end_session(connection, token)
+    renew_csrf()
+    return redirect(url_for(".form"), 303)
+
+
+def _counters(name: str) -> list[tuple[Limit, str]]:
+    """Return what counts the tries of an account, always in the same order.
+
+    A browser that this account was opened with before counts for itself: strangers who try the
+    name, from wherever, don't lock its owner out.
+    """
+    known = str(session.get("known", ""))
+    if known.startswith(f"{name}/"):
+        return [(TRIES_OF_BROWSER, known)]
+    return [(TRIES_OF_ADDRESS, network_of(request.remote_addr)), (TRIES_OF_ACCOUNT, name)]
+
+
+def _target() -> str:
+    """Return where to go after the login: only an address of this service."""
+    asked = request.values.get("next", "")
+    return asked if _LOCAL.fullmatch(asked) else url_for("catalogue.listing")
+
+
+def _form(refused: JayError | None = None, error: str | None = None) -> Response:
+    status = 200 if error is None else refused.status if refused is not None else 403
+    response = page(
+        "login.html",
+        status=status,
+        csrf=csrf_token(),
+        error=error,
+        name=request.form.get("name", "")[:MAX_NAME],
+        next=_target(),
+    )
+    response.headers.extend(refused.headers if refused is not None else {})
+    return response

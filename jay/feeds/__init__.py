@@ -1,0 +1,1 @@
+"""The catalogue as a file: import and export without writing code."""

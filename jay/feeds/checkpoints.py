@@ -1,0 +1,95 @@
+"""How far an import is, written in the transaction of what it has written."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from jay.auth.models import Merchant
+from jay.feeds.models import product_imports
+from jay.products.feeding import take_turn
+
+
+class TakenOver(Exception):
+    """Another process has taken this import over: it goes on there."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """How far an import is: rows read, what has become of them, and the length of the report."""
+
+    id: int
+    as_of: int
+    run: str
+    begun: datetime
+    records: int = 0
+    line: int = 0
+    added: int = 0
+    updated: int = 0
+    refused: int = 0
+    report_bytes: int = 0
+
+
+PROGRESS = ("records", "line", "added", "updated", "refused", "report_bytes")
+
+
+def moment_of(as_of: int) -> datetime:
+    """Return the moment of a time of observation."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=as_of)
+
+
+def begin(
+    connection: Connection,
+    merchant: Merchant,
+    *,
+    fingerprint: str,
+    file: str,
+    as_of: int,
+    now: datetime,
+    restart: bool = False,
+) -> tuple[Import, bool]:
+    """Take up an import that has not come to its end, or begin one.
+
+    :param as_of: when what is in the file was observed, in microseconds since 1970 UTC; one that
+        is taken up keeps its own.
+    :returns: the import, and whether an unfinished one of another content of that file is given up.
+    """
+    take_turn(connection, merchant)  # of two that begin at once, one waits here
+    mine = product_imports.c.merchant_id == merchant.id
+    same = product_imports.c.fingerprint == fingerprint
+    open_ = product_imports.c.finished.is_(None)
+    run = secrets.token_hex(8)
+    row = connection.execute(select(product_imports).where(mine, same, open_)).one_or_none()
+    if row is not None and not restart:
+        connection.execute(
+            update(product_imports).where(product_imports.c.id == row.id).values(run=run)
+        )
+        progress = {name: getattr(row, name) for name in PROGRESS}
+        return Import(row.id, row.as_of, run, row.begun, **progress), False
+    connection.execute(delete(product_imports).where(mine, same))
+    given_up = connection.execute(
+        delete(product_imports).where(mine, open_, product_imports.c.file == file)
+    ).rowcount
+    # What an import has seen is told from what an earlier one has seen by its time alone.
+    stamps = select(product_imports.c.as_of).where(mine, product_imports.c.as_of >= as_of)
+    taken = set(connection.execute(stamps).scalars())
+    while as_of in taken:
+        as_of += 1
+    values = dict.fromkeys(PROGRESS, 0) | {"as_of": as_of, "run": run, "begun": now}
+    identity = {"merchant_id": merchant.id, "fingerprint": fingerprint, "file": file}
+    identifier = connection.execute(
+        insert(product_imports).values(**identity, **values).returning(product_imports.c.id)
+    ).scalar_one()
+    return Import(identifier, as_of, run, now), given_up > 0
+
+
+def keep(connection: Connection, import_: Import, **values: Any) -> None:
+    """Keep how far an import is.
+
+    :raises TakenOver: another process goes on with it.
+    """
+    mine = (product_imports.c.id == import_.id, product_imports.c.run == import_.run)
+    if connection.execute(update(product_imports).where(*mine).values(**values)).rowcount != 1:
+        raise TakenOver

@@ -1,0 +1,278 @@
+"""Imports: record after record into the catalogue, from where a killed import has stopped."""
+
+import gc
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, func, select, true, tuple_
+
+from jay.auth.models import Merchant, merchants
+from jay.clock import Clock
+from jay.errors import Busy
+from jay.feeds.checkpoints import PROGRESS, Import, keep
+from jay.feeds.readers import Record
+from jay.feeds.report import Refusal, Report
+from jay.feeds.rows import Refused, load, load_variant
+from jay.i18n import COUNTRIES, LANGUAGES
+from jay.products import wanted
+from jay.products.bulk import Kind, Outcome, Put, put_many, remove_unseen
+from jay.products.models import products
+
+BATCH_ROWS = 500
+"""Rows of the catalogue that are written in one transaction: few, to stand in nobody's way."""
+
+ATTEMPTS = 5
+"""How often a batch is tried while the database is busy; each try waits for its locks."""
+
+SCANNED = 20_000
+"""Rows that are looked through at once for variants that the file has no more."""
+
+Write = Callable[[Callable[[Connection], Any]], Any]
+
+
+def merchant_names(connection: Connection) -> list[str]:
+    """Return the names of the first twenty merchants, for who has mistyped one."""
+    names = select(merchants.c.name).order_by(merchants.c.name).limit(20)
+    return list(connection.execute(names).scalars())
+
+
+def with_locale(merchant: Merchant, lang: str | None, country: str | None) -> Merchant:
+    """Return the merchant with another language and country for what names none."""
+    return replace(merchant, lang=lang or merchant.lang, country=country or merchant.country)
+
+
+def run(
+    write: Write,
+    merchant: Merchant,
+    import_: Import,
+    records: Iterator[Record],
+    report: Report,
+    *,
+    clock: Clock,
+    still_valid: Callable[[], None],
+) -> Iterator[Import]:
+    """Write what is left of the records, batch by batch; yield how far it is after each.
+
+    A batch, what became of it and how far it is are one transaction: after a crash at any moment
+    the import goes on where the catalogue is.
+
+    :param still_valid: raises if the file is no longer the one that was opened.
+    :raises TakenOver: another process goes on with this import.
+    :raises Busy: the database is busy; what was yielded is stored.
+    """
+    left = itertools.islice(records, import_.records, None)
+    # What the program itself is made of need not be looked through for garbage at every batch.
+    gc.freeze()
+    try:
+        for batch in _batches(left, merchant):
+            still_valid()
+            import_ = _attempts(write, _Batch(merchant, import_, batch, report, clock))
+            yield import_
+        still_valid()
+    finally:
+        gc.unfreeze()
+
+
+def check(
+    records: Iterator[Record], merchant: Merchant
+) -> Iterator[list[tuple[Record, Put | str]]]:
+    """Check the records without writing anything; yield them in batches with what is wrong."""
+    return _batches(records, merchant)
+
+
+def _attempts(write: Write, work: Callable[[Connection], Import]) -> Import:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Busy):
+            return cast("Import", write(work))
+    return cast("Import", write(work))
+
+
+def _batches(
+    records: Iterator[Record], merchant: Merchant
+) -> Iterator[list[tuple[Record, Put | str]]]:
+    """Cut the records into batches in which no SKU comes twice."""
+    batch: list[tuple[Record, Put | str]] = []
+    rows: set[tuple[str, str, str]] = set()
+    for record in records:
+        put = put_of(record, merchant)
+        if isinstance(put, Put):
+            own = _own_rows(put)
+            full = len(rows) + len(own) > BATCH_ROWS
+            if batch and (full or not rows.isdisjoint(own)):
+                yield batch
+                batch, rows = [], set()
+            rows.update(own)
+        elif len(batch) >= BATCH_ROWS:
+            yield batch
+            batch, rows = [], set()
+        batch.append((record, put))
+    if batch:
+        yield batch
+
+
+def _own_rows(put: Put) -> list[tuple[str, str, str]]:
+    own = put.main is not None and put.kind is not Kind.GROUP
+    rows = [(put.lang, put.country, put.sku)] if own else []
+    if put.variants:
+        rows += [(put.lang, put.country, variant["sku"]) for variant in put.variants]
+    return rows
+
+
+def put_of(record: Record, merchant: Merchant) -> Put | str:
+    """Return what a record says to write, or why it is refused."""
+    if record.body is None:
+        return record.reason or ""
+    try:
+        if record.main_sku is None:
+            return _product(record, merchant)
+        return _variant(record, merchant)
+    except Refused as refusal:
+        return f"{refusal}{_hint(record.body)}"
+
+
+def _hint(body: dict[str, Any]) -> str:
+    """Say what is the most likely mistake of all."""
+    amounts = (body.get("price"), body.get("orgPrice"))
+    wrong = any(isinstance(amount, str | float) for amount in amounts)
+    return " Amounts are in minor units: 1999 is 19.99." if wrong else ""
+
+
+def _product(record: Record, merchant: Merchant) -> Put:
+    loaded = load(record.body)
+    return Put(
+        loaded["sku"],
+        loaded["lang"] or merchant.lang,
+        loaded["country"] or merchant.country,
+        loaded,
+        loaded["variants"],
+        Kind.WHOLE if record.whole else Kind.PART,
+    )
+
+
+def _variant(record: Record, merchant: Merchant) -> Put:
+    assert record.main_sku is not None  # noqa: S101 - for the type checker
+    variant = load_variant(record.body or {})
+    lang, country = record.lang or merchant.lang, record.country or merchant.country
+    if lang not in LANGUAGES:
+        raise Refused("lang: There is no such language.")
+    if country not in COUNTRIES:
+        raise Refused("country: There is no such country.")
+    if record.main is None:
+        return Put(record.main_sku, lang, country, None, [variant], Kind.PART)
+    main = load(record.main)
+    return Put(main["sku"], lang, country, main, [variant], Kind.GROUP)
+
+
+class _Batch:
+    """One transaction of an import; it may be tried several times."""
+
+    def __init__(
+        self,
+        merchant: Merchant,
+        before: Import,
+        batch: Sequence[tuple[Record, Put | str]],
+        report: Report,
+        clock: Clock,
+    ) -> None:
+        self.merchant = merchant
+        self.before = before
+        self.batch = batch
+        self.report = report
+        self.clock = clock
+
+    def __call__(self, connection: Connection) -> Import:
+        """Write the batch and how far the import is with it."""
+        puts = [put for _, put in self.batch if isinstance(put, Put)]
+        now, before = self.clock(), self.before
+        outcomes = iter(
+            put_many(connection, self.merchant, puts, now=now, as_of=before.as_of) if puts else ()
+        )
+        self._fulfil(connection, puts)
+        final = [next(outcomes) if isinstance(put, Put) else put for _, put in self.batch]
+        refusals = [
+            Refusal(record.line, record.sku, outcome)
+            for (record, _), outcome in zip(self.batch, final, strict=True)
+            if isinstance(outcome, str)
+        ]
+        length = before.report_bytes
+        if refusals:
+            length = self.report.write(refusals, length)
+        after = replace(
+            before,
+            records=before.records + len(self.batch),
+            line=self.batch[-1][0].line,
+            added=before.added + final.count(Outcome.ADDED),
+            updated=before.updated + final.count(Outcome.UPDATED),
+            refused=before.refused + len(refusals),
+            report_bytes=length,
+        )
+        keep(connection, after, **{name: getattr(after, name) for name in PROGRESS})
+        return after
+
+    def _fulfil(self, connection: Connection, puts: Sequence[Put]) -> None:
+        skus: dict[tuple[str, str], list[str]] = {}
+        for put in puts:
+            there = skus.setdefault((put.lang, put.country), [])
+            if put.main is not None:
+                there.append(put.sku)
+            there += [variant["sku"] for variant in put.variants]
+        for (lang, country), listed in skus.items():
+            wanted.fulfilled(connection, self.merchant, lang, country, listed)
+
+
+def finish(write: Write, merchant: Merchant, import_: Import, *, parted: bool, clock: Clock) -> int:
+    """Take variants out that the file has no more, and close the import.
+
+    Nothing is taken out if a row was refused: it may have been one of them. This can be repeated
+    at will, so a crash in the middle does no harm.
+
+    :param parted: variants came apart from their main products; else there is nothing to take
+        out any more.
+    :returns: how many variants were taken out.
+    :raises TakenOver: another process goes on with this import.
+    """
+    removed = 0
+    if parted and not import_.refused:
+        after: tuple[str, str, str] | None = ("", "", "")
+        while after is not None:
+            page = after
+
+            def work(connection: Connection, page: tuple[str, str, str] = page) -> Any:
+                return _remove_page(connection, merchant, import_, page, clock())
+
+            count, after = write(work)
+            removed += count
+    write(lambda connection: keep(connection, import_, finished=clock()))
+    return removed
+
+
+def _remove_page(
+    connection: Connection,
+    merchant: Merchant,
+    import_: Import,
+    after: tuple[str, str, str],
+    now: datetime,
+) -> tuple[int, tuple[str, str, str] | None]:
+    mine, beyond = products.c.merchant_id == merchant.id, tuple_(*_KEY) > tuple_(*after)
+    last = connection.execute(
+        select(*_KEY).where(mine, beyond).order_by(*_KEY).offset(SCANNED - 1).limit(1)
+    ).one_or_none()
+    within = true() if last is None else tuple_(*_KEY) <= tuple_(*last)
+    unseen = select(products.c.id).where(
+        *(mine, beyond, within),
+        products.c.main_id.is_not(None),
+        ~products.c.removed,
+        func.coalesce(products.c.described_as_of, 0) < import_.as_of,
+    )
+    identifiers = connection.execute(unseen).scalars().all()
+    count = 0
+    if identifiers:
+        count = remove_unseen(connection, merchant, identifiers, now=now, as_of=import_.as_of)
+    return count, None if last is None else (last.lang, last.country, last.sku)
+
+
+_KEY = (products.c.lang, products.c.country, products.c.sku)

@@ -1,0 +1,286 @@
+"""From a file to records: one product, or one part of a product, each with its line.
+
+A reader never stops at a wrong row: it answers a record that says why, and goes on.
+"""
+
+import csv
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from jay.feeds.files import MAX_LINE, FeedFile, UnusableFile
+
+MAX_CELL = 1 << 20
+"""Characters of the longest cell of a CSV file. A longer one is a quote that is not closed."""
+
+MAX_DIGITS = 20
+
+Attributes = dict[str, Any]
+
+
+class Record(NamedTuple):
+    """What stands in one place of the file.
+
+    ``body`` is a product as ``POST /v1/shops/products`` takes it; or, with ``main_sku``, one
+    variant of that product, for ``lang`` and ``country``. ``main`` describes the main product of a
+    variant that brings it along. ``reason`` says why there is no body. ``whole`` tells that the
+    body lists all variants.
+    """
+
+    line: int
+    sku: str = ""
+    body: Attributes | None = None
+    main_sku: str | None = None
+    main: Attributes | None = None
+    lang: str | None = None
+    country: str | None = None
+    reason: str | None = None
+    whole: bool = False
+
+
+UNREADABLE = f"The row is not in UTF-8, or longer than {MAX_LINE // 2**20} MiB."
+NOT_JSON = "The line is not valid JSON: {}."
+NOT_OBJECT = "The line is not a JSON object."
+TOO_LONG = f"The line is longer than {MAX_LINE // 2**20} MiB."
+
+
+def json_lines(file: FeedFile) -> Iterator[Record]:
+    """Read JSON Lines: each line is the body of ``POST /v1/shops/products``."""
+    for number, line in enumerate(file.lines(), 1):
+        if line.isspace():
+            continue
+        if len(line) >= MAX_LINE:
+            yield Record(number, reason=TOO_LONG)
+            continue
+        try:
+            body = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield Record(number, reason=NOT_JSON.format(error.msg))
+            continue
+        if type(body) is not dict:
+            yield Record(number, reason=NOT_OBJECT)
+            continue
+        sku = body.get("sku")
+        yield Record(number, sku if isinstance(sku, str) else "", body, whole=True)
+
+
+class Table:
+    """The rows of a CSV or TSV file, with the line that each begins on."""
+
+    def __init__(self, file: FeedFile) -> None:
+        self._lines = _Decoded(file.lines())
+        first = next(self._lines.lines, "")
+        # Spreadsheets write what their country separates with.
+        self.delimiter = max("\t;,", key=first.count)
+        self._reader = csv.reader(
+            itertools.chain([first], self._lines.lines), delimiter=self.delimiter, strict=True
+        )
+        csv.field_size_limit(MAX_CELL)
+        try:
+            self.header = [cell.strip() for cell in next(self._reader, [])]
+        except csv.Error as error:
+            raise UnusableFile(f"{file.path}: the first line can't be read: {error}.") from error
+        if self._lines.take_broken():
+            raise UnusableFile(f"{file.path} is not in UTF-8: please save it as UTF-8.")
+
+    def rows(self) -> Iterator[tuple[int, list[str] | None, str | None]]:
+        """Yield the line and the cells of each row, or why it can't be read."""
+        reader, lines, width = self._reader, self._lines, len(self.header)
+        while True:
+            line = reader.line_num + 1
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                lines.take_broken()
+                yield line, None, self._explain(error, line)
+                continue
+            if lines.broken and lines.take_broken():
+                yield line, None, UNREADABLE
+            elif len(row) == width:
+                yield line, row, None
+            elif any(row):
+                yield line, None, f"The row has {len(row)} cells, the first line has {width}."
+
+    def _explain(self, error: csv.Error, line: int) -> str:
+        last = self._reader.line_num
+        lines = f"Line {line}" if last <= line else f"Lines {line} to {last}"
+        why = str(error).partition(" - ")[0]  # the rest is a hint for programmers
+        return f"{lines} can't be read, perhaps a quote is missing: {why}."
+
+
+class _Decoded:
+    """Lines as text; remembers whether one was not in UTF-8."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.lines = self._decode(lines)
+        self.broken = False
+
+    def _decode(self, lines: Iterable[bytes]) -> Iterator[str]:
+        for line in lines:
+            try:
+                text = line.decode()
+            except UnicodeDecodeError:
+                self.broken = True
+                text = line.decode(errors="replace")
+            if len(line) >= MAX_LINE:
+                self.broken = True
+            yield text
+
+    def take_broken(self) -> bool:
+        """Tell whether a line since the last time was not in UTF-8, or too long."""
+        broken, self.broken = self.broken, False
+        return broken
+
+
+def whole_number(cell: str) -> Any:
+    """Read an integer; leave anything else as it is, for the schema to refuse."""
+    if cell.isdecimal() and cell.isascii() and len(cell) < MAX_DIGITS:
+        return int(cell)
+    if cell[:1] == "-" and cell[1:2] != "-":
+        positive = whole_number(cell[1:])
+        return -positive if isinstance(positive, int) else cell
+    return cell
+
+
+def _stock(cell: str) -> Any:
+    return None if cell.lower() == "unlimited" else whole_number(cell)
+
+
+def _percent(cell: str) -> Any:
+    try:
+        return float(cell.replace(",", ".", 1))
+    except ValueError:
+        return cell
+
+
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _flag(cell: str) -> Any:
+    return _FLAGS.get(cell.lower(), cell)
+
+
+def _text_or_object(cell: str) -> Any:
+    return _from_json(cell) if cell.startswith("{") else cell
+
+
+def _from_json(cell: str) -> Any:
+    try:
+        return orjson.loads(cell)
+    except orjson.JSONDecodeError:
+        return cell
+
+
+def _gender(cell: str) -> Any:
+    return _from_json(cell) if cell.startswith("{") else whole_number(cell)
+
+
+def _images(cell: str) -> Any:
+    if cell.startswith("["):
+        return _from_json(cell)
+    return [{"url": url} for url in cell.split()]
+
+
+def _steps(cell: str) -> Any:
+    if cell.startswith("["):
+        return _from_json(cell)
+    return [
+        {"start": whole_number(start), "price": whole_number(price)}
+        for start, _, price in (step.partition(":") for step in cell.split())
+    ]
+
+
+Convert = Callable[[str], Any]
+
+# Named as in the API; the shipping model's fields have columns of their own.
+PRODUCT_COLUMNS: dict[str, Convert | None] = {
+    "sku": None,
+    "name": None,
+    "stockCount": _stock,
+    "price": whole_number,
+    "orgPrice": whole_number,
+    "lang": None,
+    "country": None,
+    "currency": None,
+    "vat": _percent,
+    "brand": _text_or_object,
+    "subLine": None,
+    "description": None,
+    "gender": _gender,
+    "material": None,
+    "colour": None,
+    "colourCode": whole_number,
+    "fit": None,
+    "notShoppable": _flag,
+    "url": None,
+    "urlLabel": None,
+    "urlNote": None,
+    "urlImageUrl": None,
+    "images": _images,
+}
+SHIPPING_COLUMNS: dict[str, Convert] = {
+    "shippingFlatRate": whole_number,
+    "shippingPerItem": whole_number,
+    "shippingScale": _steps,
+    "orderLimit": whole_number,
+}
+VARIANT_COLUMNS: dict[str, None] = {"variantOf": None, "type": None, "value": None}
+OF_VARIANTS = frozenset({"sku", "stockCount", "price", "orgPrice", "type", "value"})
+
+_COLUMNS: dict[str, Convert | None] = {**PRODUCT_COLUMNS, **SHIPPING_COLUMNS, **VARIANT_COLUMNS}
+_BY_SHORT = {name.lower(): name for name in _COLUMNS}
+
+
+def column_of(heading: str) -> str | None:
+    """Return the column that a heading means: ``Stock count`` and ``stock_count`` are one."""
+    return _BY_SHORT.get(heading.replace(" ", "").replace("_", "").replace("-", "").lower())
+
+
+def own_csv(table: Table) -> Iterator[Record]:
+    """Read our own CSV: a product or a variant in each row, as docs/IMPORT.md has it."""
+    plan: list[tuple[int, str, Convert | None]] = []
+    at = {}
+    for index, heading in enumerate(table.header):
+        name = column_of(heading)
+        if name is not None and name not in at:
+            at[name] = index
+            plan.append((index, name, _COLUMNS[name]))
+    sku_at, main_at = at["sku"], at.get("variantOf")
+    for line, row, reason in table.rows():
+        if row is None:
+            yield Record(line, reason=reason)
+            continue
+        body: Attributes = {}
+        for index, name, convert in plan:
+            if cell := row[index]:
+                body[name] = cell if convert is None else convert(cell)
+        if not body:
+            continue
+        sku = row[sku_at]
+        if main_at is not None and row[main_at]:
+            yield _variant(line, sku, body)
+        else:
+            yield _product(line, sku, body)
+
+
+def _product(line: int, sku: str, body: Attributes) -> Record:
+    shipping = {name: body.pop(name) for name in SHIPPING_COLUMNS if name in body}
+    if shipping:
+        body["shippingModel"] = shipping
+    return Record(line, sku, body)
+
+
+def _variant(line: int, sku: str, body: Attributes) -> Record:
+    main_sku = body.pop("variantOf")
+    # Spreadsheets fill columns down: what a variant takes from its main product is no mistake.
+    variant = {name: body[name] for name in body if name in OF_VARIANTS}
+    return Record(line, sku, variant, main_sku, None, body.get("lang"), body.get("country"))
+
+
+def unknown_columns(header: Sequence[str]) -> list[str]:
+    """Return the headings that mean no column of ours."""
+    return [heading for heading in header if heading and column_of(heading) is None]

@@ -1,0 +1,159 @@
+"""An import as a person sees it: how far it is, what stopped it, and what has become of it."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from jay import db
+from jay.auth.models import Merchant
+from jay.clock import Clock, timer
+from jay.errors import Busy
+from jay.feeds import importing
+from jay.feeds.checkpoints import Import, TakenOver, moment_of
+from jay.feeds.files import FeedFile, UnusableFile
+from jay.feeds.progress import Progress
+from jay.feeds.report import Refusal, Report
+from jay.feeds.sources import Source
+
+INTERRUPTED = 130  # as a shell reports Ctrl-C
+
+
+@dataclass
+class _Running:
+    """An import under way: how far it is, and what the person sees of it."""
+
+    done: Import
+    progress: Progress
+
+
+def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -> int:
+    """Import what is left of a file; return how many rows were refused.
+
+    :raises UnusableFile: the file has no products, or can't be read to its end.
+    """
+    file = source.file
+    report = Report(_report_path(file, "refused"))
+    report.check(started.report_bytes)
+    if started.records:
+        click.echo(
+            f"Going on after line {started.line:,} with the import of"
+            f" {started.begun:%Y-%m-%d %H:%M} UTC; --restart would begin anew.",
+            err=True,
+        )
+    elapsed = stopwatch(clock)
+    progress = Progress(sys.stderr, file.path.name, file.size, elapsed, rows=started.records)
+    running = _Running(started, progress)
+    parted = source.format != "jsonl"
+    with _stops_explained(running):
+        for running.done in importing.run(
+            db.write,
+            owner,
+            started,
+            source.records(owner.country, moment_of(started.as_of)),
+            report,
+            clock=clock,
+            still_valid=file.check_unchanged,
+        ):
+            progress.show(file.position, running.done.records, running.done.refused)
+        if not running.done.records:
+            raise UnusableFile(f"{file.path} has no products.")
+        removed = importing.finish(db.write, owner, running.done, parted=parted, clock=clock)
+        progress.clear()
+    done = running.done
+    _summary(source, done, elapsed(), before=started.records)
+    if removed:
+        click.echo(f"{removed:,} variants that the file has no more were removed.")
+    if done.refused:
+        click.echo(f"The refused rows and their reasons are in {report.path}", err=True)
+        if parted:
+            click.echo("As rows were refused, no variant was removed.", err=True)
+    return done.refused
+
+
+@contextmanager
+def _stops_explained(running: _Running) -> Iterator[None]:
+    """Say what is stored and how to go on, whatever stops the import."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _stop(running, "Stopped.", INTERRUPTED)
+    except Busy as error:
+        _stop(running, error.message, 1)
+    except TakenOver:
+        running.progress.clear()
+        raise click.ClickException(
+            "Another process has taken this import over and goes on with it."
+        ) from None
+    except UnusableFile as error:
+        running.progress.clear()
+        raise UnusableFile(f"{error} {_stored_so_far(running.done)}") from error
+
+
+def _stop(running: _Running, why: str, status: int) -> NoReturn:
+    running.progress.clear()
+    click.echo(
+        f"{why} {_stored_so_far(running.done)} The same command goes on from there;"
+        " with --restart it begins anew.",
+        err=True,
+    )
+    sys.exit(status)
+
+
+def _stored_so_far(done: Import) -> str:
+    if not done.records:
+        return "Nothing was stored."
+    return f"The lines up to {done.line:,} are done."
+
+
+def stopwatch(clock: Clock) -> Callable[[], float]:
+    """Return what answers the seconds since now."""
+    elapsed = timer(clock)
+    start = elapsed()
+    return lambda: elapsed() - start
+
+
+def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> int:
+    """Check each row by itself; return how many would be refused.
+
+    :param at: when the content was true.
+    """
+    report = Report(_report_path(source.file, "dry-run"))
+    report.check(0)
+    progress = Progress(sys.stderr, source.file.path.name, source.file.size, stopwatch(clock))
+    rows = refused = length = 0
+    for batch in importing.check(source.records(owner.country, at), owner):
+        refusals = [
+            Refusal(record.line, record.sku, put) for record, put in batch if isinstance(put, str)
+        ]
+        if refusals:
+            length = report.write(refusals, length)
+        rows += len(batch)
+        refused += len(refusals)
+        progress.show(source.file.position, rows, refused)
+    progress.clear()
+    click.echo(
+        f"{source.file.path.name} ({source.format}): {rows:,} rows, {refused:,} would be refused."
+        " Nothing was written."
+    )
+    if refused:
+        click.echo(f"They and their reasons are in {report.path}", err=True)
+    return refused
+
+
+def _summary(source: Source, done: Import, seconds: float, *, before: int) -> None:
+    speed = (done.records - before) / seconds if seconds else 0.0
+    click.echo(
+        f"{source.file.path.name} ({source.format}): {done.records:,} rows: {done.added:,} added,"
+        f" {done.updated:,} updated, {done.refused:,} refused;"
+        f" {seconds:.1f} s, {speed:,.0f} rows/s."
+    )
+
+
+def _report_path(file: FeedFile, kind: str) -> Path:
+    return file.path.with_name(f"{file.path.name}.{kind}.csv")

@@ -1,0 +1,208 @@
+"""``flask products``: what editors want of merchants."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, BinaryIO
+
+import click
+import marshmallow as ma
+
+from jay import db, web
+from jay.auth import service as auth
+from jay.auth.models import Merchant
+from jay.commands import Commands
+from jay.products import schemas, wanted
+from jay.webhooks import delivery
+from jay.webhooks import service as webhooks
+from jay.webhooks.models import ADD_PRODUCT, DELIVERED, FAILED, UPDATE_PRODUCTS, WAITING, Kind
+
+products_cli = Commands("products", help="The catalogue.")
+
+BATCH = 500
+"""SKUs a transaction."""
+
+EVERYTHING = "everything"
+"""What a full refresh is about."""
+
+_FIELDS = schemas.ProductSchema().fields
+
+
+def _as_in_the_feed(
+    _context: click.Context, parameter: click.Parameter, value: str | None
+) -> str | None:
+    """Let an option take what the feed takes."""
+    try:
+        return None if value is None else str(_FIELDS[str(parameter.name)].deserialize(value))
+    except ma.ValidationError as error:
+        raise click.BadParameter(" ".join(error.messages)) from error
+
+
+def _locale_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    lang = click.option(
+        "--lang", callback=_as_in_the_feed, help="ISO 639 code; else the merchant's own."
+    )
+    country = click.option(
+        "--country", callback=_as_in_the_feed, help="ISO 3166 code; else the merchant's own."
+    )
+    return lang(country(command))
+
+
+def _sku(text: str) -> str:
+    try:
+        sku = str(_FIELDS["sku"].deserialize(text))
+        sku.encode()
+    except (ma.ValidationError, UnicodeEncodeError) as error:
+        raise click.ClickException(
+            f"{text!r} is no SKU: 1 to {schemas.MAX_SKU} characters, none of them invisible."
+        ) from error
+    return sku
+
+
+def _skus(words: Sequence[str], file: BinaryIO | None) -> list[str]:
+    try:
+        lines = [] if file is None else file.read().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise click.ClickException("The file is not UTF-8.") from error
+    skus = [_sku(text) for text in [*words, *(line.strip() for line in lines)] if text]
+    if not skus:
+        raise click.UsageError("Give SKUs, or a file of them.")
+    return list(dict.fromkeys(skus))
+
+
+def _merchant(name: str) -> Merchant:
+    with db.reading() as connection:
+        identifier = auth.merchant_id(connection, name)
+        if identifier is None:
+            raise click.ClickException(f"There is no merchant {name!r}.")
+        return auth.merchant_by_id(connection, identifier)
+
+
+def _batches(skus: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(skus)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
+
+
+@products_cli.command("want")
+@click.argument("merchant")
+@click.argument("skus", nargs=-1, metavar="[SKU]...")
+@click.option("--file", type=click.File("rb"), help="A file with one SKU a line; - for stdin.")
+@_locale_options
+def want(
+    merchant: str,
+    skus: tuple[str, ...],
+    file: BinaryIO | None,
+    lang: str | None,
+    country: str | None,
+) -> None:
+    """Ask MERCHANT for each SKU that it has not sent yet.
+
+    The merchant finds them in its SKU list, and its addProductWebhookUrl is told of each new one.
+    A wish ends when the merchant sends the product.
+    """
+    chosen = _skus(skus, file)
+    owner = _merchant(merchant)
+    lang, country = lang or owner.lang, country or owner.country
+    new, deliveries = 0, list[int]()
+    for batch in _batches(chosen):
+        with db.transaction() as connection:
+            asked = wanted.want(connection, owner, lang, country, batch, now=web.clock()())
+        for sku in asked.there:
+            click.echo(f"{sku}: is there already", err=True)
+        for sku in asked.before:
+            click.echo(f"{sku}: was asked for before", err=True)
+        new += len(asked.new)
+        deliveries += asked.deliveries
+    click.echo(f"{new} of {len(chosen)} asked for in {lang}-{country}.")
+    if new and not deliveries:
+        click.echo(
+            f"{merchant} has set no addProductWebhookUrl: it learns of them from its SKU list.",
+            err=True,
+        )
+    _tell(owner, ADD_PRODUCT, deliveries)
+
+
+@products_cli.command("wanted")
+@click.argument("merchant")
+def list_wanted(merchant: str) -> None:
+    """List what was asked of MERCHANT and has not been sent yet."""
+    owner = _merchant(merchant)
+    with db.reading() as connection:
+        rows = wanted.open_wishes(connection, owner)
+    click.echo(f"{'SINCE (UTC)':<18}LOCALE  SKU")
+    for row in rows:
+        click.echo(f"{row.wanted:%Y-%m-%d %H:%M}  {row.lang}-{row.country}   {row.sku}")
+
+
+@products_cli.command("unwant")
+@click.argument("merchant")
+@click.argument("skus", nargs=-1, metavar="[SKU]...")
+@click.option("--file", type=click.File("rb"), help="A file with one SKU a line; - for stdin.")
+@_locale_options
+def unwant(
+    merchant: str,
+    skus: tuple[str, ...],
+    file: BinaryIO | None,
+    lang: str | None,
+    country: str | None,
+) -> None:
+    """Ask MERCHANT no longer for each SKU.
+
+    Webhooks about them that have not arrived yet are taken back.
+    """
+    chosen = _skus(skus, file)
+    owner = _merchant(merchant)
+    lang, country = lang or owner.lang, country or owner.country
+    gone = 0
+    for batch in _batches(chosen):
+        with db.transaction() as connection:
+            taken_back = wanted.unwant(connection, owner, lang, country, batch)
+        for sku in sorted(set(batch) - set(taken_back)):
+            click.echo(f"{sku}: was not asked for", err=True)
+        gone += len(taken_back)
+    click.echo(f"{gone} of {len(chosen)} taken back in {lang}-{country}.")
+
+
+@products_cli.command("refresh")
+@click.argument("merchant")
+def refresh(merchant: str) -> None:
+    """Ask MERCHANT to send all its products anew, through its updateProductsWebhookUrl."""
+    owner = _merchant(merchant)
+    with db.transaction() as connection:
+        if webhooks.is_waiting(connection, owner.id, UPDATE_PRODUCTS, EVERYTHING):
+            raise click.ClickException(
+                f"{merchant} has not answered the last one yet: see flask --app app webhooks list"
+            )
+        bodies = {EVERYTHING: None}
+        now = web.clock()()
+        deliveries = webhooks.enqueue(connection, owner.id, UPDATE_PRODUCTS, bodies, now=now)
+    if not deliveries:
+        raise click.ClickException(f"{merchant} has set no updateProductsWebhookUrl.")
+    _tell(owner, UPDATE_PRODUCTS, deliveries)
+
+
+def _tell(merchant: Merchant, kind: Kind, deliveries: Sequence[int]) -> None:
+    """Send webhooks at once, as far as that goes, and say in one line what has become of them."""
+    if not deliveries:
+        return
+    with db.reading() as connection:
+        if not auth.has_webhook_token(connection, merchant.id):
+            click.echo(
+                f"{merchant.name} has no webhook token, so they go without X-API-Key;"
+                f" set one: flask --app app merchant webhook-token {merchant.name}",
+                err=True,
+            )
+    delivery.deliverer().try_at_once((merchant.id, kind.name))
+    rows: list[Any] = []
+    for start in range(0, len(deliveries), BATCH):
+        with db.reading() as connection:
+            rows += webhooks.states_of(connection, deliveries[start : start + BATCH])
+    states = Counter(row.state for row in rows)
+    reason = next((f" ({row.reason})" for row in rows if row.reason), "")
+    said = f"Webhooks: {states[DELIVERED]} delivered"
+    if states[FAILED]:
+        said += f", {states[FAILED]} given up"
+    if states[WAITING]:
+        said += f", {states[WAITING]} left to: flask --app app webhooks deliver"
+    click.echo(said + reason)

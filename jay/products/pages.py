@@ -1,0 +1,108 @@
+"""``/catalogue``: what there is, for the operator and the merchant's curiosity."""
+
+import re
+from typing import Any
+
+from flask import redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from jay import db, i18n
+from jay.auth import login
+from jay.auth.operators import Operator
+from jay.pages import PageBlueprint, csrf_token, language, page
+from jay.products import catalogue
+from jay.products.catalogue import Filters, State
+from jay.products.search import MAX_QUERY, read_query
+from jay.products.view import card, details
+
+blp = PageBlueprint("catalogue", __name__, error_template="catalogue/error.html")
+blp.register_error_handler(login.LoginNeeded, login.ask)
+
+_KEPT = ("q", "merchant", "locale", "state")
+"""What stays in the address from page to page, and on the way to a product and back."""
+
+
+@blp.get("/catalogue/")
+def with_slash() -> Response:
+    """Lead on who has typed a slash at the end."""
+    return redirect(url_for(".listing"))
+
+
+@blp.get("/catalogue")
+def listing() -> Response:
+    """Show the products, sorted by name; look for some of them by words and filters."""
+    asked = _asked()
+    with db.reading() as connection:
+        viewer = login.viewer(connection)
+        only = viewer.merchant_id if viewer else None
+        found = catalogue.find_page(
+            connection,
+            _filters(asked, only),
+            before=request.args.get("before"),
+            after=request.args.get("after"),
+        )
+        names = catalogue.merchant_names(connection, only=only)
+        locales = catalogue.locales(connection, only=only)
+    return page(
+        "catalogue/list.html",
+        cards=[card(item) for item in found.items],
+        asked=asked,
+        filtered=bool(asked),
+        partly=found.partly,
+        alone=found.before is None and found.after is None,
+        previous_url=found.before and _listing_url(asked, before=found.before),
+        next_url=found.after and _listing_url(asked, after=found.after),
+        merchants=names,
+        locales=[
+            (f"{lang}-{country}", i18n.place(lang, country, language()))
+            for lang, country in locales
+        ],
+        max_query=MAX_QUERY,
+        **_who(viewer),
+    )
+
+
+@blp.get("/catalogue/<path:product_id>")
+def product(product_id: str) -> Response:
+    """Show everything that is stored of a product; a variant's id leads to its main product."""
+    asked = _asked()
+    with db.reading() as connection:
+        viewer = login.viewer(connection)
+        only = viewer.merchant_id if viewer else None
+        item = catalogue.find_item(connection, product_id, only=only)
+    return page(
+        "catalogue/product.html" if item else "catalogue/gone.html",
+        status=200 if item else 404,
+        product=item and details(item),
+        chosen=product_id,
+        asked=asked,
+        **_who(viewer),
+    )
+
+
+def _who(viewer: Operator | None) -> dict[str, Any]:
+    # Nobody is logged in, nobody gets a cookie.
+    return {"operator": viewer and viewer.name, "csrf": csrf_token() if viewer else None}
+
+
+def _listing_url(asked: dict[str, str], **position: str) -> str:
+    values: dict[str, Any] = {**asked, **position}
+    return url_for(".listing", **values)
+
+
+def _asked() -> dict[str, str]:
+    asked = {name: request.args.get(name, "").strip()[:MAX_QUERY] for name in _KEPT}
+    return {name: value for name, value in asked.items() if value}
+
+
+def _filters(asked: dict[str, str], only: int | None) -> Filters:
+    locale = re.fullmatch(r"([a-z]{2})-([A-Z]{2})", asked.get("locale", ""))
+    states = {state.value: state for state in State}
+    return Filters(
+        query=read_query(asked.get("q", "")),
+        merchant=asked.get("merchant", "").replace("\0", "") or None,
+        lang=locale[1] if locale else None,
+        country=locale[2] if locale else None,
+        state=states.get(asked.get("state", "")),
+        only=only,
+    )

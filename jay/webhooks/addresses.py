@@ -1,0 +1,170 @@
+"""Which addresses a webhook may go to: public ones, and networks that the operator allows.
+
+Merchants choose the addresses, and this service stands in a network that they don't: a webhook
+must not become a way into it (server-side request forgery).
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from jay.auth.models import origin_of
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Resolver = Callable[..., Sequence[tuple[Any, ...]]]
+"""``socket.getaddrinfo``, or what a test puts in its place."""
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+RESOLVE_SECONDS = 5.0
+MAX_ADDRESSES = 4
+"""How many addresses of one name are tried, each within the time for all."""
+
+# The registries of special-purpose addresses (RFC 6890, IANA). They are named here, too, as Python
+# knows the newer entries only in its latest versions.
+_SPECIAL = tuple(
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "2001::/23",  # with Teredo, which carries IPv4 addresses
+        "2001:db8::/32",
+        "2002::/16",  # 6to4 carries IPv4 addresses, and is given up (RFC 7526)
+        "3fff::/20",
+    )
+)
+_GLOBAL_IPV6 = ip_network("2000::/3")
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+class Unreachable(Exception):
+    """A webhook can't be sent there; the message is one sentence without secrets."""
+
+
+class Refused(Unreachable):
+    """A webhook must not be sent there."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a URL leads, taken apart once.
+
+    :ivar host: an ASCII name, or an address.
+    :ivar path: with the query, as it stands in the request line.
+    """
+
+    https: bool
+    host: str
+    port: int
+    path: str
+
+    @property
+    def host_header(self) -> str:
+        """What the ``Host`` header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.https else 80) else f"{host}:{self.port}"
+
+
+def target_of(url: str) -> Target:
+    """Take a webhook's URL apart.
+
+    :raises Refused: it is no http or https URL, holds a user name, or names a port of another kind
+        of service: those below 1024 are refused, except 80 and 443.
+    """
+    if origin_of(url) is None:
+        raise Refused("its address is no http or https URL")
+    parts = urlsplit(url)
+    https = parts.scheme == "https"
+    port = parts.port if parts.port is not None else (443 if https else 80)
+    if port < 1024 and port not in {80, 443}:
+        raise Refused(f"its address names the port {port}: use 80, 443, or one from 1024 on")
+    host = parts.hostname or ""
+    if ":" not in host:
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError:
+            raise Refused("its address has a host name that can't exist") from None
+    query = "?" + parts.query if parts.query else ""
+    return Target(https, host, port, quote((parts.path or "/") + query, safe="/%:@!$&'()*+,;=?~"))
+
+
+def addresses_of(
+    target: Target, allowed: Sequence[Network], resolve: Resolver = socket.getaddrinfo
+) -> list[Address]:
+    """Resolve the host once and return the addresses to connect to, and to no others.
+
+    :raises Refused: one of them is neither public nor allowed.
+    :raises Unreachable: the name can't be resolved.
+    """
+    found = []
+    for entry in _resolved(target, resolve):
+        # An address of a link comes with its interface: fe80::1%eth0.
+        address = ip_address(str(entry[4][0]).partition("%")[0])
+        if not may_reach(address, allowed):
+            raise Refused(f"its address leads to {address}, which is not a public one")
+        found.append(address)
+    return list(dict.fromkeys(found))[:MAX_ADDRESSES]
+
+
+def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
+    """Tell whether a webhook may go to an address: it is public, or in an allowed network."""
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return _is_public(plain) or any(plain in network for network in allowed)
+
+
+def _is_public(address: Address) -> bool:
+    if address in _NAT64:
+        # The network's translator goes on to the IPv4 address in the last 32 bits.
+        return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+    return (
+        (address.version == 4 or address in _GLOBAL_IPV6)
+        and address.is_global
+        and not address.is_multicast
+        and not any(address in network for network in _SPECIAL)
+    )
+
+
+def _resolved(target: Target, resolve: Resolver) -> Sequence[tuple[Any, ...]]:
+    # The system's resolver knows no timeout, so it is left behind when it takes too long.
+    answers: list[Sequence[tuple[Any, ...]]] = []
+    problems: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(resolve(target.host, target.port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True, name="webhook-resolver")
+    thread.start()
+    thread.join(RESOLVE_SECONDS)
+    if answers and answers[0]:
+        return answers[0]
+    if problems or answers:
+        raise Unreachable("the name of its host can't be resolved")
+    raise Unreachable(f"the name of its host was not resolved within {RESOLVE_SECONDS:.0f} s")

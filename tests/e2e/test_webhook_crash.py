@@ -1,0 +1,130 @@
+"""A process that delivers webhooks is killed in the middle: another one takes over."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from jay.auth.models import merchants
+from jay.db import Database
+from jay.webhooks.models import DELIVERED, LEASE, webhook_deliveries
+from tests.conftest import new_postgres_database
+from tests.demo import flask_command
+from tests.e2e.service import SECRET
+from tests.receiver import PATIENCE_SECONDS, Receiver, receiving
+from tests.servers import ROOT
+
+
+class Operator:
+    """An operator's machine: its environment, its clock, and the processes that it starts."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._clock = folder / "clock"
+        self.move_clock(0)
+        self.database = Database(url)
+        self._environ = {
+            "JAY_DATABASE_URL": url,
+            "JAY_DATA_DIR": str(folder),
+            "JAY_SECRET_KEY": SECRET,
+            "JAY_DEMO": "1",
+            "JAY_TEST_CLOCK": str(self._clock),
+        }
+
+    def run(self, *words: str) -> str:
+        return flask_command(self._environ, *words)
+
+    def move_clock(self, seconds: float) -> None:
+        draft = self._clock.with_suffix(".draft")
+        draft.write_text(str(seconds))
+        draft.replace(self._clock)  # at once: a process never reads a half-written number
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Run ``webhooks deliver --watch`` until the block ends, or the test ends it."""
+        command = ("webhooks", "deliver", "--watch")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "tests.e2e.moved_app", *command],
+            cwd=ROOT,
+            env={**os.environ, **self._environ},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(PATIENCE_SECONDS)
+
+    def states(self) -> list[str]:
+        with self.database.reading() as connection:
+            return list(connection.execute(select(webhook_deliveries.c.state)).scalars())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def operator(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Operator]:
+    url = f"sqlite:///{tmp_path / 'jay.sqlite3'}"
+    if request.param == "postgresql":
+        cluster = request.getfixturevalue("postgres")
+        url = new_postgres_database(cluster, f"jay_e2e_{request.node.originalname[5:40]}")
+    made = Operator(tmp_path, url)
+    made.run("db", "upgrade")
+    made.run("merchant", "add", "mugshop")
+    yield made
+    made.database.engine.dispose()
+
+
+@pytest.fixture
+def receiver(operator: Operator) -> Iterator[Receiver]:
+    with receiving() as running:
+        with operator.database.transaction() as connection:
+            connection.execute(update(merchants).values(add_product_webhook_url=running.url))
+        yield running
+
+
+def test_a_killed_process_loses_nothing(operator: Operator, receiver: Receiver) -> None:
+    receiver.answer_with(503)
+    operator.run("products", "want", "mugshop", "MUG-1")
+    receiver.arrived.clear()
+    receiver.answer_when_released()
+    operator.move_clock(3600)
+
+    with operator.watching() as first:
+        assert receiver.arrived.wait(PATIENCE_SECONDS)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(PATIENCE_SECONDS)
+    receiver.arrived.clear()
+    receiver.answer_with(200)
+    operator.move_clock(3600 + LEASE.total_seconds())
+
+    with operator.watching() as second:
+        assert receiver.arrived.wait(PATIENCE_SECONDS)
+        second.send_signal(signal.SIGTERM)  # it finishes what it has begun
+        assert second.wait(PATIENCE_SECONDS) == 0
+
+    assert operator.states() == [DELIVERED]
+    assert len({request.headers["Webhook-Id"] for request in receiver.requests}) == 1
+    assert len(receiver.requests) == 3
+
+
+def test_told_to_stop_a_process_finishes_what_it_has_begun(
+    operator: Operator, receiver: Receiver
+) -> None:
+    receiver.answer_with(503)
+    operator.run("products", "want", "mugshop", "MUG-1")
+    receiver.arrived.clear()
+    receiver.answer_when_released()
+    receiver.statuses = [200]
+    operator.move_clock(3600)
+    with operator.watching() as process:
+        assert receiver.arrived.wait(PATIENCE_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        receiver.release.set()
+
+        assert process.wait(PATIENCE_SECONDS) == 0
+    assert operator.states() == [DELIVERED]

@@ -1,0 +1,294 @@
+"""The feed over HTTP against a model of plain dicts: descriptions, and news in whatever order.
+
+Two merchants feed the same SKUs in two countries; news arrives late, early and without a time. The
+model knows nothing of the service but its contract. After each step both catalogues are compared,
+row by row, so what one merchant sends never shows in the other's.
+"""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import delete, select
+
+from jay import db
+from jay.auth.models import merchants
+from jay.products.models import products
+from tests.builders import Shop, add_shop
+from tests.clock import NOON, MovedClock
+
+RUNS = 200
+STEPS = 15
+AHEAD = timedelta(minutes=5)
+SKUS = ["mug", "mug-s", "mug-l", "hat", "hat-s"]
+COUNTRIES = ["DE", "AT"]
+COLUMNS = {
+    "stockCount": "stock_count",
+    "price": "price",
+    "orgPrice": "org_price",
+    "currency": "currency",
+    "vat": "vat",
+    "shippingModel": "shipping",
+}
+"""The volatile fields, and where the database keeps them."""
+
+Catalogue = dict[tuple[str, str, str], dict[str, Any]]
+"""By merchant, country and SKU: what a product is, and its fields with when they were observed."""
+
+shops = st.sampled_from(["mugshop", "bookshop"])
+countries = st.sampled_from(COUNTRIES)
+skus = st.sampled_from(SKUS)
+own = {
+    "stockCount": st.sampled_from([None, -1, 0, 1, 7]),
+    "price": st.integers(0, 9),
+    "orgPrice": st.integers(0, 9),
+}
+shared = {
+    "currency": st.sampled_from(["EUR", "GBP"]),
+    "vat": st.sampled_from([0.0, 7.0, 19.0]),
+    "shippingModel": st.sampled_from([{}, {"shippingFlatRate": 490}, {"orderLimit": 3}]),
+}
+items = st.fixed_dictionaries({"sku": st.sampled_from([*SKUS, "never"])}, optional=own)
+variants = st.lists(st.fixed_dictionaries({"sku": skus}, optional=own), max_size=3)
+# Seconds after now at which news was observed; many of them meet one another.
+moments = st.sampled_from([None, None, -60, -30, -20, -10, -1, 0, 1, 299, 300]) | st.sampled_from(
+    [-0.000001, 0.000001, 300.000001, 9999]
+)
+
+
+class World:
+    """What all runs share: the service and two merchants."""
+
+    def __init__(self, app: Flask, client: FlaskClient, clock: MovedClock) -> None:
+        self.app, self.clock = app, clock
+        self.shops: dict[str, Shop] = {
+            name: add_shop(app, client, name) for name in ("mugshop", "bookshop")
+        }
+        self.seen: Counter[str] = Counter()
+
+    def begin_anew(self) -> None:
+        self.clock.now = NOON
+        with self.app.app_context(), db.transaction() as connection:
+            connection.execute(delete(products))
+
+    def catalogue(self) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """Return what the database holds, without when it was observed."""
+        query = select(products, merchants.c.name.label("merchant")).join(merchants)
+        with self.app.app_context(), db.reading() as connection:
+            rows = connection.execute(query).all()
+        found = {}
+        for row in rows:
+            fields = {name: getattr(row, column) for name, column in COLUMNS.items()}
+            if not row.stock_set:
+                assert fields.pop("stockCount") is None
+            found[row.merchant, row.country, row.sku] = {
+                "id": row.id,
+                "main": row.main_id,
+                "name": row.name,
+                "removed": row.removed,
+                "position": row.position,
+                **{name: value for name, value in fields.items() if value is not None},
+                **({"stockCount": row.stock_count} if row.stock_set else {}),
+            }
+        return found
+
+
+class FeedMachine(RuleBasedStateMachine):
+    """The model: one dict of what both merchants have sent."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        world.begin_anew()
+        self.model: Catalogue = {}
+
+    @property
+    def now(self) -> datetime:
+        return self.world.clock.now
+
+    def send(self, shop: str, method: str, body: dict[str, Any]) -> Any:
+        return self.world.shops[shop].call(method, "/shops/products", json=body)
+
+    # --- what may happen
+
+    @rule(seconds=st.sampled_from([1, 10, 20, 60]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.clock.move(seconds)
+
+    @rule(
+        shop=shops,
+        country=countries,
+        sku=skus,
+        variants=variants,
+        fields=st.fixed_dictionaries({}, optional={**own, **shared}),
+        name=st.sampled_from(["A", "B"]),
+    )
+    def describe(
+        self,
+        *,
+        shop: str,
+        country: str,
+        sku: str,
+        variants: list[dict[str, Any]],
+        fields: dict[str, Any],
+        name: str,
+    ) -> None:
+        body = {"sku": sku, "name": name, "country": country, "variants": variants, **fields}
+
+        answer = self.send(shop, "POST", body)
+
+        main = f"{shop}/de-{country}/{sku}"
+        named = [sku, *(variant["sku"] for variant in variants)]
+        if len(set(named)) < len(named) or not self.may_be(shop, country, sku, named, main):
+            assert answer.json["error"]["details"] == "SKU_TAKEN"
+            self.world.seen["a SKU is taken"] += 1
+            return
+        assert answer.status_code == 200, answer.json
+        for product in self.model.values():
+            if product["main"] == main and not product["removed"]:
+                product["removed"] = True
+                self.world.seen["a variant vanished"] += 1
+        self.store((shop, country, sku), None, 0, name, fields)
+        for position, variant in enumerate(variants):
+            key = (shop, country, variant["sku"])
+            self.store(key, main, position, None, variant)
+
+    def may_be(self, shop: str, country: str, sku: str, named: list[str], main: str) -> bool:
+        """Tell whether each SKU is free, or what it is already."""
+        return all(
+            self.model[shop, country, one]["main"] == (None if one == sku else main)
+            for one in named
+            if (shop, country, one) in self.model
+        )
+
+    def store(
+        self,
+        key: tuple[str, str, str],
+        main: str | None,
+        position: int,
+        name: str | None,
+        given: dict[str, Any],
+    ) -> None:
+        shop, country, sku = key
+        product = self.model.setdefault(key, {"fields": {}})
+        product |= {
+            "id": f"{shop}/de-{country}/{sku}",
+            "main": main,
+            "name": name,
+            "removed": False,
+            "position": position,
+        }
+        for field in COLUMNS.keys() & given.keys():
+            product["fields"][field] = (given[field], self.now)
+
+    @rule(
+        shop=shops,
+        country=countries,
+        items=st.lists(items, max_size=5),
+        shared=st.fixed_dictionaries({}, optional=shared),
+        moment=moments,
+    )
+    def update(
+        self,
+        *,
+        shop: str,
+        country: str,
+        items: list[dict[str, Any]],
+        shared: dict[str, Any],
+        moment: float | None,
+    ) -> None:
+        body = {"country": country, "products": items, **shared}
+        as_of = self.now
+        if moment is not None:
+            as_of += timedelta(seconds=moment)
+            body["asOf"] = as_of.isoformat()
+
+        answer = self.send(shop, "PATCH", body)
+
+        if as_of > self.now + AHEAD:
+            assert list(answer.json["error"]["details"]) == ["asOf"]
+            self.world.seen["from the future"] += 1
+            return
+        stamp = None if moment is None else min(as_of, self.now)
+        expected = self.expect(shop, country, items, shared, stamp)
+        assert answer.json == {"data": expected}
+        for kind in ("unknownSkus", "stale", "updated"):
+            self.world.seen[kind] += bool(expected[kind])
+        self.world.seen["partly stale"] += bool(expected["stale"] and expected["updated"])
+
+    def expect(
+        self,
+        shop: str,
+        country: str,
+        items: list[dict[str, Any]],
+        shared: dict[str, Any],
+        stamp: datetime | None,
+    ) -> dict[str, Any]:
+        """Change the model as the contract says, and return what is to be answered."""
+        unknown, updated, stale = [], 0, 0
+        for sku, item in {item["sku"]: item for item in items}.items():
+            product = self.model.get((shop, country, sku))
+            if product is None or product["removed"]:
+                unknown.append(sku)
+                continue
+            given = {**shared, **{name: item[name] for name in own if name in item}}
+            skipped = [name for name in given if self.is_newer(product, name, stamp)]
+            for name in given.keys() - set(skipped):
+                product["fields"][name] = (given[name], stamp or self.now)
+            stale += len(skipped)
+            updated += len(skipped) < len(given) or not given
+        return {"updated": updated, "unknownSkus": unknown, "stale": stale}
+
+    @staticmethod
+    def is_newer(product: dict[str, Any], name: str, stamp: datetime | None) -> bool:
+        """Tell whether the stored field is newer than a piece of news."""
+        return (
+            stamp is not None and name in product["fields"] and product["fields"][name][1] > stamp
+        )
+
+    # --- what always holds
+
+    @invariant()
+    def both_catalogues_are_as_the_model(self) -> None:
+        expected = {}
+        for key, product in self.model.items():
+            fields = {name: value for name, (value, _) in product["fields"].items()}
+            expected[key] = {**{n: v for n, v in product.items() if n != "fields"}, **fields}
+        assert self.world.catalogue() == expected
+
+
+@pytest.mark.timeout(400)
+def test_two_hundred_runs_show_no_difference_to_the_model(
+    app: Flask, client: FlaskClient, clock: MovedClock
+) -> None:
+    world = World(app, client, clock)
+
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        lambda: FeedMachine(world),
+        settings=settings(
+            max_examples=RUNS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+    # It was worth something only if everything was met.
+    kinds = ("a SKU is taken", "a variant vanished", "from the future", "unknownSkus", "updated")
+    for kind in (*kinds, "stale", "partly stale"):
+        assert world.seen[kind] >= 10, world.seen

@@ -1,0 +1,283 @@
+"""Feeds for Google Merchant Center, as XML and as tables."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jay.feeds.files import MAX_LINE, FeedFile, UnusableFile
+from jay.feeds.google import MAX_TOKEN
+from jay.feeds.readers import Record
+from jay.feeds.sources import Source
+
+NOON = datetime(2025, 6, 4, 12, tzinfo=UTC)
+HEAD = '<?xml version="1.0"?>\n<rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel>'
+RSS = HEAD + "<title>Shop</title><link>https://shop.example</link>{}</channel></rss>"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "feed"
+
+
+def read(path: Path, content: str | bytes) -> list[Record]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with FeedFile(path) as file:
+        return list(Source(file).records("DE", NOON))
+
+
+def item(**attributes: str) -> str:
+    given = {"id": "A", "title": "Mug", **attributes}
+    return "<item>" + "".join(f"<g:{k}>{v}</g:{k}>" for k, v in given.items()) + "</item>"
+
+
+def body(path: Path, **attributes: str) -> dict[str, Any]:
+    (record,) = read(path, RSS.format(item(**attributes)))
+    assert record.body is not None, record.reason
+    return record.body
+
+
+def reason(path: Path, **attributes: str) -> str:
+    (record,) = read(path, RSS.format(item(**attributes)))
+    assert record.body is None
+    return record.reason or ""
+
+
+FULL = {
+    "sku": "A",
+    "name": "Mug & more",
+    "description": "Fine <b>mug</b>",
+    "url": "https://shop.example/a",
+    "images": [{"url": f"https://shop.example/{n}.jpg"} for n in (1, 2, 3)],
+    "brand": "Hafenlicht",
+    "colour": "red",
+    "material": "clay",
+    "gender": 3,
+    "price": 1499,
+    "orgPrice": 1999,
+    "currency": "EUR",
+    "stockCount": None,
+    "shippingModel": {"shippingFlatRate": 490},
+}
+
+
+def test_rss_is_read_in_full(path: Path) -> None:
+    content = """<item>
+      <title>Mug &amp; more</title><link>https://shop.example/a</link>
+      <description><![CDATA[Fine <b>mug</b>]]></description><g:id>A</g:id>
+      <g:image_link>https://shop.example/1.jpg</g:image_link>
+      <g:additional_image_link>https://shop.example/2.jpg</g:additional_image_link>
+      <g:additional_image_link>https://shop.example/3.jpg</g:additional_image_link>
+      <g:price>19.99 EUR</g:price><g:sale_price>14.99 EUR</g:sale_price>
+      <g:availability>in stock</g:availability><g:brand>Hafenlicht</g:brand><g:gtin>123</g:gtin>
+      <g:color>red</g:color><g:material>clay</g:material><g:gender>Unisex</g:gender>
+      <g:shipping><g:country>AT</g:country><g:price>9.90 EUR</g:price></g:shipping>
+      <g:shipping><g:country>DE</g:country><g:price>4.90 EUR</g:price></g:shipping>
+    </item>"""
+
+    (record,) = read(path, RSS.format(content))
+
+    assert record == Record(2, "A", FULL)
+
+
+def test_atom_is_read_in_full(path: Path) -> None:
+    content = """<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0">
+    <title>Shop</title><entry><g:id>A</g:id><title>Mug</title><summary>Fine.</summary>
+    <link rel="self" href="https://shop.example/self"/><link href="https://shop.example/a"/>
+    <g:price>5 EUR</g:price></entry></feed>"""
+
+    (record,) = read(path, content)
+
+    assert record.body == {
+        "sku": "A",
+        "name": "Mug",
+        "description": "Fine.",
+        "url": "https://shop.example/a",
+        "price": 500,
+        "orgPrice": 500,
+        "currency": "EUR",
+    }
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ","])
+def test_a_table_is_read_in_full(path: Path, delimiter: str) -> None:
+    cells = {
+        "id": "A",
+        "title": "Mug & more",
+        "description": "Fine <b>mug</b>",
+        "link": "https://shop.example/a",
+        "image link": "https://shop.example/1.jpg",
+        "additional_image_link": '"https://shop.example/2.jpg,https://shop.example/3.jpg"',
+        "price": "19.99 EUR",
+        "sale price": "14.99 EUR",
+        "availability": "in_stock",
+        "brand": "Hafenlicht",
+        "color": "red",
+        "material": "clay",
+        "gender": "unisex",
+        "shipping": '"AT:::9.90 EUR,DE:::4.90 EUR"',
+    }
+
+    (record,) = read(path, f"{delimiter.join(cells)}\n{delimiter.join(cells.values())}\n")
+
+    assert record == Record(2, "A", FULL)
+
+
+def test_a_name_of_google_comes_before_the_plain_one(path: Path) -> None:
+    content = "<item><title>Plain</title><g:id>A</g:id><g:title>Google</g:title></item>"
+
+    (record,) = read(path, RSS.format(content))
+
+    assert (record.body or {})["name"] == "Google"
+
+
+def test_items_of_a_group_are_variants_of_one_product(path: Path) -> None:
+    items = [
+        item(id=f"A-{size}", item_group_id="A", size=size, color="red", price="5 EUR")
+        for size in ("S", "M")
+    ]
+
+    first, second = read(path, RSS.format("\n".join(items)))
+
+    assert (first.line, second.line) == (2, 3)
+    assert second.main_sku == "A"
+    assert second.body == {
+        "sku": "A-M",
+        "price": 500,
+        "orgPrice": 500,
+        "type": "size / colour",
+        "value": "M / red",
+    }
+    assert (second.main or {})["sku"] == "A"
+    assert (second.main or {})["price"] == 500
+    assert "stockCount" not in (second.main or {})
+
+
+def test_an_item_with_the_id_of_its_group_is_the_product_itself(path: Path) -> None:
+    assert body(path, item_group_id="A")["sku"] == "A"
+
+
+def test_a_variant_without_a_difference_is_called_by_its_title(path: Path) -> None:
+    (record,) = read(path, RSS.format(item(id="A-1", item_group_id="A")))
+
+    assert record.body == {"sku": "A-1", "value": "Mug"}
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "currency"),
+    [
+        ("19.99 EUR", 1999, "EUR"),
+        ("19.99EUR", 1999, "EUR"),
+        ("EUR 19.99", 1999, "EUR"),
+        ("19,99 eur", 1999, "EUR"),
+        ("1,299.00 USD", 129900, "USD"),
+        ("1,299 USD", 129900, "USD"),
+        ("5 EUR", 500, "EUR"),
+        ("1500 JPY", 1500, "JPY"),
+        ("0.00 GBP", 0, "GBP"),
+        ("1.500 KWD", 1500, "KWD"),
+    ],
+)
+def test_prices_become_minor_units(path: Path, text: str, amount: int, currency: str) -> None:
+    read_ = body(path, price=text)
+
+    assert (read_["price"], read_["orgPrice"], read_["currency"]) == (amount, amount, currency)
+
+
+@pytest.mark.parametrize(
+    "text", ["19.99", "free", "19.999 EUR", "1.5 JPY", "-5 EUR", "5 EUX", "1.2.3 EUR", "5 €"]
+)
+def test_a_price_that_is_none_is_refused(path: Path, text: str) -> None:
+    assert reason(path, price=text).startswith("price: ")
+
+
+@pytest.mark.parametrize(
+    ("period", "price"),
+    [
+        ("2025-06-01T00:00+02:00/2025-06-30T00:00+02:00", 300),
+        ("2025-06-04T12:00:00Z/2025-06-04T13:00:00Z", 300),
+        ("2025-06-05T00:00+02:00/2025-06-30T00:00+02:00", 500),
+        ("2025-06-01T00:00Z/2025-06-04T12:00Z", 500),
+    ],
+)
+def test_a_sale_price_counts_while_it_is_in_force(path: Path, period: str, price: int) -> None:
+    read_ = body(path, price="5 EUR", sale_price="3 EUR", sale_price_effective_date=period)
+
+    assert (read_["price"], read_["orgPrice"]) == (price, 500)
+
+
+@pytest.mark.parametrize("period", ["soon", "2025-06-01/2025-06-30", "2025-06-01T00:00Z"])
+def test_a_period_that_is_none_is_refused(path: Path, period: str) -> None:
+    words = reason(path, price="5 EUR", sale_price="3 EUR", sale_price_effective_date=period)
+
+    assert words.startswith("sale_price_effective_date: ")
+
+
+def test_a_sale_price_in_another_currency_is_refused(path: Path) -> None:
+    assert "currency" in reason(path, price="5 EUR", sale_price="3 USD")
+
+
+@pytest.mark.parametrize(
+    ("availability", "stock"),
+    [("in_stock", None), ("in stock", None), ("preorder", None), ("out_of_stock", 0)],
+)
+def test_availability_becomes_stock(path: Path, availability: str, stock: int | None) -> None:
+    assert body(path, availability=availability)["stockCount"] == stock
+
+
+def test_an_unknown_availability_is_refused(path: Path) -> None:
+    assert reason(path, availability="maybe").startswith("availability: ")
+
+
+def test_what_is_for_children_says_so(path: Path) -> None:
+    assert body(path, gender="female", age_group="kids")["gender"] == 4
+
+
+@pytest.mark.parametrize(
+    "shipping",
+    [
+        "<g:country>FR</g:country><g:price>4.90 EUR</g:price>",
+        "<g:country>DE</g:country><g:price>4.90 USD</g:price>",
+        "<g:country>DE</g:country>",
+    ],
+)
+def test_shipping_of_elsewhere_or_in_another_currency_does_not_count(
+    path: Path, shipping: str
+) -> None:
+    assert "shippingModel" not in body(path, price="5 EUR", shipping=shipping)
+
+
+BOMBS = {
+    "entities": '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><r>&b;</r>',
+    "a file": '<!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/passwd">]><r>&a;</r>',
+    "a DTD of elsewhere": '<!DOCTYPE r SYSTEM "http://127.0.0.1:9/x.dtd"><r/>',
+}
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
+def test_a_document_type_is_refused_before_it_can_do_harm(path: Path, content: str) -> None:
+    with pytest.raises(UnusableFile, match="DOCTYPE"):
+        read(path, content)
+
+
+def test_a_tag_without_end_is_given_up(path: Path) -> None:
+    with pytest.raises(UnusableFile, match="longer than"):
+        read(path, b'<rss a="' + b"x" * (MAX_TOKEN + (2 << 20)))
+
+
+def test_an_item_that_is_far_too_long_is_refused_and_the_next_one_is_read(path: Path) -> None:
+    long = item(description="x" * MAX_LINE)
+
+    refused, right = read(path, RSS.format(long + "\n" + item(id="B")))
+
+    assert "longer than" in (refused.reason or "")
+    assert (right.line, right.sku) == (3, "B")
+
+
+@pytest.mark.parametrize(
+    "content", [RSS.format("<item>")[:-20], "<rss><item></rss>", "<rss>&unknown;</rss>", "<"]
+)
+def test_a_document_that_is_not_well_formed_says_where(path: Path, content: str) -> None:
+    with pytest.raises(UnusableFile, match=r"line \d+: not well-formed"):
+        read(path, content)

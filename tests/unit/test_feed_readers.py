@@ -1,0 +1,269 @@
+"""CSV and JSON Lines: each record with the line of the file that it begins on."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from jay.feeds.files import MAX_LINE, FeedFile, UnusableFile
+from jay.feeds.readers import Record
+from jay.feeds.sources import Source
+
+NOON = datetime(2025, 6, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "feed"
+
+
+def read(path: Path, content: str | bytes, wanted: str | None = None) -> list[Record]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with FeedFile(path) as file:
+        return list(Source(file, wanted).records("DE", NOON))
+
+
+def body(path: Path, header: str, row: str) -> dict[str, object]:
+    (record,) = read(path, f"{header}\n{row}\n")
+    assert record.body is not None, record
+    return record.body
+
+
+def test_every_column_is_read_as_the_api_has_it(path: Path) -> None:
+    header = (
+        "sku,name,stockCount,price,orgPrice,lang,country,currency,vat,brand,subLine,description,"
+        "gender,material,colour,colourCode,fit,notShoppable,url,urlLabel,urlNote,urlImageUrl,images,"
+        "shippingFlatRate,shippingPerItem,shippingScale,orderLimit"
+    )
+    row = (
+        'A-1,Mug,7,1250,1500,de,DE,EUR,"19,5",Hafenlicht,Line,"Fine, really",2,wool,red,255,slim,'
+        "yes,https://a.example/1,More,Note,https://a.example/u.png,"
+        "https://a.example/1.jpg https://a.example/2.jpg,490,10,1:0 5:300,3"
+    )
+
+    assert body(path, header, row) == {
+        "sku": "A-1",
+        "name": "Mug",
+        "stockCount": 7,
+        "price": 1250,
+        "orgPrice": 1500,
+        "lang": "de",
+        "country": "DE",
+        "currency": "EUR",
+        "vat": 19.5,
+        "brand": "Hafenlicht",
+        "subLine": "Line",
+        "description": "Fine, really",
+        "gender": 2,
+        "material": "wool",
+        "colour": "red",
+        "colourCode": 255,
+        "fit": "slim",
+        "notShoppable": True,
+        "url": "https://a.example/1",
+        "urlLabel": "More",
+        "urlNote": "Note",
+        "urlImageUrl": "https://a.example/u.png",
+        "images": [{"url": "https://a.example/1.jpg"}, {"url": "https://a.example/2.jpg"}],
+        "shippingModel": {
+            "shippingFlatRate": 490,
+            "shippingPerItem": 10,
+            "shippingScale": [{"start": 1, "price": 0}, {"start": 5, "price": 300}],
+            "orderLimit": 3,
+        },
+    }
+
+
+def test_an_empty_cell_is_a_field_that_is_absent(path: Path) -> None:
+    assert body(path, "sku,name,price,stockCount", "A,Mug,,") == {"sku": "A", "name": "Mug"}
+
+
+def test_unlimited_stock_has_a_word(path: Path) -> None:
+    assert body(path, "sku,name,stockCount", "A,Mug,unlimited")["stockCount"] is None
+
+
+def test_a_cell_may_hold_the_object_of_the_api(path: Path) -> None:
+    header = "sku,name,brand,gender,images,shippingScale"
+    row = '''A,Mug,"{""name"": ""B""}","{""code"": 2}","[{""url"": ""https://a.example""}]","[]"'''
+
+    assert body(path, header, row) == {
+        "sku": "A",
+        "name": "Mug",
+        "brand": {"name": "B"},
+        "gender": {"code": 2},
+        "images": [{"url": "https://a.example"}],
+        "shippingModel": {"shippingScale": []},
+    }
+
+
+@pytest.mark.parametrize("cell", ["12.50", "1_000", "twelve", "--5", "1e3", "9" * 30])
+def test_what_is_no_whole_number_is_left_for_the_schema_to_refuse(path: Path, cell: str) -> None:
+    assert body(path, "sku,name,price", f"A,Mug,{cell}")["price"] == cell
+
+
+def test_negative_stock_is_a_number(path: Path) -> None:
+    assert body(path, "sku,name,stockCount", "A,Mug,-3")["stockCount"] == -3
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_spreadsheet_may_separate_as_its_country_does(path: Path, delimiter: str) -> None:
+    header, row = delimiter.join(("sku", "name", "price")), delimiter.join(("A", "Mug", "5"))
+
+    assert body(path, header, row)["price"] == 5
+
+
+def test_headings_may_be_written_in_any_of_the_usual_ways(path: Path) -> None:
+    assert body(path, "SKU,Name,stock_count,Org Price", "A,Mug,1,2") == {
+        "sku": "A",
+        "name": "Mug",
+        "stockCount": 1,
+        "orgPrice": 2,
+    }
+
+
+def test_a_variant_names_its_main_product(path: Path) -> None:
+    header = "sku,name,price,stockCount,variantOf,type,value,brand,lang"
+    main, variant = read(path, f"{header}\nA,Mug,5,,,,,B,en\nA-M,Mug,,3,A,size,M,B,en\n")
+
+    assert (main.body or {})["brand"] == "B"
+    assert variant == Record(
+        3,
+        "A-M",
+        {"sku": "A-M", "stockCount": 3, "type": "size", "value": "M"},
+        main_sku="A",
+        lang="en",
+    )
+
+
+def test_lines_are_those_of_the_file_also_behind_cells_of_several_lines(path: Path) -> None:
+    content = 'sku,name\r\nA,"one\ntwo\r\nthree"\r\n\r\nB,Mug\r\nC,"x\ny"\nD,Z'
+
+    assert [(record.line, record.sku) for record in read(path, content)] == [
+        (2, "A"),
+        (6, "B"),
+        (7, "C"),
+        (9, "D"),
+    ]
+
+
+def test_a_row_that_is_not_utf_8_is_refused_with_its_line_and_the_others_are_read(
+    path: Path,
+) -> None:
+    content = b'sku,name\nA,M\xfcg\nB,M\xc3\xbcg\nC,"x\n\xff"\nD,Mug\n'
+
+    records = read(path, content)
+
+    assert [(record.line, record.body is None) for record in records] == [
+        (2, True),
+        (3, False),
+        (4, True),
+        (6, False),
+    ]
+    assert "UTF-8" in (records[0].reason or "")
+    assert (records[1].body or {})["name"] == "Müg"
+
+
+@pytest.mark.parametrize("row", ["A", "A,Mug,5,6"])
+def test_a_row_with_too_few_or_too_many_cells_is_refused(path: Path, row: str) -> None:
+    short, right = read(path, f"sku,name,price\n{row}\nB,Mug,5\n")
+
+    assert f"has {row.count(',') + 1} cells" in (short.reason or "")
+    assert right.line == 3
+
+
+def test_a_quote_that_is_not_closed_costs_the_lines_that_it_swallows_and_says_which(
+    path: Path,
+) -> None:
+    content = 'sku,name\nA,"Mug\n' + "x,y\n" * 400_000
+
+    records = read(path, content)
+
+    assert "Lines 2 to " in (records[0].reason or "")
+    assert "quote" in (records[0].reason or "")
+    assert records[-1].body == {"sku": "x", "name": "y"}
+    assert records[-1].line == 400_002
+
+
+def test_a_quote_that_is_open_at_the_end_is_refused(path: Path) -> None:
+    (record,) = read(path, 'sku,name\nA,"Mug')
+
+    assert record.body is None
+    assert record.line == 2
+
+
+def test_rows_without_any_cell_are_passed_over(path: Path) -> None:
+    assert [record.line for record in read(path, "sku,name\n\n,\nA,Mug\n\n")] == [4]
+
+
+def test_an_unknown_column_is_named(path: Path) -> None:
+    path.write_text("sku,name,pice,weight\nA,Mug,5,1\n")
+    with FeedFile(path) as file:
+        assert Source(file).notes == ["Not read, as there is no such column: pice, weight."]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("sku,price\nA,5\n", "no column name"),
+        ("title;price\nA;5\n", "no column sku and no column name"),
+        ('[{"sku": "A"}]', "JSON array"),
+        (b"sku,na\xfcme\n", "not in UTF-8"),
+    ],
+)
+def test_what_is_no_feed_is_refused_before_anything_is_read(
+    path: Path, content: str | bytes, words: str
+) -> None:
+    with pytest.raises(UnusableFile, match=words):
+        read(path, content)
+
+
+def test_each_json_line_is_a_body_of_the_api(path: Path) -> None:
+    records = read(path, '{"sku": "A", "name": "M"}\n\n{"sku": "B"}\n')
+
+    assert records == [
+        Record(1, "A", {"sku": "A", "name": "M"}, whole=True),
+        Record(3, "B", {"sku": "B"}, whole=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"{", "not valid JSON"),
+        (b'{"sku": "\xff"}', "not valid JSON"),
+        (b'{"sku": "\\ud800"}', "not valid JSON"),
+        (b"[1]", "not a JSON object"),
+        (b"[" * 5000, "not valid JSON"),
+        (b'"' + b"x" * MAX_LINE + b'"', "longer than"),
+    ],
+)
+def test_a_wrong_json_line_is_refused_and_the_next_one_is_read(
+    path: Path, line: bytes, words: str
+) -> None:
+    wrong, right = read(path, line + b'\n{"sku": "B"}\n', "jsonl")
+
+    assert words in (wrong.reason or "")
+    assert (right.line, right.sku) == (2, "B")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("a.txt", '{"sku": "A"}', "jsonl"),
+        ("a.jsonl", "broken", "jsonl"),
+        ("a.ndjson.gz", "broken", "jsonl"),
+        ("a", "sku,name\nA,B\n", "csv"),
+        ("a", "id,title,price\nA,B,1 EUR\n", "google"),
+        ("a.csv", "id,title,sku,name\nA,B,A,B\n", "csv"),
+        ("a", "<rss/>", "google"),
+        ("a.xml", "\n <rss/>", "google"),
+    ],
+)
+def test_the_format_is_seen_from_the_content_or_the_name(
+    tmp_path: Path, name: str, content: str, wanted: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+
+    with FeedFile(path) as file:
+        assert Source(file).format == wanted
