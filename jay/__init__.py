@@ -25,7 +25,7 @@ from jay.playouts import routes as playouts
 from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
 from jay.products import routes as products
-from jay.transfers import kiosk, rates
+from jay.transfers import kiosk, polling, rates, tv
 from jay.transfers import pages as transfer_pages
 from jay.transfers import routes as transfers
 from jay.webhooks import cli as webhooks_cli
@@ -76,6 +76,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
 
     for blueprint in (
         transfer_pages.blp,
+        tv.blp,
         basket_pages.blp,
         kiosk.blp,
         partner_pages.blp,
@@ -101,6 +102,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     for command in feeds_cli.COMMANDS:
         products_cli.products_cli.add_command(command)
 
+    app.wsgi_app = polling.PlainPolls(app, database, clock)  # type: ignore[method-assign]
     app.wsgi_app = web.EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

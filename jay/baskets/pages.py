@@ -1,6 +1,8 @@
 """The phone's basket page: look, change, save for later, remove and take it back."""
 
+import textwrap
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +18,12 @@ from jay.auth.service import partner_by_id
 from jay.auth.tokens import User
 from jay.auth.view import partner_view
 from jay.baskets import service
+from jay.baskets.focus import Did, after
 from jay.baskets.models import MAX_COUNT, REMOVE, Basket
-from jay.baskets.view import view
+from jay.baskets.view import BasketView, Line, view
 from jay.errors import (
     BasketError,
+    Busy,
     CartFull,
     NotInBasket,
     NotShoppable,
@@ -28,6 +32,7 @@ from jay.errors import (
     ProductNotFound,
     SavedFull,
     TokenError,
+    TokenKeyUnknown,
 )
 from jay.pages import PageBlueprint, check_csrf, csrf_token, page
 from jay.pages import gettext as _
@@ -36,7 +41,14 @@ blp = PageBlueprint("basket_pages", __name__)
 
 POLL_SECONDS = 4
 """How often a phone asks whether another device has changed the basket."""
-MAX_ID = 255
+
+# The session is a cookie of at most 4 KB: what it holds from one request to the next is short.
+MAX_ID = 300
+MAX_NAME = 80
+MAX_ACTION = 10
+
+_TOLD = ("undo", "message", "did")
+"""What the page after a change tells of it."""
 
 
 class _ChangedElsewhere(Exception):
@@ -53,8 +65,15 @@ class _NoBasket(Exception):
 
 @blp.errorhandler(_NoBasket)
 def _no_basket(_error: _NoBasket) -> Response:
-    session.pop("token", None)
-    return page("phone/refused.html", status=404, partner=None, reason="no-session")
+    if session.pop("token", None) is not None:
+        session["ended"] = True
+    reason = "ended" if "ended" in session else "no-session"
+    return page("phone/refused.html", status=404, partner=None, reason=reason)
+
+
+def _refused(error: TokenError) -> Exception:
+    """Return what a refused credential means: mostly its end, for a while that a key is missing."""
+    return Busy() if isinstance(error, TokenKeyUnknown) else _NoBasket()
 
 
 @blp.get("/basket")
@@ -64,7 +83,8 @@ def basket() -> Response:
     with db.reading() as connection:
         partner, found = _opened(connection, now)
         shown = view(connection, found)
-    undo, message = session.pop("undo", None), session.pop("message", None)
+    undo, message, last = (session.pop(name, None) for name in _TOLD)
+    did = Did(**last) if last else None
     return page(
         "phone/basket.html",
         partner=partner_view(partner),
@@ -73,8 +93,11 @@ def basket() -> Response:
         totals=shown.totals,
         max_count=MAX_COUNT,
         items_action=url_for(".change_item"),
-        undo=undo,
+        undo=did and undo and {"id": did.product_id, "place": did.place, **undo},
         message=message,
+        touched=did and message and did.product_id,
+        focus=did and after(did, shown, undo=undo is not None),
+        said=did and not message and _said(did, shown, undo),
         version=found.version,
         state_url=url_for(".state"),
         poll_seconds=POLL_SECONDS,
@@ -103,29 +126,41 @@ def change_item() -> Response:
     check_csrf()
     now = web.clock()()
     product_id, action = request.form.get("product_id", ""), request.form.get("action", "")
+    told: dict[str, Any] = {}
 
     def change(connection: Connection) -> None:
+        told.clear()  # of a try that met a conflict
         _partner, user = _visitor(connection)
         found = service.open_for_writing(connection, user, now=now)
+        did = Did(action[:MAX_ACTION], product_id[:MAX_ID], _place(found, product_id))
+        told["did"] = asdict(did)
         count = _asked_count(found, product_id, action, request.form)
         if _nothing_to_do(found, product_id, count):
             return
         if _changed_elsewhere(found, product_id, request.form):
             raise _ChangedElsewhere(_name(connection, found, product_id))
         if count == REMOVE:
-            session["undo"] = _undo(connection, found, product_id)
+            entry = found.entry(product_id)
+            count_before = entry.count if entry is not None else 0
+            name = _name(connection, found, product_id)
+            told["undo"] = {"name": name, "count": count_before}
         if count is not None:
             service.apply(connection, found, product_id, count=count, now=now)
 
     try:
         db.write(change)
-    except TokenError:
-        raise _NoBasket from None
+    except TokenError as error:
+        raise _refused(error) from error
     except (_ChangedElsewhere, BasketError) as error:
-        session.pop("undo", None)
+        told.pop("undo", None)
         elsewhere = isinstance(error, _ChangedElsewhere | NotInBasket)
         kind = "conflict" if elsewhere else "error"
-        session["message"] = {"kind": kind, "text": _explain(error), "id": product_id[:MAX_ID]}
+        told["message"] = {"kind": kind, "text": _explain(error)}
+    # Only now: what was not written is not told. And what an earlier change has left, because its
+    # page was never shown, is about another product.
+    for name in _TOLD:
+        session.pop(name, None)
+    session.update(told)
     return redirect(url_for(".basket"), 303)
 
 
@@ -137,8 +172,8 @@ def _opened(connection: Connection, now: datetime) -> tuple[Partner, Basket]:
     partner, user = _visitor(connection)
     try:
         return partner, service.read(connection, user, now=now)
-    except TokenError:
-        raise _NoBasket from None
+    except TokenError as error:
+        raise _refused(error) from error
 
 
 def _visitor(connection: Connection) -> tuple[Partner, User]:
@@ -152,8 +187,8 @@ def _visitor(connection: Connection) -> tuple[Partner, User]:
     partner = partner_by_id(connection, partner_id)
     try:
         return partner, doorkeeper().tokens.verify(token, partner, now=web.clock()())
-    except TokenError:
-        raise _NoBasket from None
+    except TokenError as error:
+        raise _refused(error) from error
 
 
 def _asked_count(
@@ -199,15 +234,36 @@ def _changed_elsewhere(found: Basket, product_id: str, form: Mapping[str, str]) 
     return seen != (str(REMOVE) if entry is None else str(entry.count))
 
 
+def _line(shown: BasketView, product_id: str) -> Line | None:
+    return next((line for line in [*shown.cart, *shown.saved] if line.id == product_id), None)
+
+
 def _name(connection: Connection, found: Basket, product_id: str) -> str:
-    shown = view(connection, found)
-    return next(line.name for line in [*shown.cart, *shown.saved] if line.id == product_id)
+    line = _line(view(connection, found), product_id)
+    return "" if line is None else textwrap.shorten(line.name, MAX_NAME, placeholder=" …")
 
 
-def _undo(connection: Connection, found: Basket, product_id: str) -> dict[str, Any]:
-    shown = view(connection, found)
-    line = next(line for line in [*shown.cart, *shown.saved] if line.id == product_id)
-    return {"id": line.id, "name": line.name, "count": line.count}
+def _place(found: Basket, product_id: str) -> int:
+    """Return at which place of its list a product stands, 0 when it is in none."""
+    for entries in (found.cart, found.saved):
+        for place, entry in enumerate(entries):
+            if entry.product_id == product_id:
+                return place
+    return 0
+
+
+def _said(did: Did, shown: BasketView, undo: dict[str, Any] | None) -> str:
+    """Return what a change has led to, for those who do not see it."""
+    if undo is not None:
+        return _("Removed: %(name)s", name=undo["name"])
+    line = _line(shown, did.product_id)
+    if line is None:
+        return ""
+    if line in shown.saved:
+        return _("Saved for later: %(name)s", name=line.name)
+    total = shown.totals.total if shown.totals else None
+    said = _("%(name)s: %(count)s in the basket.", name=line.name, count=line.count)
+    return f"{said} {_('Total')}: {total}" if total else said
 
 
 def _explain(error: BasketError | _ChangedElsewhere) -> str:

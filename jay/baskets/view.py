@@ -10,9 +10,10 @@ from jay.auth.service import merchant_by_id
 from jay.baskets.models import Basket, Entry
 from jay.baskets.totals import MixedCurrencies, totals
 from jay.pages import gettext as _
-from jay.pages import language, local_path
+from jay.pages import language, local_path, ngettext
 from jay.products import service as catalogue
 from jay.products.models import Product
+from jay.products.view import org_price_text, price_text
 
 LOW_STOCK = 3
 
@@ -44,9 +45,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Sums:
-    """The totals of the cart, as pages print them."""
+    """The totals of the cart, as pages print them.
+
+    ``items`` are those that the total holds, ``left_out`` those that can't be bought now. Where
+    there is no total, all are ``items``; ``notice`` says why, or what is left out.
+    """
 
     items: int
+    left_out: int = 0
     goods: str | None = None
     shipping: str | None = None
     merchants: int = 0
@@ -75,20 +81,6 @@ def view(connection: Connection, basket: Basket | None) -> BasketView:
         [_line(entry, found.get(entry.product_id)) for entry in basket.saved],
         _sums(connection, basket.cart, found),
     )
-
-
-def price_text(product: Product) -> str:
-    """Write a product's price; nothing when it has none."""
-    if product.price is None:
-        return ""
-    return i18n.money(product.price, product.currency, language())
-
-
-def org_price_text(product: Product) -> str | None:
-    """Write the price that a product had before, where it is reduced."""
-    if product.price is None or product.org_price is None or product.org_price <= product.price:
-        return None
-    return i18n.money(product.org_price, product.currency, language())
 
 
 def _line(entry: Entry, product: Product | None) -> Line:
@@ -121,22 +113,26 @@ def _notes(entry: Entry, product: Product) -> Iterable[Note]:
     if product.not_shoppable or product.price is None:
         yield Note("soldout", _("Can't be bought at the moment"))
     elif product.out_of_stock:
-        yield Note("soldout", _("Sold out"))
+        # Nothing that is sold out gets into a cart; saved it may have been all along.
+        yield Note("soldout", _("Now sold out") if entry.count else _("Sold out"))
     elif product.stock_count is not None and (
         product.stock_count <= LOW_STOCK or product.stock_count < entry.count
     ):
         yield Note("low", _("Only %(n)s left", n=product.stock_count))
-    if entry.price is not None and (entry.price, entry.currency) != (
-        product.price,
-        product.currency,
-    ):
-        before = i18n.money(entry.price, entry.currency or product.currency, language())
-        yield Note("price", _("Price changed: it was %(price)s", price=before))
+    if entry.price is None or product.price is None:
+        return
+    currency = entry.currency or product.currency
+    if (entry.price, currency) != (product.price, product.currency):
+        before = i18n.money(entry.price, currency, language())
+        text = _(
+            "Price changed: %(now)s instead of %(before)s", now=price_text(product), before=before
+        )
+        yield Note("price", text)
 
 
 def _sums(connection: Connection, cart: list[Entry], found: dict[str, Product]) -> Sums | None:
-    items = sum(entry.count for entry in cart)
-    if not items:
+    everything = sum(entry.count for entry in cart)
+    if not everything:
         return None
     positions = [
         (found[entry.product_id], entry.count)
@@ -151,17 +147,25 @@ def _sums(connection: Connection, cart: list[Entry], found: dict[str, Product]) 
         sums = totals(positions, merchants)
     except MixedCurrencies:
         notice = _("Your basket has prices in different currencies, so there is no total.")
-        return Sums(items, notice=notice)
+        return Sums(everything, notice=notice)
     if sums is None:
-        return Sums(items, notice=_("Nothing in your basket can be bought at the moment."))
+        return Sums(everything, notice=_("Nothing in your basket can be bought at the moment."))
+    items = sum(count for _product, count in positions)
     return Sums(
         items=items,
+        left_out=everything - items,
         goods=i18n.money(sums.goods, sums.currency, language()),
         shipping=i18n.money(sums.shipping, sums.currency, language()),
         merchants=sums.merchants,
         total=i18n.money(sums.total, sums.currency, language()),
         tax=i18n.money(sums.tax, sums.currency, language()),
-        notice=_("Without the products that can't be bought at the moment.")
-        if len(positions) < len(cart)
-        else None,
+        notice=_without(everything - items) if everything > items else None,
+    )
+
+
+def _without(left_out: int) -> str:
+    return ngettext(
+        "Without %(num)s item that can't be bought at the moment.",
+        "Without %(num)s items that can't be bought at the moment.",
+        left_out,
     )

@@ -16,7 +16,7 @@ from jay.auth.service import kiosk_partners, partner_by_name
 from jay.auth.tokens import User
 from jay.auth.view import partner_view
 from jay.baskets import service as baskets
-from jay.baskets.view import org_price_text, price_text, view
+from jay.baskets.view import view
 from jay.errors import BasketError, CartFull, RouteNotFound, TokenError
 from jay.guests import service as guests
 from jay.limits import network_of
@@ -24,15 +24,15 @@ from jay.pages import PageBlueprint, check_csrf, csrf_token, language, local_pat
 from jay.pages import gettext as _
 from jay.products import service as catalogue
 from jay.products.models import Product
+from jay.products.view import org_price_text, price_text
 from jay.transfers import service
 from jay.transfers.rates import GUESTS_OF_ADDRESS, take
 
-blp = PageBlueprint("kiosk", __name__)
+blp = PageBlueprint("kiosk", __name__, error_template="tv/error.html")
 
 PRODUCTS_A_PAGE = 8
 LAST_PAGE = 100_000
 LINES_SHOWN = 4
-MAX_ID = 255
 IDLE_SECONDS = 60
 """After this time without a touch the kiosk is the next person's."""
 
@@ -77,6 +77,8 @@ def wall(name: str) -> Response:
         if tile["choose"]:
             tile["url"] = url_for(".choose", name=name, page=number, product=tile["id"])
     pages = max(1, -(-count // PRODUCTS_A_PAGE))
+    if number > pages:
+        return redirect(_page_url(name, pages), 303)
     return page(
         "kiosk/wall.html",
         partner=partner_view(partner),
@@ -162,27 +164,32 @@ def _tile(
 def add(name: str) -> Response:
     """Put one more of a product into the kiosk's basket."""
     check_csrf()
-    now, product_id = web.clock()(), request.form.get("product_id", "")
-    session.setdefault("focus", product_id[:MAX_ID])
+    number, now = _asked_page(), web.clock()()
+    asked = request.form.get("product_id", "")
+    with db.reading() as connection:
+        product = catalogue.find(connection, asked)
+        variants = catalogue.variants_of(connection, [asked])[asked] if product else []
+    if len(variants) > 1:
+        # No button of ours sends this: which one is meant is still to be chosen.
+        return redirect(url_for(".choose", name=name, page=number, product=asked), 303)
+    product_id = variants[0].id if variants else asked
+    session["focus"] = product and (product.main_id or product.id)
     try:
         user = _shopper(name)
-        main_id = db.write(functools.partial(_one_more, user=user, product_id=product_id, now=now))
-        session["focus"] = main_id
+        db.write(functools.partial(_one_more, user=user, product_id=product_id, now=now))
     except CartFull:
         session["message"] = {"kind": "error", "text": _("Your basket is full: 20 products.")}
     except BasketError:
         session["message"] = {"kind": "error", "text": _("There is no more of this right now.")}
-    return redirect(_page_url(name, _asked_page()), 303)
+    return redirect(_page_url(name, number), 303)
 
 
-def _one_more(connection: Connection, *, user: User, product_id: str, now: datetime) -> str:
-    """Put one more into the basket and return what stands on the wall for it."""
+def _one_more(connection: Connection, *, user: User, product_id: str, now: datetime) -> None:
+    """Put one more into the basket."""
     found = baskets.open_for_writing(connection, user, now=now)
     known = found.entry(product_id)
     count = 1 if known is None else known.count + 1
     baskets.apply(connection, found, product_id, count=count, now=now)
-    product = catalogue.find(connection, product_id)
-    return product_id if product is None else product.main_id or product_id
 
 
 @blp.post("/kiosk/<name>/code")
@@ -198,7 +205,7 @@ def show_code(name: str) -> Response:
     offer = db.write(
         functools.partial(service.start, user=user, partner=partner, now=now, kiosk=True)
     )
-    target = url_for("transfer_pages.tv", display_token=offer.secrets.display_token)
+    target = url_for("tv.screen", display_token=offer.secrets.display_token)
     return redirect(target, 303)
 
 

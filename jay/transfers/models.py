@@ -182,9 +182,14 @@ class Transfer:
             and self.claimant_hash == hash_secret(claimant)
         )
 
+    @property
+    def renewable_until(self) -> datetime:
+        """The moment from which on its screen gets no new code any more."""
+        return self.created + RENEWABLE_FOR
+
     def renewable(self, now: datetime) -> bool:
         """Tell whether its screen may ask for a new code."""
-        return now < self.created + RENEWABLE_FOR
+        return now < self.renewable_until
 
     def seconds_left(self, now: datetime) -> int:
         """Return the whole seconds until it expires, rounded up: 0 only when it is over."""

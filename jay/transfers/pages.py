@@ -1,7 +1,4 @@
-"""The pages of a transfer: the TV's, and the phone's until it has the basket."""
-
-import functools
-from typing import Any
+"""The phone's pages of a transfer, until it has the basket."""
 
 from flask import redirect, request, session, url_for
 from sqlalchemy import Connection
@@ -19,16 +16,11 @@ from jay.limits import Limit, network_of
 from jay.pages import PageBlueprint, browser_id, check_csrf, csrf_token, has_basket, language, page
 from jay.pages import gettext as _
 from jay.transfers import service
-from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, State, Transfer, spaced_code
+from jay.transfers.models import State, Transfer
 from jay.transfers.pairs import pair_view
-from jay.transfers.rates import TRANSFERS, take
 from jay.transfers.routes import claim_url
 
 blp = PageBlueprint("transfer_pages", __name__)
-
-LINES_ON_TV = 3
-REFRESH_SECONDS = 3
-"""How often the TV page loads itself anew where there is no JavaScript."""
 
 CODE_TRIES = Limit("short code", 5)
 
@@ -37,61 +29,6 @@ _REASON = {
     State.CANCELLED: ("cancelled", 410),
     State.EXPIRED: ("expired", 410),
 }
-
-
-@blp.get("/tv/<display_token>")
-def tv(display_token: str) -> Response:
-    """Show the code, the countdown and the state on a TV."""
-    now = web.clock()()
-    with db.reading() as connection:
-        try:
-            transfer = service.find_by_display(connection, display_token, now=now)
-        except TransferError as error:
-            return page("tv/gone.html", status=error.status, partner=None)
-        showing = service.show(connection, transfer, now=now)
-        # On a public screen nothing of a person is left when the transfer is over.
-        over = transfer.kiosk and transfer.state(now) is State.CLAIMED
-        basket = view(connection, None if over else showing.basket)
-    secrets = Secrets(display_token)
-    context: dict[str, Any] = {}
-    if transfer.kiosk:
-        context["reset_action"] = url_for("kiosk.reset", name=showing.partner.name)
-        context["back_url"] = url_for("kiosk.wall", name=showing.partner.name)
-    return page(
-        "tv/transfer.html",
-        ancestors=showing.partner.transfer_origins,
-        partner=partner_view(showing.partner),
-        state=transfer.state(now).value,
-        lines=basket.cart[:LINES_ON_TV],
-        left_behind=over,
-        more=len(basket.cart[LINES_ON_TV:]),
-        totals=basket.totals,
-        qr_src=url_for("screens.get_qr_svg", displayToken=display_token),
-        user_code=spaced_code(secrets.user_code),
-        code_address=f"{web.settings().public_host}/code",
-        seconds_left=transfer.seconds_left(now),
-        lifetime=int(CLAIM_WINDOW.total_seconds()),
-        status_url=url_for("screens.get_status", displayToken=display_token),
-        poll_seconds=POLL_SECONDS,
-        refresh_seconds=REFRESH_SECONDS,
-        pair=pair_view(transfer.pair, language()),
-        renew_action=url_for(".renew", display_token=display_token),
-        renew=transfer.renewable(now),
-        csrf=csrf_token() if transfer.kiosk else "",
-        **context,
-    )
-
-
-@blp.post("/tv/<display_token>")
-def renew(display_token: str) -> Response:
-    """Make a new code for the same basket. Knowing the screen's address is the permission."""
-    now = web.clock()()
-    try:
-        take(TRANSFERS, network_of(request.remote_addr))
-        offer = db.write(functools.partial(service.renew, display_token=display_token, now=now))
-    except TransferError as error:
-        return page("tv/gone.html", status=error.status, partner=None)
-    return redirect(url_for(".tv", display_token=offer.secrets.display_token), 303)
 
 
 @blp.get("/t/<token>")
@@ -148,6 +85,7 @@ def claim(token: str) -> Response:
         return _refused(_reason_of(error), error.status, partner=partner)
     guest = credentials(doorkeeper().tokens, made)
     session["token"], session["partner"] = guest.token, guest.user.partner_id
+    session.pop("ended", None)
     session.permanent = True
     return redirect(url_for("basket_pages.basket"), 303)
 

@@ -40,7 +40,8 @@ from jay.guests import service as guests
 from jay.guests.schemas import GuestQuerySchema, GuestRequestSchema, GuestSchema
 from jay.limits import network_of
 from jay.transfers import qr, service
-from jay.transfers.models import POLL_SECONDS, Secrets, State, spaced_code, with_parameters
+from jay.transfers.models import Secrets, State, spaced_code, with_parameters
+from jay.transfers.polling import status_of
 from jay.transfers.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY, POLLS, TRANSFERS, take
 from jay.transfers.schemas import (
     StatusSchema,
@@ -124,16 +125,12 @@ def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
 @screens.errors(TransferUnknown, TooManyRequests)
 def get_status(displayToken: str) -> Response:  # noqa: N803
     """Get the state of a transfer, for a TV that draws its own screen."""
+    # Most polls never come here, see ``jay/transfers/polling.py``.
     take(POLLS, displayToken)
     now = web.clock()()
     with db.reading() as connection:
         transfer = service.find_by_display(connection, displayToken, now=now)
-    status = {
-        "state": transfer.state(now),
-        "secondsLeft": transfer.seconds_left(now),
-        "pollSeconds": POLL_SECONDS,
-    }
-    return answer(status)
+    return answer(status_of(transfer, now))
 
 
 @screens.route("/transfers/<displayToken>/qr.png", methods=["GET"])

@@ -20,6 +20,7 @@ from jay.errors import (
     TransferUrlRefused,
 )
 from jay.guests.service import Admission, new_user_id
+from jay.prepared import Prepared
 from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking
 from jay.transfers.models import (
     CLAIM_WINDOW,
@@ -77,6 +78,11 @@ _COLUMNS = [
     else transfers.c[name]
     for name in Transfer.__dataclass_fields__
 ]
+
+# Every TV asks by it, every second and a half.
+_BY_DISPLAY = Prepared(
+    select(*_COLUMNS).where(transfers.c.display_hash == bindparam("display_hash"))
+)
 
 
 @dataclass(frozen=True)
@@ -185,10 +191,16 @@ def find_by_display(connection: Connection, display_token: str, *, now: datetime
 
     :raises TransferUnknown: there is none, or the screen was left alone for too long.
     """
-    transfer = _one(connection, transfers.c.display_hash == hash_secret(display_token))
-    if not transfer.renewable(now):
+    transfer = left_alone(connection, display_token)
+    if transfer is None or not transfer.renewable(now):
         raise TransferUnknown
     return transfer
+
+
+def left_alone(connection: Connection, display_token: str) -> Transfer | None:
+    """Return the transfer that a screen shows, for however long it was left alone."""
+    row = _BY_DISPLAY.one_or_none(connection, {"display_hash": hash_secret(display_token)})
+    return None if row is None else Transfer(*row)
 
 
 def find_by_token(connection: Connection, token: str) -> Transfer:

@@ -5,6 +5,8 @@
   var html = document.documentElement;
   var claim = document.getElementById('claim');
   var keep = 'jay-scroll';
+  var tap = 'jay-tap';
+  var tapped = false;
   var timer = null;
 
   html.className += ' js';
@@ -37,7 +39,7 @@
     }
     form.setAttribute('data-sent', '');
     if (form.id) { document.body.className = 'waiting'; }
-    try { if (form.className === 'acts' || form.className === 'toast') { sessionStorage.setItem(keep, String(window.pageYOffset)); } } catch (off) { /* private mode */ }
+    try { if (form.className === 'acts' || form.className === 'toast') { sessionStorage.setItem(keep, String(window.pageYOffset)); sessionStorage.setItem(tap, tapped ? 'yes' : ''); } } catch (off) { /* private mode */ }
   });
   document.addEventListener('change', function (event) {
     var field = event.target;
@@ -47,12 +49,32 @@
   document.addEventListener('focusin', function (event) {
     if (event.target.name === 'count') { event.target.select(); }
   });
-  try {
-    if (sessionStorage.getItem(keep) !== null) {
-      window.scrollTo(0, parseInt(sessionStorage.getItem(keep), 10));
-      sessionStorage.removeItem(keep);
+  document.addEventListener('pointerdown', function () { tapped = true; });
+  document.addEventListener('keydown', function () { tapped = false; html.classList.remove('tapped'); });
+
+  /* After a change: the page where it was, the focus where it makes sense, and what has changed is said. */
+  function goOn() {
+    var target = document.querySelector('main [autofocus]');
+    var said = document.getElementById('said');
+    try {
+      if (sessionStorage.getItem(keep) !== null) {
+        window.scrollTo(0, parseInt(sessionStorage.getItem(keep), 10));
+        if (sessionStorage.getItem(tap)) { html.classList.add('tapped'); }
+        if (target) {
+          target.focus({ preventScroll: true });
+          target.scrollIntoView({ block: 'nearest' });
+        }
+        sessionStorage.removeItem(keep);
+        sessionStorage.removeItem(tap);
+      }
+    } catch (off) { /* private mode */ }
+    /* A live region speaks when it changes, not when it is loaded. */
+    if (said && said.textContent) {
+      if (target) { target.removeAttribute('aria-describedby'); }
+      setTimeout(function () { said.textContent += '\u00a0'; }, 300);
     }
-  } catch (off) { /* private mode */ }
+  }
+  goOn();
 
   /* --- back from another page, on and off line -------------------------------------------------------- */
   window.addEventListener('pageshow', function (event) {
@@ -159,15 +181,22 @@
       var focus = document.activeElement;
       var inside = focus && main.contains(focus) && focus !== main;
       var before = window.pageYOffset > 0 ? anchor(null) : null;
-      var undo = main.querySelector('form.toast');
-      var after, bar;
+      var undo = main.querySelector('.undone');
+      var place = [].indexOf.call(main.querySelectorAll('.lines > li'), undo);
+      var after, lines;
       if (!fresh) { return true; }
       put('.page', fresh);
       put('.thumb', fresh);
-      bar = main.querySelector('.thumb');
-      if (undo && fresh.hasAttribute('data-state') && !bar.querySelector('form.toast')) {
-        bar.insertBefore(undo, bar.firstChild);
-        bar.removeAttribute('hidden');
+      /* The offer to undo stays at its place, or comes to the top where there is no list any more. */
+      if (undo && fresh.hasAttribute('data-state') && !main.querySelector('.undone')) {
+        lines = main.querySelectorAll('.lines > li');
+        if (place < 0 || !lines.length) {
+          main.querySelector('h1').insertAdjacentElement('afterend', undo.tagName === 'LI' ? undo.firstElementChild : undo);
+        } else if (place < lines.length) {
+          lines[place].parentNode.insertBefore(undo, lines[place]);
+        } else {
+          lines[lines.length - 1].parentNode.appendChild(undo);
+        }
       }
       after = before && anchor(before.line);
       if (after) { window.scrollBy(0, after.top - before.top); }

@@ -11,11 +11,13 @@
   var shown = parseInt(root.getAttribute('data-left'), 10) || 0;
   var pollTimer = null;
   var tickTimer = null;
+  var retireTimer = null;
   var failures = 0;
   var asking = false;
   var stopped = false;
   var asked0 = false;
   var endsAt = now() + shown * 1000;
+  var renewableUntil = now() + (parseFloat(root.getAttribute('data-renewable')) || 0) * 1000;
 
   /* A TV sets its clock after switching on; this one does not jump. */
   function now() {
@@ -35,11 +37,18 @@
   function show(state) {
     var button;
     if (!/^(pending|opened|claimed|expired|cancelled)$/.test(state) || !set('data-state', state)) { return; }
-    if (running()) { tick(); } else { window.clearTimeout(tickTimer); set('data-soon', ''); }
+    if (running()) { tick(); } else { window.clearTimeout(tickTimer); set('data-soon', ''); retire(); }
     button = document.getElementById('renew');
     if (!button || !button.offsetWidth) { button = document.querySelector('.leave.on-claimed button'); }
     if (!running() && button && button.offsetWidth) { button.focus(); }
     if (window.jayAwake) { window.jayAwake(); }
+  }
+
+  /* A screen that was left alone for too long gets no new code: it says so instead of offering one. */
+  function retire() {
+    var rest = renewableUntil - now();
+    window.clearTimeout(retireTimer);
+    if (rest > 0) { retireTimer = window.setTimeout(retire, rest + 5); } else { set('data-renewable', '0'); }
   }
 
   function draw(left) {
@@ -118,11 +127,15 @@
   }
 
   document.addEventListener('submit', function (event) {
-    if (root.getAttribute('data-net') === 'lost' || navigator.onLine === false) {
+    /* Where no poll tells that the network is back, only a try does. */
+    if ((!stopped && root.getAttribute('data-net') === 'lost') || navigator.onLine === false) {
       event.preventDefault();
       set('data-net', 'lost');
     } else if (event.target.getAttribute('data-sent')) {
       event.preventDefault();
+    } else if (event.target.className === 'fresh' && now() >= renewableUntil) {
+      event.preventDefault();
+      retire();
     } else {
       event.target.setAttribute('data-sent', 'yes');
     }
@@ -136,5 +149,5 @@
   });
 
   draw(shown);
-  if (running()) { tick(); poll(pollSeconds); } else { stop(); }
+  if (running()) { tick(); poll(pollSeconds); } else { stop(); retire(); }
 }());

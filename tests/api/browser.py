@@ -45,6 +45,12 @@ class Browser:
         return self.submit(offer["url"])
 
 
+def session_of(browser: Browser) -> dict[str, Any]:
+    """Return what the service keeps in a browser's session."""
+    with browser._client.session_transaction() as kept:
+        return dict(kept)
+
+
 def csrf_of(response: TestResponse) -> str:
     """Return the CSRF token in a page's forms."""
     found = re.search(r'name="csrf" value="([^"]+)"', response.get_data(as_text=True))

@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from jay import create_app
-from tests.api.browser import Browser, csrf_of, problems_of, text_of
+from tests.api.browser import Browser, csrf_of, problems_of, session_of, text_of
 from tests.builders import Platform, Shop, User, add_platform
 from tests.clock import MovedClock
 from tests.conftest import settings
@@ -268,7 +268,40 @@ def test_the_session_ends_with_the_basket(alice: User, phone: Browser) -> None:
     answers = [phone.get("/basket"), phone.post("/basket/items", csrf=csrf, action="plus")]
     for response in answers:
         assert response.status_code == 404
-        assert "No basket on this phone yet" in text_of(response)
+        assert "This basket has ended" in text_of(response)
+    assert "token" not in session_of(phone)
+
+
+def test_after_a_basket_has_ended_another_one_can_be_taken_over(
+    alice: User, platform: Platform, phone: Browser
+) -> None:
+    phone.take(alice.transfer())
+    alice.call("DELETE")
+    phone.get("/basket")
+
+    phone.take(platform.user("bob").transfer())
+
+    assert phone.get("/basket").status_code == 200
+    assert "ended" not in session_of(phone)
+
+
+def test_a_phone_that_never_had_a_basket_is_told_so(phone: Browser) -> None:
+    assert "No basket on this phone yet" in text_of(phone.get("/basket"))
+
+
+@pytest.mark.parametrize("path", ["/basket", "/basket/state"])
+def test_while_the_key_of_a_credential_is_missing_the_session_keeps_it(
+    path: str, taken: str, app: Flask, phone: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csrf = csrf_of(phone.get("/basket"))
+    doorkeeper = app.extensions["jay.auth"]
+    doorkeeper.forget()
+    with monkeypatch.context() as lost:
+        lost.setattr(doorkeeper.tokens.guest_keys, "public", lambda _kid: None)
+        answers = [phone.get(path), phone.post("/basket/items", csrf=csrf, action="plus")]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert phone.get("/basket").status_code == 200
 
 
 def test_the_session_ends_with_its_credentials(
@@ -602,7 +635,8 @@ def test_prices_and_totals_are_those_of_now(
 
     said = text_of(phone.get("/basket"))
 
-    for words in ("€20.00", "€10.00 each", "Price changed: it was €12.50", "€4.99", "€24.99"):
+    changed = "Price changed: €10.00 instead of €12.50"
+    for words in ("€20.00", "€10.00 each", changed, "€4.99", "€24.99"):
         assert words in said
 
 
@@ -707,13 +741,42 @@ def test_a_new_code_cancels_the_old_one(alice: User, tv: Browser) -> None:
     assert state(offer, alice) == "cancelled"
 
 
-def test_a_screen_that_was_left_alone_for_an_hour_gets_no_new_code(
+def test_a_screen_that_was_left_alone_for_an_hour_gets_no_new_code_and_says_how_to_go_on(
     alice: User, tv: Browser, clock: MovedClock
 ) -> None:
     offer = alice.transfer()
+    clock.move(3599.5)
+    assert 'data-renewable="1"' in tv.get(offer["displayUrl"]).get_data(as_text=True)
+    clock.move(0.5)
+
+    for response in (tv.post(offer["displayUrl"]), tv.get(offer["displayUrl"])):
+        assert response.status_code == 404
+        said = text_of(response)
+        assert "kino" in said
+        assert "Start again in the app" in said
+        assert "New code" not in said
+
+
+def test_without_a_script_a_screen_that_is_left_alone_finds_that_out(
+    alice: User, tv: Browser, clock: MovedClock
+) -> None:
+    offer = alice.transfer()
+    clock.move(600)
+
+    html = tv.get(offer["displayUrl"]).get_data(as_text=True)
+
+    assert '<noscript><meta http-equiv="refresh" content="3000"></noscript>' in html
+
+
+def test_a_kiosks_screen_that_was_left_alone_for_an_hour_leads_back_to_the_wall(
+    kiosk: Platform, shop: Shop, tv: Browser, clock: MovedClock
+) -> None:
+    tv.submit("/kiosk/corner?lang=de", "/kiosk/corner", product_id=shop.product("mug"))
+    screen = tv.submit("/kiosk/corner", "/kiosk/corner/code").headers["Location"]
     clock.move(3600)
 
-    assert tv.post(offer["displayUrl"]).status_code == 404
+    for response in (tv.get(screen), tv.post(screen)):
+        assert (response.status_code, response.headers["Location"]) == (303, "/kiosk/corner")
 
 
 def test_an_unknown_screen_says_so(tv: Browser) -> None:
@@ -798,13 +861,32 @@ def test_nothing_that_is_picked_fails_the_kiosk(
     assert "There is no more of this right now" in text_of(tv.get("/kiosk/corner"))
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "abc", "9" * 30, "1.5", "2"])
-def test_any_page_number_of_the_kiosk_is_answered(
+@pytest.mark.parametrize("page", ["0", "-1", "abc", "1.5"])
+def test_what_is_no_page_number_of_the_kiosk_is_the_first_page(
     page: str, kiosk: Platform, shop: Shop, tv: Browser
 ) -> None:
     shop.product("mug")
 
     assert tv.get(f"/kiosk/corner?page={page}").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["3", "5000", "9" * 30])
+def test_beyond_the_last_page_of_the_kiosk_is_the_last_page(
+    page: str, kiosk: Platform, shop: Shop, app: Flask
+) -> None:
+    for number in range(9):
+        shop.product(f"mug-{number}")
+    tv = Browser(app, language="de")
+
+    response = tv.get(f"/kiosk/corner?page={page}")
+
+    assert (response.status_code, response.headers["Location"]) == (303, "/kiosk/corner?page=2")
+    assert "2 / 2" in text_of(tv.get("/kiosk/corner?page=2"))
+
+
+def test_a_kiosk_without_products_has_one_page(kiosk: Platform, tv: Browser) -> None:
+    assert tv.get("/kiosk/corner?page=2").headers["Location"] == "/kiosk/corner?page=1"
+    assert tv.get("/kiosk/corner?page=1").status_code == 200
 
 
 # --- every page ---

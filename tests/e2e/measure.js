@@ -69,11 +69,11 @@
     }));
   }
 
-  /* Names of products and partners are shortened; nothing else is. */
+  /* Names of products are shortened; nothing else is. */
   for (const element of document.body.querySelectorAll('*')) {
     const style = getComputedStyle(element);
     if (style.overflowX === 'visible' || style.display === 'inline' || !shown(element)) { continue; }
-    if (element.closest('.name, .brand, .shop, .pic, .toast, .stage > .goods .price, .phone, svg, .scroll')) { continue; }
+    if (element.closest('.name, .pic, .toast, .stage > .goods .price, .phone, svg, .scroll')) { continue; }
     if (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1) {
       breaks('cut off', `${named(element)}: ${element.innerText}`);
     }

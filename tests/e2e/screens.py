@@ -15,12 +15,13 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.e2e.conftest import CHROMIUM_OPTIONS
 from tests.e2e.service import Service, running
 from tests.e2e.states import BY_NAME, LANGUAGES, STATES, State
-from tests.e2e.tour import Tour, sizes_of
+from tests.e2e.tour import SIZES, Tour, sizes_of
 from tests.servers import ROOT
 
 FOLDER = ROOT / "docs" / "screens"
-COLOURS = 256
-MOST_BYTES = 6_000_000
+COLOURS = {Image.Quantize.MEDIANCUT: 176, Image.Quantize.FASTOCTREE: 80}
+SMALL_ONES = ("phone-basket-notes", "phone-basket-conflict", "phone-basket-undo", "phone-claim")
+MOST_BYTES = 12_000_000
 
 
 def main() -> None:
@@ -53,19 +54,32 @@ def _photograph(service: Service, chromium: Browser, states: list[State]) -> Non
             if state.kind == "docs" and lang != "en":
                 continue
             with tour.at(state, lang) as (page, _visit):
-                for width, height in sizes_of(state):
+                for width, height in _sizes(state):
                     page.set_viewport_size({"width": width, "height": height})
                     page.wait_for_load_state("networkidle")
                     _keep(page.screenshot(), f"{state.name}-{lang}-{width}x{height}")
 
 
+def _sizes(state: State) -> tuple[tuple[int, int], ...]:
+    # The smallest phone is looked at where there is the most to say.
+    sizes = sizes_of(state)
+    return sizes if sizes != SIZES["phone"] or state.name in SMALL_ONES else sizes[:1]
+
+
 def _keep(screenshot: bytes, name: str) -> None:
-    # 256 colours of an octree are enough to judge a page by, and a tenth of the size in the
-    # repository; the rings in a TV's glow are theirs, not the page's.
+    # 256 colours are enough to judge a page by, and half the size. Most are the middle of equally
+    # many pixels each, so that a TV's glow shows no rings; the others are those that stand out,
+    # however small what wears them.
     with Image.open(io.BytesIO(screenshot)) as picture:
-        fewer = picture.convert("RGB").quantize(
-            COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-        )
+        full = picture.convert("RGB")
+    colours = [
+        channel
+        for method, count in COLOURS.items()
+        for channel in (full.quantize(count, method=method).getpalette() or [])[: 3 * count]
+    ]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours)
+    fewer = full.quantize(palette=palette, dither=Image.Dither.NONE)
     fewer.save(FOLDER / f"{name}.png", optimize=True)
 
 

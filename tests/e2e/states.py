@@ -19,6 +19,7 @@ from tests.e2e.actors import (
     TvApp,
     data,
 )
+from tests.e2e.catalogue_states import CATALOGUE_STATES
 from tests.e2e.service import Service
 
 LANGUAGES = {"de": "de-DE", "en": "en-GB"}
@@ -162,6 +163,12 @@ class Visitor:
             "/basket/items", seen, action=action, product_id=product_id, count=str(count), **fields
         )
 
+    def tap(self, action: str, number: int) -> Response:
+        """Tap a button of the basket page that is open, by the place of its line."""
+        with self.page.expect_navigation() as answer:
+            self.page.locator(f"button[value={action}]").nth(number).click()
+        return answer.value
+
     def pick(self, *numbers: int) -> APIResponse:
         """Pick products of the demo partner's kiosk, by their place among those without sizes."""
         wall = self.get("/kiosk/demo")
@@ -248,6 +255,10 @@ def _tv_left_alone(visitor: Visitor) -> Response | None:
     return visitor.open(offer["displayUrl"])
 
 
+def _tv_error(visitor: Visitor) -> Response | None:
+    return visitor.open("/tv/unknown/nowhere")
+
+
 def _tv_cancelled(visitor: Visitor) -> Response | None:
     basket = visitor.shopper()
     offer = basket.transfer()
@@ -314,6 +325,23 @@ def _kiosk_sizes(visitor: Visitor) -> Response | None:
     return visitor.open(found[1].replace("&amp;", "&"))
 
 
+def _kiosk_outdated(visitor: Visitor) -> Response | None:
+    visitor.open("/kiosk/demo")
+    visitor.page.context.clear_cookies()
+    with visitor.page.expect_response(lambda answer: answer.status == 403) as answer:
+        visitor.page.locator("button.tile").first.click()
+    visitor.page.locator(".halted").wait_for()
+    return answer.value
+
+
+def _kiosk_noted(visitor: Visitor) -> Response | None:
+    visitor.pick(0, 1, 1)
+    last = visitor.feed("KIOSK", "bell", "Glocke", stockCount=1)
+    visitor.post("/kiosk/demo", visitor.get("/kiosk/demo"), product_id=last)
+    visitor.feed("KIOSK", "bell", "Glocke", stockCount=0)
+    return visitor.open("/kiosk/demo")
+
+
 def _kiosk_filled(visitor: Visitor) -> Response | None:
     visitor.pick(0, 1, 1, 2, 4, 5)
     return visitor.open("/kiosk/demo")
@@ -368,12 +396,14 @@ def _basket_saved(visitor: Visitor) -> Response | None:
     seen = visitor.claim(visitor.shopper().transfer())
     visitor.item(seen, "save", visitor.product("TEEW-MUG-07"), 2)
     visitor.item(visitor.get("/basket"), "save", visitor.product("LUME-LAMP-NORD"))
+    visitor.get("/basket")
     return visitor.open("/basket")
 
 
 def _basket_saved_only(visitor: Visitor) -> Response | None:
     seen = visitor.claim(visitor.guest((visitor.product("TEEW-MUG-07"), 1)).transfer())
     visitor.item(seen, "save", visitor.product("TEEW-MUG-07"))
+    visitor.get("/basket")
     return visitor.open("/basket")
 
 
@@ -383,17 +413,43 @@ def _basket_noted(visitor: Visitor) -> Response | None:
 
 
 def _basket_undo(visitor: Visitor) -> Response | None:
-    seen = visitor.claim(visitor.shopper().transfer())
-    visitor.item(seen, "remove", visitor.product("TEEW-MUG-07"), 2)
-    return visitor.open("/basket")
+    visitor.claim(visitor.shopper().transfer())
+    visitor.open("/basket")
+    return visitor.tap("remove", 1)
 
 
 def _basket_error(visitor: Visitor) -> Response | None:
     lines = visitor.feed_noted()
-    seen = visitor.claim(visitor.guest(*lines).transfer())
+    visitor.claim(visitor.guest(*lines).transfer())
+    visitor.open("/basket")
     visitor.feed_noted(candle={"stockCount": 0})
-    visitor.item(seen, "plus", lines[0][0], 2)
+    return visitor.tap("plus", 0)
+
+
+def _basket_conflict(visitor: Visitor) -> Response | None:
+    mug = visitor.product("TEEW-MUG-07")
+    basket = visitor.shopper()
+    visitor.claim(basket.transfer())
+    visitor.open("/basket")
+    data(basket.product("POST", mug, 5))
+    return visitor.tap("plus", 1)
+
+
+def _basket_ended(visitor: Visitor) -> Response | None:
+    basket = visitor.shopper()
+    visitor.claim(basket.transfer())
+    data(basket.call("DELETE"))
     return visitor.open("/basket")
+
+
+def _basket_outdated(visitor: Visitor) -> Response | None:
+    visitor.claim(visitor.shopper().transfer())
+    visitor.open("/basket")
+    # As if the session had begun anew meanwhile.
+    form = visitor.page.locator("form.acts").first.element_handle()
+    assert form is not None
+    visitor.page.evaluate("form => { form.elements.csrf.value = 'old'; }", form)
+    return visitor.tap("plus", 0)
 
 
 def _basket_long(visitor: Visitor) -> Response | None:
@@ -462,6 +518,14 @@ STATES = (
     State("tv-claimed", _tv_claimed, "Dein Handy hat ihn.", "Your phone has it."),
     State("tv-expired", _tv_expired, "Die Minute ist um.", "The minute is up."),
     State("tv-left-alone", _tv_left_alone, *_GONE, 404),
+    State(
+        "tv-expired-too-long",
+        _tv_expired,
+        "Die Minute ist um.",
+        "The minute is up.",
+        script=_MARK.format("#transfer", "data-renewable", "0"),
+    ),
+    State("tv-error", _tv_error, "Hier ist nichts", "Nothing here", 404),
     State("tv-cancelled", _tv_cancelled, "Es gibt einen neueren Code.", "There is a newer code."),
     State("tv-gone", _tv_gone, *_GONE, 404),
     State("tv-empty", _tv_empty, *_SCAN),
@@ -479,6 +543,15 @@ STATES = (
     State("kiosk-wall-page-2", _kiosk_second_page, *_PICK),
     State("kiosk-sizes", _kiosk_sizes, "Kapuzenpullover Logo", "Logo hoodie"),
     State("kiosk-wall-filled", _kiosk_filled, *_PICK),
+    State("kiosk-wall-notes", _kiosk_noted, *_PICK),
+    State(
+        "kiosk-error-not-found",
+        lambda visitor: visitor.open("/kiosk/unknown"),
+        "Hier ist nichts",
+        "Nothing here",
+        404,
+    ),
+    State("kiosk-error-outdated", _kiosk_outdated, "Bitte noch einmal", "Please try again", 403),
     State(
         "kiosk-wall-asleep",
         _kiosk_filled,
@@ -509,6 +582,15 @@ STATES = (
     State("phone-basket-notes", _basket_noted, *_BASKET),
     State("phone-basket-undo", _basket_undo, *_BASKET),
     State("phone-basket-error", _basket_error, *_BASKET),
+    State("phone-basket-conflict", _basket_conflict, *_BASKET),
+    State(
+        "phone-basket-ended",
+        _basket_ended,
+        "Diesen Warenkorb gibt es nicht mehr",
+        "This basket has ended",
+        404,
+    ),
+    State("phone-basket-outdated", _basket_outdated, "Bitte noch einmal", "Please try again", 403),
     State("phone-basket-long-names", _basket_long, *_BASKET),
     State("phone-code", _code, *_TYPE),
     State("phone-code-wrong", lambda visitor: visitor.type_wrong_code(), *_TYPE, 404),
@@ -550,6 +632,7 @@ STATES = (
         404,
     ),
     State("phone-error-outdated", _form_outdated, "Bitte noch einmal", "Please try again", 403),
+    *(State(*each) for each in CATALOGUE_STATES),
     State("docs-errors", lambda visitor: visitor.open("/docs/errors"), "Errors", "Errors"),
 )
 BY_NAME = {state.name: state for state in STATES}

@@ -153,6 +153,26 @@ def test_a_tv_asks_no_more_when_all_is_over(
         assert tv.page.evaluate("timers()") == 0
 
 
+@pytest.mark.parametrize("state", ["expired", "cancelled"])
+def test_a_tv_that_was_left_alone_for_an_hour_offers_no_code_that_it_would_not_get(
+    moved_service: Service, browser: Browser, state: str
+) -> None:
+    with hall(moved_service, browser) as tv:
+        button = tv.page.get_by_role("button", name="New code")
+        hint = tv.page.get_by_text("on the remote control")
+        instead = tv.page.locator(".card").get_by_text("Start again in the app")
+        tv.state = state
+        tv.pass_seconds(3000)
+        expect(button).to_be_visible()
+        expect(instead).to_be_hidden()
+
+        tv.pass_seconds(600)
+
+        expect(button).to_be_hidden()
+        expect(hint).to_be_hidden()
+        expect(instead).to_be_visible()
+
+
 @pytest.mark.parametrize("state", ["tv-claimed", "tv-expired", "tv-cancelled", "tv-gone"])
 def test_a_tv_that_was_too_late_never_asks(
     moved_service: Service, browser: Browser, state: str

@@ -15,7 +15,11 @@ from tests.e2e.service import Service
 from tests.e2e.states import LANGUAGES, State, Visitor
 from tests.servers import ROOT
 
-SIZES = {"tv": ((1280, 720), (1920, 1080)), "phone": ((390, 844),)}
+SIZES = {
+    "tv": ((1280, 720), (1920, 1080)),
+    "phone": ((390, 844), (320, 568)),
+    "catalogue": ((390, 844), (1280, 720)),
+}
 PHONE_TEXT, PHONE_TARGET = 16, 44
 TV_TEXT_AT_1080 = 26
 
@@ -72,7 +76,7 @@ class Tour:
     ) -> Iterator[tuple[Page, Visit]]:
         """Lead a new browser to a state."""
         width, height = sizes_of(state)[0]
-        if not state.large:
+        if not state.large and state.kind != "catalogue":
             options = {"device_scale_factor": 2, "is_mobile": True, "has_touch": True, **options}
         context = self._browser.new_context(
             viewport={"width": width, "height": height},
@@ -127,7 +131,7 @@ class Tour:
 
 def sizes_of(state: State) -> tuple[tuple[int, int], ...]:
     """Return the sizes of the screens that a page is made for."""
-    return SIZES["tv" if state.large else "phone"]
+    return SIZES["tv" if state.large else state.kind if state.kind in SIZES else "phone"]
 
 
 def measure(page: Page, state: State, size: tuple[int, int]) -> dict[str, list[str]]:

@@ -1,0 +1,112 @@
+"""The state of a transfer for TVs that poll, answered before Flask makes a request of it.
+
+Each TV asks every second and a half, and a poll is one look-up: what Flask does around it costs
+several times as much. So the plain ones are answered here, in the same words as by the route
+``get_status``. Whatever is not plain goes on to it: a question from another origin or for a
+version, an unknown screen, one that asks too often.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from flask import Flask
+
+from jay import answers, logs
+from jay.clock import Clock
+from jay.db import Database
+from jay.errors import Busy
+from jay.limits import Rate
+from jay.transfers import service
+from jay.transfers.models import POLL_SECONDS, Transfer
+from jay.transfers.rates import POLLS
+from jay.versions import BASKET_API
+
+ROUTE = f"{BASKET_API.prefix}/transfers/<displayToken>/status"
+_BEFORE, _AFTER = ROUTE.split("<displayToken>")
+
+# Headers that change the answer, as WSGI names them: they are Flask's business.
+_NOT_PLAIN = ("HTTP_ORIGIN", "HTTP_X_API_VERSION", "HTTP_X_JAY_API_VERSION")
+
+_HEADERS = [
+    ("Content-Type", "application/json"),
+    ("X-API-Version", BASKET_API.newest),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+]
+
+
+def status_of(transfer: Transfer, now: datetime) -> dict[str, Any]:
+    """Write the state as ``StatusSchema`` has it."""
+    return {
+        "state": transfer.state(now),
+        "secondsLeft": transfer.seconds_left(now),
+        "pollSeconds": POLL_SECONDS,
+    }
+
+
+class PlainPolls:
+    """WSGI middleware that answers the plain polls."""
+
+    def __init__(self, app: Flask, database: Database, clock: Clock) -> None:
+        self._app = app.wsgi_app
+        self._rate: Rate = app.extensions["jay.rates"][POLLS]
+        self._database = database
+        self._clock = clock
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a plain poll; hand everything else on."""
+        path: str = environ["PATH_INFO"]
+        if (
+            environ["REQUEST_METHOD"] == "GET"
+            and path.startswith(_BEFORE)
+            and path.endswith(_AFTER)
+            and not any(name in environ for name in _NOT_PLAIN)
+        ):
+            began = time.perf_counter()
+            try:
+                body = self._status(path[len(_BEFORE) : -len(_AFTER)])
+            except Busy as error:
+                # The route would keep the thread waiting for the database once more.
+                return _refuse(environ, start_response, error, began)
+            if body is not None:
+                return _answer(environ, start_response, body, began)
+        return self._app(environ, start_response)
+
+    def _status(self, display_token: str) -> bytes | None:
+        """Return the answer's body; None where the route has something else to say.
+
+        :raises Busy: the database can't be reached.
+        """
+        now = self._clock()
+        try:
+            self._rate.take(display_token)
+            with self._database.reading() as connection:
+                transfer = service.find_by_display(connection, display_token, now=now)
+        except Busy:
+            raise
+        except Exception:  # noqa: BLE001 - the route meets it again, answers it and logs it
+            return None
+        return answers.envelope(status_of(transfer, now))
+
+
+def _answer(
+    environ: dict[str, Any], start_response: Callable[..., Any], body: bytes, began: float
+) -> list[bytes]:
+    identifier = logs.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+    more = [("Content-Length", str(len(body))), (logs.REQUEST_ID_HEADER, identifier)]
+    start_response("200 OK", [*_HEADERS, *more])
+    logs.write_request(identifier, "GET", ROUTE, 200, began)
+    return [body]
+
+
+def _refuse(
+    environ: dict[str, Any], start_response: Callable[..., Any], error: Busy, began: float
+) -> Iterable[bytes]:
+    identifier = logs.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+    response = answers.json_error(error)
+    response.headers.update([*_HEADERS, (logs.REQUEST_ID_HEADER, identifier)])
+    answers.log_failure(error, {"id": identifier, "route": ROUTE})
+    logs.write_request(identifier, "GET", ROUTE, error.status, began)
+    return response(environ, start_response)

@@ -1,0 +1,98 @@
+"""The TV's pages of a transfer: the code, the countdown and the state."""
+
+import functools
+from datetime import timedelta
+from typing import Any
+
+from flask import redirect, request, url_for
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from jay import db, web
+from jay.auth.service import partner_by_id
+from jay.auth.view import partner_view
+from jay.baskets.view import view
+from jay.errors import TransferError
+from jay.limits import network_of
+from jay.pages import PageBlueprint, csrf_token, language, page
+from jay.transfers import service
+from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, State, spaced_code
+from jay.transfers.pairs import pair_view
+from jay.transfers.rates import TRANSFERS, take
+
+blp = PageBlueprint("tv", __name__, error_template="tv/error.html")
+
+LINES_SHOWN = 3
+REFRESH_SECONDS = 3
+"""How often the page loads itself anew where there is no JavaScript."""
+
+
+@blp.get("/tv/<display_token>")
+def screen(display_token: str) -> Response:
+    """Show the code, the countdown and the state."""
+    now = web.clock()()
+    with db.reading() as connection:
+        try:
+            transfer = service.find_by_display(connection, display_token, now=now)
+        except TransferError as error:
+            return _gone(connection, display_token, error)
+        showing = service.show(connection, transfer, now=now)
+        # On a public screen nothing of a person is left when the transfer is over.
+        over = transfer.kiosk and transfer.state(now) is State.CLAIMED
+        basket = view(connection, None if over else showing.basket)
+    secrets = Secrets(display_token)
+    context: dict[str, Any] = {}
+    if transfer.kiosk:
+        context["reset_action"] = url_for("kiosk.reset", name=showing.partner.name)
+        context["back_url"] = url_for("kiosk.wall", name=showing.partner.name)
+    return page(
+        "tv/transfer.html",
+        ancestors=showing.partner.transfer_origins,
+        partner=partner_view(showing.partner),
+        state=transfer.state(now).value,
+        lines=basket.cart[:LINES_SHOWN],
+        left_behind=over,
+        more=len(basket.cart[LINES_SHOWN:]),
+        totals=basket.totals,
+        qr_src=url_for("screens.get_qr_svg", displayToken=display_token),
+        user_code=spaced_code(secrets.user_code),
+        code_address=f"{web.settings().public_host}/code",
+        seconds_left=transfer.seconds_left(now),
+        lifetime=int(CLAIM_WINDOW.total_seconds()),
+        status_url=url_for("screens.get_status", displayToken=display_token),
+        poll_seconds=POLL_SECONDS,
+        refresh_seconds=REFRESH_SECONDS,
+        pair=pair_view(transfer.pair, language()),
+        renew_action=url_for(".renew", display_token=display_token),
+        renew_seconds=_seconds(transfer.renewable_until - now) if transfer.basket_exists else 0,
+        csrf=csrf_token() if transfer.kiosk else "",
+        **context,
+    )
+
+
+@blp.post("/tv/<display_token>")
+def renew(display_token: str) -> Response:
+    """Make a new code for the same basket. Knowing the screen's address is the permission."""
+    now = web.clock()()
+    take(TRANSFERS, network_of(request.remote_addr))
+    try:
+        offer = db.write(functools.partial(service.renew, display_token=display_token, now=now))
+    except TransferError as error:
+        with db.reading() as connection:
+            return _gone(connection, display_token, error)
+    return redirect(url_for(".screen", display_token=offer.secrets.display_token), 303)
+
+
+def _gone(connection: Connection, display_token: str, error: TransferError) -> Response:
+    """Say that there is no more code to be had here; a kiosk goes back to its wall."""
+    transfer = service.left_alone(connection, display_token)
+    if transfer is None:
+        return page("tv/gone.html", status=error.status, partner=None)
+    partner = partner_by_id(connection, transfer.partner_id)
+    if transfer.kiosk:
+        return redirect(url_for("kiosk.wall", name=partner.name), 303)
+    return page("tv/gone.html", status=error.status, partner=partner_view(partner))
+
+
+def _seconds(span: timedelta) -> int:
+    return -int(-span / timedelta(seconds=1) // 1)
