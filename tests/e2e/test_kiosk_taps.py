@@ -137,6 +137,7 @@ def test_an_outdated_wall_says_so_and_one_key_leads_to_a_fresh_one(
     wall.keyboard.press("Enter")
 
     expect(wall.get_by_role("heading", level=1)).to_have_text("Such dir etwas aus")
+    wall.wait_for_load_state()  # without its script, the page sends the form itself
     wall.locator("button.tile:enabled").first.click()
     expect(wall.locator(".mini")).to_have_count(1)
     assert wall.evaluate("history.length") == length
