@@ -13,12 +13,10 @@ import hypothesis.strategies as st
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import delete, select
 
@@ -27,6 +25,7 @@ from jay.auth.models import merchants
 from jay.products.models import products
 from tests.builders import Shop, add_shop
 from tests.clock import NOON, MovedClock
+from tests.property.machines import run_machine
 
 RUNS = 200
 STEPS = 15
@@ -274,19 +273,7 @@ def test_two_hundred_runs_show_no_difference_to_the_model(
 ) -> None:
     world = World(app, client, clock)
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: FeedMachine(world),
-        settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            report_multiple_bugs=False,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(lambda: FeedMachine(world), runs=RUNS, steps=STEPS)
 
     # It was worth something only if everything was met.
     kinds = ("a SKU is taken", "a variant vanished", "from the future", "unknownSkus", "updated")

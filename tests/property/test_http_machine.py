@@ -13,14 +13,12 @@ import hypothesis.strategies as st
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from werkzeug.test import TestResponse
 
@@ -28,6 +26,7 @@ from jay.clock import iso
 from jay.products.models import product_id
 from tests.builders import Platform, User, add_platform, add_shop
 from tests.clock import NOON, MovedClock
+from tests.property.machines import run_machine
 
 RUNS = 500
 STEPS = 20
@@ -672,19 +671,7 @@ def test_five_hundred_runs_show_no_difference_to_the_model(
 ) -> None:
     world = World(app, client, clock)
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: HttpMachine(world),
-        settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            report_multiple_bugs=False,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(lambda: HttpMachine(world), runs=RUNS, steps=STEPS)
 
     # It was worth something only if everything was met.
     assert next(world.runs) > RUNS
