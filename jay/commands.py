@@ -1,5 +1,6 @@
 """The house group of commands: what goes wrong outside of a command is said without a traceback."""
 
+from collections.abc import Callable, Container
 from typing import Any
 
 import click
@@ -7,6 +8,9 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
 from jay.errors import JayError
+
+A_LANGUAGE = "ISO 639 language code, such as de"
+A_COUNTRY = "ISO 3166 country code, such as DE"
 
 
 class Commands(AppGroup):
@@ -27,6 +31,19 @@ class Commands(AppGroup):
             raise click.ClickException(
                 "The database is older than this program; run: flask --app app db upgrade"
             ) from error
+
+
+def known(values: Container[str], what: str) -> Callable[..., str | None]:
+    """Let an option take one of these values, or be left out."""
+
+    def check(
+        _context: click.Context, _parameter: click.Parameter, value: str | None
+    ) -> str | None:
+        if value is not None and value not in values:
+            raise click.BadParameter(f"is no {what}")
+        return value
+
+    return check
 
 
 def _lacks_a_table_or_column(error: DBAPIError) -> bool:

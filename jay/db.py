@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import orjson
 import psycopg
 from flask import current_app, g
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -212,6 +213,12 @@ class Database:
 def locks(connection: Connection) -> bool:
     """Tell whether rows that are read in this connection can be locked until its end."""
     return bool(connection.get_execution_options().get("jay_transaction"))
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """Begin an INSERT that knows ``on_conflict_do_update``, as the kind of database writes it."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
 
 
 def init_app(app: Any, database: Database) -> None:

@@ -15,12 +15,11 @@ from typing import Any
 import orjson
 from flask import Response, g, make_response, request
 from sqlalchemy import Column, Connection, Index, Table, Text, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jay import db
 from jay.answers import json_error
 from jay.clock import Clock
-from jay.db import UtcDateTime, metadata
+from jay.db import UtcDateTime, insert_into, metadata
 from jay.errors import (
     AuthError,
     IdempotencyInFlight,
@@ -125,9 +124,8 @@ def _answer_of(connection: Connection, work: Callable[[], Any]) -> Response:
 def _store(
     connection: Connection, key_hash: str, request_hash: str, answer: str, *, now: datetime
 ) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = {"request_hash": request_hash, "answer": answer, "created": now}
-    statement = dialect.insert(idempotency_keys).values(key_hash=key_hash, **row)
+    statement = insert_into(connection, idempotency_keys).values(key_hash=key_hash, **row)
     connection.execute(
         # There may be one of the same key that is older than a day.
         statement.on_conflict_do_update(index_elements=["key_hash"], set_=row)

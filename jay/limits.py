@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 
 from cachetools import TTLCache
 from sqlalchemy import Column, Connection, Index, Integer, Table, Text, case, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.clock import Clock, timer
-from jay.db import UtcDateTime, metadata
+from jay.db import UtcDateTime, insert_into, metadata
 from jay.errors import TooManyRequests
 
 WINDOW = timedelta(seconds=60)
@@ -50,11 +49,10 @@ class Limit:
 
         :raises TooManyRequests: the caller has used up this minute's tries.
         """
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         # A moment in the future is one before the clock was set back.
         over = or_(tries.c.since <= now - WINDOW, tries.c.since > now)
         statement = (
-            dialect.insert(tries)
+            insert_into(connection, tries)
             .values(key=self._key(caller, secret), since=now, count=1)
             .on_conflict_do_update(
                 index_elements=["key"],

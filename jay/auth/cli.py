@@ -13,11 +13,12 @@ from joserfc.jwk import Key
 
 from jay import db, web
 from jay.auth import look, service
+from jay.auth.arguments import found_merchant
 from jay.auth.guards import doorkeeper
 from jay.auth.jwks import UnusableKey, algorithms_for, pem_key, public_keys
 from jay.auth.models import ALGORITHMS, NAME_PATTERN, origin_of
 from jay.auth.tokens import GUEST_TOKEN_LIFETIME
-from jay.commands import Commands
+from jay.commands import A_COUNTRY, A_LANGUAGE, Commands, known
 from jay.config import ConfigError
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 
@@ -239,38 +240,28 @@ def _read_keys(public_key: Path | None, jwks: Path | None) -> list[Key] | None:
     return None
 
 
-def _language(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if value not in LANGUAGES:
-        raise click.BadParameter("is no ISO 639 language code, such as de")
-    return value
-
-
-def _country(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if value not in COUNTRIES:
-        raise click.BadParameter("is no ISO 3166 country code, such as DE")
-    return value
-
-
-def _currency(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if value not in CURRENCIES:
-        raise click.BadParameter("is no ISO 4217 currency code, such as EUR")
-    return value
-
-
 @merchant_cli.command("add")
 @click.argument("name", callback=_name)
 @click.option(
     "--lang",
     default="de",
     show_default=True,
-    callback=_language,
+    callback=known(LANGUAGES, A_LANGUAGE),
     help="ISO 639 code of two letters.",
 )
 @click.option(
-    "--country", default="DE", show_default=True, callback=_country, help="ISO 3166 code."
+    "--country",
+    default="DE",
+    show_default=True,
+    callback=known(COUNTRIES, A_COUNTRY),
+    help="ISO 3166 code.",
 )
 @click.option(
-    "--currency", default="EUR", show_default=True, callback=_currency, help="ISO 4217 code."
+    "--currency",
+    default="EUR",
+    show_default=True,
+    callback=known(CURRENCIES, "ISO 4217 currency code, such as EUR"),
+    help="ISO 4217 code.",
 )
 def add_merchant(name: str, lang: str, country: str, currency: str) -> None:
     """Register the shop NAME.
@@ -306,9 +297,7 @@ def webhook_token(merchant: str, *, generate: bool, remove: bool) -> None:
     if generate and remove:
         raise click.UsageError("Give only one of --generate and --remove.")
     with db.reading() as connection:
-        identifier = service.merchant_id(connection, merchant)
-    if identifier is None:
-        raise click.ClickException(f"There is no merchant {merchant!r}.")
+        owner = found_merchant(connection, merchant)
     token = None
     if generate:
         token = secrets.token_urlsafe(32)
@@ -316,7 +305,7 @@ def webhook_token(merchant: str, *, generate: bool, remove: bool) -> None:
         token = _asked_token()
     with db.transaction() as connection:
         secret = web.settings().secret_key
-        service.keep_webhook_token(connection, identifier, token, secret=secret)
+        service.keep_webhook_token(connection, owner.id, token, secret=secret)
     if generate:
         click.echo(token)  # only now: what is printed is in force
     done = "removed: webhooks go without X-API-Key" if remove else "set"

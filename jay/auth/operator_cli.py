@@ -5,7 +5,8 @@ import sys
 import click
 
 from jay import db, web
-from jay.auth import operators, service
+from jay.auth import operators
+from jay.auth.arguments import found_merchant
 from jay.auth.models import NAME_PATTERN
 from jay.commands import Commands
 
@@ -30,9 +31,7 @@ def add_operator(name: str, merchant: str | None) -> None:
     with db.reading() as connection:
         if operators.exists(connection, name):
             raise click.ClickException(_there_is(name))
-        only = None if merchant is None else service.merchant_id(connection, merchant)
-    if merchant is not None and only is None:
-        raise click.ClickException(f"There is no merchant {merchant!r}.")
+        only = None if merchant is None else found_merchant(connection, merchant).id
     # Asked for and hashed before the transaction: both take their time.
     hashed = _asked_password()
     with db.transaction() as connection:

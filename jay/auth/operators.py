@@ -25,11 +25,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from jay.auth.models import hash_secret, merchants
-from jay.db import UtcDateTime, metadata
+from jay.db import UtcDateTime, insert_into, metadata
 
 LEAST_PASSWORD = 12
 MOST_PASSWORD = 1024
@@ -122,9 +121,8 @@ def add(
 
     :param merchant: the id of the only merchant whose products it sees; None: it sees all.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = (
-        dialect.insert(operators)
+        insert_into(connection, operators)
         .values(
             name=name,
             password_hash=password_hash,

@@ -132,6 +132,23 @@ def merchant_id(connection: Connection, name: str) -> int | None:
     return connection.execute(select(merchants.c.id).where(merchants.c.name == name)).scalar()
 
 
+def merchant_names(connection: Connection, *, most: int, only: int | None = None) -> list[str]:
+    """Return names of merchants in their order.
+
+    :param only: the id of the one that may be seen; None: all.
+    """
+    query = select(merchants.c.name).order_by(merchants.c.name).limit(most)
+    if only is not None:
+        query = query.where(merchants.c.id == only)
+    return list(connection.execute(query).scalars())
+
+
+def merchant_by_name(connection: Connection, name: str) -> Merchant | None:
+    """Return the merchant with this name and its configuration as it is now."""
+    row = connection.execute(select(merchants).where(merchants.c.name == name)).one_or_none()
+    return None if row is None else _merchant(row)
+
+
 def merchant_by_id(connection: Connection, merchant: int) -> Merchant:
     """Return a merchant with its configuration as it is now."""
     return _merchant(connection.execute(select(merchants).where(merchants.c.id == merchant)).one())

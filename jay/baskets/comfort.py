@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.tokens import User
-from jay.db import UtcDateTime, metadata
+from jay.db import UtcDateTime, insert_into, metadata
 from jay.errors import GuestNotAllowed
 from jay.sealing import Seal
 
@@ -50,11 +49,10 @@ def change(
         for name, value in changes.items()
         if name in FIELDS
     }
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     key = {"partner_id": user.partner_id, "user_id": user.user_id}
     values["changed"] = now
     connection.execute(
-        dialect.insert(comfort_settings)
+        insert_into(connection, comfort_settings)
         .values(**key, **values)
         .on_conflict_do_update(index_elements=list(key), set_=values)
     )

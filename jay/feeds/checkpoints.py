@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -33,11 +33,6 @@ class Import:
 
 
 PROGRESS = ("records", "line", "added", "updated", "refused", "report_bytes")
-
-
-def moment_of(as_of: int) -> datetime:
-    """Return the moment of a time of observation."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=as_of)
 
 
 def begin(

@@ -4,7 +4,7 @@ import gzip
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +16,16 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.auth import service as auth
 from jay.auth.models import Merchant
+from jay.commands import A_COUNTRY, A_LANGUAGE, known
 from jay.feeds import checkpoints, exporting, importing
 from jay.feeds.files import FeedFile, UnusableFile
 from jay.feeds.running import check_all, import_all, stopwatch
 from jay.feeds.sources import FORMATS, Source
 from jay.i18n import COUNTRIES, LANGUAGES
 from jay.products.models import microseconds
+
+MERCHANTS_NAMED = 20
+"""How many merchants are named to who has mistyped one."""
 
 
 class _Unusable(click.ClickException):
@@ -44,17 +48,6 @@ def _moment(
     return moment
 
 
-def _known(values: frozenset[str], what: str) -> Callable[..., str | None]:
-    def check(
-        _context: click.Context, _parameter: click.Parameter, value: str | None
-    ) -> str | None:
-        if value is not None and value not in values:
-            raise click.BadParameter(f"is no {what}")
-        return value
-
-    return check
-
-
 @click.command("import")
 @click.argument("merchant")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -66,12 +59,12 @@ def _known(values: frozenset[str], what: str) -> Callable[..., str | None]:
 )
 @click.option(
     "--lang",
-    callback=_known(LANGUAGES, "ISO 639 language code, such as de"),
+    callback=known(LANGUAGES, A_LANGUAGE),
     help="Language of rows that name none; default: the merchant's.",
 )
 @click.option(
     "--country",
-    callback=_known(COUNTRIES, "ISO 3166 country code, such as DE"),
+    callback=known(COUNTRIES, A_COUNTRY),
     help="Country of rows that name none; default: the merchant's.",
 )
 @click.option(
@@ -141,10 +134,10 @@ def import_products(
 
 def _merchant(name: str) -> Merchant:
     with db.reading() as connection:
-        identifier = auth.merchant_id(connection, name)
-        if identifier is not None:
-            return auth.merchant_by_id(connection, identifier)
-        names = importing.merchant_names(connection)
+        found = auth.merchant_by_name(connection, name)
+        if found is not None:
+            return found
+        names = auth.merchant_names(connection, most=MERCHANTS_NAMED)
     if names:
         raise _Unusable(f"There is no merchant {name!r}. There are: {', '.join(names)}.")
     raise _Unusable(

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, func, select, true, tuple_
 
-from jay.auth.models import Merchant, merchants
+from jay.auth.models import Merchant
 from jay.clock import Clock
 from jay.errors import Busy
 from jay.feeds.checkpoints import PROGRESS, Import, keep
@@ -32,12 +32,6 @@ SCANNED = 20_000
 """Rows that are looked through at once for variants that the file has no more."""
 
 Write = Callable[[Callable[[Connection], Any]], Any]
-
-
-def merchant_names(connection: Connection) -> list[str]:
-    """Return the names of the first twenty merchants, for who has mistyped one."""
-    names = select(merchants.c.name).order_by(merchants.c.name).limit(20)
-    return list(connection.execute(names).scalars())
 
 
 def with_locale(merchant: Merchant, lang: str | None, country: str | None) -> Merchant:

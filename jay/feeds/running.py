@@ -15,11 +15,12 @@ from jay.auth.models import Merchant
 from jay.clock import Clock, timer
 from jay.errors import Busy
 from jay.feeds import importing
-from jay.feeds.checkpoints import Import, TakenOver, moment_of
+from jay.feeds.checkpoints import Import, TakenOver
 from jay.feeds.files import FeedFile, UnusableFile
 from jay.feeds.progress import Progress
 from jay.feeds.report import Refusal, Report
 from jay.feeds.sources import Source
+from jay.products.models import moment_of
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 

@@ -7,7 +7,7 @@ and a page ends after so many of them, however few it has found.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from jay.auth.models import merchants
 from jay.products import service
-from jay.products.models import AS_OF, Product, products
+from jay.products.models import AS_OF, Product, moment_of, products
 from jay.products.search import Query
 
 PER_PAGE = 20
@@ -38,7 +38,6 @@ PORTIONS = (400, 4_000)
 MOST_LOOKED_AT = 20_000
 MOST_CHOICES = 200
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LANG, _COUNTRY = literal_column("lang", Text), literal_column("country", Text)
 _variant = products.alias("variant")
 
@@ -147,14 +146,6 @@ def find_item(connection: Connection, identifier: str, *, only: int | None = Non
         return None
     items = _items(connection, [found.main_id or found.id])
     return items[0] if items else None
-
-
-def merchant_names(connection: Connection, *, only: int | None = None) -> list[str]:
-    """Return the merchants to choose from, by name."""
-    query = select(merchants.c.name).order_by(merchants.c.name).limit(MOST_CHOICES)
-    if only is not None:
-        query = query.where(merchants.c.id == only)
-    return list(connection.execute(query).scalars())
 
 
 def locales(connection: Connection, *, only: int | None = None) -> list[tuple[str, str]]:
@@ -326,7 +317,7 @@ def _stored(product: Product, row: Any, main: Any) -> Stored:
         source = row if main is None or _sets(row, name) else main
         moment = getattr(source, column)
         if moment is not None:
-            observed[name] = _EPOCH + timedelta(microseconds=moment)
+            observed[name] = moment_of(moment)
     return Stored(
         product=product,
         stock_known=bool(row.stock_set or (main is not None and main.stock_set)),

@@ -10,6 +10,7 @@ import marshmallow as ma
 
 from jay import db, web
 from jay.auth import service as auth
+from jay.auth.arguments import found_merchant
 from jay.auth.models import Merchant
 from jay.commands import Commands
 from jay.products import schemas, wanted
@@ -38,14 +39,20 @@ def _as_in_the_feed(
         raise click.BadParameter(" ".join(error.messages)) from error
 
 
-def _locale_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _about_skus(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take a merchant, SKUs from its words or a file, and their locale."""
+    merchant = click.argument("merchant")
+    skus = click.argument("skus", nargs=-1, metavar="[SKU]...")
+    file = click.option(
+        "--file", type=click.File("rb"), help="A file with one SKU a line; - for stdin."
+    )
     lang = click.option(
         "--lang", callback=_as_in_the_feed, help="ISO 639 code; else the merchant's own."
     )
     country = click.option(
         "--country", callback=_as_in_the_feed, help="ISO 3166 code; else the merchant's own."
     )
-    return lang(country(command))
+    return merchant(skus(file(lang(country(command)))))
 
 
 def _sku(text: str) -> str:
@@ -72,10 +79,7 @@ def _skus(words: Sequence[str], file: BinaryIO | None) -> list[str]:
 
 def _merchant(name: str) -> Merchant:
     with db.reading() as connection:
-        identifier = auth.merchant_id(connection, name)
-        if identifier is None:
-            raise click.ClickException(f"There is no merchant {name!r}.")
-        return auth.merchant_by_id(connection, identifier)
+        return found_merchant(connection, name)
 
 
 def _batches(skus: Iterable[str]) -> Iterator[list[str]]:
@@ -85,10 +89,7 @@ def _batches(skus: Iterable[str]) -> Iterator[list[str]]:
 
 
 @products_cli.command("want")
-@click.argument("merchant")
-@click.argument("skus", nargs=-1, metavar="[SKU]...")
-@click.option("--file", type=click.File("rb"), help="A file with one SKU a line; - for stdin.")
-@_locale_options
+@_about_skus
 def want(
     merchant: str,
     skus: tuple[str, ...],
@@ -136,10 +137,7 @@ def list_wanted(merchant: str) -> None:
 
 
 @products_cli.command("unwant")
-@click.argument("merchant")
-@click.argument("skus", nargs=-1, metavar="[SKU]...")
-@click.option("--file", type=click.File("rb"), help="A file with one SKU a line; - for stdin.")
-@_locale_options
+@_about_skus
 def unwant(
     merchant: str,
     skus: tuple[str, ...],

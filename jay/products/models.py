@@ -115,9 +115,17 @@ def product_id(merchant: str, lang: str, country: str, sku: str) -> str:
     return f"{merchant}/{lang}-{country}/{sku}"
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def microseconds(moment: datetime) -> int:
     """Write a moment as the ``AS_OF`` columns have it: microseconds since 1970 in UTC."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(as_of: int) -> datetime:
+    """Return the moment that ``microseconds`` has written."""
+    return _EPOCH + timedelta(microseconds=as_of)
 
 
 def observed(as_of: datetime, *, now: datetime) -> int:

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from jay import db, i18n
 from jay.auth import login
 from jay.auth.operators import Operator
+from jay.auth.service import merchant_names
 from jay.pages import PageBlueprint, csrf_token, language, page
 from jay.products import catalogue
 from jay.products.catalogue import Filters, State
@@ -41,7 +42,7 @@ def listing() -> Response:
             before=request.args.get("before"),
             after=request.args.get("after"),
         )
-        names = catalogue.merchant_names(connection, only=only)
+        names = merchant_names(connection, most=catalogue.MOST_CHOICES, only=only)
         locales = catalogue.locales(connection, only=only)
     return page(
         "catalogue/list.html",

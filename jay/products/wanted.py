@@ -23,10 +23,9 @@ from sqlalchemy import (
     delete,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.models import Merchant
-from jay.db import UtcDateTime, metadata
+from jay.db import UtcDateTime, insert_into, metadata
 from jay.prepared import Prepared, among
 from jay.products.models import products
 from jay.webhooks import service as webhooks
@@ -120,8 +119,7 @@ def want(
 def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
     if not rows:
         return set()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(wanted_skus).values(rows).on_conflict_do_nothing()
+    statement = insert_into(connection, wanted_skus).values(rows).on_conflict_do_nothing()
     return set(connection.execute(statement.returning(wanted_skus.c.sku)).scalars())
 
 

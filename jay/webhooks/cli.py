@@ -3,12 +3,11 @@
 import signal
 import threading
 from collections import Counter
-from typing import Any
 
 import click
 
 from jay import db, web
-from jay.auth import service as auth
+from jay.auth.arguments import found_merchant
 from jay.commands import Commands
 from jay.webhooks import delivery, service
 from jay.webhooks.models import DELIVERED, FAILED, STATES, WAITING
@@ -76,7 +75,7 @@ def list_webhooks(merchant: str | None, states: tuple[str, ...], most: int) -> N
         rows = service.list_deliveries(
             connection,
             states=states or (WAITING, FAILED),
-            merchant=None if merchant is None else _merchant_id(connection, merchant),
+            merchant=None if merchant is None else found_merchant(connection, merchant).id,
             most=most,
         )
     click.echo(f"{'ID':<8}{'MERCHANT':<21} {'KIND':<16}{'STATE':<10}{'AT (UTC)':<20}TRIED  ABOUT")
@@ -102,7 +101,7 @@ def retry(identifiers: tuple[int, ...], merchant: str | None) -> None:
     with db.transaction() as connection:
         if merchant is not None:
             begun = service.retry(
-                connection, now=web.clock()(), merchant=_merchant_id(connection, merchant)
+                connection, now=web.clock()(), merchant=found_merchant(connection, merchant).id
             )
         else:
             begun = service.retry(connection, now=web.clock()(), ids=identifiers)
@@ -113,10 +112,3 @@ def retry(identifiers: tuple[int, ...], merchant: str | None) -> None:
     if not begun:
         raise SystemExit(1)
     click.echo(f"{len(begun)} due now. Next: flask --app app webhooks deliver", err=True)
-
-
-def _merchant_id(connection: Any, name: str) -> int:
-    found = auth.merchant_id(connection, name)
-    if found is None:
-        raise click.ClickException(f"There is no merchant {name!r}.")
-    return found
