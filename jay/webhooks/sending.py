@@ -46,6 +46,8 @@ class Sender:
     ) -> None:
         self._allowed = tuple(allowed)
         self._tls = tls or ssl.create_default_context()
+        # What the interpreter leaves to the system's OpenSSL is decided here (RFC 8996).
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._resolve = resolve
 
     def send(
