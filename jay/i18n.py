@@ -6,6 +6,7 @@ A language is one file, ``translations/<code>.po``; English is what the code say
 import gettext
 import io
 from collections.abc import Iterable
+from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -16,13 +17,8 @@ from babel.core import get_global, negotiate_locale
 from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import (
-    format_currency,
-    format_decimal,
-    format_percent,
-    get_currency_precision,
-    list_currencies,
-)
+from babel.numbers import NumberPattern, format_decimal, format_percent, get_currency_precision
+from iso4217 import Currency, raw_xml
 
 SOURCE_LANGUAGE = "en"
 
@@ -32,11 +28,23 @@ COUNTRIES = frozenset(
     for code in map(str, Locale("en").territories)
     if len(code) == 2 and code.isalpha() and code not in get_global("territory_aliases")
 ) - {"ZZ", "EU", "EZ", "UN", "QO", "XA", "XB"}
-# What nothing can be paid in: precious metals, units of account, funds, testing, "no currency".
-_NO_MONEY = frozenset(
-    "XAG XAU XBA XBB XBC XBD XDR XEU XFO XFU XPD XPT XRE XSU XTS XUA XXX".split()  # noqa: SIM905
+# What no shop asks for: funds, which ISO 4217 marks, and the units of account that it does not.
+_FUNDS = frozenset(
+    entry.findtext("Ccy")
+    for entry in raw_xml.iter("CcyNtry")
+    if entry.find("CcyNm[@IsFund]") is not None
 )
-CURRENCIES = frozenset(list_currencies()) - _NO_MONEY
+_UNITS_OF_ACCOUNT = frozenset({"UYW", "XAD"})
+MINOR_DIGITS = {
+    currency.code: currency.exponent
+    for currency in Currency
+    if currency.exponent is not None and currency.code not in _FUNDS | _UNITS_OF_ACCOUNT
+}
+"""Decimal places of the currencies in force, by ISO 4217, list one: EUR 2, JPY 0, IQD 3.
+
+CLDR, which Babel has, tells how many are shown: none of the dinar's three in Iraq.
+"""
+CURRENCIES = frozenset(MINOR_DIGITS)
 
 _FOLDER = Path(__file__).parent / "translations"
 
@@ -70,8 +78,24 @@ def choose(wanted: Iterable[str]) -> str:
 
 def money(amount: int, currency: str, lang: str) -> str:
     """Write an amount in minor units as people read it: 2799, EUR, de gives ``27,99 €``."""
-    value = Decimal(amount).scaleb(-get_currency_precision(currency))
-    return format_currency(value, currency, locale=lang)
+    digits = minor_digits(currency)
+    value = Decimal(amount).scaleb(-digits)
+    pattern = _money_pattern(lang, digits)
+    written: str = pattern.apply(value, lang, currency=currency, currency_digits=False)
+    return written
+
+
+@cache
+def _money_pattern(lang: str, digits: int) -> NumberPattern:
+    pattern: NumberPattern = copy(Locale(lang).currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    return pattern
+
+
+def minor_digits(currency: str) -> int:
+    """Return how many decimal places a currency has, also one that was withdrawn since."""
+    known = MINOR_DIGITS.get(currency)
+    return get_currency_precision(currency) if known is None else known
 
 
 def number(value: float, lang: str) -> str:

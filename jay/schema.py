@@ -8,7 +8,10 @@ from typing import Any
 import marshmallow as ma
 
 MAX_INT = 2**31 - 1
-"""Counts and minor units are stored as 32-bit integers."""
+"""Counts are stored as 32-bit integers."""
+
+MAX_AMOUNT = 10**12
+"""Minor units of the largest price: 2^31 is 25 million rupiah, which a sofa may cost."""
 
 
 def camel_case(name: str) -> str:

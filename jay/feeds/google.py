@@ -1,18 +1,13 @@
 """Feeds for Google Merchant Center: XML (RSS 2.0 or Atom) and tables, read as our products."""
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from functools import cache
 from typing import Any
 from xml.parsers import expat
 
-from babel.numbers import get_currency_precision
-
+from jay.feeds.amounts import Money, Unreadable, read_money
 from jay.feeds.files import MAX_LINE, FeedFile, UnusableFile
 from jay.feeds.readers import Attributes, Record, Table
-from jay.i18n import CURRENCIES
 
 NAMESPACE = "http://base.google.com/ns/1.0"
 ITEMS = {"item", "entry"}
@@ -260,29 +255,11 @@ def _offer(item: Item, at: datetime) -> Attributes:
     return offer
 
 
-_MONEY = re.compile(r"([A-Z]{3})?\s*([0-9][0-9,.]*)\s*([A-Z]{3})?")
-
-
-def _money(name: str, text: str) -> tuple[int, str]:
-    """Read ``19.99 EUR`` as 1999 minor units."""
-    found = _MONEY.fullmatch(text.strip().upper())
-    currency = found and (found[3] or found[1])
-    if not found or currency not in CURRENCIES:
-        raise _Wrong(f"{name}: {text!r} is not an amount with its currency, such as 19.99 EUR.")
-    # The last comma is the decimal point where there is no point and two digits follow it.
-    digits = re.sub(r",(?=\d\d$)", ".", found[2]) if "." not in found[2] else found[2]
+def _money(name: str, text: str) -> Money:
     try:
-        value = Decimal(digits.replace(",", "")).scaleb(_precision(currency))
-    except InvalidOperation:
-        raise _Wrong(f"{name}: {text!r} is not an amount.") from None
-    if value != value.to_integral_value():
-        raise _Wrong(f"{name}: {text!r} has too many decimal places for {currency}.")
-    return int(value), currency
-
-
-@cache
-def _precision(currency: str) -> int:
-    return get_currency_precision(currency)
+        return read_money(text)
+    except Unreadable as error:
+        raise _Wrong(f"{name}: {error}") from None
 
 
 def _in_force(period: str | None, at: datetime) -> bool:

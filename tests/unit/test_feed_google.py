@@ -172,11 +172,10 @@ def test_a_variant_without_a_difference_is_called_by_its_title(path: Path) -> No
         ("EUR 19.99", 1999, "EUR"),
         ("19,99 eur", 1999, "EUR"),
         ("1,299.00 USD", 129900, "USD"),
-        ("1,299 USD", 129900, "USD"),
         ("5 EUR", 500, "EUR"),
         ("1500 JPY", 1500, "JPY"),
         ("0.00 GBP", 0, "GBP"),
-        ("1.500 KWD", 1500, "KWD"),
+        ("1.5 KWD", 1500, "KWD"),
     ],
 )
 def test_prices_become_minor_units(path: Path, text: str, amount: int, currency: str) -> None:
@@ -186,7 +185,7 @@ def test_prices_become_minor_units(path: Path, text: str, amount: int, currency:
 
 
 @pytest.mark.parametrize(
-    "text", ["19.99", "free", "19.999 EUR", "1.5 JPY", "-5 EUR", "5 EUX", "1.2.3 EUR", "5 €"]
+    "text", ["19.99", "free", "19.999 EUR", "1.5 JPY", "-5 EUR", "5 EUX", "1.2.3 EUR", "1.200 EUR"]
 )
 def test_a_price_that_is_none_is_refused(path: Path, text: str) -> None:
     assert reason(path, price=text).startswith("price: ")

@@ -35,6 +35,9 @@ NBSP = "\u00a0"
         (1250, "JPY", "de", f"1.250{NBSP}¥"),
         (1250, "JPY", "en", "¥1,250"),
         (1250, "KWD", "de", f"1,250{NBSP}KWD"),
+        (123450, "RSD", "de", f"1.234,50{NBSP}RSD"),
+        (1250, "IQD", "de", f"1,250{NBSP}IQD"),
+        (1250, "BGN", "de", f"12,50{NBSP}BGN"),
     ],
 )
 def test_amounts_in_minor_units_are_written_as_people_read_them(
@@ -45,6 +48,20 @@ def test_amounts_in_minor_units_are_written_as_people_read_them(
 
 def test_a_large_amount_loses_no_cent() -> None:
     assert i18n.money(2**53 + 1, "EUR", "en") == "€90,071,992,547,409.93"
+
+
+# Of ISO 4217, list one; CLDR has none for the first four.
+@pytest.mark.parametrize(
+    ("currency", "digits"),
+    [("RSD", 2), ("IQD", 3), ("ALL", 2), ("LBP", 2), ("EUR", 2), ("JPY", 0), ("KWD", 3)],
+)
+def test_minor_units_are_those_of_iso_4217(currency: str, digits: int) -> None:
+    assert i18n.minor_digits(currency) == digits
+
+
+@pytest.mark.parametrize("code", ["DEM", "HRK", "BGN", "XAU", "XXX", "XTS", "CLF", "CHE", "UYW"])
+def test_what_no_shop_can_ask_for_is_no_currency(code: str) -> None:
+    assert code not in i18n.CURRENCIES
 
 
 # --- the choice of a language

@@ -1,0 +1,155 @@
+"""Amounts as people and programs write them: ``1.290,00 EUR``, ``$1,290``, ``19,9``.
+
+One reader for all formats. What can be read in two ways is refused, and both readings are named:
+a price that is wrong by a factor of a thousand is worse than a product that comes later.
+"""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from babel.numbers import get_currency_symbol
+
+from jay.i18n import CURRENCIES, minor_digits
+from jay.schema import MAX_AMOUNT
+
+MAX_WRITTEN = 60
+"""Characters of the longest amount that is looked at."""
+
+
+class Unreadable(ValueError):
+    """This is no amount, or more than one; the message says why, for the merchant."""
+
+
+class Money(NamedTuple):
+    """An amount in minor units of its currency."""
+
+    amount: int
+    currency: str
+
+
+_BLANK = re.compile(r"(?:[^\S\r\n]|[\u200b\u2060\ufeff])+")
+_SIGNS = ".,'\u2019 "
+_NUMBER = re.compile(rf"[0-9.,][0-9{_SIGNS}]*")
+# A price without cents ends in a dash in German, Swiss and Dutch shops: 19,- and 19.--
+_NO_CENTS = re.compile(r"(?<=[0-9])([.,])[-\u2013\u2014]{1,2}(?![0-9])")
+
+_OTHER_SYMBOLS = {
+    symbol: code
+    for symbol, _, code in (
+        pair.partition(" ")
+        for pair in (
+            *("US$ USD", "C$ CAD", "EURO EUR", "FR. CHF", "SFR. CHF", "ZŁ PLN", "KČ CZK"),
+            *("FT HUF", "LEI RON", "₽ RUB", "₺ TRY", "₴ UAH", "KR DKK/ISK/NOK/SEK"),
+        )
+    )
+}
+
+
+@lru_cache(maxsize=4096)
+def read_money(text: str, currency: str | None = None) -> Money:
+    """Read an amount and its currency, in whichever notation it is plain.
+
+    :param currency: of an amount that names none.
+    :raises Unreadable: it is none, it can be read in two ways, or its currency is missing, not in
+        force or not the only one.
+    """
+    if len(text) > MAX_WRITTEN:
+        raise Unreadable(f"{text[:20]!r}... is too long for an amount.")
+    written = _NO_CENTS.sub(r"\g<1>00", _BLANK.sub(" ", text).strip())
+    number = _NUMBER.search(written)
+    if number is None or not re.search("[0-9]", number[0]):
+        raise Unreadable(f"{text!r} is not an amount.")
+    before, behind = written[: number.start()].strip(), written[number.end() :].strip()
+    if before[-1:] in {"-", "\u2212"}:
+        raise Unreadable(f"{text!r} is below zero.")
+    found = [_currency(part, text, currency) for part in (before, behind) if part]
+    if len(set(found)) > 1:
+        raise Unreadable(f"{text!r} has two currencies: {found[0]} and {found[1]}.")
+    code = found[0] if found else currency
+    if code is None:
+        raise Unreadable(f"{text!r} has no currency, such as 19.99 EUR.")
+    return Money(_minor(number[0].strip(), code, text), code)
+
+
+@cache
+def _symbols() -> dict[str, str]:
+    """Return the code of each symbol; several, parted by a slash, where nobody can tell."""
+    in_english = {get_currency_symbol(code, "en").upper(): code for code in CURRENCIES}
+    return {**in_english, **_OTHER_SYMBOLS}
+
+
+def _currency(part: str, text: str, default: str | None) -> str:
+    written = part.upper()
+    code = _symbols().get(written)
+    if code is None:
+        if written in CURRENCIES:
+            return written
+        if re.fullmatch(r"[A-Z]{3}", written):
+            raise Unreadable(f"{text!r}: there is no currency {written} in ISO 4217.")
+        raise Unreadable(f"{text!r} is not an amount with its currency, such as 19.99 EUR.")
+    # In a shop that sells for Canadian dollars, $ is hardly a US dollar, but who knows.
+    if default and code != default and get_currency_symbol(default, "en").endswith(part):
+        code = f"{code}/{default}"
+    if "/" in code:
+        raise Unreadable(f"{text!r}: {part} may be {' or '.join(code.split('/'))}.")
+    return code
+
+
+def _minor(number: str, currency: str, text: str) -> int:
+    values, digits = _readings(number), minor_digits(currency)
+    if not values:
+        raise Unreadable(f"{text!r} is not an amount.")
+    scaled = [value.scaleb(digits) for value in values]
+    whole = [int(minor) for minor in scaled if minor == minor.to_integral_value()]
+    # Where there are no smaller units, 1,500 has one meaning. Elsewhere it may be a price that
+    # was calculated to three places.
+    if len(values) > 1 and (len(whole) > 1 or digits):
+        one, other = (f"{value.normalize():f}" for value in values)
+        raise Unreadable(f"{text!r} can be read as {one} and as {other} {currency}.")
+    if not whole:
+        raise Unreadable(f"{text!r} has too many decimal places for {currency}.")
+    if whole[0] > MAX_AMOUNT:
+        raise Unreadable(f"{text!r} is more than {MAX_AMOUNT:,} minor units.")
+    return whole[0]
+
+
+def _readings(number: str) -> Sequence[Decimal]:
+    """Return what a number can mean: nothing, one value or two."""
+    found = [_decimal(*split) for split in _splits(number)]
+    return sorted({value for value in found if value is not None})
+
+
+def _splits(number: str) -> Sequence[tuple[str, str]]:
+    """Yield where the decimal sign may be: what is before it and behind it."""
+    signs = [sign for sign in number if not sign.isdigit()]
+    if not signs:
+        return [(number, "")]
+    last = signs[-1]
+    whole, _, part = number.rpartition(last)
+    alone = last in ".," and signs.count(last) == 1
+    if not alone:
+        return [(number, "")]
+    if len(signs) > 1 or len(part) != 3:
+        return [(whole, part)] if part else []
+    return [(whole, part), (number, "")]
+
+
+def _decimal(whole: str, part: str) -> Decimal | None:
+    digits = _ungrouped(whole)
+    return None if digits is None else Decimal(f"{digits}.{part or 0}")
+
+
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?P<sign>[.,' \u2019])[0-9]{3}(?:(?P=sign)[0-9]{3})*")
+# As in India: 12,34,567.
+_IN_LAKHS = re.compile(r"[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}")
+
+
+def _ungrouped(whole: str) -> str | None:
+    if not whole or whole.isdigit():
+        return whole or "0"
+    if _GROUPED.fullmatch(whole) or _IN_LAKHS.fullmatch(whole):
+        return re.sub(r"[^0-9]", "", whole)
+    return None
