@@ -23,7 +23,7 @@ from jay.products.schemas import (
     VariantSchema,
     as_use_case,
 )
-from jay.schema import MAX_INT
+from jay.schema import MAX_AMOUNT, MAX_INT
 
 MAX_IMAGES = 50
 
@@ -114,7 +114,7 @@ def _stock(value: Any) -> bool:
 
 
 def _amount(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= MAX_INT
+    return type(value) is int and 0 <= value <= MAX_AMOUNT
 
 
 def _percent(value: Any) -> bool:
@@ -157,12 +157,17 @@ def _images(value: Any) -> bool:
     )
 
 
-_SHIPPING_PARTS = ("shippingFlatRate", "shippingPerItem", "orderLimit")
+_SHIPPING_PARTS = {
+    "shippingFlatRate": MAX_AMOUNT,
+    "shippingPerItem": MAX_AMOUNT,
+    "orderLimit": MAX_INT,
+}
 
 
 def _shipping(value: Any) -> bool:
     return type(value) is dict and all(
-        name in _SHIPPING_PARTS and _amount(part) for name, part in value.items()
+        type(part) is int and 0 <= part <= _SHIPPING_PARTS.get(name, -1)
+        for name, part in value.items()
     )
 
 

@@ -41,6 +41,9 @@ AS_OF = {
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far a merchant's clock may be ahead of ours."""
 
+# SQLite's integers have as many bytes as their values need.
+AMOUNT = BigInteger().with_variant(Integer(), "sqlite")
+
 # Main products and variants share one table: the feed addresses both by SKU, baskets by id.
 products = Table(
     "products",
@@ -59,8 +62,8 @@ products = Table(
     # tells "without limit" (true and None) from "not set" (false).
     Column("stock_count", Integer),
     Column("stock_set", Boolean, nullable=False, server_default=false()),
-    Column("price", Integer),
-    Column("org_price", Integer),
+    Column("price", AMOUNT),
+    Column("org_price", AMOUNT),
     Column("currency", Text),
     Column("vat", Float(53)),
     Column("shipping", JSON(none_as_null=True)),

@@ -8,7 +8,7 @@ import marshmallow as ma
 
 from jay.auth.models import origin_of
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
-from jay.schema import MAX_INT, Flag, Int, Number, Schema, Text
+from jay.schema import MAX_AMOUNT, MAX_INT, Flag, Int, Number, Schema, Text
 
 MAX_PRODUCTS = 50
 MAX_VARIANTS = 50
@@ -129,21 +129,26 @@ def _text(limit: int = MAX_TEXT, **kwargs: Any) -> Text:
 
 
 def _amount(**metadata: Any) -> Int:
-    return Int(0, metadata={"description": "Minor units, tax included.", **metadata})
+    description = "Minor units, tax included."
+    return Int(0, MAX_AMOUNT, metadata={"description": description, **metadata})
 
 
 class ShippingStepSchema(Schema):
     """A step of a shipping scale: from ``start`` items on, ``price`` minor units."""
 
     start = Int(0, load_default=0)
-    price = Int(0, load_default=0)
+    price = Int(0, MAX_AMOUNT, load_default=0)
 
 
 class ProductShippingSchema(Schema):
     """The shipping model of a product; its strategies add up."""
 
-    shipping_flat_rate = Int(0, metadata={"description": "Per order line.", "example": 499})
-    shipping_per_item = Int(0, metadata={"description": "Times the count.", "example": 0})
+    shipping_flat_rate = Int(
+        0, MAX_AMOUNT, metadata={"description": "Per order line.", "example": 499}
+    )
+    shipping_per_item = Int(
+        0, MAX_AMOUNT, metadata={"description": "Times the count.", "example": 0}
+    )
     shipping_scale = ma.fields.List(
         ma.fields.Nested(ShippingStepSchema), validate=ma.validate.Length(max=MAX_STEPS)
     )
@@ -326,11 +331,11 @@ class VolatileProducts(ma.fields.List[dict[str, Any]]):
         return super()._deserialize(value, *args, **kwargs) if plain is None else plain
 
 
-# Attribute, lower bound and whether null is allowed, of what a product may have beside its SKU.
+# Attribute, bounds and whether null is allowed, of what a product may have beside its SKU.
 _VOLATILE_INTS = {
-    "stockCount": ("stock_count", -MAX_INT, True),
-    "price": ("price", 0, False),
-    "orgPrice": ("org_price", 0, False),
+    "stockCount": ("stock_count", -MAX_INT, MAX_INT, True),
+    "price": ("price", 0, MAX_AMOUNT, False),
+    "orgPrice": ("org_price", 0, MAX_AMOUNT, False),
 }
 _PLAIN_SKU = re.compile(rf"[^\x00-\x20\s][^\x00-\x1f]{{0,{MAX_SKU - 1}}}")
 
@@ -353,8 +358,8 @@ def _plainly_right_one(given: Any) -> dict[str, Any] | None:
                 return None
             item[name] = content
         elif name in _VOLATILE_INTS:
-            attribute, low, nullable = _VOLATILE_INTS[name]
-            whole = type(content) is int and low <= content <= MAX_INT
+            attribute, low, high, nullable = _VOLATILE_INTS[name]
+            whole = type(content) is int and low <= content <= high
             if not whole and not (content is None and nullable):
                 return None
             item[attribute] = content
@@ -447,8 +452,8 @@ class SkuPageSchema(Schema):
 class MerchantStepSchema(Schema):
     """A step of the merchant's scale: from an order value on, a shipping cost (minor units)."""
 
-    order_price_start = Int(0, MAX_INT, load_default=0)
-    shipping_cost = Int(0, MAX_INT, load_default=0)
+    order_price_start = Int(0, MAX_AMOUNT, load_default=0)
+    shipping_cost = Int(0, MAX_AMOUNT, load_default=0)
 
     @ma.post_load
     def _as_on_the_wire(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:

@@ -255,8 +255,8 @@ WIRE = st.fixed_dictionaries(
     {"name": TEXT.filter(str.strip)},
     optional={
         "stockCount": st.none() | st.integers(-5, 2**31 - 1),
-        "price": st.integers(0, 2**31 - 1),
-        "orgPrice": st.integers(0, 2**31 - 1),
+        "price": st.integers(0, 10**12),
+        "orgPrice": st.integers(0, 10**12),
         "currency": st.sampled_from(["EUR", "€", "JPY"]),
         "vat": st.none() | st.floats(0, 1000),
         "lang": st.sampled_from(["de", "en"]),

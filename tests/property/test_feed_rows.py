@@ -7,9 +7,25 @@ from hypothesis import strategies as st
 
 from jay.feeds.rows import Refused, load, load_any, load_plain, load_variant
 from jay.products.schemas import MAX_SKU, MAX_TEXT, MAX_URL
-from jay.schema import MAX_INT
+from jay.schema import MAX_AMOUNT, MAX_INT
 
-EDGES = st.sampled_from([-MAX_INT - 1, -MAX_INT, -1, 0, 1, 4, 5, MAX_INT, MAX_INT + 1, 2**63, 1000])
+EDGES = st.sampled_from(
+    [
+        -MAX_INT - 1,
+        -MAX_INT,
+        -1,
+        0,
+        1,
+        4,
+        5,
+        1000,
+        MAX_INT,
+        MAX_INT + 1,
+        MAX_AMOUNT,
+        MAX_AMOUNT + 1,
+        2**63,
+    ]
+)
 NUMBERS = EDGES | st.integers() | st.floats() | st.booleans()
 TEXTS = st.one_of(
     st.text(max_size=20),

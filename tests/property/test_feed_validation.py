@@ -10,9 +10,11 @@ from hypothesis import example, given, settings
 from jay.baskets import schemas as baskets
 from jay.products import schemas as products
 from jay.products.schemas import VolatileProductSchema, plainly_right
-from jay.schema import MAX_INT
+from jay.schema import MAX_AMOUNT, MAX_INT
 
-numbers = st.sampled_from([0, 1, -1, MAX_INT, -MAX_INT, MAX_INT + 1, -MAX_INT - 1, 2**64])
+numbers = st.sampled_from(
+    [0, 1, -1, MAX_INT, -MAX_INT, MAX_INT + 1, -MAX_INT - 1, MAX_AMOUNT, MAX_AMOUNT + 1, 2**64]
+)
 odd = st.sampled_from([None, True, False, 1.0, 0.5, "1", "", [], {}])
 blank = st.sampled_from(
     [" ", "\t", "\u3000", "\xa0", "\u2028", "\u200b", "\x1f", "\x7f", " " * 200]
@@ -24,8 +26,8 @@ right = st.fixed_dictionaries(
     {"sku": st.text("abc-0.äß€😀", min_size=1, max_size=200)},
     optional={
         "stockCount": st.none() | st.integers(-MAX_INT, MAX_INT),
-        "price": st.integers(0, MAX_INT),
-        "orgPrice": st.integers(0, MAX_INT),
+        "price": st.integers(0, MAX_AMOUNT),
+        "orgPrice": st.integers(0, MAX_AMOUNT),
     },
 )
 anything = st.dictionaries(names, numbers | odd | texts) | odd | numbers | texts
