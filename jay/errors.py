@@ -282,6 +282,17 @@ class OrderLimit(BasketError):
 
     code = 2005
 
+    def __init__(self, limit: int | None = None) -> None:
+        """Name the limit, for people in the message and for programs in the details."""
+        if limit is None:  # the rule in general, as the documentation has it
+            super().__init__()
+        else:
+            super().__init__(
+                f"The merchant accepts at most {limit} of this in an order.",
+                details={"constant": self.constant(), "limit": limit},
+            )
+        self.limit = limit
+
 
 class CartFull(BasketError):
     """The cart already holds 20 products."""

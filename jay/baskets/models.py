@@ -6,7 +6,7 @@ writing one update, the limits hold by construction, and the ETag is the version
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -149,6 +149,8 @@ class Basket:
     ) -> None:
         """Put a product in or overwrite it: a count puts it in the cart, 0 saves, -1 removes.
 
+        A lower count than the one in the cart is always allowed.
+
         :param product: the product as it is sold now, None when the catalogue has none. One that
             is in the basket already can still be saved or removed then.
         :raises ProductNotFound: NotShoppable, OutOfStock, OrderLimit, CartFull, SavedFull
@@ -157,11 +159,13 @@ class Basket:
             self._entries.pop(product_id, None)
             self.touch(now)
             return
-        if product is None and (count > 0 or product_id not in self):
-            raise ProductNotFound
-        if count > 0 and product is not None:
-            product.check_orderable(count)
         known = self._entries.get(product_id)
+        # The way back below a limit that fell, or out of what is sold no more, is always open.
+        if known is None or (count > 0 and count >= known.count):
+            if product is None:
+                raise ProductNotFound
+            if count > 0:
+                product.check_orderable(count)
         if known is not None and (known.count > 0) == (count > 0):
             known.count = count
         else:
@@ -194,6 +198,23 @@ class Basket:
         :raises NotInBasket: it is in neither.
         """
         self.update(product_id, REMOVE, None, now=now)
+
+    def put_back(self, entry: Entry, *, place: int, now: datetime) -> None:
+        """Put back what was taken out a moment ago, whatever the catalogue says now.
+
+        It comes to its list again, at its place. Where the cart has filled up meanwhile it is
+        saved, beyond the saved list's limit if need be: an undo loses nothing.
+
+        :param place: how many entries of its list stood before it.
+        """
+        if entry.count > 0 and len(self.cart) >= MAX_CART_PRODUCTS:
+            entry, place = replace(entry, count=0), len(self.saved)
+        entries = list(self._entries.values())
+        same_list = [e for e in entries if (e.count > 0) == (entry.count > 0)]
+        at = entries.index(same_list[place]) if place < len(same_list) else len(entries)
+        entries.insert(at, entry)
+        self._entries = {e.product_id: e for e in entries}
+        self.touch(now)
 
     def take_in(self, entries: Iterable[Entry], *, now: datetime) -> None:
         """Take in another basket's entries after a log-in; nothing is dropped.

@@ -17,7 +17,7 @@ from jay.auth.models import Partner
 from jay.auth.service import partner_by_id
 from jay.auth.tokens import User
 from jay.auth.view import partner_view
-from jay.baskets import service
+from jay.baskets import service, undo
 from jay.baskets.focus import Did, after
 from jay.baskets.models import MAX_COUNT, REMOVE, Basket
 from jay.baskets.view import BasketView, Line, view
@@ -83,8 +83,9 @@ def basket() -> Response:
     with db.reading() as connection:
         partner, found = _opened(connection, now)
         shown = view(connection, found)
-    undo, message, last = (session.pop(name, None) for name in _TOLD)
+    removed, message, last = (session.pop(name, None) for name in _TOLD)
     did = Did(**last) if last else None
+    offer = did and removed and _undo_offer(did, undo.Removed(**removed), found)
     return page(
         "phone/basket.html",
         partner=partner_view(partner),
@@ -93,11 +94,11 @@ def basket() -> Response:
         totals=shown.totals,
         max_count=MAX_COUNT,
         items_action=url_for(".change_item"),
-        undo=did and undo and {"id": did.product_id, "place": did.place, **undo},
+        undo=offer,
         message=message,
         touched=did and message and did.product_id,
-        focus=did and after(did, shown, undo=undo is not None),
-        said=did and not message and _said(did, shown, undo),
+        focus=did and after(did, shown, undo=offer is not None),
+        said=did and not message and _said(did, shown, removed),
         version=found.version,
         state_url=url_for(".state"),
         poll_seconds=POLL_SECONDS,
@@ -135,16 +136,17 @@ def change_item() -> Response:
         did = Did(action[:MAX_ACTION], product_id[:MAX_ID], _place(found, product_id))
         told["did"] = asdict(did)
         count = _asked_count(found, product_id, action, request.form)
-        if _nothing_to_do(found, product_id, count):
-            return
+        entry = found.entry(product_id)
+        if entry is not None and entry.count == count:
+            return  # a second tap, or another device was faster
         if _changed_elsewhere(found, product_id, request.form):
             raise _ChangedElsewhere(_name(connection, found, product_id))
-        if count == REMOVE:
-            entry = found.entry(product_id)
-            count_before = entry.count if entry is not None else 0
-            name = _name(connection, found, product_id)
-            told["undo"] = {"name": name, "count": count_before}
-        if count is not None:
+        if action == "undo" and entry is None:
+            _put_back(connection, found, product_id, count=count or 0, now=now)
+        elif count is not None:
+            if count == REMOVE and entry is not None:
+                name = _name(connection, found, product_id)
+                told["undo"] = undo.Removed.of(entry, name).told()
             service.apply(connection, found, product_id, count=count, now=now)
 
     try:
@@ -219,10 +221,30 @@ def _asked_count(
     return counts.get(action)
 
 
-def _nothing_to_do(found: Basket, product_id: str, count: int | None) -> bool:
-    """Tell whether the basket already is as asked: a second tap, or another device was faster."""
-    entry = found.entry(product_id)
-    return entry is not None and entry.count == count
+def _put_back(
+    connection: Connection, found: Basket, product_id: str, *, count: int, now: datetime
+) -> None:
+    """Undo a removal: what the page has kept comes back, whatever the catalogue says now."""
+    kept = undo.kept(request.form.get("kept", ""), product_id, found)
+    if kept is not None:
+        entry, place = kept
+        service.put_back(connection, found, entry, place=place, now=now)
+        return
+    try:
+        service.apply(connection, found, product_id, count=count, now=now)
+    except (NotShoppable, OutOfStock, OrderLimit, CartFull):
+        service.apply(connection, found, product_id, count=0, now=now)
+
+
+def _undo_offer(did: Did, removed: undo.Removed, found: Basket) -> dict[str, Any]:
+    """Return what the page needs to offer that a product is put back where it was."""
+    return {
+        "id": did.product_id,
+        "place": did.place,
+        "name": removed.name,
+        "count": removed.count,
+        "kept": undo.keep(removed, did.product_id, did.place, found),
+    }
 
 
 def _changed_elsewhere(found: Basket, product_id: str, form: Mapping[str, str]) -> bool:
@@ -252,10 +274,10 @@ def _place(found: Basket, product_id: str) -> int:
     return 0
 
 
-def _said(did: Did, shown: BasketView, undo: dict[str, Any] | None) -> str:
+def _said(did: Did, shown: BasketView, removed: dict[str, Any] | None) -> str:
     """Return what a change has led to, for those who do not see it."""
-    if undo is not None:
-        return _("Removed: %(name)s", name=undo["name"])
+    if removed is not None:
+        return _("Removed: %(name)s", name=removed["name"])
     line = _line(shown, did.product_id)
     if line is None:
         return ""
@@ -267,6 +289,8 @@ def _said(did: Did, shown: BasketView, undo: dict[str, Any] | None) -> str:
 
 
 def _explain(error: BasketError | _ChangedElsewhere) -> str:
+    if isinstance(error, OrderLimit):
+        return _("The shop sells at most %(limit)s of this in one order.", limit=error.limit)
     if isinstance(error, _ChangedElsewhere):
         return _(
             "Not changed: another device has just changed “%(name)s”. This is how it is now.",
@@ -274,10 +298,9 @@ def _explain(error: BasketError | _ChangedElsewhere) -> str:
         )
     return {
         CartFull: _("Your basket is full: 20 products fit in. Save or remove one first."),
-        SavedFull: _("Your saved list is full. Remove something first."),
+        SavedFull: _("Your saved list is full: 200 products fit in. Remove one first."),
         OutOfStock: _("This is sold out at the moment. You can save it for later."),
         NotShoppable: _("This can't be bought at the moment. You can save it for later."),
-        OrderLimit: _("The shop sells no more of this in one order."),
         NotInBasket: _("This was removed on another device."),
         ProductNotFound: _("This product is no longer available."),
     }.get(type(error), _("That did not work. Please try again."))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.tokens import User
-from jay.baskets.models import REMOVE, Basket, baskets, entry_from
+from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from
 from jay.db import Conflict, locks
 from jay.errors import GuestNotAllowed, NothingToMerge, PreconditionFailed, TokenRevoked
 from jay.prepared import Prepared
@@ -123,6 +123,17 @@ def apply(
     basket.assign(product_id, count, product, now=now)
     kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_ASSIGNED
     save(connection, basket, Event(kind, now, basket.partner_id, tracking, product_id, count))
+
+
+def put_back(
+    connection: Connection, basket: Basket, entry: Entry, *, place: int, now: datetime
+) -> None:
+    """Put back into an opened basket what was taken out of it a moment ago."""
+    basket.put_back(entry, place=place, now=now)
+    event = Event(
+        Kind.PRODUCT_ASSIGNED, now, basket.partner_id, NOTHING, entry.product_id, entry.count
+    )
+    save(connection, basket, event)
 
 
 def change(

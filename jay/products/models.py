@@ -207,7 +207,7 @@ class Product(NamedTuple):
             raise OutOfStock
         limit = self.shipping.order_limit
         if limit and count > limit:
-            raise OrderLimit
+            raise OrderLimit(limit)
 
 
 class Variant(NamedTuple):

@@ -445,5 +445,7 @@ def assert_occurs(error: type[JayError], world: World) -> None:
         assert set(response.json["error"]["details"]) == {"supported"}
     elif error is errors.ValidationFailed:
         assert set(response.json["error"]["details"]) == {"count"}
+    elif error is errors.OrderLimit:
+        assert response.json["error"]["details"] == {"constant": "ORDER_LIMIT", "limit": 2}
     else:
         assert response.json["error"]["details"] == error.constant()

@@ -391,7 +391,7 @@ def test_what_is_given_for_the_call_is_skipped_for_each_product_of_its_own(
         (19.0, "USD"),
     ]
     post(shop, sku="a", price=1)
-    assert alice.put(ids[0], 3).json["error"]["details"] == "ORDER_LIMIT"
+    assert alice.put(ids[0], 3).json["error"]["details"]["constant"] == "ORDER_LIMIT"
 
 
 def test_products_of_which_everything_was_stale_are_not_counted_as_updated(shop: Shop) -> None:

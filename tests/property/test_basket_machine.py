@@ -73,7 +73,7 @@ class BasketMachine(RuleBasedStateMachine):
     ) -> type[JayError] | None:
         """Say what the contract says about putting this in, in its order."""
         inside = name in self.cart or name in self.saved
-        if count == -1:
+        if count == -1 or 0 < count < self.cart.get(name, 0):
             return None
         if product is None:
             return ProductNotFound if count > 0 or not inside else self.no_room(name, count)
