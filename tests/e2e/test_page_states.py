@@ -1,9 +1,12 @@
-"""Every page in every state, on every screen, in both languages, with and without JavaScript."""
+"""Every page in every state: on every screen, in three fonts, in both languages, with and without
+JavaScript."""
+
+from typing import Any
 
 import pytest
 
 from tests.e2e.states import BY_NAME, LANGUAGES, STATES, TV_STATES, State
-from tests.e2e.tour import SIZES, Tour
+from tests.e2e.tour import FONTS, SIZES, Tour, write_in
 
 LEFT_SIDE = (".brand", "h1", ".lead", ".goods", ".goods li", ".stage > .sum")
 
@@ -42,10 +45,13 @@ def test_nothing_on_a_page_is_too_small_or_cut_off_or_in_the_way(
 def test_a_change_of_state_moves_nothing_on_the_left(
     tour: Tour, lang: str, size: tuple[int, int]
 ) -> None:
-    boxes = []
+    boxes: dict[str, list[Any]] = {font: [] for font in FONTS}
     for name in TV_STATES:
         with tour.at(BY_NAME[f"tv-{name}"], lang) as (page, _visit):
             page.set_viewport_size({"width": size[0], "height": size[1]})
-            boxes.append([page.locator(part).first.bounding_box() for part in LEFT_SIDE])
+            for font in FONTS:
+                write_in(page, font)
+                boxes[font].append([page.locator(part).first.bounding_box() for part in LEFT_SIDE])
 
-    assert boxes == [boxes[0]] * len(TV_STATES)
+    for font in FONTS:
+        assert boxes[font] == [boxes[font][0]] * len(TV_STATES), font

@@ -3,8 +3,12 @@
 import pytest
 
 from tests.e2e.states import BY_NAME
-from tests.e2e.tour import Tour, axe, measure, sizes_of
+from tests.e2e.tour import FONTS, Tour, axe, measure, sizes_of, write_in
 
+_NO_PICTURE = (
+    "new Promise(done => { const image = document.querySelector('.pic img');"
+    " image.onerror = () => done(); image.src = '/static/none.svg'; })"
+)
 _STYLE = "document.querySelector('{}').style.cssText = '{}'"
 
 
@@ -18,9 +22,9 @@ _STYLE = "document.querySelector('{}').style.cssText = '{}'"
         ("tv-pending", _STYLE.format(".brand", "left: 10px"), "safe area"),
         ("tv-pending", _STYLE.format(".typed span", "font-size: 1.2rem"), "small text"),
         ("tv-pending", _STYLE.format(".typed strong", "font-size: 6rem"), "safe area"),
-        ("tv-pending", _STYLE.format(".pair", "font-size: 3rem"), "cut off"),
+        ("tv-pending", _STYLE.format(".pair", "font-size: 3rem"), "overlap"),
         ("tv-pending", _STYLE.format(".code img", "height: 40vh"), "small code"),
-        ("tv-pending", "document.querySelector('.pic img').src = '/static/none.svg'", "picture"),
+        ("tv-pending", _NO_PICTURE, "picture"),
     ],
 )
 def test_faults_of_a_layout_are_noticed(tour: Tour, state: str, fault: str, noticed: str) -> None:
@@ -30,6 +34,18 @@ def test_faults_of_a_layout_are_noticed(tour: Tour, state: str, fault: str, noti
         broken = measure(page, BY_NAME[state], sizes_of(BY_NAME[state])[0])
 
     assert any(noticed in rule for rule in broken), broken
+
+
+def test_the_fonts_that_pages_are_measured_in_are_installed(tour: Tour) -> None:
+    width = "Math.max(...[...document.querySelectorAll('h1 span')].map(e => e.offsetWidth))"
+    widths = []
+    with tour.at(BY_NAME["kiosk-start"], "en") as (page, _visit):
+        page.evaluate("document.querySelector('h1 span').style.display = 'inline-block'")
+        for font in FONTS:
+            write_in(page, font)
+            widths.append(page.evaluate(width))
+
+    assert widths == sorted(set(widths)), widths  # narrow, common, wide
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ SIZES = {
     "phone": ((390, 844), (320, 568)),
     "catalogue": ((390, 844), (1280, 720)),
 }
+FONTS = {"narrow": "Roboto Condensed", "common": "Liberation Sans", "wide": "DejaVu Sans"}
+"""Families that ``tests/prepare`` installs: every television and phone has another font."""
 PHONE_TEXT, PHONE_TARGET = 16, 44
 TV_TEXT_AT_1080 = 26
 
@@ -43,7 +45,7 @@ class Visit:
     hosts: set[str]
     wrong: list[str]
     broken: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """What breaks a rule of ``measure.js``, by screen size."""
+    """What breaks a rule of ``measure.js``, by screen size and font."""
     violations: list[str] = field(default_factory=list)
     """What axe has found."""
 
@@ -63,10 +65,13 @@ class Tour:
         key = (state.name, lang, scripts)
         if key not in self._visits:
             with self.at(state, lang, scripts=scripts) as (page, visit):
-                for size in sizes_of(state):
-                    visit.broken[f"{size[0]}x{size[1]}"] = measure(page, state, size)
                 if scripts:
                     visit.violations = axe(page)
+                for font in FONTS:
+                    write_in(page, font)
+                    for size in sizes_of(state):
+                        found = measure(page, state, size)
+                        visit.broken[f"{size[0]}x{size[1]} {font}"] = found
             self._visits[key] = visit
         return self._visits[key]
 
@@ -132,6 +137,19 @@ class Tour:
 def sizes_of(state: State) -> tuple[tuple[int, int], ...]:
     """Return the sizes of the screens that a page is made for."""
     return SIZES["tv" if state.large else state.kind if state.kind in SIZES else "phone"]
+
+
+def write_in(page: Page, font: str) -> None:
+    """Have a page written in one of the families, whatever it asks for itself.
+
+    A sheet that is built by script: the pages' Content-Security-Policy forbids all others.
+    """
+    page.evaluate(
+        "family => { const sheet = new CSSStyleSheet();"
+        " sheet.replaceSync(`* { font-family: '${family}' !important }`);"
+        " document.adoptedStyleSheets = [sheet]; }",
+        FONTS[font],
+    )
 
 
 def measure(page: Page, state: State, size: tuple[int, int]) -> dict[str, list[str]]:
