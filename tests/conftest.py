@@ -1,23 +1,52 @@
 """Fixtures that all tests share: databases of both kinds, and the app on top of one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import alembic.command
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, delete, text
+from sqlalchemy import Connection, create_engine, text
 
 from jay import create_app, make_ready
 from jay.config import Settings
 from jay.db import database, metadata
 from jay.ops.cli import alembic_config
+from tests import depth
 from tests.clock import NOON, MovedClock
 from tests.servers import postgres_cluster
 
 SECRET = "a secret of 32 bytes, for tests only"
 KEPT_TABLES = {"signing_keys"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    depth.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    depth.configure(config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    depth.on_one_database(metafunc)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    depth.order(items)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return depth.told(config)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for line in depth.told(config):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +56,25 @@ def postgres() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Make an empty, migrated database: each test that needs one runs on both kinds."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'jay.sqlite3'}"
-    else:
-        url = new_postgres_database(request.getfixturevalue("postgres"), "jay_tests")
+@pytest.fixture(scope="session")
+def _sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return migrated(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'jay.sqlite3'}")
+
+
+@pytest.fixture(scope="session")
+def _postgresql_url(postgres: str) -> str:
+    return migrated(new_postgres_database(postgres, "jay_tests"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database: each test that needs one runs on both kinds (see ``tests/depth.py``)."""
+    url: str = request.getfixturevalue(f"_{request.param}_url")
+    return url
+
+
+def migrated(url: str) -> str:
+    """Make all tables in a database, and return its URL."""
     alembic.command.upgrade(alembic_config(url), "head")
     return url
 
@@ -73,26 +114,46 @@ def clock() -> MovedClock:
 
 
 @pytest.fixture(scope="session")
-def _app(
-    database_url: str, clock: MovedClock, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    app = create_app(settings(database_url, tmp_path_factory.mktemp("data")), clock=clock)
-    yield make_ready(app)
-    app.extensions["jay.db"].engine.dispose()
+def _apps(
+    clock: MovedClock, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Flask]]:
+    made: dict[str, Flask] = {}
+
+    def on(database_url: str) -> Flask:
+        if database_url not in made:
+            config = settings(database_url, tmp_path_factory.mktemp("data"))
+            made[database_url] = make_ready(create_app(config, clock=clock))
+        return made[database_url]
+
+    yield on
+    for app in made.values():
+        app.extensions["jay.db"].engine.dispose()
 
 
 @pytest.fixture
-def app(_app: Flask, clock: MovedClock) -> Flask:
+def app(_apps: Callable[[str], Flask], database_url: str, clock: MovedClock) -> Flask:
     """The app on an empty database, at noon."""
     clock.now = NOON
-    with _app.app_context(), database().transaction() as connection:
-        for table in reversed(metadata.sorted_tables):
-            if table.name not in KEPT_TABLES:
-                connection.execute(delete(table))
-    _app.extensions["jay.auth"].forget()
-    for rate in _app.extensions["jay.rates"].values():
+    made = _apps(database_url)
+    with made.app_context(), database().transaction() as connection:
+        empty(connection)
+    made.extensions["jay.auth"].forget()
+    for rate in made.extensions["jay.rates"].values():
         rate.forget()
-    return _app
+    return made
+
+
+def empty(connection: Connection) -> None:
+    """Delete all rows but those that a first start makes, without a way there and back for each."""
+    deletions = [
+        f'DELETE FROM "{table.name}"'
+        for table in reversed(metadata.sorted_tables)
+        if table.name not in KEPT_TABLES
+    ]
+    if connection.dialect.name == "postgresql":
+        deletions = [f"DO $$ BEGIN {'; '.join(deletions)}; END $$"]
+    for deletion in deletions:
+        connection.exec_driver_sql(deletion)
 
 
 @pytest.fixture

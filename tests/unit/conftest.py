@@ -1,24 +1,15 @@
-"""Databases of their own for tests that look at what a first start does."""
+"""Unit tests need Python and its packages alone, so that they can be run anywhere at once."""
 
-import itertools
-from pathlib import Path
-
-import alembic.command
 import pytest
 
-from jay.ops.cli import alembic_config
-from tests.conftest import new_postgres_database
 
-_numbers = itertools.count()
+@pytest.fixture(scope="session")
+def postgres() -> None:
+    """Refuse the server: a test of several parts belongs to ``tests/service`` or ``tests/api``."""
+    pytest.fail("a unit test needs no PostgreSQL")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Make a migrated database that nobody has used yet, for one test."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
-    else:
-        name = f"jay_unit_{next(_numbers)}"
-        url = new_postgres_database(request.getfixturevalue("postgres"), name)
-    alembic.command.upgrade(alembic_config(url), "head")
-    return url
+@pytest.fixture(scope="session")
+def browser() -> None:
+    """Refuse the browser: what a page does belongs to ``tests/e2e``."""
+    pytest.fail("a unit test needs no Chromium")
