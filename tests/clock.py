@@ -4,6 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 NOON = datetime(2025, 6, 4, 12, 0, 0, tzinfo=UTC)
 
+PATIENCE_SECONDS = 60
+"""How long a test waits for what takes a moment: a busy machine may need that, and what never comes
+is noticed then. No test is right because something was fast."""
+
 
 class MovedClock:
     """Stands still until it is moved."""

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-PATIENCE_SECONDS = 20
+from tests.clock import PATIENCE_SECONDS
 
 
 @dataclass

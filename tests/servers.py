@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.clock import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 30
 
 
 def free_port() -> int:
@@ -82,13 +83,13 @@ class Gunicorn:
         self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
             with (
                 contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-                urllib.request.urlopen(f"{self.url}/readyz", timeout=2),
+                urllib.request.urlopen(f"{self.url}/readyz", timeout=10),
             ):
                 return  # urlopen raises for every status but success
             time.sleep(0.05)
@@ -104,7 +105,7 @@ class Gunicorn:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(timeout=START_SECONDS)
+                self._process.wait(timeout=PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()

@@ -31,11 +31,10 @@ from jay.errors import (
 from jay.sealing import Seal, WrongKey
 from tests.api.checks import assert_refused, dump, field_errors, rows
 from tests.builders import Platform, Shop, User
-from tests.clock import NOON, MovedClock
+from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
 
 DAY = 86400
 REPLAYED = "Idempotency-Replayed"
-PATIENCE_SECONDS = 20
 
 Send = Callable[..., TestResponse]
 """Sends one and the same request, each time with other headers if need be."""

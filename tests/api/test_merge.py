@@ -24,10 +24,9 @@ from jay.errors import (
 )
 from tests.api.checks import assert_refused, dump, field_errors, rows
 from tests.builders import Platform, Shop, User
-from tests.clock import MovedClock
+from tests.clock import PATIENCE_SECONDS, MovedClock
 
 DAY = 86400
-PATIENCE_SECONDS = 20
 
 Result = TypeVar("Result")
 

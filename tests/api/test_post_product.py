@@ -22,9 +22,7 @@ from jay.products import feeding
 from tests.api.checks import assert_refused, body, field_errors, rows
 from tests.api.feed import details, post, stored
 from tests.builders import Shop, User
-from tests.clock import NOON
-
-PATIENCE_SECONDS = 10
+from tests.clock import NOON, PATIENCE_SECONDS
 
 # As printed in the public description; placeholders ("string") are replaced where they can't stand.
 PRINTED = {

@@ -14,7 +14,7 @@ from jay import db
 from jay.auth.operators import operators
 from tests.builders import add_shop
 from tests.cli.conftest import Run
-from tests.clock import MovedClock
+from tests.clock import PATIENCE_SECONDS, MovedClock
 from tests.demo import flask_command
 from tests.servers import ROOT
 
@@ -226,7 +226,7 @@ def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(tmp_path: P
     while b"/catalogue" not in shown:
         shown += os.read(ours, 1024)
 
-    assert command.wait(30) == 0
+    assert command.wait(PATIENCE_SECONDS) == 0
     os.close(ours)
     assert PASSWORD.encode() not in shown
     assert "olga" in flask_command(environ, "operator", "list")

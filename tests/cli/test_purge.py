@@ -22,7 +22,7 @@ from jay.webhooks.models import ADD_PRODUCT, DELIVERED, FAILED, WAITING, webhook
 from tests.api.checks import dump, rows
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.cli.conftest import Run, runner_of
-from tests.clock import NOON, MovedClock
+from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 BASKETS = EXPIRED[0]
@@ -35,7 +35,6 @@ NOTHING = {
     "logins": 0,
     "webhooks": 0,
 }
-PATIENCE_SECONDS = 20
 
 
 @pytest.fixture

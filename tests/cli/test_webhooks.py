@@ -37,8 +37,8 @@ from jay.webhooks.sending import Sender
 from tests.api.checks import rows
 from tests.builders import Shop, add_shop
 from tests.cli.conftest import Run, runner_of
-from tests.clock import NOON, MovedClock
-from tests.receiver import PATIENCE_SECONDS, Receiver, receiving
+from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
+from tests.receiver import Receiver, receiving
 
 SECRET_PATH = "?secret=hunter2"
 DAY = 86400

@@ -7,16 +7,16 @@ from urllib.parse import quote
 import urllib3
 from urllib3 import BaseHTTPResponse, PoolManager
 
+from tests.clock import PATIENCE_SECONDS
 from tests.e2e.service import Service
 
 DEMO_BASKET_KEY = "demo-basket-key"
 DEMO_SHOP_KEY = "demo-shop-key"
-HTTP_SECONDS = 20
 
 
 def http_client() -> PoolManager:
     """Make a client that repeats nothing, follows nothing and uses no proxy."""
-    return PoolManager(retries=False, timeout=urllib3.Timeout(total=HTTP_SECONDS))
+    return PoolManager(retries=False, timeout=urllib3.Timeout(total=PATIENCE_SECONDS))
 
 
 def data(response: BaseHTTPResponse) -> Any:

@@ -17,6 +17,7 @@ from urllib3 import BaseHTTPResponse, PoolManager
 from urllib3.exceptions import HTTPError
 
 from jay.baskets.models import baskets
+from tests.clock import PATIENCE_SECONDS
 from tests.e2e.actors import (
     DEMO_BASKET_KEY,
     DEMO_SHOP_KEY,
@@ -30,7 +31,6 @@ from tests.e2e.actors import (
 from tests.e2e.service import Service
 
 Result = TypeVar("Result")
-START_SECONDS = 20
 MOST_RETRIES = 500
 
 
@@ -43,7 +43,7 @@ def in_parallel(
     def run(number: int) -> Result:
         http = http_client()
         assert http.request("GET", f"{service.url}/healthz").status == 200
-        barrier.wait(START_SECONDS)
+        barrier.wait(PATIENCE_SECONDS)
         return work(number, http)
 
     with ThreadPoolExecutor(many) as pool:

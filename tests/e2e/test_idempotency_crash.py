@@ -14,12 +14,12 @@ from sqlalchemy import create_engine, func, select
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
+from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp, data, http_client
 from tests.e2e.service import Service, running
 
 MOMENTS = ("before the work", "after the work", "before the commit", "after the commit")
-PATIENCE_SECONDS = 20
 REPLAYED = "Idempotency-Replayed"
 
 

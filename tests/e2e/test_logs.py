@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.clock import PATIENCE_SECONDS
 from tests.e2e.actors import DEMO_SHOP_KEY, Merchant, TvApp, data, error_of
 from tests.e2e.service import Service
 from tests.e2e.watched import Screens, expect_state
@@ -104,7 +105,9 @@ def test_no_secret_of_a_malformed_request_is_in_the_log(
 ) -> None:
     token = f"a-secret-{malformed.__name__}"
 
-    with socket.create_connection(("127.0.0.1", service.gunicorn.port), timeout=5) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", service.gunicorn.port), timeout=PATIENCE_SECONDS
+    ) as connection:
         connection.sendall(malformed(f"/t/{token}"))
         answer = connection.recv(1000)
 

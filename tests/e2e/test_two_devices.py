@@ -13,7 +13,7 @@ from tests.e2e.watched import Screens, press_until_focused, rows, scan
 
 NEWS = "Auf einem anderen Gerät geändert."
 POLL_SECONDS = 4
-SOON = (POLL_SECONDS + 4) * 1000
+POLL = "**/basket/state"
 
 
 @pytest.fixture
@@ -33,7 +33,8 @@ def basket(service: Service, ids: dict[str, str]) -> BasketOfUser:
 
 
 def opened(phone: Page, basket: BasketOfUser) -> Page:
-    """Take the basket over, and come to its page."""
+    """Take the basket over, and come to its page; the phone's clock can be moved then."""
+    phone.clock.install()
     phone.goto(basket.transfer()["url"])
     phone.get_by_role("button", name="Ja, übernehmen").click()
     expect(phone).to_have_url(re.compile(r"/basket$"))
@@ -44,8 +45,15 @@ def button(phone: Page, action: str, name: str) -> Locator:
     return phone.get_by_role("button", name=re.compile(f"^{action} ?: {name}$"))
 
 
+def ask(phone: Page) -> None:
+    """Let the time pass until the phone asks what is new, and wait for the answer."""
+    with phone.expect_response(POLL):
+        phone.clock.run_for((POLL_SECONDS + 1) * 1000)
+
+
 def news(phone: Page) -> None:
-    expect(phone.locator("#news")).to_have_text(NEWS, timeout=SOON)
+    ask(phone)
+    expect(phone.locator("#news")).to_have_text(NEWS)
 
 
 def test_the_other_devices_change_appears_by_itself_and_is_said(
@@ -60,7 +68,8 @@ def test_the_other_devices_change_appears_by_itself_and_is_said(
 
     assert rows(phone, "name", "count") == [("Tasse B", "2"), ("Tasse C", "3")]
     expect(phone.locator(".totals .all dd")).to_have_text("50,00 €")
-    expect(phone.locator("#news")).to_have_text("", timeout=12_000)
+    phone.clock.run_for(10_000)
+    expect(phone.locator("#news")).to_have_text("")
     # The new buttons work as the old ones did.
     phone.get_by_role("button", name="Eins mehr: Tasse C").tap()
     expect(phone.locator(".totals .all dd")).to_have_text("60,00 €")
@@ -107,9 +116,12 @@ def test_a_half_typed_count_is_not_taken_away_and_its_conflict_is_told(
     phone = opened(screens.phone(service), basket)
     field = phone.get_by_label("Anzahl: Tasse B").and_(phone.get_by_role("textbox"))
     field.fill("9")
+    asked: list[str] = []
+    phone.on("request", lambda request: asked.append(request.url))
 
     data(basket.product("POST", ids["B"], 5))
-    phone.wait_for_timeout(SOON - 2000)
+    phone.clock.run_for(3 * POLL_SECONDS * 1000)
+    assert asked == []  # what is new can wait
     expect(field).to_have_value("9")
     field.press("Enter")
 
@@ -141,8 +153,9 @@ def test_a_basket_that_is_deleted_elsewhere_says_what_to_do(
 
     data(basket.call("DELETE"))
 
+    ask(phone)
     heading = phone.get_by_role("heading", level=1)
-    expect(heading).to_have_text("Diesen Warenkorb gibt es nicht mehr", timeout=SOON)
+    expect(heading).to_have_text("Diesen Warenkorb gibt es nicht mehr")
     expect(phone.get_by_role("link", name="Code eintippen")).to_be_visible()
 
 
@@ -161,19 +174,17 @@ def test_a_page_that_nobody_sees_does_not_ask(
 
     phone.evaluate(show, "hidden")
     data(basket.product("POST", ids["C"], 1))
-    phone.wait_for_timeout(SOON - 2000)
+    phone.clock.run_for(60_000)
     assert asked == []
 
     phone.evaluate(show, "visible")
-    expect(phone.locator("#news")).to_have_text(NEWS, timeout=2000)
+    expect(phone.locator("#news")).to_have_text(NEWS)
 
 
 def test_a_lost_network_is_asked_less_and_less_and_recovers(
     service: Service, screens: Screens, basket: BasketOfUser, ids: dict[str, str]
 ) -> None:
-    phone = screens.phone(service)
-    phone.clock.install()
-    opened(phone, basket)
+    phone = opened(screens.phone(service), basket)
     tries: list[str] = []
 
     def refuse(route: Route) -> None:
@@ -181,14 +192,14 @@ def test_a_lost_network_is_asked_less_and_less_and_recovers(
         route.fulfill(status=500, body="broken")
 
     screens.allow_refusal(500)
-    phone.route("**/basket/state", refuse)
+    phone.route(POLL, refuse)
     for _ in range(120):
         phone.clock.run_for(1000)
         phone.wait_for_timeout(5)
     # Every 4 s would be 30 tries; twice the time after each failure is no more than a handful.
     assert 3 <= len(tries) <= 8
 
-    phone.unroute("**/basket/state")
+    phone.unroute(POLL)
     data(basket.product("POST", ids["C"], 1))
     for _ in range(70):
         phone.clock.run_for(1000)

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Error
 
+from tests.clock import PATIENCE_SECONDS
 from tests.e2e.service import Service
 from tests.e2e.watched import Screens
 
@@ -27,7 +28,10 @@ def test_wrongs_of_a_page_are_noticed(
     assert screens.wrong == []
 
     phone.evaluate(script)
-    phone.wait_for_timeout(100)
+    for _ in range(PATIENCE_SECONDS * 10):
+        if screens.wrong:
+            break
+        phone.wait_for_timeout(100)
     screens.close()
 
     assert any(noticed in wrong for wrong in screens.wrong)

@@ -14,10 +14,11 @@ from sqlalchemy import select, update
 from jay.auth.models import merchants
 from jay.db import Database
 from jay.webhooks.models import DELIVERED, LEASE, webhook_deliveries
+from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database
 from tests.demo import flask_command
 from tests.e2e.service import SECRET
-from tests.receiver import PATIENCE_SECONDS, Receiver, receiving
+from tests.receiver import Receiver, receiving
 from tests.servers import ROOT
 
 

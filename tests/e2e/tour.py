@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page
 
+from tests.clock import PATIENCE_SECONDS
 from tests.e2e.actors import http_client
 from tests.e2e.service import Service
 from tests.e2e.states import LANGUAGES, State, Visitor
@@ -89,7 +90,7 @@ class Tour:
             java_script_enabled=scripts,
             **options,
         )
-        context.set_default_timeout(5000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         wrong: list[str] = []
         hosts: set[str] = set()
         context.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))

@@ -9,6 +9,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, WebError, expect
 
+from tests.clock import PATIENCE_SECONDS
 from tests.e2e.service import Service
 
 TV = {"viewport": {"width": 1280, "height": 720}}
@@ -18,8 +19,6 @@ PHONE = {
     "is_mobile": True,
     "has_touch": True,
 }
-PATIENCE_SECONDS = 5
-"""Everything here answers in well below a second: what is missing is noticed soon."""
 
 _FAILED_LOAD = re.compile(r"Failed to load resource: .* status of (\d{3})")
 
@@ -96,9 +95,9 @@ def transfer_on(tv: Page) -> Locator:
     return tv.locator("#transfer")
 
 
-def expect_state(tv: Page, state: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+def expect_state(tv: Page, state: str) -> None:
     """Wait until a television shows a state."""
-    expect(transfer_on(tv)).to_have_attribute("data-state", state, timeout=seconds * 1000)
+    expect(transfer_on(tv)).to_have_attribute("data-state", state)
 
 
 def expect_same_pair(tv: Page, phone: Page) -> None:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import hypothesis.strategies as st
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis.stateful import (
@@ -267,7 +266,6 @@ class FeedMachine(RuleBasedStateMachine):
         assert self.world.catalogue() == expected
 
 
-@pytest.mark.timeout(400)
 def test_two_hundred_runs_show_no_difference_to_the_model(
     app: Flask, client: FlaskClient, clock: MovedClock
 ) -> None:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import hypothesis.strategies as st
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis.stateful import (
@@ -668,7 +667,6 @@ class HttpMachine(RuleBasedStateMachine):
             self.look(index)
 
 
-@pytest.mark.timeout(400)
 def test_five_hundred_runs_show_no_difference_to_the_model(
     app: Flask, client: FlaskClient, clock: MovedClock
 ) -> None:

@@ -21,7 +21,7 @@ from joserfc.jwk import ECKey, Key
 from jay.auth import jwks
 from jay.auth.jwks import RemoteKeySets, UnusableKey, algorithms_for, pem_key, public_keys
 from jay.errors import KeySetUnavailable
-from tests.clock import NOON, MovedClock
+from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
 
 RSA = rsa.generate_private_key(65537, 2048)
 WEAK_RSA = rsa.generate_private_key(65537, 1024)
@@ -157,8 +157,6 @@ def test_a_key_without_an_id_fits_every_kid_and_one_with_an_id_only_its_own() ->
 
 
 # --- a JWKS URL
-
-PATIENCE_SECONDS = 60
 
 
 class KeyServer:

@@ -17,6 +17,7 @@ from jay.webhooks.addresses import (
     may_reach,
     target_of,
 )
+from tests.clock import PATIENCE_SECONDS
 
 SHOP = Target(https=True, host="shop.example", port=443, path="/")
 
@@ -171,7 +172,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
     release = threading.Event()
 
     def hang(*_args: Any, **_more: Any) -> Any:
-        release.wait(20)
+        release.wait(PATIENCE_SECONDS)
         return []
 
     with pytest.raises(Unreachable, match="not resolved within"):

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from jay import db
 from jay.db import Database
 from jay.errors import Busy
+from tests.clock import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -63,10 +64,10 @@ def test_a_writer_waits_until_the_other_one_is_done(
     monkeypatch.setattr(db.time, "sleep", asleep)
     waiting = threading.Thread(target=work, args=(database,))  # type: ignore[arg-type]
     waiting.start()
-    assert asked.wait(10)
+    assert asked.wait(PATIENCE_SECONDS)
     other.execute("INSERT INTO notes VALUES ('theirs')")
     other.execute("COMMIT")
-    waiting.join(10)
+    waiting.join(PATIENCE_SECONDS)
 
     assert other.execute("SELECT note FROM notes").fetchall() == [("theirs",), ("ours",)]
 
