@@ -359,7 +359,7 @@ class CatalogueError(JayError):
 
 
 class SkuTaken(CatalogueError):
-    """A variant's SKU repeats within the product or belongs to another product."""
+    """A SKU stands for two things: it repeats, or is a product with variants of its own."""
 
     code = 2201
 

@@ -229,4 +229,7 @@ def _processors(
 
 
 def _columns(statement: ClauseElement) -> list[Any]:
-    return list(getattr(statement, "selected_columns", ()))
+    for columns in ("selected_columns", "exported_columns"):  # of a SELECT, of a RETURNING
+        if hasattr(statement, columns):
+            return list(getattr(statement, columns))
+    return []

@@ -147,8 +147,7 @@ class Shop:
                 description=description,
                 **described,
             )
-        identifier: str = stored["productId"]
-        return identifier
+        return stored.id
 
 
 def add_platform(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from jay.auth.models import Merchant
 from jay.feeds.models import product_imports
-from jay.products.feeding import take_turn
+from jay.products.bulk import lock_merchant
 
 
 class TakenOver(Exception):
@@ -51,7 +51,7 @@ def begin(
         is taken up keeps its own.
     :returns: the import, and whether an unfinished one of another content of that file is given up.
     """
-    take_turn(connection, merchant)  # of two that begin at once, one waits here
+    lock_merchant(connection, merchant)  # of two that begin at once, one waits here
     mine = product_imports.c.merchant_id == merchant.id
     same = product_imports.c.fingerprint == fingerprint
     open_ = product_imports.c.finished.is_(None)

@@ -18,7 +18,6 @@ from jay.feeds.readers import Record
 from jay.feeds.report import Refusal, Report
 from jay.feeds.rows import Refused, load, load_variant
 from jay.i18n import COUNTRIES, LANGUAGES
-from jay.products import wanted
 from jay.products.bulk import Kind, Outcome, Put, put_many, remove_unseen
 from jay.products.models import products
 
@@ -185,7 +184,6 @@ class _Batch:
         outcomes = iter(
             put_many(connection, self.merchant, puts, now=now, as_of=before.as_of) if puts else ()
         )
-        self._fulfil(connection, puts)
         final = [next(outcomes) if isinstance(put, Put) else put for _, put in self.batch]
         refusals = [
             Refusal(record.line, record.sku, outcome)
@@ -206,16 +204,6 @@ class _Batch:
         )
         keep(connection, after, **{name: getattr(after, name) for name in PROGRESS})
         return after
-
-    def _fulfil(self, connection: Connection, puts: Sequence[Put]) -> None:
-        skus: dict[tuple[str, str], list[str]] = {}
-        for put in puts:
-            there = skus.setdefault((put.lang, put.country), [])
-            if put.main is not None:
-                there.append(put.sku)
-            there += [variant["sku"] for variant in put.variants]
-        for (lang, country), listed in skus.items():
-            wanted.fulfilled(connection, self.merchant, lang, country, listed)
 
 
 def finish(write: Write, merchant: Merchant, import_: Import, *, parted: bool, clock: Clock) -> int:

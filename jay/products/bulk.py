@@ -1,24 +1,25 @@
-"""Many products at once: the same catalogue as one ``put_product`` after the other, faster.
+"""How products are stored: one or many, described anew, moved between groups, taken out.
 
-A batch is a handful of statements: look who owns the SKUs, write the main products, write the
-variants, take out variants that are no longer listed.
+A batch is a handful of statements: look at what is there under its ids, decide, write the rows,
+take out variants that are no longer listed. Who stores descriptions has the merchant locked, so
+that what was looked at stays so; stock and prices change meanwhile, each guarded by its own time of
+observation. Rows are locked in the order of their ids by everybody, so that feeds never deadlock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from jay.auth.models import Merchant
-from jay.db import Conflict
-from jay.products.bulk_sql import EMPTY, Statements, in_order, statements
-from jay.products.feeding import take_turn
-from jay.products.models import AS_OF, VOLATILE, brand_name, product_id
+from jay.products import bulk_sql as sql
+from jay.products.models import AS_OF, VOLATILE, brand_name, microseconds, product_id
 from jay.products.search import search_text
+from jay.products.wanted import fulfilled
 
 
 class Kind(Enum):
@@ -40,8 +41,9 @@ class Outcome(Enum):
 class Put:
     """A product, or a part of one, as it is to be written.
 
-    ``main`` has ``name``, ``not_shoppable``, ``volatile`` and ``description`` as ``put_product``
-    takes them; None for a part that only brings variants.
+    ``main`` has ``name``, ``not_shoppable``, ``volatile`` (any of ``VOLATILE``) and
+    ``description`` (its fields as on the wire); None for a part that only brings variants.
+    ``variants`` have their fields by the names of the columns.
     """
 
     sku: str
@@ -54,65 +56,120 @@ class Put:
 
 MAX_VARIANTS = 50
 
-REPEATED = "A variant's SKU is there twice, or is that of its main product."
-TAKEN = "The SKU {} belongs to another product."
+REPEATED = "The SKU {} is there twice: each variant needs one of its own."
+VARIANT_OF = "The SKU {} is a variant of {}."
+OWN_PRODUCT = "The SKU {} is a product of its own."
+HAS_VARIANTS = "The SKU {} is a product with variants of its own, such as {}."
 NO_MAIN = "The main product {} does not come before its variant."
 TOO_MANY = f"A product has at most {MAX_VARIANTS} variants."
 
+_STAMPS = tuple((name, AS_OF[name]) for name in VOLATILE)
+_REPLACED = ("currency", "vat", "shipping")
+"""What a variant no longer has when its description does not say it: it is its main product's."""
+
+
+def lock_merchant(connection: Connection, merchant: Merchant) -> None:
+    """Wait until nobody else stores descriptions of this merchant, and keep others waiting.
+
+    Comes before everything else in a transaction that adds, moves or takes out products: those
+    that are new can't be locked themselves. Updates of prices and stock don't wait for it.
+    """
+    sql.LOCK_MERCHANT.one_or_none(connection, {"merchant": merchant.id})
+
 
 def put_many(
-    connection: Connection, merchant: Merchant, puts: Sequence[Put], *, now: datetime, as_of: int
+    connection: Connection,
+    merchant: Merchant,
+    puts: Sequence[Put],
+    *,
+    now: datetime,
+    as_of: int | None = None,
 ) -> list[Outcome | str]:
     """Write products with their variants; answer for each what has become of it.
 
-    No SKU may come twice, but for the main product of several parts. What was observed later than
-    ``as_of`` stays.
+    No SKU may come twice, but for the main product of several parts. A product may become a
+    variant, or one of another product, and back: it stays the same row. Only what one description
+    says in two ways is refused. Wishes for what is stored end.
 
-    :param as_of: when it was observed, in microseconds since 1970 UTC.
-    :raises Conflict: a product is not what it was looked up as; try again.
+    :param as_of: when it was observed, in microseconds since 1970 UTC: what was observed later
+        stays. None means now, and it counts whatever is stored.
     """
-    take_turn(connection, merchant)
-    batch = _Batch(connection, merchant, as_of)
-    batch.look_up(puts)
+    lock_merchant(connection, merchant)
+    batch = _Batch(connection, merchant, puts, now=now, as_of=as_of)
     outcomes = [batch.add(put) for put in puts]
     batch.write(now)
+    batch.fulfil(
+        put for put, outcome in zip(puts, outcomes, strict=True) if isinstance(outcome, Outcome)
+    )
     return outcomes
 
 
-class _Batch:
-    """Rows that are collected and then written together."""
+class _Child(NamedTuple):
+    """A variant in its family."""
 
-    def __init__(self, connection: Connection, merchant: Merchant, as_of: int) -> None:
+    sku: str
+    position: int
+    described_as_of: int
+
+
+class _Batch:
+    """What is there under the ids of a batch, and the rows that are to be written over it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        merchant: Merchant,
+        puts: Sequence[Put],
+        *,
+        now: datetime,
+        as_of: int | None,
+    ) -> None:
         self.connection = connection
         self.merchant = merchant
-        self.as_of = as_of
         self.prefixes: dict[tuple[str, str], str] = {}
-        self.stored: dict[str, Row[Any]] = {}
-        self.counted: dict[str, tuple[int, int]] = {}  # by main id: variants, next position
-        self.mains: dict[str, dict[str, Any]] = {}
-        self.variants: dict[str, dict[str, Any]] = {}
-        self.whole: list[str] = []
-        self.families: dict[str, list[str]] = {}  # by main id: SKUs of its variants
-        self.grown: set[str] = set()  # mains that are not written here, but get variants
-
-    def look_up(self, puts: Sequence[Put]) -> None:
-        """Read what is there under the ids of the batch; it is our turn, so that it stays so."""
         ids = {self._id(put, put.sku) for put in puts}
         ids |= {self._id(put, variant["sku"]) for put in puts for variant in put.variants}
-        given = {"ids": _json(sorted(ids))}
-        self.stored = {
-            row.id: row for row in self.connection.execute(_sql(self.connection).look_up, given)
-        }
-        parted = {self._id(put, put.sku) for put in puts if put.kind is not Kind.WHOLE}
-        parted &= self.stored.keys()
-        if not parted:
-            return
-        given = {"ids": _json(sorted(parted))}
-        for row in self.connection.execute(_sql(self.connection).families, given):
-            self.families.setdefault(row.main_id, []).append(row.sku)
-            if row.described_as_of == self.as_of:
-                count, last = self.counted.get(row.main_id, (0, 0))
-                self.counted[row.main_id] = count + 1, max(last, row.position + 1)
+        given = {"ids": list(ids)}
+        self.alone = as_of is None
+        self.as_of = microseconds(now) if as_of is None else as_of
+        self.stored = {row.id: row for row in sql.LOOK_UP.all(connection, given)}
+        self.parent: dict[str, str] = {}  # of live variants
+        self.families: dict[str, dict[str, _Child]] = {}  # by main id, live variants in order
+        self.seen: set[str] = set()  # what this import has described already
+        self._look_around()
+        self.mains: dict[str, dict[str, Any]] = {}
+        self.variants: dict[str, dict[str, Any]] = {}
+        self.gone: set[str] = set()  # variants that are no longer listed
+        self.changed: set[str] = set()  # main products whose variants change
+
+    def _look_around(self) -> None:
+        mains = []
+        for row in self.stored.values():
+            if row.removed:
+                continue
+            if row.main_id is None:
+                mains.append(row.id)
+            else:
+                self.parent[row.id] = row.main_id
+            if row.described_as_of == self.as_of and not self.alone:
+                self.seen.add(row.id)
+        if mains:
+            for main, identifier, sku, position, described in sql.FAMILIES.all(
+                self.connection, {"ids": mains}
+            ):
+                family = self.families.setdefault(main, {})
+                family[identifier] = _Child(sku, position, described or 0)
+                self.parent[identifier] = main
+
+    def _id(self, put: Put, sku: str) -> str:
+        return self._prefix(put) + sku
+
+    def _prefix(self, put: Put) -> str:
+        locale = put.lang, put.country
+        prefix = self.prefixes.get(locale)
+        if prefix is None:
+            prefix = self.prefixes[locale] = product_id(self.merchant.name, *locale, "")
+        return prefix
 
     def add(self, put: Put) -> Outcome | str:
         """Take a product into the batch, unless a rule is against it."""
@@ -121,73 +178,132 @@ class _Batch:
         refusal = self._refusal(put, main, ids)
         if refusal is not None:
             return refusal
-        stored = self.stored.get(main)
-        described = stored and stored.described_as_of
-        late = described is not None and described > self.as_of
-        if put.main is not None and not (
-            put.kind is Kind.GROUP and (main in self.mains or described == self.as_of)
-        ):
-            self.mains[main] = self._main_row(put, main)
-        if put.kind is Kind.WHOLE and stored and not late:
-            self.whole.append(main)
+        late = self._is_later(main)
+        if put.main is not None:
+            self._add_main(put, main)
+        if put.kind is Kind.WHOLE and not late:
+            self._drop_others(main, ids)
         if ids:
             self._add_variants(put, main, ids, late=late)
         own = main if put.main is not None and put.kind is not Kind.GROUP else ids[0]
         return Outcome.UPDATED if own in self.stored else Outcome.ADDED
 
-    def _add_variants(self, put: Put, main: str, ids: Sequence[str], *, late: bool) -> None:
-        count, position = self.counted.get(main, (0, 0))
-        for identifier, variant in zip(ids, put.variants, strict=True):
-            there = self.stored.get(identifier)
-            if late and (there is None or there.removed):
-                continue  # who described the product later knows better which variants there are
-            again = there and put.kind is not Kind.WHOLE and self._seen(there)
-            self._relate(put, main, variant["sku"])
-            self.variants[identifier] = self._variant_row(
-                put, main, identifier, variant, there.position if again and there else position
-            )
-            if not again:
-                count, position = count + 1, position + 1
-        self.counted[main] = count, position
-
-    def _relate(self, put: Put, main: str, sku: str) -> None:
-        family = self.families.setdefault(main, [])
-        if put.kind is Kind.WHOLE or sku not in family:
-            family.append(sku)
-            if main not in self.mains:
-                self.grown.add(main)
-
     def _refusal(self, put: Put, main: str, ids: Sequence[str]) -> str | None:
-        stored = self.stored.get(main)
-        if (stored and stored.main_id is not None) or main in self.variants:
-            return TAKEN.format(put.sku)
-        return self._variants_refusal(put, main, ids) if ids else None
-
-    def _variants_refusal(self, put: Put, main: str, ids: Sequence[str]) -> str | None:
+        parent = self.parent.get(main)
+        if parent is not None and (put.main is None or main in self.seen or self._is_later(main)):
+            return VARIANT_OF.format(put.sku, self._sku(put, parent))
+        if not ids:
+            return None
         if len({main, *ids}) <= len(ids):
-            return REPEATED
-        if put.main is None and main not in self.stored and main not in self.mains:
+            return REPEATED.format(_repeated([put.sku, *(one["sku"] for one in put.variants)]))
+        if put.main is None and not self._is_main(main):
             return NO_MAIN.format(put.sku)
         for identifier, variant in zip(ids, put.variants, strict=True):
-            there = self.stored.get(identifier)
-            # A main product stays one, and a variant stays with its main product.
-            if (there and there.main_id != main) or identifier in self.mains:
-                return TAKEN.format(variant["sku"])
-        before = 0 if put.kind is Kind.WHOLE else self.counted.get(main, (0, 0))[0]
+            refusal = self._variant_refusal(put, main, identifier, variant["sku"], ids)
+            if refusal is not None:
+                return refusal
+        return self._too_many(put, main, ids)
+
+    def _variant_refusal(
+        self, put: Put, main: str, identifier: str, sku: str, ids: Sequence[str]
+    ) -> str | None:
+        parent = self.parent.get(identifier)
+        if identifier in self.seen and parent != main:
+            if parent is None:
+                return OWN_PRODUCT.format(sku)
+            return VARIANT_OF.format(sku, self._sku(put, parent))
+        if parent is None:
+            for child, (child_sku, _, described) in self.families.get(identifier, {}).items():
+                if child not in (main, *ids) and (self.alone or described >= self.as_of):
+                    return HAS_VARIANTS.format(sku, child_sku)
+        return None
+
+    def _too_many(self, put: Put, main: str, ids: Sequence[str]) -> str | None:
+        if put.kind is Kind.WHOLE:
+            return TOO_MANY if len(ids) > MAX_VARIANTS else None
+        before = len(self._listed(main))
         if before + len(ids) <= MAX_VARIANTS:
             return None
-        new = sum(not (i in self.stored and self._seen(self.stored[i])) for i in ids)
+        new = sum(one not in self.seen for one in ids)
         return TOO_MANY if new and before + new > MAX_VARIANTS else None
 
-    def _seen(self, row: Row[Any]) -> bool:
-        return bool(row.described_as_of == self.as_of and not row.removed)
+    def _listed(self, main: str) -> list[_Child]:
+        """Return the variants that this import has listed so far."""
+        family = self.families.get(main, {})
+        return [child for child in family.values() if child.described_as_of == self.as_of]
 
-    def _id(self, put: Put, sku: str) -> str:
-        locale = put.lang, put.country
-        prefix = self.prefixes.get(locale)
-        if prefix is None:
-            prefix = self.prefixes[locale] = product_id(self.merchant.name, *locale, "")
-        return prefix + sku
+    def _is_main(self, identifier: str) -> bool:
+        if identifier in self.mains:
+            return True
+        there = self.stored.get(identifier)
+        return there is not None and not there.removed and identifier not in self.parent
+
+    def _is_later(self, identifier: str) -> bool:
+        there = self.stored.get(identifier)
+        return self._is_later_than(there and there.described_as_of)
+
+    def _is_later_than(self, described: int | None) -> bool:
+        return not self.alone and (described or 0) > self.as_of
+
+    def _sku(self, put: Put, identifier: str) -> str:
+        return identifier.removeprefix(self._prefix(put))
+
+    def _add_main(self, put: Put, main: str) -> None:
+        if put.kind is Kind.GROUP and main in self.seen:
+            return
+        self._leave(main)
+        self.mains[main] = self._main_row(put, main)
+        self._is_seen(main)
+
+    def _leave(self, identifier: str) -> None:
+        """Take a variant out of its family; it becomes something else."""
+        parent = self.parent.pop(identifier, None)
+        if parent is not None:
+            self.families.get(parent, {}).pop(identifier, None)
+            self.changed.add(parent)
+
+    def _is_seen(self, identifier: str) -> None:
+        self.gone.discard(identifier)
+        if not self.alone:
+            self.seen.add(identifier)
+
+    def _drop_others(self, main: str, ids: Sequence[str]) -> None:
+        family = self.families.get(main, {})
+        for child in [one for one in family if one not in ids]:
+            if not self._is_later_than(family[child].described_as_of):
+                del family[child], self.parent[child]
+                self.gone.add(child)
+
+    def _add_variants(self, put: Put, main: str, ids: Sequence[str], *, late: bool) -> None:
+        family = self.families.setdefault(main, {})
+        whole = put.kind is Kind.WHOLE
+        position = 0 if whole else max((one.position + 1 for one in self._listed(main)), default=0)
+        for identifier, variant in zip(ids, put.variants, strict=True):
+            if late and identifier not in family:
+                continue  # who described the product later knows better which variants there are
+            row = self._variant_row(put, main, identifier, variant)
+            self.variants[identifier] = row
+            if self._is_later(identifier):
+                continue  # what it costs may be news; what it is isn't
+            if not whole and identifier in self.seen:
+                row["position"] = family[identifier].position
+            else:
+                row["position"], position = position, position + 1
+            self._join(family, main, row)
+
+    def _join(self, family: dict[str, _Child], main: str, row: Mapping[str, Any]) -> None:
+        identifier: str = row["id"]
+        if self.parent.get(identifier) != main:
+            self._leave(identifier)
+            for child in self.families.pop(identifier, {}):
+                # Left over from the time when it was a product with variants.
+                if self.parent.get(child) == identifier:
+                    del self.parent[child]
+                    self.gone.add(child)
+            self.changed.add(main)
+            self.parent[identifier] = main
+        family[identifier] = _Child(row["sku"], row["position"], self.as_of)
+        self._is_seen(identifier)
 
     def _main_row(self, put: Put, identifier: str) -> dict[str, Any]:
         assert put.main is not None  # noqa: S101 - for the type checker
@@ -205,7 +321,7 @@ class _Batch:
         return row
 
     def _variant_row(
-        self, put: Put, main: str, identifier: str, variant: Mapping[str, Any], position: int
+        self, put: Put, main: str, identifier: str, variant: Mapping[str, Any]
     ) -> dict[str, Any]:
         row = {
             "id": identifier,
@@ -213,11 +329,12 @@ class _Batch:
             "lang": put.lang,
             "country": put.country,
             "main_id": main,
-            "position": position,
             "variant_type": variant.get("type"),
             "variant_value": variant.get("value"),
             "described_as_of": self.as_of,
         }
+        for name in _REPLACED:
+            row[AS_OF[name]] = self.as_of
         self._observe(row, variant)
         return row
 
@@ -232,41 +349,48 @@ class _Batch:
     def write(self, now: datetime) -> None:
         """Write the rows of the batch."""
         for main, row in self.mains.items():
-            row["search"] = _search_text(row, self.families.get(main, ()))
+            family = self.families.get(main, {})
+            row["search"] = _search_text(row, (child.sku for child in family.values()))
         # A variant refers to its main product, so these come first.
         rows = [*self.mains.values(), *self.variants.values()]
-        if rows and self._upsert(rows, now) != len(rows):
-            raise Conflict
-        if self.whole:
-            given = {
-                "mains": _json(sorted(self.whole)),
-                "listed": _json(sorted(self.variants)),
-                "as_of": self.as_of,
-                "now": now,
-            }
-            self.connection.execute(_sql(self.connection).remove_others, given)
-        if grown := self.grown - self.mains.keys():
-            refresh_search(self.connection, grown)
+        others = {
+            main
+            for main in self.changed
+            if main not in self.variants and (main not in self.mains or self._is_later(main))
+        }
+        if self.gone or others:
+            ids = {*self.gone, *others, *self.mains, *self.variants}
+            sql.LOCK.all(self.connection, {"ids": list(ids)})
+        if rows:
+            self._upsert(rows, now)
+        if self.gone:
+            sql.REMOVE.rowcount(self.connection, {"ids": list(self.gone), "now": now})
+        if others:
+            refresh_search(self.connection, others)
 
-    def _upsert(self, rows: list[dict[str, Any]], now: datetime) -> int:
-        sql = _sql(self.connection)
-        if self.connection.dialect.name == "postgresql":
-            given = {"rows": _json(rows), "merchant": self.merchant.id, "now": now}
-            statement = sql.upsert.execution_options(preserve_rowcount=True)
-            return self.connection.execute(statement, given).rowcount
-        moment = sql.moment(now)
-        base = EMPTY | {"merchant_id": self.merchant.id, "created": moment, "updated": moment}
-        filled = []
-        for row in rows:
-            for name in ("shipping", "description"):
-                if row.get(name) is not None:
-                    row[name] = _json(row[name])
-            filled.append(in_order(base | row))
-        # Straight to the driver: SQLAlchemy would look at each value again.
-        options = {"preserve_rowcount": True}
-        return self.connection.exec_driver_sql(
-            str(sql.upsert), filled, execution_options=options
-        ).rowcount
+    def _upsert(self, rows: Sequence[dict[str, Any]], now: datetime) -> None:
+        common = {"merchant_id": self.merchant.id, "created": now, "updated": now}
+        if sql.is_sqlite(self.connection):
+            filled = (sql.EMPTY | row for row in rows)
+            sql.ROW_BY_ROW[self.alone].many(self.connection, filled, common)
+        else:
+            document = orjson.dumps(rows).decode()
+            sql.AT_ONCE[self.alone].rowcount(self.connection, {**common, "rows": document})
+
+    def fulfil(self, puts: Iterable[Put]) -> None:
+        """End the wishes for what has come."""
+        skus: dict[tuple[str, str], list[str]] = {}
+        for put in puts:
+            there = skus.setdefault((put.lang, put.country), [])
+            if put.main is not None:
+                there.append(put.sku)
+            there += [variant["sku"] for variant in put.variants]
+        for (lang, country), listed in skus.items():
+            fulfilled(self.connection, self.merchant, lang, country, listed)
+
+
+def _repeated(skus: Sequence[str]) -> str:
+    return next(sku for place, sku in enumerate(skus) if sku in skus[:place])
 
 
 def remove_unseen(
@@ -281,9 +405,10 @@ def remove_unseen(
 
     :returns: how many there were.
     """
-    take_turn(connection, merchant)
-    given = {"ids": _json(sorted(identifiers)), "as_of": as_of, "now": now}
-    removed = connection.execute(_sql(connection).remove_unseen, given).all()
+    lock_merchant(connection, merchant)
+    sql.LOCK.all(connection, {"ids": list(identifiers)})
+    given = {"ids": list(identifiers), "as_of": as_of, "now": now}
+    removed = sql.REMOVE_UNSEEN.all(connection, given)
     if removed:
         refresh_search(connection, {row.main_id for row in removed})
     return len(removed)
@@ -291,31 +416,20 @@ def remove_unseen(
 
 def refresh_search(connection: Connection, mains: Iterable[str]) -> None:
     """Write again what these main products are found by, from what is stored of them."""
-    sql = _sql(connection)
-    given = {"ids": _json(sorted(mains))}
+    given = {"ids": list(mains)}
     families: dict[str, list[str]] = {}
-    for row in connection.execute(sql.families, given):
+    for row in sql.FAMILIES.all(connection, given):
         families.setdefault(row.main_id, []).append(row.sku)
     changed = [
-        {"found_by": found_by, "identifier": row.id}
-        for row in connection.execute(sql.described, given)
-        if (found_by := _search_text(row._asdict(), families.get(row.id, ()))) != row.search
+        {"found_by": found_by, "key": row.id}
+        for row in sql.DESCRIBED.all(connection, given)
+        if row.search is not None
+        and (found_by := _search_text(row._asdict(), families.get(row.id, ()))) != row.search
     ]
     if changed:
-        connection.execute(sql.set_search, changed)
+        sql.SET_SEARCH.many(connection, changed, {})
 
 
 def _search_text(main: Mapping[str, Any], variants: Iterable[str]) -> str:
     brand = brand_name(main["description"] or {})
     return search_text(name=main["name"], brand=brand, sku=main["sku"], variants=variants)
-
-
-def _sql(connection: Connection) -> Statements:
-    return statements(connection.dialect.name)
-
-
-_STAMPS = tuple((name, AS_OF[name]) for name in VOLATILE)
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()

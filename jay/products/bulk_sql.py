@@ -1,133 +1,151 @@
-"""The statements that write many products at once, for each kind of database.
+"""The statements that store products, written once for both kinds of database.
 
 On PostgreSQL a batch comes as one JSON document, which is several times as fast as row by row; on
 SQLite the driver's ``executemany`` is.
 """
 
-from dataclasses import dataclass
-from functools import cache
-from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect, Select, TextClause, Update, bindparam, select, text, update
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from jay.db import UtcDateTime
+from jay.auth.models import merchants
+from jay.prepared import Prepared, among
 from jay.products.models import AS_OF, VOLATILE, products
 
-COLUMNS = tuple(column.name for column in products.columns)
-EMPTY = dict.fromkeys(COLUMNS) | {
-    "position": 0,
-    "stock_set": False,
-    "not_shoppable": False,
-    "removed": False,
-}
-in_order = itemgetter(*COLUMNS)
+_COMMON = ("merchant_id", "created", "updated")
+"""The columns that all rows of a batch have in common."""
 
-_DESCRIBED = (
-    *("name", "not_shoppable", "description", "removed"),
-    *("position", "variant_type", "variant_value", "search"),
+_FLAGS = {"position": 0, "stock_set": False, "not_shoppable": False, "removed": False}
+_OWN = tuple(column.name for column in products.columns if column.name not in _COMMON)
+EMPTY: dict[str, Any] = dict.fromkeys(_OWN) | _FLAGS
+"""A row that says nothing, for SQLite."""
+
+_WITH_DESCRIPTION = (
+    *("name", "not_shoppable", "description", "search", "removed"),
+    *("main_id", "position", "variant_type", "variant_value"),
 )
-_CONSTANT = {"merchant_id": ":merchant", "created": ":now", "updated": ":now"}
+"""What the time of the description counts for, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statements:
-    """The statements for one kind of database; ``moment`` converts a moment for SQLite's driver."""
+class listed(among):  # noqa: N801 - it stands for an operator
+    """``among`` for long lists: PostgreSQL uses the index, whatever it knows of the table."""
 
-    look_up: TextClause
-    upsert: TextClause
-    remove_others: TextClause
-    remove_unseen: TextClause
-    families: TextClause
-    described: Select[Any]
-    set_search: Update
-    moment: Any
+    inherit_cache = False
 
 
-@cache
-def statements(dialect_name: str) -> Statements:
-    """Build the statements once for each kind of database."""
-    on_postgresql = dialect_name == "postgresql"
-    # An array of its own makes PostgreSQL use the index, whatever it knows of the table.
-    among = (
-        "{} = ANY(ARRAY(SELECT json_array_elements_text(CAST(:{} AS json))))"
-        if on_postgresql
-        else "{} IN (SELECT value FROM json_each(:{}))"
-    ).format
-    now = bindparam("now", type_=UtcDateTime())
-    dialect: Dialect = (postgresql if on_postgresql else sqlite).dialect()
-    process = UtcDateTime().dialect_impl(dialect).bind_processor(dialect)
-    return Statements(
-        look_up=text(
-            "SELECT id, main_id, described_as_of, removed, position FROM products"  # noqa: S608
-            f" WHERE {among('id', 'ids')}"
-        ),
-        upsert=text(_upsert_sql(on_postgresql)).bindparams(*([now] if on_postgresql else [])),
-        remove_others=text(
-            "UPDATE products SET removed = true, updated = :now"  # noqa: S608
-            f" WHERE {among('main_id', 'mains')} AND NOT removed"
-            f" AND NOT {among('id', 'listed')} AND coalesce(described_as_of, 0) <= :as_of"
-        ).bindparams(now),
-        remove_unseen=text(
-            "UPDATE products SET removed = true, updated = :now"  # noqa: S608
-            f" WHERE {among('id', 'ids')} AND NOT removed"
-            " AND coalesce(described_as_of, 0) < :as_of AND main_id IN"
-            " (SELECT main.id FROM products AS main WHERE main.described_as_of = :as_of)"
-            " RETURNING main_id"
-        ).bindparams(now),
-        families=text(
-            "SELECT main_id, sku, position, described_as_of FROM products"  # noqa: S608
-            f" WHERE {among('main_id', 'ids')} AND NOT removed ORDER BY main_id, position"
-        ),
-        described=select(
-            *(products.c[name] for name in ("id", "sku", "name", "description", "search"))
-        ).where(text(f"{among('products.id', 'ids')}")),
-        set_search=update(products)
-        .where(products.c.id == bindparam("identifier"))
-        .values(search=bindparam("found_by")),
-        moment=process,
+@compiles(listed, "postgresql")
+def _listed_on_postgresql(element: listed, compiler: SQLCompiler, **kwargs: Any) -> str:
+    column, texts = (compiler.process(part, **kwargs) for part in (element.column, element.texts))
+    return f"{column} = ANY (ARRAY(SELECT unnest({texts})))"
+
+
+def _bind(name: str) -> Any:
+    return bindparam(name, type_=products.c[name].type)
+
+
+def _with_changes(insert: Any, *, always: bool) -> Prepared:
+    """Let an INSERT change what is there: each field that is given and not older news.
+
+    :param always: older or not.
+    """
+    groups: dict[str, tuple[str, ...]] = {name: (name,) for name in VOLATILE}
+    groups |= {"description": _WITH_DESCRIPTION, "stock_count": ("stock_count", "stock_set")}
+    new, changes = insert.excluded, {"updated": insert.excluded.updated}
+    for field, as_of in AS_OF.items():
+        is_news = new[as_of] >= func.coalesce(products.c[as_of], 0)
+        if always:
+            is_news = new[as_of].is_not(None)
+        for name in (*groups[field], as_of):
+            changes[name] = case((is_news, new[name]), else_=products.c[name])
+    return Prepared(insert.on_conflict_do_update(index_elements=["id"], set_=changes))
+
+
+def _row_by_row(*, always: bool) -> Prepared:
+    row = {column.name: _bind(column.name) for column in products.c}
+    return _with_changes(sqlite.insert(products).values(row), always=always)
+
+
+def _at_once(*, always: bool) -> Prepared:
+    document = cast(bindparam("rows", type_=Text), JSON)
+    given = func.json_to_recordset(document).table_valued(*(products.c[name] for name in _OWN))
+    row = given.render_derived(name="given", with_types=True).c
+    values = [func.coalesce(row[n], _FLAGS[n]) if n in _FLAGS else row[n] for n in _OWN]
+    # In the order of ids, as everybody does who locks several products: nobody deadlocks.
+    source = select(*values, *map(_bind, _COMMON)).order_by(row.id)
+    insert = postgresql.insert(products).from_select([*_OWN, *_COMMON], source)
+    return _with_changes(insert, always=always)
+
+
+ROW_BY_ROW = {always: _row_by_row(always=always) for always in (False, True)}
+"""Stores one row, whatever is stored or where it is news; its parameters are the columns."""
+
+AT_ONCE = {always: _at_once(always=always) for always in (False, True)}
+"""The same with all rows as one JSON document, ``rows``; what is absent in a row is null."""
+
+LOCK_MERCHANT = Prepared(
+    select(merchants.c.id)
+    .where(merchants.c.id == bindparam("merchant"))
+    .with_for_update(key_share=True)
+)
+LOCK = Prepared(
+    select(products.c.id)
+    .where(listed(products.c.id, "ids"))
+    .order_by(products.c.id)
+    .with_for_update(key_share=True)
+)
+LOOK_UP = Prepared(
+    select(
+        *(products.c[name] for name in ("id", "main_id", "described_as_of", "removed", "position"))
+    ).where(listed(products.c.id, "ids"))
+)
+FAMILIES = Prepared(
+    select(*(products.c[name] for name in ("main_id", "id", "sku", "position", "described_as_of")))
+    .where(listed(products.c.main_id, "ids"), ~products.c.removed)
+    .order_by(products.c.main_id, products.c.position)
+)
+DESCRIBED = Prepared(
+    select(*(products.c[name] for name in ("id", "sku", "name", "description", "search"))).where(
+        listed(products.c.id, "ids")
     )
-
-
-def _upsert_sql(on_postgresql: bool) -> str:
-    columns = ", ".join(COLUMNS)
-    same = "IS NOT DISTINCT FROM" if on_postgresql else "IS"
-    if on_postgresql:
-        types = {column.name: column.type for column in products.columns}
-        dialect: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-        defined = ", ".join(
-            f"{name} {types[name].compile(dialect)}" for name in COLUMNS if name not in _CONSTANT
-        )
-        flags = {"position": "0", "stock_set": "false", "not_shoppable": "false"}
-        values = ", ".join(
-            _CONSTANT.get(name)
-            or ("false" if name == "removed" else "")
-            or (f"coalesce(r.{name}, {flags[name]})" if name in flags else f"r.{name}")
-            for name in COLUMNS
-        )
-        # In the order of ids, as everybody does who locks several products: nobody deadlocks.
-        source = (
-            f"SELECT {values} FROM json_to_recordset(CAST(:rows AS json)) AS r({defined})"  # noqa: S608
-            " ORDER BY r.id"
-        )
-    else:
-        source = f"VALUES ({', '.join('?' * len(COLUMNS))})"
-    return (
-        f"INSERT INTO products ({columns}) {source} ON CONFLICT (id) DO UPDATE SET"
-        f" {', '.join(_assignments())}, updated = excluded.updated"
-        # Looked at before; but somebody may have added it just now, as something else.
-        f" WHERE products.main_id {same} excluded.main_id"
+)
+SET_SEARCH = Prepared(
+    update(products).where(products.c.id == bindparam("key")).values(search=bindparam("found_by"))
+)
+REMOVE = Prepared(
+    update(products)
+    .where(listed(products.c.id, "ids"))
+    .values(removed=true(), updated=bindparam("now", type_=products.c.updated.type))
+)
+_main = products.alias("main")
+REMOVE_UNSEEN = Prepared(
+    update(products)
+    .where(
+        listed(products.c.id, "ids"),
+        ~products.c.removed,
+        func.coalesce(products.c.described_as_of, 0) < bindparam("as_of"),
+        products.c.main_id.in_(
+            select(_main.c.id).where(_main.c.described_as_of == bindparam("as_of"))
+        ),
     )
+    .values(removed=true(), updated=bindparam("now", type_=products.c.updated.type))
+    .returning(products.c.main_id)
+)
 
 
-def _assignments() -> list[str]:
-    """Return what sets each field that was not observed later already."""
-    columns: dict[str, tuple[str, ...]] = {name: (name,) for name in VOLATILE}
-    columns |= {"description": _DESCRIBED, "stock_count": ("stock_count", "stock_set")}
-    return [
-        f"{column} = CASE WHEN excluded.{as_of} >= coalesce(products.{as_of}, 0)"
-        f" THEN excluded.{column} ELSE products.{column} END"
-        for name, as_of in AS_OF.items()
-        for column in (*columns[name], as_of)
-    ]
+def is_sqlite(connection: Connection) -> bool:
+    """Tell whether a connection is to SQLite."""
+    return connection.dialect.name == "sqlite"

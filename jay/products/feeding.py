@@ -1,8 +1,8 @@
 """Use cases of the feed: full descriptions, and what changes often.
 
 Who writes several products locks them first, in the order of their ids, so that feeds never
-deadlock. Products that are new can't be locked, so a merchant's descriptions are stored one after
-the other (``take_turn``); updates of prices and stock don't wait for that.
+deadlock. What is new can't be locked, so a merchant's descriptions are stored one after the other
+(``bulk.lock_merchant``); updates of prices and stock don't wait for that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,49 +16,32 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
-    case,
     column,
     func,
-    or_,
     select,
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
-from jay.auth.models import Merchant, merchants
+from jay.auth.models import Merchant
 from jay.errors import SkuTaken
 from jay.prepared import Prepared, among
+from jay.products.bulk import Put, put_many
 from jay.products.models import (
     AS_OF,
     VOLATILE,
-    brand_name,
+    StoredProduct,
+    Updated,
     microseconds,
     observed,
     product_id,
     products,
 )
-from jay.products.search import search_text
-from jay.products.wanted import fulfilled
 
-_IDENTITY = ("id", "merchant_id", "sku", "lang", "country", "created")
-_DESCRIBED = ("name", "not_shoppable", "description", "search", "described_as_of")
-_PLACED = ("main_id", "position", "variant_type", "variant_value", "removed", "updated")
 _STAMPS = tuple(AS_OF[name] for name in VOLATILE)
 _PER_PRODUCT = ("stock_count", "price", "org_price")
 """What PATCH gives for each product; the other volatile fields are for all of the call."""
 
-_TAKE_TURN = Prepared(
-    select(merchants.c.id)
-    .where(merchants.c.id == bindparam("merchant"))
-    .with_for_update(key_share=True)
-)
-_LOCK_FAMILY = Prepared(
-    select(products.c.id, products.c.main_id, products.c.removed)
-    .where(or_(among(products.c.id, "ids"), products.c.main_id == bindparam("main")))
-    .order_by(products.c.id)
-    .with_for_update(key_share=True)
-)
 _LOCK = Prepared(
     select(products.c.id, *(products.c[stamp] for stamp in _STAMPS))
     # An id begins with its merchant's name; asked for the merchant, too, SQLite looks through all
@@ -67,31 +50,6 @@ _LOCK = Prepared(
     .order_by(products.c.id)
     .with_for_update(key_share=True)
 )
-_REMOVE = Prepared(
-    update(products)
-    .where(products.c.id == bindparam("gone"))
-    .values(removed=True, updated=bindparam("now", type_=products.c.updated.type))
-)
-
-
-def _upsert(insert: Any) -> Prepared:
-    """Build the statement that stores a row; a volatile field without a stamp was not given."""
-    row = {
-        name: bindparam(name, type_=products.c[name].type)
-        for name in (*_IDENTITY, *_DESCRIBED, *_PLACED, *VOLATILE, *_STAMPS, "stock_set")
-    }
-    statement = insert(products).values(row)
-    new = statement.excluded
-    changes = {name: new[name] for name in (*_DESCRIBED, *_PLACED)}
-    for name in VOLATILE:
-        as_of = AS_OF[name]
-        changes[name] = case((new[as_of].is_not(None), new[name]), else_=products.c[name])
-        changes[as_of] = func.coalesce(new[as_of], products.c[as_of])
-    changes["stock_set"] = or_(new.stock_set, products.c.stock_set)
-    return Prepared(statement.on_conflict_do_update(index_elements=["id"], set_=changes))
-
-
-_UPSERT = {"postgresql": _upsert(postgresql.insert), "sqlite": _upsert(sqlite.insert)}
 
 
 @cache
@@ -117,14 +75,6 @@ def _update(fields: frozenset[str], *, at_once: bool) -> Prepared:
     return Prepared(update(products).where(known).values(values))
 
 
-def take_turn(connection: Connection, merchant: Merchant) -> None:
-    """Wait until nobody else stores descriptions of this merchant, and keep others waiting.
-
-    Comes before everything else in a transaction that adds products, or takes variants away.
-    """
-    _TAKE_TURN.one_or_none(connection, {"merchant": merchant.id})
-
-
 def put_product(
     connection: Connection,
     merchant: Merchant,
@@ -138,70 +88,31 @@ def put_product(
     not_shoppable: bool = False,
     volatile: Mapping[str, Any],
     description: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> StoredProduct:
     """Add a product with all its variants, or replace its description and variant set.
 
     Volatile fields that are absent keep the value that they have ("not set"); those that are given
-    count as observed now, as the description does.
+    count as observed now, as the description does. A variant without currency, VAT or shipping has
+    those of the product.
 
     :param volatile: any of ``stock_count, price, org_price, currency, vat, shipping``.
     :param description: the descriptive fields, named as on the wire.
-    :returns: ``{"productId": ..., "variants": [{"sku": ..., "productId": ...}]}``
-    :raises SkuTaken: a variant's SKU repeats, or is the SKU of another product.
+    :raises SkuTaken: a SKU stands for two things; the message says which.
     """
     lang, country = lang or merchant.lang, country or merchant.country
-    ids = {one: product_id(merchant.name, lang, country, one) for one in (sku, *_skus(variants))}
-    if len(ids) <= len(variants):
-        raise SkuTaken
-    main = ids[sku]
-    take_turn(connection, merchant)
-    stored = _LOCK_FAMILY.all(connection, {"ids": list(ids.values()), "main": main})
-    for row in stored:
-        # A main product stays one, and a variant stays with its main product.
-        if row.main_id != (None if row.id == main else main):
-            raise SkuTaken
-    stamp = microseconds(now)
-    rows = [
-        {
-            **_row(ids[sku], sku, volatile, stamp),
-            "name": name,
-            "not_shoppable": not_shoppable,
-            "description": dict(description),
-            "search": search_text(
-                name=name, brand=brand_name(description), sku=sku, variants=_skus(variants)
-            ),
-            "position": 0,
-        }
-    ]
-    for position, variant in enumerate(variants):
-        rows.append(
-            {
-                **_row(ids[variant["sku"]], variant["sku"], variant, stamp),
-                "not_shoppable": False,
-                "main_id": main,
-                "position": position,
-                "variant_type": variant.get("type"),
-                "variant_value": variant.get("value"),
-            }
-        )
-    common = {
-        "merchant_id": merchant.id,
-        "lang": lang,
-        "country": country,
-        "created": now,
-        "updated": now,
-        "described_as_of": stamp,
-        "removed": False,
+    main = {
+        "name": name,
+        "not_shoppable": not_shoppable,
+        "volatile": volatile,
+        "description": description,
     }
-    _UPSERT[connection.dialect.name].many(connection, rows, common)
-    fulfilled(connection, merchant, lang, country, list(ids))
-    vanished = [row.id for row in stored if row.id not in ids.values() and not row.removed]
-    if vanished:
-        _REMOVE.many(connection, [{"gone": identifier} for identifier in vanished], {"now": now})
-    return {
-        "productId": main,
-        "variants": [{"sku": one, "productId": ids[one]} for one in _skus(variants)],
-    }
+    put = Put(sku, lang, country, main, variants)
+    (outcome,) = put_many(connection, merchant, [put], now=now)
+    if isinstance(outcome, str):
+        raise SkuTaken(outcome)
+    prefix = product_id(merchant.name, lang, country, "")
+    listed = [variant["sku"] for variant in variants]
+    return StoredProduct(prefix + sku, [(one, prefix + one) for one in listed])
 
 
 def update_volatile(
@@ -214,7 +125,7 @@ def update_volatile(
     as_of: datetime | None = None,
     lang: str | None = None,
     country: str | None = None,
-) -> dict[str, Any]:
+) -> Updated:
     """Update stock, prices and the like of main products and variants, by SKU.
 
     Absent fields stay as they are; of a SKU that comes twice, the last one counts.
@@ -223,8 +134,6 @@ def update_volatile(
     :param shared: ``currency``, ``vat`` and ``shipping`` for all of them, where given.
     :param as_of: when this was observed: a field of which there is newer news is skipped.
         None means now, and nothing is skipped.
-    :returns: ``{"updated": n, "unknownSkus": [...], "stale": m}``: ``stale`` counts the skipped
-        fields, ``updated`` leaves out products of which all given fields were skipped.
     :raises ValidationFailed: ``as_of`` is in the future.
     """
     lang, country = lang or merchant.lang, country or merchant.country
@@ -236,7 +145,7 @@ def update_volatile(
     # SQLite has one writer: it need not look first at what it writes over, unless one is unknown.
     look_first = as_of is not None or connection.dialect.name != "sqlite"
     if not look_first and _write(connection, items_by_id, given, common) == len(given):
-        return {"updated": len(given), "unknownSkus": [], "stale": 0}
+        return Updated(len(given), [], 0)
     stored = {row.id: row for row in _LOCK.all(connection, {"ids": list(given)})}
     news = {each: given[each] for each in stored}
     if as_of is not None:
@@ -245,11 +154,11 @@ def update_volatile(
             for each, fields in news.items()
         }
     _write(connection, items_by_id, news, common)
-    return {
-        "updated": sum(bool(news[each]) or not given[each] for each in stored),
-        "unknownSkus": [item["sku"] for each, item in items_by_id.items() if each not in stored],
-        "stale": sum(len(given[each]) - len(news[each]) for each in stored),
-    }
+    return Updated(
+        updated=sum(bool(news[each]) or not given[each] for each in stored),
+        unknown_skus=[item["sku"] for each, item in items_by_id.items() if each not in stored],
+        stale=sum(len(given[each]) - len(news[each]) for each in stored),
+    )
 
 
 def _given(item: Mapping[str, Any], shared: Mapping[str, Any]) -> frozenset[str]:
@@ -285,15 +194,3 @@ def _write(
 def _is_news(stored: Any, field: str, stamp: int) -> bool:
     as_of = getattr(stored, AS_OF[field])
     return as_of is None or stamp >= as_of
-
-
-def _skus(variants: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [variant["sku"] for variant in variants]
-
-
-def _row(identifier: str, sku: str, given: Mapping[str, Any], stamp: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": identifier, "sku": sku, "stock_set": "stock_count" in given}
-    for name in VOLATILE:
-        row[name] = given.get(name)
-        row[AS_OF[name]] = stamp if name in given else None
-    return row

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, func, select, tuple_, union_all
 
 from jay.auth.models import Merchant
-from jay.products.models import products
+from jay.products.models import SkuBlock, products
 from jay.products.wanted import is_open, wanted_skus
 
 SKUS_PER_PAGE = 1000
@@ -26,7 +26,7 @@ def list_skus(
     lang: str | None = None,
     country: str | None = None,
     after: Position | None = None,
-) -> tuple[list[dict[str, Any]], Position | None]:
+) -> tuple[list[SkuBlock], Position | None]:
     """Return one page of the SKUs that matter to a merchant, in blocks per locale.
 
     These are its main products, and what editors have asked for and it has not sent yet.
@@ -46,9 +46,7 @@ def list_skus(
     blocks: dict[tuple[str, str], list[str]] = {}
     for row in rows[:SKUS_PER_PAGE]:
         blocks.setdefault((row.lang, row.country), []).append(row.sku)
-    page = [
-        {"skus": skus, "lang": lang, "country": country} for (lang, country), skus in blocks.items()
-    ]
+    page = [SkuBlock(*locale, skus) for locale, skus in blocks.items()]
     if len(rows) <= SKUS_PER_PAGE:
         return page, None
     last = rows[SKUS_PER_PAGE - 1]

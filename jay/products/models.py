@@ -1,6 +1,6 @@
 """The catalogue: products, their variants, and what may be bought."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -220,3 +220,30 @@ class Variant(NamedTuple):
     price: int | None
     org_price: int | None
     stock_count: int | None
+
+
+class StoredProduct(NamedTuple):
+    """A product that was stored: its id, and the SKU and id of each of its variants."""
+
+    id: str
+    variants: Sequence[tuple[str, str]]
+
+
+class Updated(NamedTuple):
+    """What has become of an update of stock and prices.
+
+    :ivar updated: known products, without those of which every given field was stale.
+    :ivar stale: fields that were skipped, as newer news of them is stored.
+    """
+
+    updated: int
+    unknown_skus: Sequence[str]
+    stale: int
+
+
+class SkuBlock(NamedTuple):
+    """The SKUs of one language and country, in their order."""
+
+    lang: str
+    country: str
+    skus: Sequence[str]

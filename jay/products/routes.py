@@ -43,10 +43,8 @@ def list_skus(query: dict[str, str]) -> Any:
     position = _position(query)
     with db.reading() as connection:
         blocks, after = listing.list_skus(connection, current_merchant(), **position)
-    page: dict[str, Any] = {"blocks": blocks}
-    if after is not None:
-        page["nextToken"] = _page_tokens().dumps({**position, "after": after})
-    return answer(page)
+    token = None if after is None else str(_page_tokens().dumps({**position, "after": after}))
+    return answer(schemas.sku_page_view(blocks, token))
 
 
 @blp.route("/shops/products", methods=["POST"])
@@ -58,7 +56,7 @@ def post_product(body: dict[str, Any]) -> Any:
     product = schemas.as_use_case(body)
     with db.transaction() as connection:
         stored = feeding.put_product(connection, current_merchant(), now=web.clock()(), **product)
-    return answer(stored)
+    return answer(schemas.stored_view(stored))
 
 
 @blp.route("/shops/products", methods=["PATCH"])
@@ -80,7 +78,7 @@ def patch_products(body: dict[str, Any]) -> Any:
             lang=body.get("lang"),
             country=body.get("country"),
         )
-    return answer(result)
+    return answer(schemas.updated_view(result))
 
 
 def _position(query: dict[str, str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Wire shapes of the Product Data API."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import marshmallow as ma
 
 from jay.auth.models import origin_of
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
+from jay.products.models import SkuBlock, StoredProduct, Updated
 from jay.schema import MAX_AMOUNT, MAX_INT, Flag, Int, Number, Schema, Text
 
 MAX_PRODUCTS = 50
@@ -308,6 +310,12 @@ class StoredProductSchema(Schema):
     variants = ma.fields.List(ma.fields.Nested(StoredVariantSchema), required=True)
 
 
+def stored_view(stored: StoredProduct) -> dict[str, Any]:
+    """Write what was stored as ``StoredProductSchema`` has it."""
+    variants = [{"sku": sku, "productId": identifier} for sku, identifier in stored.variants]
+    return {"productId": stored.id, "variants": variants}
+
+
 class VolatileProductSchema(Schema):
     """What changes often of one product or variant."""
 
@@ -415,6 +423,15 @@ class UpdatedSchema(Schema):
     )
 
 
+def updated_view(result: Updated) -> dict[str, Any]:
+    """Write what was updated as ``UpdatedSchema`` has it."""
+    return {
+        "updated": result.updated,
+        "unknownSkus": result.unknown_skus,
+        "stale": result.stale,
+    }
+
+
 class SkuQuerySchema(Schema):
     """Filters and the position in the list."""
 
@@ -447,6 +464,16 @@ class SkuPageSchema(Schema):
 
     blocks = ma.fields.List(ma.fields.Nested(SkuBlockSchema), required=True)
     next_token = ma.fields.String()
+
+
+def sku_page_view(blocks: Iterable[SkuBlock], next_token: str | None) -> dict[str, Any]:
+    """Write a page of SKUs as ``SkuPageSchema`` has it."""
+    page: dict[str, Any] = {
+        "blocks": [
+            {"skus": block.skus, "lang": block.lang, "country": block.country} for block in blocks
+        ]
+    }
+    return page if next_token is None else {**page, "nextToken": next_token}
 
 
 class MerchantStepSchema(Schema):

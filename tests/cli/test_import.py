@@ -333,9 +333,47 @@ def test_a_group_cannot_take_the_sku_of_a_variant(
     result = run("products", "import", "mugshop", feed(table_))
 
     assert result.exit_code == 1
-    assert refused(str(feed(table_))) == [
-        (3, "B" if turned else "A", "The SKU A belongs to another product.")
-    ]
+    reason = "The SKU A is a variant of X." if turned else "The SKU A is a product of its own."
+    assert refused(str(feed(table_))) == [(3, "B" if turned else "A", reason)]
+
+
+REGROUP = (
+    (("P-S", "Pulli S", ""), ("P-M", "Pulli M", "")),
+    (("P-S", "Pulli S", "P"), ("P-M", "Pulli M", "P")),
+    (("P-M", "Pulli M", "P-S"), ("P-S", "Pulli S", "")),
+    (("P", "Pulli", "Q"), ("P-S", "Pulli S", "Q"), ("P-M", "Pulli M", "Q")),
+    (("P-S", "Pulli S", ""), ("P-M", "Pulli M", "")),
+)
+
+
+@pytest.mark.parametrize("rows", [1, 500])
+def test_a_shop_groups_ungroups_and_regroups_its_products(
+    *,
+    app: Flask,
+    run: Run,
+    shop: Shop,
+    feed: Any,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", rows)
+    post(shop, sku="P-S", name="Pulli S", price=3000, stockCount=4)
+    ids = {sku: row.id for sku, row in stored(app).items()}
+
+    for given in REGROUP:
+        clock.move(60)
+        lines = ["id\ttitle\titem_group_id", *("\t".join(row) for row in given)]
+        result = run("products", "import", "mugshop", feed("\n".join(lines)))
+
+        assert result.exit_code == 0, result.stdout
+        found = {sku: row for sku, row in stored(app).items() if not row.removed}
+        groups = {sku: row.main_id and row.main_id.rsplit("/", 1)[1] for sku, row in found.items()}
+        for sku, _, group in given:
+            assert groups[sku] == (None if group in ("", sku) else group)
+        assert all(groups[main] is None for main in groups.values() if main)
+        assert found["P-S"].id == ids["P-S"]
+        assert (found["P-S"].price, found["P-S"].stock_count) == (3000, 4)
 
 
 def test_a_wish_ends_when_the_product_comes(app: Flask, run: Run, shop: Shop, feed: Any) -> None:

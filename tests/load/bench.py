@@ -88,7 +88,7 @@ def seed(url: str, folder: Path) -> Seeded:
                 name=f"Product {number}",
                 volatile={"price": 1250, "stock_count": 1000, "currency": "EUR", "vat": 19.0},
                 description={"brand": "Brand", "images": [{"url": "https://shop.example/p.jpg"}]},
-            )["productId"]
+            ).id
             for number in range(PRODUCTS)
         ]
         rows = [

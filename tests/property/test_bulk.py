@@ -21,7 +21,8 @@ from jay.feeds.importing import put_of
 from jay.feeds.readers import Record, json_lines
 from jay.products import feeding
 from jay.products.bulk import Kind, Outcome, Put, put_many, remove_unseen
-from jay.products.models import AS_OF, VOLATILE, microseconds, products
+from jay.products.models import AS_OF, VOLATILE, brand_name, microseconds, products
+from jay.products.search import search_text
 from tests.clock import NOON
 
 _names = itertools.count()
@@ -97,7 +98,7 @@ def in_bulk(
             Put(one["sku"], one["lang"], one["country"], one, one["variants"], Kind.WHOLE)
             for one in batch
         ]
-        outcomes = put_many(connection, merchant, puts, now=NOON, as_of=microseconds(NOON))
+        outcomes = put_many(connection, merchant, puts, now=NOON)
         taken += [isinstance(outcome, Outcome) for outcome in outcomes]
     return taken
 
@@ -144,6 +145,35 @@ def test_bulk_gives_the_same_catalogue_as_one_by_one(
 
         assert in_bulk(connection, other, given_) == taken
         assert catalogue(connection, other) == catalogue(connection, one)
+
+
+@EXAMPLES
+@given(st.lists(st.tuples(PRODUCTS, st.integers(0, 2), st.sampled_from(Kind)), max_size=10))
+def test_whatever_moves_where_each_variant_has_a_main_product(
+    app: Flask, given_: list[tuple[dict[str, Any], int, Kind]]
+) -> None:
+    """Parts and wholes, observed in any order, among them main products that become variants."""
+    with app.app_context(), db.transaction() as connection:
+        merchant = merchant_of(connection)
+        for one, later, kind in given_:
+            if kind is Kind.GROUP and not one["variants"]:
+                continue
+            put = Put(one["sku"], one["lang"], one["country"], one, one["variants"], kind)
+            put_many(connection, merchant, [put], now=NOON, as_of=microseconds(NOON) + later)
+
+            rows = {row["id"]: row for row in catalogue(connection, merchant)}
+            there = {key: row for key, row in rows.items() if not row["removed"]}
+            for row in there.values():
+                if row["main_id"] is None:
+                    family = [r["sku"] for r in there.values() if r["main_id"] == row["id"]]
+                    brand = brand_name(row["description"])
+                    found_by = search_text(
+                        name=row["name"], brand=brand, sku=row["sku"], variants=family
+                    )
+                    assert sorted(row["search"].split()) == sorted(found_by.split())
+                else:
+                    assert there[row["main_id"]]["main_id"] is None
+                    assert (row["name"], row["search"], row["description"]) == (None, None, None)
 
 
 @EXAMPLES
