@@ -213,11 +213,10 @@ def show_code(name: str) -> Response:
 def reset(name: str) -> Response:
     """Forget the last person, with everything, and begin anew."""
     check_csrf()
-    now = web.clock()()
-    with db.transaction() as connection:
-        picked = _picked(connection, _kiosk(connection, name))
-        if picked is not None:
-            service.cancel(connection, picked, now=now)
+    with db.reading() as connection:
+        user = _user(_kiosk(connection, name))
+    if user is not None:
+        db.write(functools.partial(service.forget, user=user, now=web.clock()()))
     session.clear()
     return redirect(url_for(".wall", name=name), 303)
 

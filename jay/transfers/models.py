@@ -55,6 +55,7 @@ transfers = Table(
     Column("url", Text),
     Column("pair", Text, nullable=False),
     Column("kiosk", Boolean, nullable=False, server_default=false()),
+    # When the first of a screen's codes was made: renewals keep it.
     Column("created", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),
     Column("opened", UtcDateTime),
@@ -186,6 +187,14 @@ class Transfer:
     def renewable_until(self) -> datetime:
         """The moment from which on its screen gets no new code any more."""
         return self.created + RENEWABLE_FOR
+
+    @property
+    def shown_until(self) -> datetime:
+        """The moment from which on its screen's address leads nowhere.
+
+        The last code that was to be had is shown to its end, and then what became of it.
+        """
+        return max(self.renewable_until, self.expires + CLAIM_WINDOW)
 
     def renewable(self, now: datetime) -> bool:
         """Tell whether its screen may ask for a new code."""

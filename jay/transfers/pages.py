@@ -44,8 +44,6 @@ def look(token: str) -> Response:
             return _refused_transfer(connection, transfer, transfer.state(now))
         showing = service.show(connection, transfer, now=now)
         basket = view(connection, showing.basket)
-        if _is_looked_at():
-            service.opened(connection, transfer, now=now)
     shop = transfer.url and claim_url(token, showing.partner.name, transfer.url)
     browser_id()  # before the claim, so that a claim whose answer is lost can be repeated
     return page(
@@ -55,17 +53,26 @@ def look(token: str) -> Response:
         lines=basket.cart,
         totals=basket.totals,
         seconds_left=transfer.seconds_left(now),
-        pair=pair_view(transfer.pair, language()),
+        pair=pair_view(transfer.pair, language()) if transfer.url is None else None,
         shop_url=shop,
         shop_host=shop and shop.split("/")[2],
+        opened_action=url_for(".opened", token=token),
         csrf=csrf_token(),
     )
 
 
-def _is_looked_at() -> bool:
-    # Not by a preview that asks for the headers, nor by a browser that loads ahead.
-    purpose = request.headers.get("Sec-Purpose", request.headers.get("Purpose", ""))
-    return request.method == "GET" and "prefetch" not in purpose
+@blp.post("/t/<token>/opened")
+def opened(token: str) -> Response:
+    """Let the TV know that somebody looks: the page's script tells so when the page is visible.
+
+    Opening the page alone doesn't: previews, scanners and prefetching browsers do that too.
+    """
+    check_csrf()
+    now = web.clock()()
+    with db.transaction() as connection:
+        transfer = service.find_by_token(connection, token)
+        service.opened(connection, transfer, now=now)
+    return Response(status=204, headers={"Cache-Control": "no-store"})
 
 
 @blp.post("/t/<token>")
@@ -112,6 +119,7 @@ def type_code() -> Response:
         token = service.type_code(connection, typed, secret=secret, now=now)
         if token is not None:
             CODE_TRIES.give_back(connection, caller, secret=secret)
+            service.opened(connection, service.find_by_token(connection, token), now=now)
     if token is None:
         return _code_page(
             None, _("This code does not work (any more). Check it, or get a new one on the TV.")

@@ -40,18 +40,18 @@ _ERROR_OF_STATE = {
     State.EXPIRED: TransferExpired,
 }
 
-_OPEN = Recorded(
-    update(transfers)
-    .where(transfers.c.id == bindparam("transfer"), transfers.c.opened.is_(None))
-    .values(opened=bindparam("now"))
-)
-
 _OPEN_NOW = (
     transfers.c.claimed.is_(None)
     & transfers.c.cancelled.is_(None)
     & (transfers.c.expires > bindparam("now", type_=transfers.c.expires.type))
 )
 """The condition of ``Transfer.claimable`` for the database."""
+
+_OPEN = Recorded(
+    update(transfers)
+    .where(transfers.c.id == bindparam("transfer"), transfers.c.opened.is_(None), _OPEN_NOW)
+    .values(opened=bindparam("now"))
+)
 
 # The one statement that decides. Whoever's update finds no row has lost.
 _CLAIM = Recorded(
@@ -128,14 +128,54 @@ def start(
 def renew(connection: Connection, display_token: str, *, now: datetime) -> Offer:
     """Offer the same basket anew, as the screen that shows the old offer asks.
 
+    However often it asks: what counts is when the first code was made.
+
     :raises TransferUnknown: there is no such screen, or it was left alone for too long.
+    :raises TransferClaimed: the basket was taken over; who has it decides where else it goes.
     :raises TransferCancelled: the basket is gone.
     """
     old = find_by_display(connection, display_token, now=now)
+    if not old.renewable(now):
+        raise TransferUnknown
     basket = baskets.basket_by_id(connection, old.basket_id, now=now)
     if basket is None:
         raise TransferCancelled
-    return _offer(connection, basket, now=now, url=old.url, kiosk=old.kiosk)
+    cancel(connection, basket, now=now)  # waits for who claims at this very moment
+    if _was_claimed(connection, old):
+        raise TransferClaimed
+    return _offer(
+        connection, basket, now=now, url=old.url, kiosk=old.kiosk, first_start=old.created
+    )
+
+
+def left_behind(connection: Connection, transfer: Transfer) -> bool:
+    """Tell whether a kiosk's person has gone, and what this screen shows is nobody else's business.
+
+    The basket was taken along, through whichever of its codes, or the kiosk has forgotten it.
+    """
+    return transfer.kiosk and (not transfer.basket_exists or _was_claimed(connection, transfer))
+
+
+def _was_claimed(connection: Connection, transfer: Transfer) -> bool:
+    # At a kiosk all codes of a basket are one person's; a partner's TV is its owner's.
+    which = (
+        transfers.c.basket_id == transfer.basket_id
+        if transfer.kiosk
+        else transfers.c.id == transfer.id
+    )
+    query = select(transfers.c.id).where(which, transfers.c.claimed.is_not(None)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def forget(connection: Connection, user: User, *, now: datetime) -> None:
+    """Let a kiosk forget a person: nothing of the basket is left, unless a phone has it."""
+    basket = baskets.open_for_writing(connection, user, now=now)
+    cancel(connection, basket, now=now)  # waits for who claims at this very moment
+    query = select(transfers.c.id).where(
+        transfers.c.basket_id == basket.id, transfers.c.claimed.is_not(None)
+    )
+    if connection.execute(query.limit(1)).first() is None:
+        baskets.delete_basket(connection, user, now=now)
 
 
 def _offer(
@@ -146,6 +186,7 @@ def _offer(
     url: str | None,
     kiosk: bool,
     tracking: Tracking = NOTHING,
+    first_start: datetime | None = None,
 ) -> Offer:
     if basket.untouched:
         basket.touch(now)  # from here on it is a basket with a state of its own
@@ -158,7 +199,7 @@ def _offer(
         "url": url,
         "pair": drawn.pair,
         "kiosk": kiosk,
-        "created": now,
+        "created": first_start or now,
         "expires": now + CLAIM_WINDOW,
     }
     parameters = {f"new_{name}": value for name, value in (row | drawn.hashes()).items()}
@@ -192,7 +233,7 @@ def find_by_display(connection: Connection, display_token: str, *, now: datetime
     :raises TransferUnknown: there is none, or the screen was left alone for too long.
     """
     transfer = left_alone(connection, display_token)
-    if transfer is None or not transfer.renewable(now):
+    if transfer is None or now >= transfer.shown_until:
         raise TransferUnknown
     return transfer
 

@@ -12,7 +12,7 @@ from jay import db, web
 from jay.auth.service import partner_by_id
 from jay.auth.view import partner_view
 from jay.baskets.view import view
-from jay.errors import TransferError
+from jay.errors import TransferClaimed, TransferError
 from jay.limits import network_of
 from jay.pages import PageBlueprint, csrf_token, language, page
 from jay.transfers import service
@@ -37,8 +37,10 @@ def screen(display_token: str) -> Response:
         except TransferError as error:
             return _gone(connection, display_token, error)
         showing = service.show(connection, transfer, now=now)
-        # On a public screen nothing of a person is left when the transfer is over.
-        over = transfer.kiosk and transfer.state(now) is State.CLAIMED
+        # On a public screen nothing of a person is left when the basket has gone.
+        over = service.left_behind(connection, transfer)
+        if over and transfer.state(now) is not State.CLAIMED:
+            return redirect(url_for("kiosk.wall", name=showing.partner.name), 303)
         basket = view(connection, None if over else showing.basket)
     secrets = Secrets(display_token)
     context: dict[str, Any] = {}
@@ -91,8 +93,10 @@ def _gone(connection: Connection, display_token: str, error: TransferError) -> R
     partner = partner_by_id(connection, transfer.partner_id)
     if transfer.kiosk:
         return redirect(url_for("kiosk.wall", name=partner.name), 303)
+    if isinstance(error, TransferClaimed):
+        return redirect(url_for(".screen", display_token=display_token), 303)
     return page("tv/gone.html", status=error.status, partner=partner_view(partner))
 
 
 def _seconds(span: timedelta) -> int:
-    return -int(-span / timedelta(seconds=1) // 1)
+    return max(0, -int(-span / timedelta(seconds=1) // 1))

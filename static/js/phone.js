@@ -29,6 +29,21 @@
   }
   if (claim && !claim.hasAttribute('data-over')) { minute(); }
 
+  /* The TV says that somebody looks: only here is it known that the page is seen. */
+  function seen() {
+    var request;
+    if (document.visibilityState === 'hidden' || !claim.hasAttribute('data-opened')) { return; }
+    request = new XMLHttpRequest();
+    request.open('POST', claim.getAttribute('data-opened'), true);
+    request.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+    request.send('csrf=' + encodeURIComponent((document.querySelector('[name=csrf]') || {}).value || ''));
+    claim.removeAttribute('data-opened');
+  }
+  if (claim) {
+    seen();
+    document.addEventListener('visibilitychange', seen);
+  }
+
   /* --- each form once; counts change when typed; the page stays where it was ------------------------ */
   document.addEventListener('submit', function (event) {
     var form = event.target;

@@ -40,6 +40,14 @@ class Browser:
         """Open a page and send its form back."""
         return self.post(to or page, csrf=csrf_of(self.get(page)), **form)
 
+    def look(self, offer: dict[str, Any]) -> TestResponse:
+        """Scan a QR code and look at the page, whose script tells so."""
+        page = self.get(offer["url"])
+        if "data-opened" in page.get_data(as_text=True):
+            told = self.post(f"{offer['url']}/opened", csrf=csrf_of(page))
+            assert told.status_code == 204
+        return page
+
     def take(self, offer: dict[str, Any]) -> TestResponse:
         """Scan a QR code and press the button."""
         return self.submit(offer["url"])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -50,7 +51,7 @@ def test_looking_never_claims(app: Flask, alice: User) -> None:
     assert app.test_client().head(offer["url"]).status_code == 200
     assert app.test_client().options(offer["url"]).status_code == 200
 
-    assert state(offer, alice) == "opened"
+    assert state(offer, alice) == "pending"
     assert alice.platform.redeem(offer["jayToken"]).status_code == 200
 
 
@@ -92,6 +93,40 @@ def test_the_button_claims_and_leads_to_the_basket(alice: User, shop: Shop, phon
     assert "Blue Mug" in text_of(phone.get("/basket"))
 
 
+def test_what_a_machine_fetches_changes_nothing_that_others_see(app: Flask, alice: User) -> None:
+    offer = alice.transfer()
+    before = alice.platform.client.get(offer["displayUrl"]).get_data(as_text=True)
+
+    for address in (offer["url"], f"{offer['url']}?lang=de", f"{offer['url']}/opened"):
+        for method in ("GET", "HEAD", "OPTIONS"):
+            app.test_client().open(urlsplit(address).path, method=method)
+
+    assert state(offer, alice) == "pending"
+    assert alice.platform.client.get(offer["displayUrl"]).get_data(as_text=True) == before
+
+
+@pytest.mark.parametrize("csrf", [None, "", "wrong"])
+def test_only_the_page_itself_tells_that_it_is_looked_at(
+    csrf: str | None, alice: User, phone: Browser
+) -> None:
+    offer = alice.transfer()
+    page = phone.get(offer["url"])
+
+    assert phone.post(f"{offer['url']}/opened", csrf=csrf).status_code == 403
+    assert state(offer, alice) == "pending"
+    for _ in range(2):
+        assert phone.post(f"{offer['url']}/opened", csrf=csrf_of(page)).status_code == 204
+        assert state(offer, alice) == "opened"
+
+
+def test_typing_the_code_is_looking(alice: User, phone: Browser) -> None:
+    offer = alice.transfer()
+
+    phone.submit("/code", user_code=code_of(offer))
+
+    assert state(offer, alice) == "opened"
+
+
 @pytest.mark.parametrize("csrf", [None, "", "wrong", "ü"])
 def test_without_the_pages_own_secret_the_button_does_nothing(
     csrf: str | None, alice: User, phone: Browser
@@ -101,7 +136,7 @@ def test_without_the_pages_own_secret_the_button_does_nothing(
 
     assert phone.post(offer["url"], csrf=csrf).status_code == 403
 
-    assert state(offer, alice) == "opened"
+    assert state(offer, alice) == "pending"
     assert phone.get("/basket").status_code == 404
 
 
@@ -114,7 +149,7 @@ def test_the_secret_of_another_session_does_nothing(
     assert phone.post(offer["url"], csrf=stolen).status_code == 403
     phone.get(offer["url"])
     assert phone.post(offer["url"], csrf=stolen).status_code == 403
-    assert state(offer, alice) == "opened"
+    assert state(offer, alice) == "pending"
 
 
 def test_the_winners_browser_may_repeat(alice: User, shop: Shop, phone: Browser) -> None:
@@ -207,7 +242,7 @@ def test_a_web_shops_transfer_is_only_shown_here(alice: User, phone: Browser) ->
     assert offer["url"].replace("&", "&amp;") in page.get_data(as_text=True)
     assert "Continue to shop.example" in text_of(page)
     phone.post(address, csrf=csrf_of(phone.get("/code")))
-    assert state(offer, alice) == "opened"
+    assert state(offer, alice) == "pending"
     assert alice.platform.redeem(offer["jayToken"]).status_code == 200
 
 
@@ -338,7 +373,7 @@ def test_a_typed_code_leads_to_the_claim_page(
     address = response.headers["Location"]
     assert address.startswith("/t/")
     assert offer["jayToken"] not in address
-    assert state(offer, alice) == "pending"
+    assert state(offer, alice) == "opened"
     assert "Blue Mug" in text_of(phone.get(address))
     assert phone.submit(address).headers["Location"] == "/basket"
     assert state(offer, alice) == "claimed"
@@ -698,7 +733,7 @@ def test_the_tv_follows_the_state(
 ) -> None:
     offer = alice.transfer()
     {
-        "opened": lambda: phone.get(offer["url"]),
+        "opened": lambda: phone.look(offer),
         "claimed": lambda: phone.take(offer),
         "expired": lambda: clock.move(60),
         "cancelled": alice.transfer,
@@ -766,6 +801,55 @@ def test_without_a_script_a_screen_that_is_left_alone_finds_that_out(
     html = tv.get(offer["displayUrl"]).get_data(as_text=True)
 
     assert '<noscript><meta http-equiv="refresh" content="3000"></noscript>' in html
+
+
+def test_renewals_do_not_prolong_the_hour(alice: User, tv: Browser, clock: MovedClock) -> None:
+    screens = [alice.transfer()["displayUrl"]]
+    for _ in range(2):
+        clock.move(1799.5)
+        screens.append(tv.post(screens[-1]).headers["Location"])
+    clock.move(1)
+
+    assert 'data-state="pending"' in tv.get(screens[-1]).get_data(as_text=True)
+    assert tv.post(screens[-1]).status_code == 404
+    clock.move(59)
+    said = tv.get(screens[-1]).get_data(as_text=True)
+    assert 'data-state="expired"' in said
+    assert 'data-renewable="0"' in said
+    clock.move(60)
+    assert tv.get(screens[-1]).status_code == 404
+
+
+def test_what_was_taken_over_gets_no_new_code(alice: User, tv: Browser, phone: Browser) -> None:
+    offer = alice.transfer()
+    phone.take(offer)
+
+    response = tv.post(offer["displayUrl"])
+
+    assert response.status_code == 303
+    assert 'data-state="claimed"' in tv.get(response.headers["Location"]).get_data(as_text=True)
+
+
+@pytest.mark.parametrize("end", ["claimed", "claimed and reset", "reset"])
+def test_when_a_kiosks_person_has_gone_no_screen_shows_or_offers_the_basket(
+    end: str, kiosk: Platform, shop: Shop, tv: Browser, phone: Browser
+) -> None:
+    tv.submit("/kiosk/corner?lang=de", "/kiosk/corner", product_id=shop.product("mug", name="Krug"))
+    screens = [tv.submit("/kiosk/corner", "/kiosk/corner/code").headers["Location"]]
+    screens.append(tv.submit(screens[0]).headers["Location"])
+    if "claimed" in end:
+        code = re.search(r"\b[2-9A-Z]{4} [2-9A-Z]{4}\b", text_of(tv.get(screens[-1])))
+        assert code
+        phone.submit(phone.submit("/code", user_code=code[0]).headers["Location"])
+    if "reset" in end:
+        tv.submit("/kiosk/corner", "/kiosk/corner/reset")
+
+    for somebody in (tv, Browser(kiosk.client.application)):
+        for screen in screens:
+            seen, asked = somebody.get(screen), somebody.post(screen)
+            assert "Krug" not in seen.get_data(as_text=True)
+            assert asked.headers["Location"] == "/kiosk/corner"
+    assert ("Krug" in text_of(phone.get("/basket"))) is ("claimed" in end)
 
 
 def test_a_kiosks_screen_that_was_left_alone_for_an_hour_leads_back_to_the_wall(

@@ -43,7 +43,7 @@ def test_a_plain_poll_and_the_route_say_the_same(
     offer = alice.transfer()
     {
         "pending": lambda: clock.move(13.5),
-        "opened": lambda: Browser(app).get(offer["url"]),
+        "opened": lambda: Browser(app).look(offer),
         "claimed": lambda: alice.platform.redeem(offer["jayToken"]),
         "expired": lambda: clock.move(60),
         "cancelled": alice.transfer,

@@ -159,6 +159,8 @@ def test_a_transfer_is_an_event_when_started_opened_and_claimed(
 
     for _ in range(3):  # a link preview, a person, a reload
         assert client.get(offer["url"]).status_code == 200
+    for _ in range(2):
+        Browser(app).look(offer)
     key = {"Idempotency-Key": "k", **tracked(session_id="of-the-shop")["headers"]}
     for _ in range(2):
         assert alice.platform.redeem(offer["jayToken"], **key).status_code == 200
@@ -173,6 +175,7 @@ def test_a_phone_that_takes_a_basket_over_is_an_event_once(app: Flask, alice: Us
     offer = alice.transfer()
     phone = Browser(app)
 
+    phone.look(offer)
     assert phone.take(offer).status_code == 303
     phone.get(offer["url"])
 
@@ -466,14 +469,14 @@ def test_no_header_and_an_empty_one_are_not_broken(app: Flask, alice: User, shop
 # --- nothing personal ---
 
 
-def test_no_event_says_who_it_was(app: Flask, alice: User, shop: Shop, client: FlaskClient) -> None:
+def test_no_event_says_who_it_was(app: Flask, alice: User, shop: Shop) -> None:
     mug = shop.product("mug")
     guest = alice.platform.call("POST", "/baskets/guests", **tracked()).json["data"]
     put(alice, mug, 2, **tracked())
     body = {"guestToken": guest["token"]}
     assert alice.call("POST", "/merge", json=body, **tracked()).status_code == 200
     offer = alice.call("POST", "/transfer", **tracked()).json["data"]
-    client.get(offer["url"])
+    Browser(app).look(offer)
     phone = alice.platform.redeem(offer["jayToken"], **tracked()["headers"]).json["data"]
     alice.call("DELETE", **tracked())
     assert len(recorded(app)) == 7

@@ -24,6 +24,7 @@ from jay.errors import (
     TransferUnknown,
     TransferUrlRefused,
 )
+from tests.api.browser import Browser
 from tests.api.checks import Log, assert_refused, dump, field_errors
 from tests.builders import Platform, Shop, User
 from tests.clock import MovedClock
@@ -494,10 +495,14 @@ def test_the_seconds_left_are_rounded_up(
     assert status(client, offer)["secondsLeft"] == left
 
 
-def test_it_is_opened_when_a_phone_looks_at_it(alice: User, client: FlaskClient) -> None:
+def test_it_is_opened_when_a_person_looks_at_it(
+    alice: User, app: Flask, client: FlaskClient
+) -> None:
     offer = alice.transfer()
 
-    client.get(offer["url"])
+    client.get(offer["url"])  # a preview, a scanner
+    assert status(client, offer)["state"] == "pending"
+    Browser(app).look(offer)
 
     assert status(client, offer)["state"] == "opened"
 
@@ -531,11 +536,11 @@ def test_after_an_hour_the_address_of_its_screen_leads_nowhere(
 
 @pytest.mark.parametrize("opened", [True, False])
 def test_it_is_expired_after_the_minute(
-    opened: bool, alice: User, client: FlaskClient, clock: MovedClock
+    opened: bool, alice: User, app: Flask, client: FlaskClient, clock: MovedClock
 ) -> None:
     offer = alice.transfer()
     if opened:
-        client.get(offer["url"])
+        Browser(app).look(offer)
     clock.move(60)
 
     assert (status(client, offer)["state"], status(client, offer)["secondsLeft"]) == ("expired", 0)

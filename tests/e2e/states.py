@@ -131,7 +131,9 @@ class Visitor:
         address = address if ":" in address else self.service.url + address
         return self.page.context.request.get(address, headers=self._headers())
 
-    def post(self, address: str, seen: APIResponse, **fields: str) -> APIResponse:
+    def post(
+        self, address: str, seen: APIResponse, *, status: int = 303, **fields: str
+    ) -> APIResponse:
         """Send a form of a page that was fetched before, and follow nowhere."""
         address = address if ":" in address else self.service.url + address
         found = re.search(r'name="csrf" value="([^"]+)"', seen.text())
@@ -140,15 +142,17 @@ class Visitor:
         answer = self.page.context.request.post(
             address, form=form, max_redirects=0, headers=self._headers()
         )
-        assert answer.status == 303, (answer.status, answer.text())
+        assert answer.status == status, (answer.status, answer.text())
         return answer
 
     def _headers(self) -> dict[str, str]:
         return {"Accept-Language": self._locale}
 
     def look(self, offer: dict[str, Any]) -> APIResponse:
-        """Look at a transfer's claim page."""
-        return self.get(offer["url"])
+        """Look at a transfer's claim page, whose script tells so."""
+        page = self.get(offer["url"])
+        self.post(offer["url"] + "/opened", page, status=204)
+        return page
 
     def claim(self, offer: dict[str, Any]) -> APIResponse:
         """Take the basket of a transfer over with this browser; return the basket page."""
