@@ -1,4 +1,4 @@
-# Two commands for everybody: `make run` and `make test`. Each does all the set-up it needs.
+# Two commands for everybody: `make run` and `make test`. Each does all the set-up that it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -7,26 +7,41 @@ PORT ?= 8000
 JAY_DATA_DIR ?= var
 export PORT JAY_DATA_DIR
 
-.PHONY: help run test bench screens lint format lock
+# One worker a core, each with databases, services and a browser of its own.
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+
+.PHONY: help install run test test-unit test-deep bench screens lint format lock
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-run: export JAY_DEMO := 1
-run: .venv/run ## Start the service with demo data on http://127.0.0.1:8000 (PORT=... for another)
-	@$(BIN)/flask --app app db upgrade
-	@$(BIN)/flask --app app demo load
-	@exec $(BIN)/gunicorn wsgi:app
+install: .venv/run ## Install what the service needs into .venv, and start nothing
 
-test: .venv/dev ## Run every test: unit, API on SQLite and PostgreSQL, browser
+run: export JAY_DEMO := 1
+run: .venv/run ## Start it with demo data on http://127.0.0.1:8000 (PORT=..., LAN=1 for phones)
+	@set -e; if [ -n '$(LAN)' ]; then \
+		JAY_PUBLIC_URL="http://$$($(BIN)/python jay/ops/lan.py):$(PORT)"; export JAY_PUBLIC_URL; fi; \
+	$(BIN)/flask --app app db upgrade; \
+	$(BIN)/flask --app app demo load; \
+	exec $(BIN)/gunicorn wsgi:app
+
+test: .venv/dev ## Run every test: unit, API on SQLite and PostgreSQL, browser (ARGS=... for some)
 	@tests/prepare
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+test-unit: .venv/dev ## Run what needs neither PostgreSQL nor Chromium nor npm
+	@$(PYTEST) tests/unit $(ARGS)
+
+test-deep: .venv/dev ## Run every test with all examples, drawn at random (SEED=... repeats a run)
+	@tests/prepare
+	@$(PYTEST) --deep --hypothesis-seed=$(SEED) $(ARGS)
 
 bench: .venv/dev ## Measure the service against a bare view over the bare driver
 	@tests/prepare wrk
 	@$(BIN)/python -m tests.load.bench $(ARGS)
 
-screens: .venv/dev ## Take the pictures in docs/screens
+screens: .venv/dev ## Take a picture of every page in every state, into var/screens
 	@tests/prepare
 	@$(BIN)/python -m tests.e2e.screens
 
@@ -59,10 +74,10 @@ lock: .venv/dev ## Resolve the dependencies of pyproject.toml anew into the two 
 # A stamp is written last, so that an interrupted installation is taken up again.
 .venv/run: requirements.txt .venv/made
 	@echo 'Installing the pinned packages into .venv ...'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/dev: tests/requirements.txt .venv/made
 	@echo 'Installing the pinned packages into .venv ...'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/run

@@ -1,4 +1,4 @@
-"""Jay Basket: the open shopping basket for television."""
+"""Jay Basket: the shopping basket for television."""
 
 from collections.abc import Callable
 from pathlib import Path

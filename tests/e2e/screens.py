@@ -1,4 +1,4 @@
-"""Take the pictures in ``docs/screens/``: ``make screens``.
+"""Take a picture of every page in every state: ``make screens``.
 
 Names of states after it take only those: ``python -m tests.e2e.screens tv-pending phone-claim``.
 """
@@ -18,10 +18,10 @@ from tests.e2e.states import BY_NAME, LANGUAGES, STATES, State
 from tests.e2e.tour import SIZES, Tour, sizes_of
 from tests.servers import ROOT
 
-FOLDER = ROOT / "docs" / "screens"
+FOLDER = ROOT / "var" / "screens"
+"""Git ignores it. The few that README.md shows are copied to ``docs/screens`` by hand."""
 COLOURS = {Image.Quantize.MEDIANCUT: 176, Image.Quantize.FASTOCTREE: 80}
 SMALL_ONES = ("phone-basket-notes", "phone-basket-conflict", "phone-basket-undo", "phone-claim")
-MOST_BYTES = 12_000_000
 
 
 def main() -> None:
@@ -43,8 +43,6 @@ def main() -> None:
         chromium.close()
     size = sum(picture.stat().st_size for picture in FOLDER.glob("*.png"))
     print(f"{len(list(FOLDER.glob('*.png')))} pictures, {size / 1e6:.1f} MB")
-    if size > MOST_BYTES:
-        sys.exit(f"These are more than {MOST_BYTES / 1e6:.0f} MB.")
 
 
 def _photograph(service: Service, chromium: Browser, states: list[State]) -> None:
