@@ -10,6 +10,7 @@ import click
 from jay import db, web
 from jay.commands import Commands
 from jay.ops import demo, purge
+from jay.ops.lan import lan_address
 
 db_cli = Commands("db", help="The database.")
 baskets_cli = Commands("baskets", help="Baskets and what belongs to them.")
@@ -44,7 +45,7 @@ def load() -> None:
         raise click.ClickException("Demo data is for demo mode: set JAY_DEMO=1, or use `make run`.")
     with db.transaction() as connection:
         demo.load(connection, public_url=web.settings().public_url, now=web.clock()())
-    click.echo(demo.welcome(web.settings()))
+    click.echo(demo.welcome(web.settings(), lan_address()))
 
 
 @baskets_cli.command("purge")

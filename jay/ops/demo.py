@@ -15,6 +15,7 @@ from jay.products.models import products
 PARTNER, PARTNER_KEY = "demo", "demo-basket-key"
 MERCHANT, MERCHANT_KEY = "demo-shop", "demo-shop-key"
 LOCALES = (("de", "DE", "EUR"), ("en", "GB", "GBP"))
+_LOOPBACK = ("127.0.0.1", "[::1]")
 
 
 def load(connection: Connection, *, public_url: str, now: datetime) -> None:
@@ -131,9 +132,19 @@ def _move_pictures(connection: Connection, merchant: int, public_url: str) -> No
             )
 
 
-def welcome(settings: Settings) -> str:
-    """Return what ``make run`` prints: addresses to open and a curl to paste."""
+def welcome(settings: Settings, lan_address: str | None) -> str:
+    """Return what ``make run`` prints: addresses to open and a curl to paste.
+
+    :param lan_address: at which a phone in the same network reaches this machine.
+    """
     public = settings.public_url
+    phones = ""
+    if lan_address is not None and settings.bind_host in _LOOPBACK:
+        phones = f"""
+  A phone in the same network can't reach that address: for its camera, start with
+
+    make run LAN=1        the code then leads to http://{lan_address}:{settings.port}
+"""
     product = f"{MERCHANT}/de-DE/{PRODUCTS[0].variants[0].sku}"
     return f"""
   Jay Basket is starting with demo data. Open
@@ -147,6 +158,6 @@ def welcome(settings: Settings) -> str:
     curl -sS -X POST {public}/v2/baskets/guests \\
       -H 'X-API-Key: {PARTNER_KEY}' -H 'Content-Type: application/json' \\
       -d '{{"products": [{{"productId": "{product}"}}]}}'
-
+{phones}
   Ctrl-C stops it.
 """

@@ -64,6 +64,29 @@ def test_load_says_what_to_open_and_what_to_paste(demo_app: MakeApp) -> None:
     assert "http://192.168.0.17:8000/v2/baskets/guests" in text
 
 
+@pytest.mark.parametrize(
+    ("public_url", "address", "told"),
+    [
+        ("http://127.0.0.1:8000", "192.168.0.17", True),
+        ("http://127.0.0.1:8000", None, False),  # in no network
+        ("http://192.168.0.17:8000", "192.168.0.17", False),  # a phone reaches it already
+    ],
+)
+def test_load_says_how_a_phone_reaches_it(
+    public_url: str,
+    address: str | None,
+    told: bool,
+    demo_app: MakeApp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jay.ops.cli.lan_address", lambda: address)
+
+    text = runner_of(demo_app(public_url=public_url))("demo", "load").stdout
+
+    assert ("make run LAN=1" in text) == told
+    assert ("http://192.168.0.17:8000" in text) == (address is not None)
+
+
 def test_the_curl_that_is_printed_works(demo_app: MakeApp) -> None:
     app = demo_app()
     text = runner_of(app)("demo", "load").stdout
