@@ -30,7 +30,8 @@ class Money(NamedTuple):
     currency: str
 
 
-_BLANK = re.compile(r"(?:[^\S\r\n]|[\u200b\u2060\ufeff])+")
+_BLANK = re.compile(r"[^\S\r\n]")
+_NO_WIDTH = re.compile(r"[\u200b\u2060\ufeff]")
 _SIGNS = ".,'\u2019 "
 _NUMBER = re.compile(rf"[0-9.,][0-9{_SIGNS}]*")
 # A price without cents ends in a dash in German, Swiss and Dutch shops: 19,- and 19.--
@@ -58,7 +59,7 @@ def read_money(text: str, currency: str | None = None) -> Money:
     """
     if len(text) > MAX_WRITTEN:
         raise Unreadable(f"{text[:20]!r}... is too long for an amount.")
-    written = _NO_CENTS.sub(r"\g<1>00", _BLANK.sub(" ", text).strip())
+    written = _NO_CENTS.sub(r"\g<1>00", _BLANK.sub(" ", _NO_WIDTH.sub("", text)).strip())
     number = _NUMBER.search(written)
     if number is None or not re.search("[0-9]", number[0]):
         raise Unreadable(f"{text!r} is not an amount.")

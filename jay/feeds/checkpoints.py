@@ -18,7 +18,10 @@ class TakenOver(Exception):
 
 @dataclass(frozen=True)
 class Import:
-    """How far an import is: rows read, what has become of them, and the length of the report."""
+    """How far an import is: rows read, what has become of them, and the lengths of the reports.
+
+    ``notes`` counts what was left out of products that were stored.
+    """
 
     id: int
     as_of: int
@@ -30,9 +33,13 @@ class Import:
     updated: int = 0
     refused: int = 0
     report_bytes: int = 0
+    notes: int = 0
+    notes_bytes: int = 0
 
 
-PROGRESS = ("records", "line", "added", "updated", "refused", "report_bytes")
+PROGRESS = (
+    *("records", "line", "added", "updated", "refused", "report_bytes", "notes", "notes_bytes"),
+)
 
 
 def begin(

@@ -18,9 +18,12 @@ from jay.auth import service as auth
 from jay.auth.models import Merchant
 from jay.commands import A_COUNTRY, A_LANGUAGE, known
 from jay.feeds import checkpoints, exporting, importing
-from jay.feeds.files import FeedFile, UnusableFile
+from jay.feeds.files import FeedFile
 from jay.feeds.running import check_all, import_all, stopwatch
 from jay.feeds.sources import FORMATS, Source
+from jay.feeds.tables import DELIMITERS
+from jay.feeds.units import UNITS
+from jay.feeds.unpacking import UnusableFile
 from jay.i18n import COUNTRIES, LANGUAGES
 from jay.products.models import microseconds
 
@@ -48,6 +51,17 @@ def _moment(
     return moment
 
 
+def _delimiter(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is None:
+        return None
+    sign = DELIMITERS.get(value.lower(), "\t" if value == "\\t" else value)
+    if sign not in DELIMITERS.values() and (len(sign) != 1 or sign.isalnum() or sign in '"\r\n\0'):
+        raise click.BadParameter("is not a sign that can separate cells")
+    return sign
+
+
 @click.command("import")
 @click.argument("merchant")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -56,6 +70,24 @@ def _moment(
     type=click.Choice(FORMATS),
     help="What FILE is, if it is not seen from its content: csv with our own columns, jsonl with"
     " one product of the API on each line, or google for a Google Merchant feed, XML or table.",
+)
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    help="What FILE is written in, such as cp1252; default: UTF-8, or what XML says of itself.",
+)
+@click.option(
+    "--delimiter",
+    callback=_delimiter,
+    metavar="SIGN",
+    help=f"What separates the cells of a table: a sign, or {', '.join(DELIMITERS)}; default: it is"
+    " found.",
+)
+@click.option(
+    "--prices",
+    type=click.Choice(UNITS),
+    help="The unit of the amounts in our own CSV and in JSON Lines: minor, 1999 is 19.99, or major,"
+    " 19.99 is; default: minor, unless a row proves the other, which ends the import.",
 )
 @click.option(
     "--lang",
@@ -82,6 +114,9 @@ def import_products(
     merchant: str,
     file: Path,
     format: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+    prices: str | None,
     lang: str | None,
     country: str | None,
     as_of: datetime | None,
@@ -90,9 +125,9 @@ def import_products(
 ) -> None:
     """Put the products of FILE into the catalogue of MERCHANT.
 
-    FILE is CSV, JSON Lines or a Google Merchant feed, also packed with gzip; docs/IMPORT.md has
-    the columns. Each product is stored as POST /v1/shops/products does it; products that FILE
-    does not have stay.
+    FILE is CSV, a spreadsheet (xlsx), JSON Lines or a Google Merchant feed, also packed with gzip
+    or zip; docs/IMPORT.md has the columns. Each product is stored as
+    POST /v1/shops/products does it; products that FILE does not have stay.
 
     It may be stopped at any moment: the same command goes on where it was. Refused rows are
     listed in FILE.refused.csv, and the exit status is 1 if there are any.
@@ -103,14 +138,16 @@ def import_products(
     observed = as_of or clock()
     if observed > clock():
         raise click.BadParameter("is in the future", param_hint="--as-of")
-    with _said_plainly(), FeedFile(file, alone=not dry_run) as feed:
-        source = Source(feed, format)
+    with _said_plainly(), FeedFile(file, alone=not dry_run, encoding=encoding) as feed:
+        source = Source(feed, format, delimiter=delimiter, prices=prices)
         for note in source.notes:
             click.echo(note, err=True)
+        source.survey()
         if dry_run:
             refused = check_all(source, owner_here, observed, clock)
         else:
-            options = (source.format, lang, country, as_of and as_of.isoformat())
+            how = (encoding, delimiter, prices)
+            options = (source.format, *how, lang, country, as_of and as_of.isoformat())
             fingerprint = feed.fingerprint(*options)
             with db.transaction() as connection:
                 started, given_up = checkpoints.begin(

@@ -1,26 +1,32 @@
 """Feed files: opened, told apart, fingerprinted, and cut into numbered lines."""
 
+import codecs
 import fcntl
-import gzip
 import hashlib
 import io
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, cast
 
-CHUNK = 1 << 20
+from jay.feeds.unpacking import (
+    CHUNK,
+    UnusableFile,
+    buffered,
+    codec_of,
+    in_utf_8,
+    unpacked,
+    with_line_feeds,
+)
+
 MAX_LINE = 4 << 20
 """Bytes of the longest line that is read: a product of the largest size has room many times."""
 
-GZIP = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-class UnusableFile(Exception):
-    """The file can't be imported; the message says why, for the person who has given it."""
+_DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([^"'>]{1,40})["']""")
 
 
 class FileBusy(UnusableFile):
@@ -28,17 +34,19 @@ class FileBusy(UnusableFile):
 
 
 class FeedFile:
-    """A file that is read once from its beginning, unpacked where it is packed by gzip.
+    """A file that is read once from its beginning: unpacked, in UTF-8 and with line feeds.
 
     While it is open no other importer of this machine can open it; a killed process lets go of
     it by itself.
 
-    :raises UnusableFile: it can't be opened, is empty or is not in UTF-8.
+    :param encoding: what it is written in; None: UTF-8, or what XML says of itself.
+    :raises UnusableFile: it can't be opened or unpacked, is empty, or there is no such encoding.
     :raises FileBusy: another importer has it.
     """
 
-    def __init__(self, path: Path, *, alone: bool = True) -> None:
+    def __init__(self, path: Path, *, alone: bool = True, encoding: str | None = None) -> None:
         self.path = path
+        self.encoding = encoding
         try:
             self._raw = cast("io.BufferedReader[io.FileIO]", path.open("rb", buffering=CHUNK))
         except OSError as error:
@@ -64,16 +72,35 @@ class FeedFile:
             self._digest = hashlib.file_digest(self._raw, "sha256")
             self._raw.seek(0)
         self.stream: io.BufferedReader[Any] = self._raw
-        if self._raw.peek(2)[:2] == GZIP:
-            self.stream = io.BufferedReader(cast("Any", gzip.GzipFile(fileobj=self._raw)), CHUNK)
-        self._check_beginning()
-
-    def _check_beginning(self) -> None:
-        head = self.peek(4)
-        if head[:2] in UTF16:
-            raise UnusableFile(f"{self.path} is in UTF-16: please save it as UTF-8.")
-        if not self.peek(64).removeprefix(BOM).strip():
+        pieces = unpacked(self._raw, self._raw.peek(4)[:4], self.path, self.size)
+        if pieces is not None:
+            self.stream = buffered(pieces)
+        codec = self._codec()
+        if codec != "utf-8":
+            self.stream = buffered(in_utf_8(self.stream.read, codec, self.path))
+        head = self.peek(CHUNK)
+        if b"\r" in head and b"\n" not in head:
+            self.stream = buffered(with_line_feeds(self.stream.read))
+        if not head.removeprefix(BOM).strip():
             raise UnusableFile(f"{self.path} is empty.")
+
+    def _codec(self) -> str:
+        head = self.peek(1024)
+        said = _DECLARED.match(head.removeprefix(BOM).lstrip())
+        name = self.encoding or (said[1].decode("ascii", "replace") if said else None)
+        if name is None:
+            return "utf-16" if head[:2] in UTF16 else "utf-8"
+        codec = codec_of(name)
+        if codec is None:
+            raise UnusableFile(
+                f"{self.path}: there is no encoding {name!r}: --encoding tells the right one."
+            )
+        if said and not self.encoding and codec.startswith(("utf-16", "utf-32")):
+            raise UnusableFile(
+                f"{self.path} says that it is in {name}, but it is not: --encoding tells the right"
+                " one."
+            )
+        return "utf-8" if codec in {"ascii", "utf-8-sig"} else codec
 
     def peek(self, size: int) -> bytes:
         """Return the first bytes without reading on; works before anything was read only."""
@@ -115,6 +142,26 @@ class FeedFile:
                 yield chunk
         except (OSError, EOFError, zlib.error) as error:
             raise self._broken(error) from error
+
+    def check_text(self) -> None:
+        """Read all of it, and check that it is in UTF-8 from the first to the last byte.
+
+        What else can be wrong with it is found by who reads it for its content.
+
+        :raises UnusableFile: it isn't; it is read whole or not at all.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        lines = 1
+        try:
+            for chunk in self.chunks():
+                lines += decoder.decode(chunk).count("\n")
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            lines += error.object[: error.start].count(b"\n")
+            raise UnusableFile(
+                f"{self.path}, line {lines}: not in UTF-8. Please save it as UTF-8, or say what it"
+                " is: --encoding cp1252 is that of Excel in Western Europe."
+            ) from None
 
     def lines(self) -> Iterator[bytes]:
         """Yield the unpacked lines; of one that is too long, ``MAX_LINE`` bytes and more.

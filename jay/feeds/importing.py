@@ -14,8 +14,9 @@ from jay.auth.models import Merchant
 from jay.clock import Clock
 from jay.errors import Busy
 from jay.feeds.checkpoints import PROGRESS, Import, keep
+from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import Record
-from jay.feeds.report import Refusal, Report
+from jay.feeds.report import Refusal, Reports
 from jay.feeds.rows import Refused, load, load_variant
 from jay.i18n import COUNTRIES, LANGUAGES
 from jay.products.bulk import Kind, Outcome, Put, put_many, remove_unseen
@@ -43,7 +44,7 @@ def run(
     merchant: Merchant,
     import_: Import,
     records: Iterator[Record],
-    report: Report,
+    reports: Reports,
     *,
     clock: Clock,
     still_valid: Callable[[], None],
@@ -63,7 +64,7 @@ def run(
     try:
         for batch in _batches(left, merchant):
             still_valid()
-            import_ = _attempts(write, _Batch(merchant, import_, batch, report, clock))
+            import_ = _attempts(write, _Batch(merchant, import_, batch, reports, clock))
             yield import_
         still_valid()
     finally:
@@ -90,8 +91,8 @@ def _batches(
     """Cut the records into batches in which no SKU comes twice."""
     batch: list[tuple[Record, Put | str]] = []
     rows: set[tuple[str, str, str]] = set()
-    for record in records:
-        put = put_of(record, merchant)
+    for each in records:
+        record, put = _mended(each, merchant)
         if isinstance(put, Put):
             own = _own_rows(put)
             full = len(rows) + len(own) > BATCH_ROWS
@@ -113,6 +114,19 @@ def _own_rows(put: Put) -> list[tuple[str, str, str]]:
     if put.variants:
         rows += [(put.lang, put.country, variant["sku"]) for variant in put.variants]
     return rows
+
+
+def _mended(record: Record, merchant: Merchant) -> tuple[Record, Put | str]:
+    """Return what a record says to write, without wrong addresses; or why it is refused.
+
+    These cost neither the product nor its stock: they are left out with a note.
+    """
+    put = put_of(record, merchant)
+    if isinstance(put, str) and (mended := without_wrong_addresses(record)) is not None:
+        again = put_of(mended, merchant)
+        if isinstance(again, Put):
+            return mended, again
+    return record, put
 
 
 def put_of(record: Record, merchant: Merchant) -> Put | str:
@@ -168,13 +182,13 @@ class _Batch:
         merchant: Merchant,
         before: Import,
         batch: Sequence[tuple[Record, Put | str]],
-        report: Report,
+        reports: Reports,
         clock: Clock,
     ) -> None:
         self.merchant = merchant
         self.before = before
         self.batch = batch
-        self.report = report
+        self.reports = reports
         self.clock = clock
 
     def __call__(self, connection: Connection) -> Import:
@@ -192,7 +206,15 @@ class _Batch:
         ]
         length = before.report_bytes
         if refusals:
-            length = self.report.write(refusals, length)
+            length = self.reports.refused.write(refusals, length)
+        left_out = [
+            Refusal(record.line, record.sku, " ".join(record.notes))
+            for (record, _), outcome in zip(self.batch, final, strict=True)
+            if record.notes and not isinstance(outcome, str)
+        ]
+        notes_length = before.notes_bytes
+        if left_out:
+            notes_length = self.reports.notes.write(left_out, notes_length)
         after = replace(
             before,
             records=before.records + len(self.batch),
@@ -201,6 +223,8 @@ class _Batch:
             updated=before.updated + final.count(Outcome.UPDATED),
             refused=before.refused + len(refusals),
             report_bytes=length,
+            notes=before.notes + len(left_out),
+            notes_bytes=notes_length,
         )
         keep(connection, after, **{name: getattr(after, name) for name in PROGRESS})
         return after

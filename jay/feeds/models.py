@@ -1,6 +1,6 @@
 """Imports under way: how far each has come, so that a killed one goes on."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint, text
 
 from jay.db import UtcDateTime, metadata
 
@@ -17,13 +17,15 @@ product_imports = Table(
     # Who may write: an importer that starts takes the import over from one that has died.
     Column("run", Text, nullable=False),
     # How far it is, written in the transaction of the products: rows read, of which added,
-    # updated and refused, and the length of the report.
+    # updated and refused, what was left out of others, and the lengths of the two reports.
     Column("records", BigInteger, nullable=False),
     Column("line", BigInteger, nullable=False),
     Column("added", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("refused", BigInteger, nullable=False),
     Column("report_bytes", BigInteger, nullable=False),
+    Column("notes", BigInteger, nullable=False, server_default=text("0")),
+    Column("notes_bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("begun", UtcDateTime, nullable=False),
     Column("finished", UtcDateTime),
     UniqueConstraint("merchant_id", "fingerprint"),

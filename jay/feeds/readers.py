@@ -3,17 +3,14 @@
 A reader never stops at a wrong row: it answers a record that says why, and goes on.
 """
 
-import csv
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
-from jay.feeds.files import MAX_LINE, FeedFile, UnusableFile
-
-MAX_CELL = 1 << 20
-"""Characters of the longest cell of a CSV file. A longer one is a quote that is not closed."""
+from jay.feeds.files import MAX_LINE, FeedFile
+from jay.feeds.tables import Table
 
 MAX_DIGITS = 20
 
@@ -26,7 +23,7 @@ class Record(NamedTuple):
     ``body`` is a product as ``POST /v1/shops/products`` takes it; or, with ``main_sku``, one
     variant of that product, for ``lang`` and ``country``. ``main`` describes the main product of a
     variant that brings it along. ``reason`` says why there is no body. ``whole`` tells that the
-    body lists all variants.
+    body lists all variants; ``notes`` what was left out of it, and why.
     """
 
     line: int
@@ -38,9 +35,9 @@ class Record(NamedTuple):
     country: str | None = None
     reason: str | None = None
     whole: bool = False
+    notes: tuple[str, ...] = ()
 
 
-UNREADABLE = f"The row is not in UTF-8, or longer than {MAX_LINE // 2**20} MiB."
 NOT_JSON = "The line is not valid JSON: {}."
 NOT_OBJECT = "The line is not a JSON object."
 TOO_LONG = f"The line is longer than {MAX_LINE // 2**20} MiB."
@@ -64,76 +61,6 @@ def json_lines(file: FeedFile) -> Iterator[Record]:
             continue
         sku = body.get("sku")
         yield Record(number, sku if isinstance(sku, str) else "", body, whole=True)
-
-
-class Table:
-    """The rows of a CSV or TSV file, with the line that each begins on."""
-
-    def __init__(self, file: FeedFile) -> None:
-        self._lines = _Decoded(file.lines())
-        first = next(self._lines.lines, "")
-        # Spreadsheets write what their country separates with.
-        self.delimiter = max("\t;,", key=first.count)
-        self._reader = csv.reader(
-            itertools.chain([first], self._lines.lines), delimiter=self.delimiter, strict=True
-        )
-        csv.field_size_limit(MAX_CELL)
-        try:
-            self.header = [cell.strip() for cell in next(self._reader, [])]
-        except csv.Error as error:
-            raise UnusableFile(f"{file.path}: the first line can't be read: {error}.") from error
-        if self._lines.take_broken():
-            raise UnusableFile(f"{file.path} is not in UTF-8: please save it as UTF-8.")
-
-    def rows(self) -> Iterator[tuple[int, list[str] | None, str | None]]:
-        """Yield the line and the cells of each row, or why it can't be read."""
-        reader, lines, width = self._reader, self._lines, len(self.header)
-        while True:
-            line = reader.line_num + 1
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                lines.take_broken()
-                yield line, None, self._explain(error, line)
-                continue
-            if lines.broken and lines.take_broken():
-                yield line, None, UNREADABLE
-            elif len(row) == width:
-                yield line, row, None
-            elif any(row):
-                yield line, None, f"The row has {len(row)} cells, the first line has {width}."
-
-    def _explain(self, error: csv.Error, line: int) -> str:
-        last = self._reader.line_num
-        lines = f"Line {line}" if last <= line else f"Lines {line} to {last}"
-        why = str(error).partition(" - ")[0]  # the rest is a hint for programmers
-        return f"{lines} can't be read, perhaps a quote is missing: {why}."
-
-
-class _Decoded:
-    """Lines as text; remembers whether one was not in UTF-8."""
-
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self.lines = self._decode(lines)
-        self.broken = False
-
-    def _decode(self, lines: Iterable[bytes]) -> Iterator[str]:
-        for line in lines:
-            try:
-                text = line.decode()
-            except UnicodeDecodeError:
-                self.broken = True
-                text = line.decode(errors="replace")
-            if len(line) >= MAX_LINE:
-                self.broken = True
-            yield text
-
-    def take_broken(self) -> bool:
-        """Tell whether a line since the last time was not in UTF-8, or too long."""
-        broken, self.broken = self.broken, False
-        return broken
 
 
 def whole_number(cell: str) -> Any:
@@ -182,7 +109,12 @@ def _gender(cell: str) -> Any:
 def _images(cell: str) -> Any:
     if cell.startswith("["):
         return _from_json(cell)
-    return [{"url": url} for url in cell.split()]
+    return [{"url": url} for url in split_addresses(cell)]
+
+
+def split_addresses(value: str) -> list[str]:
+    """Part addresses in one cell, however they are separated; a comma may be within one."""
+    return [part for part in re.split(r"[\s|]+|[,;]\s*(?=[a-z]+://|/)", value) if part]
 
 
 def _steps(cell: str) -> Any:
@@ -271,7 +203,11 @@ def _product(line: int, sku: str, body: Attributes) -> Record:
     shipping = {name: body.pop(name) for name in SHIPPING_COLUMNS if name in body}
     if shipping:
         body["shippingModel"] = shipping
-    return Record(line, sku, body)
+    # Of variants alone; other systems have their own kinds of product in a column of this name.
+    notes = tuple(f"{name}: only a variant has one." for name in ("type", "value") if name in body)
+    for name in ("type", "value") if notes else ():
+        body.pop(name, None)
+    return Record(line, sku, body, notes=notes)
 
 
 def _variant(line: int, sku: str, body: Attributes) -> Record:

@@ -1,13 +1,13 @@
-"""The report of refused rows, beside the file: opens in a spreadsheet."""
+"""The reports beside the file, of refused rows and of what was left out: for spreadsheets."""
 
 import csv
 import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from jay.feeds.files import UnusableFile
+from jay.feeds.unpacking import UnusableFile
 
 MAX_CELL = 1_000
 HEADER = ("line", "sku", "reason")
@@ -15,7 +15,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa:
 
 
 class Refusal(NamedTuple):
-    """A row that was not written, and why."""
+    """A row that was not written, or not all of it, and why."""
 
     line: int
     sku: str
@@ -37,6 +37,11 @@ class Report:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @classmethod
+    def beside(cls, file: Path, kind: str) -> Self:
+        """Return the report of a kind (refused, notes, dry-run) beside a file."""
+        return cls(file.with_name(f"{file.name}.{kind}.csv"))
 
     def check(self, length: int) -> None:
         """Check that what was reported so far is still there.
@@ -79,3 +84,15 @@ class Report:
             file.flush()
             os.fsync(file.fileno())
         return at + len(content)
+
+
+class Reports(NamedTuple):
+    """The two reports of an import: what was refused, and what was left out of other rows."""
+
+    refused: Report
+    notes: Report
+
+    @classmethod
+    def beside(cls, file: Path) -> Self:
+        """Return the reports beside a file."""
+        return cls(Report.beside(file, "refused"), Report.beside(file, "notes"))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -16,10 +15,10 @@ from jay.clock import Clock, timer
 from jay.errors import Busy
 from jay.feeds import importing
 from jay.feeds.checkpoints import Import, TakenOver
-from jay.feeds.files import FeedFile, UnusableFile
 from jay.feeds.progress import Progress
-from jay.feeds.report import Refusal, Report
+from jay.feeds.report import Refusal, Report, Reports
 from jay.feeds.sources import Source
+from jay.feeds.unpacking import UnusableFile
 from jay.products.models import moment_of
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
@@ -39,8 +38,9 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
     :raises UnusableFile: the file has no products, or can't be read to its end.
     """
     file = source.file
-    report = Report(_report_path(file, "refused"))
-    report.check(started.report_bytes)
+    reports = Reports.beside(file.path)
+    reports.refused.check(started.report_bytes)
+    reports.notes.check(started.notes_bytes)
     if started.records:
         click.echo(
             f"Going on after line {started.line:,} with the import of"
@@ -56,8 +56,8 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
             db.write,
             owner,
             started,
-            source.records(owner.country, moment_of(started.as_of)),
-            report,
+            source.records(owner.country, moment_of(started.as_of), owner.currency),
+            reports,
             clock=clock,
             still_valid=file.check_unchanged,
         ):
@@ -70,8 +70,13 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
     _summary(source, done, elapsed(), before=started.records)
     if removed:
         click.echo(f"{removed:,} variants that the file has no more were removed.")
+    if done.notes:
+        click.echo(
+            f"Of {done.notes:,} rows something was left out; why is in {reports.notes.path}",
+            err=True,
+        )
     if done.refused:
-        click.echo(f"The refused rows and their reasons are in {report.path}", err=True)
+        click.echo(f"The refused rows and their reasons are in {reports.refused.path}", err=True)
         if parted:
             click.echo("As rows were refused, no variant was removed.", err=True)
     return done.refused
@@ -124,11 +129,11 @@ def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> in
 
     :param at: when the content was true.
     """
-    report = Report(_report_path(source.file, "dry-run"))
+    report = Report.beside(source.file.path, "dry-run")
     report.check(0)
     progress = Progress(sys.stderr, source.file.path.name, source.file.size, stopwatch(clock))
     rows = refused = length = 0
-    for batch in importing.check(source.records(owner.country, at), owner):
+    for batch in importing.check(source.records(owner.country, at, owner.currency), owner):
         refusals = [
             Refusal(record.line, record.sku, put) for record, put in batch if isinstance(put, str)
         ]
@@ -154,7 +159,3 @@ def _summary(source: Source, done: Import, seconds: float, *, before: int) -> No
         f" {done.updated:,} updated, {done.refused:,} refused;"
         f" {seconds:.1f} s, {speed:,.0f} rows/s."
     )
-
-
-def _report_path(file: FeedFile, kind: str) -> Path:
-    return file.path.with_name(f"{file.path.name}.{kind}.csv")

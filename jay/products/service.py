@@ -98,7 +98,10 @@ def _product(row: Any) -> Product:
         org_price=price if org_price is None else org_price,
         currency=row.currency,
         vat=row.vat,
-        shipping=ShippingModel.from_wire(row.shipping or row.main_shipping),
+        # An empty model is one: it costs nothing.
+        shipping=ShippingModel.from_wire(
+            row.main_shipping if row.shipping is None else row.shipping
+        ),
         not_shoppable=bool(row.not_shoppable or row.main_not_shoppable),
         description=row.description or row.main_description or {},
     )

@@ -84,3 +84,169 @@ def test_one_digit_behind_the_comma_is_ten_cents(imported: Callable[..., Importe
         "C5": "price: '12,345 EUR' can be read as 12.345 and as 12345 EUR.",
         "C6": "price: '1,2345 EUR' has too many decimal places for EUR.",
     }
+
+
+def test_a_sale_price_or_price_of_nothing_is_not_used(imported: Callable[..., Imported]) -> None:
+    found = imported("price-zero.xml")
+
+    assert prices(found.rows) == {"Z1": 2000, "Z2": None}
+    assert set(found.notes) == {"Z1", "Z2"}
+    assert found.result.exit_code == 0
+
+
+def test_a_row_that_proves_another_unit_refuses_the_whole_file(
+    imported: Callable[..., Imported],
+) -> None:
+    found = imported("csv-major-units-mixed.csv")
+
+    assert found.rows == {}
+    assert "line 2: price is '12.99'" in found.result.stderr
+    assert "--prices major" in found.result.stderr
+    assert found.result.exit_code == 2
+
+
+def test_the_same_file_is_read_where_its_unit_is_said(imported: Callable[..., Imported]) -> None:
+    found = imported("csv-major-units-mixed.csv", "--prices", "major")
+
+    assert prices(found.rows) == {"A1": 1299, "A2": 1500, "A3": 129900}
+
+
+def test_minor_units_that_are_said_cost_the_other_rows_alone(
+    imported: Callable[..., Imported],
+) -> None:
+    found = imported("csv-major-units-mixed.csv", "--prices", "minor")
+
+    assert prices(found.rows) == {"A2": 15, "A3": 1299}
+    assert set(found.refused) == {"A1"}
+
+
+# --- shipping
+
+
+@pytest.mark.parametrize(
+    ("name", "shipping"),
+    [
+        ("shipping-amount-only.tsv", {"S1": 490, "S2": 490, "S3": 490}),
+        ("shipping-header-price.tsv", {"S1": 490}),
+        ("shipping-header-times.tsv", {"S1": 490}),
+        ("shipping-plain-text.xml", {"S1": 490, "S2": None}),
+        ("shipping-with-times.tsv", {"S1": 490, "S2": 490}),
+    ],
+)
+def test_shipping_is_read_in_every_form_of_google(
+    imported: Callable[..., Imported], name: str, shipping: dict[str, int | None]
+) -> None:
+    found = imported(name)
+
+    assert found.result.exit_code == 0, found.result.stderr
+    assert {
+        sku: (row.shipping or {}).get("shippingFlatRate") for sku, row in found.rows.items()
+    } == shipping
+
+
+# --- encodings
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("xml-encoding-cp1251.xml", "Чашка"),
+        ("xml-encoding-latin9.xml", "Größe €"),
+        ("xml-encoding-utf8.xml", "Größe Müsli"),
+    ],
+)
+def test_xml_is_read_in_the_encoding_that_it_names(
+    imported: Callable[..., Imported], name: str, title: str
+) -> None:
+    assert imported(name).rows["X1"].name == title
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("xml-encoding-unknown.xml", "no encoding 'unicode': --encoding"),
+        ("xml-encoding-utf16-wrong.xml", "says that it is in UTF-16, but it is not: --encoding"),
+    ],
+)
+def test_xml_in_an_encoding_that_is_none_is_refused_in_one_sentence(
+    imported: Callable[..., Imported], name: str, words: str
+) -> None:
+    found = imported(name)
+
+    assert words in found.result.stderr
+    assert (found.rows, found.result.exit_code) == ({}, 2)
+    assert imported(name, "--encoding", "utf-8").rows["X1"].name == "Cup"
+
+
+def test_latin_1_is_read_whole_or_refused_whole(imported: Callable[..., Imported]) -> None:
+    found = imported("csv-latin1.csv")
+
+    assert found.rows == {}
+    assert "line 3: not in UTF-8" in found.result.stderr
+    assert found.result.exit_code == 2
+
+    found = imported("csv-latin1.csv", "--encoding", "latin-1", "--prices", "minor")
+
+    assert found.rows["L2"].name == "Müslischüssel"
+    assert set(found.refused) == {"L3"}
+
+
+# --- tables
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("csv-blank-first-line.csv", {"A1": 1990}),
+        ("csv-cr-only.csv", {"A1": 1990, "A2": 2990}),
+        ("csv-crlf.csv", {"A1": 1990, "A2": 2990}),
+        ("csv-facebook-template.csv", {"A1": 1990}),
+        ("csv-semicolons-in-heading.csv", {"A1": 1990}),
+        ("csv-type-on-main.csv", {"A1": 1990}),
+        ("csv-images-comma.csv", {"A1": 1990, "A2": 2990, "A3": 990}),
+    ],
+)
+def test_tables_are_read_as_shops_write_them(
+    imported: Callable[..., Imported], name: str, expected: dict[str, int]
+) -> None:
+    found = imported(name)
+
+    assert found.result.exit_code == 0, found.result.stderr
+    assert prices(found.rows) == expected
+
+
+def test_a_list_of_pictures_is_a_list(imported: Callable[..., Imported]) -> None:
+    urls = ["https://shop.example/a.jpg", "https://shop.example/b.jpg"]
+
+    for row in imported("csv-images-comma.csv").rows.values():
+        assert [image["url"] for image in row.description["images"]] == urls
+
+
+def test_two_columns_of_one_name_refuse_the_file(imported: Callable[..., Imported]) -> None:
+    found = imported("csv-duplicate-column.csv")
+
+    assert "two columns for price: 'price' and 'Price'" in found.result.stderr
+    assert (found.rows, found.result.exit_code) == ({}, 2)
+
+
+def test_a_character_that_no_database_holds_costs_its_row(
+    imported: Callable[..., Imported],
+) -> None:
+    found = imported("csv-nul.csv")
+
+    assert prices(found.rows) == {"A3": 990}
+    assert len(found.refused) == 2
+
+
+def test_a_wrong_picture_costs_the_picture_alone(
+    imported: Callable[..., Imported], tmp_path: Path
+) -> None:
+    found = imported("pictures-wrong.csv")
+
+    images = {sku: row.description.get("images") for sku, row in found.rows.items()}
+    assert images["A1"] == [{"url": "https://shop.example/a.jpg", "copyrightText": None}]
+    assert images["A2"] == []
+    assert "'ftp://shop.example/b.jpg' was left out" in found.notes["A1"]
+    assert "url: 'shop' was left out" in found.notes["A2"]
+    assert "Of 2 rows something was left out" in found.result.stderr
+    assert found.result.exit_code == 0

@@ -122,7 +122,7 @@ def test_a_row_that_breaks_a_rule_is_reported_and_the_others_are_stored(
         table(main("A", price="12.50", vat="x"), main("B"), {"sku": "=C", "name": ""}, main("D"))
     )
 
-    result = run("products", "import", "mugshop", path)
+    result = run("products", "import", "mugshop", path, "--prices", "minor")
 
     assert result.exit_code == 1
     assert "4 rows: 2 added, 0 updated, 2 refused" in result.stdout

@@ -29,7 +29,7 @@ from jay.db import Database
 from jay.feeds import checkpoints, importing
 from jay.feeds.files import FeedFile
 from jay.feeds.importing import BATCH_ROWS
-from jay.feeds.report import Report
+from jay.feeds.report import Reports
 from jay.feeds.sources import Source
 from jay.ops.cli import alembic_config
 from jay.products.models import microseconds, products
@@ -106,6 +106,7 @@ def import_once(database: Database, path: Path) -> float:
     now = datetime.now(UTC)
     feed = FeedFile(path)
     source = Source(feed, None)
+    source.survey()
     with database.transaction() as connection:
         import_, _ = checkpoints.begin(
             connection,
@@ -120,7 +121,7 @@ def import_once(database: Database, path: Path) -> float:
         merchant,
         import_,
         source.records("DE", now),
-        Report(path.with_suffix(".refused")),
+        Reports.beside(path),
         clock=system_clock,
         still_valid=feed.check_unchanged,
     )

@@ -14,6 +14,9 @@ from jay.schema import MAX_AMOUNT
 from tests.examples import examples
 
 NNBSP, NBSP, THIN = "\u202f", "\xa0", "\u2009"
+LONG = 3600
+"""Seconds: the deep run may share its machine."""
+
 SYMBOLS = {"EUR": ["€", "euro"], "USD": ["$", "US$"], "GBP": ["£"], "JPY": ["¥"], "PLN": ["zł"]}
 
 
@@ -86,6 +89,7 @@ def test_an_amount_that_is_plain_is_read(text: str, minor: int, currency: str) -
         ("1.29.00 EUR", "is not an amount"),
         ("1 29,00 EUR", "is not an amount"),
         ("19\n290 EUR", "is not an amount"),
+        ("1  290 EUR", "is not an amount"),
         ("19⁹⁹ EUR", "is not an amount"),
         ("19.90 EUR/kg", "is not an amount"),
         ("1e3 EUR", "is not an amount"),
@@ -149,6 +153,7 @@ def notations(draw: st.DrawFn) -> tuple[str, int, str]:
     return f"{draw(st.sampled_from(['', ' ']))}{text}", minor, currency
 
 
+@pytest.mark.timeout(LONG)
 @settings(max_examples=examples(1500, 20_000), deadline=None)
 @given(notations())
 def test_every_notation_comes_back_or_is_refused(written: tuple[str, int, str]) -> None:
@@ -185,11 +190,13 @@ def all_readings(number: str) -> Iterator[Fraction]:
             yield Fraction("".join(groups) or "0") + Fraction(int(part or 0), 10 ** len(part))
 
 
+@pytest.mark.timeout(LONG)
 @settings(max_examples=examples(1500, 20_000), deadline=None)
 @given(st.text("0123456789.,' ", min_size=1, max_size=12), st.sampled_from(["EUR", "JPY", "KWD"]))
 @example("1.200", "EUR")
 @example("1,000", "JPY")
 @example("00.500", "KWD")
+@example("1  000", "JPY")
 def test_whatever_is_read_has_no_other_reading(number: str, currency: str) -> None:
     found = read(f"{number} {currency}")
 
@@ -203,6 +210,7 @@ def test_whatever_is_read_has_no_other_reading(number: str, currency: str) -> No
             assert whole == {Fraction(found.amount)}
 
 
+@pytest.mark.timeout(LONG)
 @settings(max_examples=examples(500, 20_000), deadline=None)
 @given(st.text(max_size=MAX_WRITTEN + 2), st.none() | st.sampled_from(sorted(CURRENCIES)))
 def test_no_text_is_too_strange(text: str, currency: str | None) -> None:

@@ -1,11 +1,16 @@
 """Feed files: opened alone, unpacked, and cut into lines without ever keeping all of it."""
 
 import gzip
+import io
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from jay.feeds.files import BOM, MAX_LINE, FeedFile, FileBusy, UnusableFile
+from jay.feeds import unpacking
+from jay.feeds.files import BOM, MAX_LINE, FeedFile, FileBusy
+from jay.feeds.unpacking import UnusableFile
 
 
 @pytest.fixture
@@ -37,7 +42,11 @@ def test_a_line_without_end_is_cut_and_the_next_one_is_whole(path: Path) -> None
     assert (first, len(long), last) == (b"a\n", MAX_LINE, b"b\n")
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n", BOM, gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n \n", BOM, gzip.compress(b"")],
+    ids=["nothing", "blanks", "a mark", "packed nothing"],
+)
 def test_a_file_without_content_is_empty(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
@@ -45,11 +54,158 @@ def test_a_file_without_content_is_empty(path: Path, content: bytes) -> None:
         FeedFile(path)
 
 
-def test_utf_16_is_named_as_what_it_is(path: Path) -> None:
-    path.write_bytes("sku,name\n".encode("utf-16"))
+def test_utf_16_with_its_mark_is_read_as_spreadsheets_write_it(path: Path) -> None:
+    path.write_bytes("sku\tname\r\nA\tMüg\r\n".encode("utf-16"))
 
-    with pytest.raises(UnusableFile, match="UTF-16"):
+    assert lines(path) == [b"sku\tname\r\n", "A\tMüg\r\n".encode()]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_another_encoding_is_read_where_it_is_named(path: Path, packed: bool) -> None:
+    content = "sku;name\nA;5 € Müg\n".encode("cp1252")
+    path.write_bytes(gzip.compress(content) if packed else content)
+
+    with FeedFile(path, encoding="Windows-1252") as file:
+        assert list(file.lines()) == [b"sku;name\n", "A;5 € Müg\n".encode()]
+
+
+@pytest.mark.parametrize("name", ["klingon", "base64", "unicode_escape", "idna", "utf-7", "\0"])
+def test_an_encoding_that_is_none_is_said(path: Path, name: str) -> None:
+    path.write_bytes(b"sku,name\n")
+
+    with pytest.raises(UnusableFile, match="there is no encoding"):
+        FeedFile(path, encoding=name)
+
+
+def test_what_is_not_in_the_encoding_that_was_named_is_refused(path: Path) -> None:
+    path.write_bytes(b"sku;name\nA;\x81\n")
+
+    with pytest.raises(UnusableFile, match="is not in cp1252"):
+        FeedFile(path, encoding="cp1252")
+
+
+def test_a_file_that_is_not_in_utf_8_is_told_by_its_first_such_line(path: Path) -> None:
+    path.write_bytes(b"sku,name\nA,M\xc3\xbcg\nB,M\xfcg\nC,M\xfcg\n")
+
+    with FeedFile(path) as file, pytest.raises(UnusableFile, match=r"line 3: .*--encoding cp1252"):
+        file.check_text()
+
+
+def test_line_ends_of_old_macs_are_read(path: Path) -> None:
+    path.write_bytes(b"sku,name\rA,B\r")
+
+    assert lines(path) == [b"sku,name\n", b"A,B\n"]
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Pack files as zip does."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def test_a_zip_with_one_file_is_read(path: Path) -> None:
+    path.write_bytes(zipped({"feed/": b"", "feed/a.csv": b"sku\nA\n", "__MACOSX/._a.csv": b"x"}))
+
+    assert lines(path) == [b"sku\n", b"A\n"]
+
+
+def test_a_zip_with_several_files_is_refused_as_nobody_knows_which_counts(path: Path) -> None:
+    path.write_bytes(zipped({"a.csv": b"sku\n", "b.csv": b"sku\n"}))
+
+    with pytest.raises(UnusableFile, match="has 2 files in it"):
         FeedFile(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped({"a.csv": content})])
+def test_what_grows_without_measure_is_given_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(unpacking, "FREE", 1 << 20)
+    path.write_bytes(pack(b"sku\n" + b"0" * (4 << 20)))
+
+    with pytest.raises(UnusableFile, match="times its size"):
+        lines(path)
+
+
+SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+WORKBOOK = {
+    "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"/>',
+    "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1"'
+    f' Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{OFFICE}"><sheets>'
+    '<sheet name="A" sheetId="1" r:id="rId1"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship'
+    f' Id="rId1" Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+}
+
+
+def spreadsheet(cells: str) -> bytes:
+    """Write a spreadsheet with one sheet."""
+    sheet = f'<worksheet xmlns="{SHEET}"><sheetData>{cells}</sheetData></worksheet>'
+    files = {**WORKBOOK, "xl/worksheets/sheet1.xml": sheet}
+    return zipped({name: content.encode() for name, content in files.items()})
+
+
+def row(number: int, *cells: object) -> str:
+    """Write a row of a spreadsheet."""
+    written = "".join(
+        f'<c r="{chr(65 + at)}{number}"><v>{cell}</v></c>'
+        if isinstance(cell, float)
+        else f'<c r="{chr(65 + at)}{number}" t="inlineStr"><is><t>{cell}</t></is></c>'
+        for at, cell in enumerate(cells)
+    )
+    return f'<row r="{number}">{written}</row>'
+
+
+def test_a_spreadsheet_is_read_as_a_person_sees_it(path: Path) -> None:
+    rows = [row(2, "sku", "name", "price"), row(3, "A", "one\ntwo, three", 19.9)]
+    path.write_bytes(spreadsheet("".join([*rows, row(5, 4006250000000.0, "Mug", 1990.0)])))
+
+    assert lines(path) == [
+        b",,\n",
+        b"sku,name,price\n",
+        b'A,"one two, three",19.9\n',
+        b",,\n",
+        b"4006250000000,Mug,1990\n",
+    ]
+
+
+def test_a_spreadsheet_whose_cells_lie_far_apart_is_refused(path: Path) -> None:
+    far = '<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>x</t></is></c></row>'
+    path.write_bytes(spreadsheet(row(1, "sku", "name") + far))
+
+    with pytest.raises(UnusableFile, match="more than 5,000,000 cells"):
+        lines(path)
+
+
+def test_a_spreadsheet_that_is_far_too_large_is_refused(path: Path) -> None:
+    path.write_bytes(spreadsheet(row(1, "x" * (unpacking.MAX_SPREADSHEET + 1))))
+
+    with pytest.raises(UnusableFile, match="more than 128 MiB"):
+        lines(path)
+
+
+@pytest.mark.parametrize(
+    "cells", ["<row", "<!DOCTYPE a>", "<row r='x'><c r='A0'><v>1</v></c></row>"]
+)
+def test_a_damaged_spreadsheet_is_said(path: Path, cells: str) -> None:
+    path.write_bytes(spreadsheet(cells))
+
+    with pytest.raises(UnusableFile, match=r"damaged spreadsheet|is empty"):
+        lines(path)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"PK\x03\x04" + b"x" * 99])
+def test_a_broken_zip_is_said(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+    with pytest.raises(UnusableFile, match="can't be unpacked"):
+        lines(path)
 
 
 def test_a_file_that_does_not_open_is_unusable(path: Path) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from jay.feeds.files import MAX_LINE, FeedFile, UnusableFile
+from jay.feeds.files import MAX_LINE, FeedFile
 from jay.feeds.google import MAX_TOKEN
 from jay.feeds.readers import Record
 from jay.feeds.sources import Source
+from jay.feeds.unpacking import UnusableFile
 
 NOON = datetime(2025, 6, 4, 12, tzinfo=UTC)
 HEAD = '<?xml version="1.0"?>\n<rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel>'
@@ -174,7 +175,6 @@ def test_a_variant_without_a_difference_is_called_by_its_title(path: Path) -> No
         ("1,299.00 USD", 129900, "USD"),
         ("5 EUR", 500, "EUR"),
         ("1500 JPY", 1500, "JPY"),
-        ("0.00 GBP", 0, "GBP"),
         ("1.5 KWD", 1500, "KWD"),
     ],
 )
@@ -198,6 +198,16 @@ def test_a_price_that_is_none_is_refused(path: Path, text: str) -> None:
         ("2025-06-04T12:00:00Z/2025-06-04T13:00:00Z", 300),
         ("2025-06-05T00:00+02:00/2025-06-30T00:00+02:00", 500),
         ("2025-06-01T00:00Z/2025-06-04T12:00Z", 500),
+        ("2025-06-01/2025-06-30", 300),
+        ("2025-06-04/2025-06-04", 300),
+        ("2025-06-05/2025-06-30", 500),
+        ("2025-06-01/2025-06-03", 500),
+        ("2025-06-01T00:00+0200/2025-06-30T23:59:59+0200", 300),
+        ("2025-06-01T00:00:00/2025-06-04T14:30:00", 300),
+        ("2025-06-01T00:00:00/2025-06-04T13:30:00", 500),
+        ("2025-06-01/", 300),
+        ("/2025-06-03", 500),
+        ("2025-06-01/9999-12-31", 300),
     ],
 )
 def test_a_sale_price_counts_while_it_is_in_force(path: Path, period: str, price: int) -> None:
@@ -206,11 +216,32 @@ def test_a_sale_price_counts_while_it_is_in_force(path: Path, period: str, price
     assert (read_["price"], read_["orgPrice"]) == (price, 500)
 
 
-@pytest.mark.parametrize("period", ["soon", "2025-06-01/2025-06-30", "2025-06-01T00:00Z"])
-def test_a_period_that_is_none_is_refused(path: Path, period: str) -> None:
-    words = reason(path, price="5 EUR", sale_price="3 EUR", sale_price_effective_date=period)
+@pytest.mark.parametrize("period", ["soon", "2025-06-01T00:00Z", "/", "2025-06-30/2025-06-01"])
+def test_a_period_that_is_none_costs_the_sale_price_alone(path: Path, period: str) -> None:
+    sale = {"sale_price": "3 EUR", "sale_price_effective_date": period}
 
-    assert words.startswith("sale_price_effective_date: ")
+    (record,) = read(path, RSS.format(item(price="5 EUR", availability="in stock", **sale)))
+
+    assert (record.body or {})["price"] == 500
+    assert (record.body or {})["stockCount"] is None
+    assert repr(period) in record.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("sale", "notes"), [("0 EUR", 1), ("6 EUR", 1), ("1.200 EUR", 1), ("soon", 1), ("5 EUR", 0)]
+)
+def test_a_sale_price_that_no_shop_means_is_not_used(path: Path, sale: str, notes: int) -> None:
+    (record,) = read(path, RSS.format(item(price="5 EUR", sale_price=sale)))
+
+    assert ((record.body or {})["price"], (record.body or {})["orgPrice"]) == (500, 500)
+    assert len(record.notes) == notes
+
+
+def test_a_price_of_nothing_is_not_used(path: Path) -> None:
+    (record,) = read(path, RSS.format(item(price="0.00 EUR", availability="in stock")))
+
+    assert record.body == {"sku": "A", "name": "Mug", "stockCount": None}
+    assert len(record.notes) == 1
 
 
 def test_a_sale_price_in_another_currency_is_refused(path: Path) -> None:

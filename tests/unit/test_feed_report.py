@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jay.feeds.files import UnusableFile
 from jay.feeds.report import Refusal, Report
+from jay.feeds.unpacking import UnusableFile
 
 
 @pytest.fixture

@@ -1,0 +1,269 @@
+"""An item of any feed, told by Google's attributes, as our product or variant.
+
+Google's names are what every other feed is mapped to (jay/feeds/mappings); besides them there are a
+few that only other shops have: see ``mapped.py``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from jay.feeds.amounts import Money, Unreadable, read_money
+from jay.feeds.readers import Attributes, Record
+from jay.feeds.sales import Period, period, read_period
+
+Item = dict[str, list[Any]]
+"""Each attribute's values: texts, or for a few of Google's their parts by name."""
+
+
+class Wrong(Exception):
+    """A value without which the product can't be sold; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an item does not say of itself.
+
+    :ivar country: where it is sold: decides which shipping price counts.
+    :ivar at: when the content was true: decides whether a sale price is in force.
+    :ivar currency: of amounts that name none; None: each has to name its own.
+    :ivar media_url: what stands before pictures' addresses that are only paths.
+    """
+
+    country: str
+    at: datetime
+    currency: str | None = None
+    media_url: str = ""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One item being read, and what was left out of it."""
+
+    item: Item
+    context: Context
+    notes: list[str] = field(default_factory=list)
+
+    def first(self, name: str) -> str | None:
+        """Return the first value of an attribute, if it is a text."""
+        values = self.item.get(name)
+        return values[0] if values and isinstance(values[0], str) else None
+
+    def amount(self, name: str, text: str, currency: str | None = None) -> Money:
+        """Read an amount.
+
+        :raises Wrong: it is none.
+        """
+        try:
+            return read_money(text, currency or self.first("currency") or self.context.currency)
+        except Unreadable as error:
+            raise Wrong(f"{name}: {error}") from None
+
+
+def record_of(line: int, item: Item, context: Context) -> Record:
+    """Return an item as our record; what is wrong with its sides is left out with a note."""
+    reading = _Reading(item, context)
+    sku = reading.first("id") or ""
+    try:
+        return _as_ours(line, sku, reading)
+    except Wrong as error:
+        return Record(line, sku, reason=str(error))
+
+
+def _as_ours(line: int, sku: str, reading: _Reading) -> Record:
+    offer = offer_of(reading)
+    currency = offer.pop("currency", None)
+    described = description_of(reading) | _shipping(reading, currency)
+    product = {name: value for name, value in described.items() if value}
+    if currency:
+        product["currency"] = currency
+    own = {"sku": sku} if sku else {}
+    stock, group = _stock(reading), reading.first("item_group_id")
+    notes = tuple(reading.notes)
+    if group is None or group == sku:
+        return Record(line, sku, {**own, **product, **offer, **stock}, notes=notes)
+    variant = {**own, **offer, **stock, **_difference(reading)}
+    # The main product is never sold itself: it has no stock of its own.
+    main = {"sku": group, **product, **offer}
+    return Record(line, sku, variant, group, main, notes=notes)
+
+
+def description_of(reading: _Reading) -> Attributes:
+    """Return what an item says of itself."""
+    first, item = reading.first, reading.item
+    pictures = [*item.get("image_link", []), *item.get("additional_image_link", [])]
+    return {
+        "name": first("title"),
+        "description": first("description") or first("summary"),
+        "url": first("link"),
+        "images": [
+            {"url": _address(picture, reading.context.media_url)}
+            for picture in dict.fromkeys(each for each in pictures if isinstance(each, str))
+        ],
+        "brand": first("brand"),
+        "colour": first("color"),
+        "material": first("material"),
+        "gender": _gender(reading),
+    }
+
+
+def _address(picture: str, media_url: str) -> str:
+    if media_url and "://" not in picture:
+        return f"{media_url.rstrip('/')}/{picture.lstrip('/')}"
+    return picture
+
+
+_GENDERS = {
+    **dict.fromkeys(("male", "men", "herren"), 1),
+    **dict.fromkeys(("female", "women", "damen"), 2),
+    "unisex": 3,
+    **dict.fromkeys(("kids", "children", "kinder"), 4),
+}
+_CHILDREN = {"newborn", "infant", "toddler", "kids"}
+
+
+def _gender(reading: _Reading) -> int | None:
+    if (reading.first("age_group") or "").lower() in _CHILDREN:
+        return 4
+    return _GENDERS.get((reading.first("gender") or "").lower())
+
+
+def _difference(reading: _Reading) -> Attributes:
+    """Say what the variant differs in, the way people choose: size first, then colour."""
+    options = [tuple(pair) for pair in reading.item.get("option", [])]
+    parts = options or [
+        (ours, value)
+        for theirs, ours in (("size", "size"), ("color", "colour"), ("pattern", "pattern"))
+        if (value := reading.first(theirs))
+    ]
+    if not parts:
+        return {"value": reading.first("title") or ""}
+    return {
+        "type": " / ".join(name for name, _ in parts),
+        "value": " / ".join(value for _, value in parts),
+    }
+
+
+# An offer that can be ordered now has no count in a feed: without limit.
+_STOCK = {
+    **dict.fromkeys(("in_stock", "preorder", "backorder", "available_for_order")),
+    **dict.fromkeys(("out_of_stock", "discontinued"), 0),
+}
+
+
+def _stock(reading: _Reading) -> Attributes:
+    availability, quantity = reading.first("availability"), reading.first("quantity")
+    count: int | None = None
+    if availability is not None:
+        name = availability.strip().lower().replace(" ", "_").replace("-", "_")
+        if name not in _STOCK:
+            known = ", ".join(_STOCK)
+            raise Wrong(f"availability: {availability!r} is none of {known}.")
+        count = _STOCK[name]
+    if quantity is None:
+        return {} if availability is None else {"stockCount": count}
+    number = re.fullmatch(r"([-+]?[0-9]{1,9})(?:[.,]0*)?", quantity)
+    if number is None:
+        raise Wrong(f"quantity: {quantity!r} is not a whole number.")
+    return {"stockCount": count if count == 0 else int(number[1])}
+
+
+def offer_of(reading: _Reading) -> Attributes:
+    """Return what an item costs, and what it cost before.
+
+    :raises Wrong: the price can't be read.
+    """
+    listed = reading.first("price")
+    if listed is None:
+        return {}
+    amount, currency = reading.amount("price", listed)
+    if amount == 0:
+        reading.notes.append("price: 0 is none that a shop means, so it is not used.")
+        return {}
+    offer = {"price": amount, "orgPrice": amount, "currency": currency}
+    if (was := _side_amount(reading, "was", currency)) is not None and was > amount:
+        offer["orgPrice"] = was
+    sale = _side_amount(reading, "sale_price", currency)
+    if sale is None or sale == amount:
+        return offer
+    if not 0 < sale < amount:
+        reading.notes.append("sale_price: it is 0 or above the price, so it is not used.")
+        return offer
+    when = _when(reading)
+    if when is not None and when.holds(reading.context.at):
+        offer["price"] = sale
+    return offer
+
+
+def _side_amount(reading: _Reading, name: str, currency: str) -> int | None:
+    """Read an amount that a product can do without."""
+    text = reading.first(name)
+    if text is None:
+        return None
+    try:
+        amount, own = reading.amount(name, text, currency)
+    except Wrong as error:
+        reading.notes.append(f"{error} It is not used.")
+        return None
+    if own != currency:
+        raise Wrong(f"{name}: its currency is {own}, but that of the price {currency}.")
+    return amount
+
+
+def _when(reading: _Reading) -> Period | None:
+    """Return when the sale price counts; None where nobody can tell."""
+    given = reading.first("sale_price_effective_date")
+    begin, end = reading.first("sale_from") or "", reading.first("sale_until") or ""
+    try:
+        if given is not None:
+            return read_period(given, reading.context.country)
+        return period(begin, end, reading.context.country)
+    except ValueError:
+        said = given or f"{begin}/{end}"
+        reading.notes.append(
+            f"sale_price: {said!r} are not two moments with / between them, so it is not used."
+        )
+        return None
+
+
+_PARTS = ("country", "region", "service", "price")
+"""Of ``DE::Standard:4.90 EUR``; days may follow."""
+
+
+def _shipping(reading: _Reading, currency: str | None) -> Attributes:
+    """Take the first shipping price for the country or for all, in the currency of the price."""
+    for entry in reading.item.get("shipping", []):
+        where, price = _where_and_price(entry)
+        if where.upper() not in {reading.context.country, ""} or not price:
+            continue
+        try:
+            amount, own = read_money(price, currency or reading.context.currency)
+        except Unreadable as error:
+            reading.notes.append(f"shipping: {error} It is not used.")
+            continue
+        if own == currency:
+            return {"shippingModel": {"shippingFlatRate": amount}}
+    return {}
+
+
+def _where_and_price(entry: Any) -> tuple[str, str]:
+    if isinstance(entry, dict):
+        return entry.get("country", ""), entry.get("price", "")
+    parts = entry.split(":")
+    if len(parts) < len(_PARTS):
+        return "", entry
+    return parts[0].strip(), parts[_PARTS.index("price")].strip()
+
+
+def split_shipping(text: str, names: Sequence[str]) -> Iterator[Any]:
+    """Yield the entries of a cell of shipping prices.
+
+    :param names: what the heading says of the parts of each; empty: Google's own order.
+    """
+    for entry in re.split(r",\s*(?=[A-Za-z]{2}:)", text):
+        if names:
+            yield dict(zip(names, (part.strip() for part in entry.split(":")), strict=False))
+        elif entry.strip():
+            yield entry.strip()

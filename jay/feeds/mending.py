@@ -1,0 +1,63 @@
+"""What a product can do without is left out of it where it is wrong, and said in a note."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+
+from jay.feeds.readers import Attributes, Record
+from jay.products.schemas import ImageSchema, ProductSchema
+
+_FIELDS = ProductSchema().fields
+_IMAGE = ImageSchema()
+_ADDRESSES = ("url", "urlImageUrl")
+MAX_IMAGES = 50
+_SHOWN = 200
+
+
+def without_wrong_addresses(record: Record) -> Record | None:
+    """Return the record without its wrong pictures and links; None where all are right.
+
+    :returns: with a note of each.
+    """
+    notes: list[str] = []
+    body, main = _mended(record.body, notes), _mended(record.main, notes)
+    if not notes:
+        return None
+    return record._replace(body=body, main=main, notes=(*record.notes, *dict.fromkeys(notes)))
+
+
+def _mended(body: Attributes | None, notes: list[str]) -> Attributes | None:
+    if body is None:
+        return None
+    kept = dict(body)
+    images = body.get("images")
+    if isinstance(images, list):
+        kept["images"] = [image for image in images if _is_right(image, notes)]
+        if len(kept["images"]) > MAX_IMAGES:
+            notes.append(f"images: more than {MAX_IMAGES}: the others were left out.")
+            del kept["images"][MAX_IMAGES:]
+    for name in _ADDRESSES:
+        if (value := body.get(name)) is not None and (why := _fault(name, value)) is not None:
+            notes.append(f"{name}: {str(value)[:_SHOWN]!r} was left out: {why}")
+            del kept[name]
+    return kept
+
+
+def _is_right(image: Any, notes: list[str]) -> bool:
+    messages = _IMAGE.validate(image) if isinstance(image, Mapping) else {"url": ["Not an object."]}
+    if not messages:
+        return True
+    shown = image.get("url") if isinstance(image, Mapping) else image
+    why = " ".join(text for texts in messages.values() for text in map(str, texts))
+    notes.append(f"images: {str(shown)[:_SHOWN]!r} was left out: {why}")
+    return False
+
+
+def _fault(name: str, value: Any) -> str | None:
+    field = next(field for field in _FIELDS.values() if field.data_key == name)
+    try:
+        field.deserialize(value)
+    except ma.ValidationError as error:
+        return " ".join(map(str, error.messages))
+    return None

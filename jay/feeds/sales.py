@@ -1,0 +1,80 @@
+"""When a sale price counts: the periods that feeds give, in the many ways in which they do."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel.core import get_global
+
+
+class Period(NamedTuple):
+    """From the first moment on, before the second one; None where it has no such end."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        """Tell whether a moment is within."""
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+
+def read_period(text: str, country: str) -> Period:
+    """Read ``2026-11-01T00:00+0100/2026-11-30`` with either end, a day as a whole, in its country.
+
+    :raises ValueError: it is no such period, or ends before it begins.
+    """
+    begin, between, end = text.partition("/")
+    if not between or not (begin.strip() or end.strip()):
+        raise ValueError(text)
+    return period(begin, end, country)
+
+
+def period(begin: str, end: str, country: str) -> Period:
+    """Read the two ends of a period, each of which may be empty.
+
+    :raises ValueError: one is no moment, or the period ends before it begins.
+    """
+    start, stop = _moment(begin, country), _moment(end, country, last=True)
+    if start is not None and stop is not None and stop <= start:
+        raise ValueError(f"{begin}/{end}")
+    return Period(start, stop)
+
+
+def _moment(text: str, country: str, *, last: bool = False) -> datetime | None:
+    """Read one end; of a day that is the last one, all of it counts."""
+    written = text.strip()
+    if not written:
+        return None
+    moment = datetime.fromisoformat(written)
+    whole_day = len(written) <= len("2026-11-30")
+    try:
+        if last and whole_day:
+            moment += timedelta(days=1)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=_zone(country, moment))
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return None  # the year 9999 means without end, the year 1 without beginning
+
+
+def _zone(country: str, moment: datetime) -> tzinfo:
+    """Return the time zone of a country; UTC where it has several at that moment."""
+    offsets = {moment.replace(tzinfo=zone).utcoffset(): zone for zone in _zones(country)}
+    return next(iter(offsets.values())) if len(offsets) == 1 else UTC
+
+
+@cache
+def _zones(country: str) -> tuple[tzinfo, ...]:
+    territories = get_global("zone_territories")
+    names = [name for name, where in territories.items() if where == country]
+    return tuple(_known(names))
+
+
+def _known(names: Iterable[str]) -> Iterable[tzinfo]:
+    for name in names:
+        try:
+            yield ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            continue
