@@ -35,7 +35,7 @@ graceful_timeout = 20
 accesslog = None
 # On a lower level it quotes malformed requests in full, with whatever they carry.
 loglevel = "error"
-logger_class = "jay.logs.MaskedLogger"
+logger_class = "jay.web.logs.MaskedLogger"
 limit_request_line = 8190
 limit_request_field_size = 16380
 # Its default place is the home directory, which a service may not have.

@@ -8,10 +8,9 @@ from flask import Flask
 from sqlalchemy import inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from jay import answers, db, logs, pages, versions, web
+from jay import db, web
 from jay.auth import cli as auth_cli
-from jay.auth import cors, guards, login, operator_cli
-from jay.auth import pages as partner_pages
+from jay.auth import cors, guards
 from jay.auth.models import partners
 from jay.auth.service import demo_keys_in_force
 from jay.baskets import pages as basket_pages
@@ -19,16 +18,21 @@ from jay.baskets import routes as baskets
 from jay.clock import Clock, system_clock
 from jay.config import ConfigError, Settings, settings_from
 from jay.feeds import cli as feeds_cli
+from jay.kiosk import pages as kiosk_pages
+from jay.operators import cli as operators_cli
+from jay.operators import pages as login_pages
 from jay.ops import cli as ops_cli
 from jay.ops import docs, health
+from jay.outbox import cli as webhooks_cli
+from jay.partners import pages as partner_pages
 from jay.playouts import routes as playouts
 from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
 from jay.products import routes as products
-from jay.transfers import kiosk, polling, rates, tv
 from jay.transfers import pages as transfer_pages
+from jay.transfers import polling, tv
 from jay.transfers import routes as transfers
-from jay.webhooks import cli as webhooks_cli
+from jay.web import logs, pages, rates, responses, versions
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,7 +60,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     logs.configure()
     logs.init_app(app)
     db.init_app(app, database)
-    answers.init_app(app, render_page_error=pages.page_error)
+    responses.init_app(app, render_page_error=pages.page_error)
     pages.init_app(app)
     guards.init_app(app, settings, database, clock)
     cors.init_app(app, clock)
@@ -78,9 +82,9 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         transfer_pages.blp,
         tv.blp,
         basket_pages.blp,
-        kiosk.blp,
+        kiosk_pages.blp,
         partner_pages.blp,
-        login.blp,
+        login_pages.blp,
         catalogue_pages.blp,
         docs.blp,
         health.blp,
@@ -94,7 +98,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         auth_cli.merchant_cli,
         auth_cli.key_cli,
         auth_cli.guest_key_cli,
-        operator_cli.operator_cli,
+        operators_cli.operator_cli,
         products_cli.products_cli,
         webhooks_cli.webhooks_cli,
     ):

@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import Insert
 
 from jay.db import UtcDateTime, database, metadata
-from jay.prepared import Prepared
+from jay.db.prepared import Prepared
 
 HEADER = "X-JAY-Tracking"
 MAX_HEADER_LENGTH = 4096

@@ -6,16 +6,16 @@ from sqlalchemy import text
 from jay.auth import models as auth
 from jay.auth import operators
 from jay.baskets import models as baskets
-from jay.baskets.comfort import comfort_settings
+from jay.checkout.comfort import comfort_settings
 from jay.db import Database, metadata
 from jay.feeds import models as feeds
-from jay.idempotency import idempotency_keys
-from jay.limits import tries
+from jay.outbox import models as webhooks
 from jay.products import models as products
 from jay.products.wanted import wanted_skus
 from jay.tracking import events
 from jay.transfers import models as transfers
-from jay.webhooks import models as webhooks
+from jay.web.idempotency import idempotency_keys
+from jay.web.limits import tries
 
 # Importing them has told the metadata about their tables.
 TABLES = (

@@ -12,15 +12,16 @@ import orjson
 from joserfc.jwk import Key
 
 from jay import db, web
-from jay.auth import look, service
-from jay.auth.arguments import found_merchant
+from jay.auth import service
 from jay.auth.guards import doorkeeper
 from jay.auth.jwks import UnusableKey, algorithms_for, pem_key, public_keys
 from jay.auth.models import ALGORITHMS, NAME_PATTERN, origin_of
 from jay.auth.tokens import GUEST_TOKEN_LIFETIME
-from jay.commands import A_COUNTRY, A_LANGUAGE, Commands, known
 from jay.config import ConfigError
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
+from jay.merchants.arguments import found_merchant
+from jay.partners import branding
+from jay.web.commands import A_COUNTRY, A_LANGUAGE, Commands, known
 
 partner_cli = Commands("partner", help="Streaming platforms, which use the Basket API.")
 merchant_cli = Commands("merchant", help="Shops, which use the Product Data API.")
@@ -60,21 +61,21 @@ def _colour(_context: click.Context, _parameter: click.Parameter, value: str | N
     if value is None:
         return None
     try:
-        return look.read_colour(value)
-    except look.UnusableColour as error:
+        return branding.read_colour(value)
+    except branding.UnusableColour as error:
         raise click.BadParameter(str(error)) from error
 
 
 def _logo(
     _context: click.Context, _parameter: click.Parameter, value: Path | None
-) -> look.Logo | None:
+) -> branding.Logo | None:
     if value is None:
         return None
-    if value.stat().st_size > look.MAX_LOGO_BYTES:
+    if value.stat().st_size > branding.MAX_LOGO_BYTES:
         raise click.BadParameter(f"{value} is larger than 1 MiB")
     try:
-        return look.read_logo(value.read_bytes())
-    except look.UnusableLogo as error:
+        return branding.read_logo(value.read_bytes())
+    except branding.UnusableLogo as error:
         raise click.BadParameter(f"{value} {error}") from error
 
 
@@ -99,7 +100,7 @@ def _look_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _tell_of_colour(colour: str | None) -> None:
     if colour is None:
         return
-    palette = look.palette_of(colour)
+    palette = branding.palette_of(colour)
     if palette.accent != colour:
         click.echo(
             f"{colour} would be hard to read or to see as a button, so buttons are"
@@ -204,7 +205,7 @@ def change_partner(
     name: str,
     display_name: str | None,
     colour: str | None,
-    logo: look.Logo | None,
+    logo: branding.Logo | None,
     no_colour: bool,
     no_logo: bool,
 ) -> None:

@@ -8,11 +8,12 @@ import threading
 from cachetools import TTLCache
 from flask import Flask, Response, g, request
 
-from jay import db, versions
+from jay import db
 from jay.auth import service
 from jay.auth.models import Partner
 from jay.clock import Clock, timer
 from jay.errors import Busy
+from jay.web import versions
 
 ORIGINS_CACHED_SECONDS = 5
 PREFLIGHT_CACHED_SECONDS = 7200

@@ -22,8 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-from jay.auth.look import Palette
 from jay.db import UtcDateTime, metadata
+from jay.partners.branding import Palette
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """What a partner's identity provider may sign with: asymmetric algorithms only (RFC 8725)."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from jay.auth.look import Logo, Palette, palette_of
 from jay.auth.models import (
     ApiKey,
     Merchant,
@@ -19,6 +18,7 @@ from jay.auth.models import (
     partners,
     signing_keys,
 )
+from jay.partners.branding import Logo, Palette, palette_of
 from jay.sealing import Seal
 
 PREFIX_LENGTH = 11

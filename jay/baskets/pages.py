@@ -11,12 +11,11 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from jay import db, web
-from jay.answers import answer
 from jay.auth.guards import doorkeeper
 from jay.auth.models import Partner
 from jay.auth.service import partner_by_id
 from jay.auth.tokens import User
-from jay.auth.view import partner_view
+from jay.partners.view import partner_view
 from jay.baskets import service, undo
 from jay.baskets.focus import Did, after
 from jay.baskets.models import MAX_COUNT, REMOVE, Basket
@@ -34,8 +33,10 @@ from jay.errors import (
     TokenError,
     TokenKeyUnknown,
 )
-from jay.pages import PageBlueprint, check_csrf, csrf_token, page
-from jay.pages import gettext as _
+from jay.partners.view import partner_view
+from jay.web.pages import PageBlueprint, check_csrf, csrf_token, page
+from jay.web.pages import gettext as _
+from jay.web.responses import answer
 
 blp = PageBlueprint("basket_pages", __name__)
 

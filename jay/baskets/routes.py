@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response, request
 
 from jay import db, tracking, web
-from jay.answers import answer
 from jay.auth.guards import (
     current_partner,
     current_user,
@@ -15,8 +14,9 @@ from jay.auth.guards import (
     require_partner,
     require_user,
 )
-from jay.baskets import comfort, schemas, service
+from jay.baskets import schemas, service
 from jay.baskets.models import REMOVE, Basket
+from jay.checkout import comfort
 from jay.errors import (
     CartFull,
     GuestNotAllowed,
@@ -29,7 +29,8 @@ from jay.errors import (
     ProductNotFound,
     SavedFull,
 )
-from jay.versions import BASKET_API
+from jay.web.responses import answer
+from jay.web.versions import BASKET_API
 
 blp = web.Blueprint("baskets", __name__, api=BASKET_API, guards=(require_partner, require_user))
 blp.description = "A user's basket: cart, saved list and the products in checkout."

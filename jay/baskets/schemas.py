@@ -7,7 +7,7 @@ import marshmallow as ma
 
 from jay.baskets.models import MAX_COUNT, REMOVE
 from jay.products.models import Product, Variant
-from jay.schema import Int, Schema, Text
+from jay.web.schema import Int, Schema, Text
 
 MAX_PRODUCT_ID = 500
 MAX_DETAILS = 50

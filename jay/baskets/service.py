@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jay.auth.tokens import User
 from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from
 from jay.db import Conflict, locks
+from jay.db.prepared import Prepared
 from jay.errors import GuestNotAllowed, NothingToMerge, PreconditionFailed, TokenRevoked
-from jay.prepared import Prepared
 from jay.products import service as catalogue
 from jay.products.models import Product, Variant
 from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking, record

@@ -9,11 +9,11 @@ from jay import i18n
 from jay.auth.service import merchant_by_id
 from jay.baskets.models import Basket, Entry
 from jay.baskets.totals import MixedCurrencies, totals
-from jay.pages import gettext as _
-from jay.pages import language, local_path, ngettext
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.view import org_price_text, price_text
+from jay.web.pages import gettext as _
+from jay.web.pages import language, local_path, ngettext
 
 LOW_STOCK = 3
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from babel.numbers import get_currency_symbol
 
 from jay.i18n import CURRENCIES, minor_digits
-from jay.schema import MAX_AMOUNT
+from jay.web.schema import MAX_AMOUNT
 
 MAX_WRITTEN = 60
 """Characters of the longest amount that is looked at."""

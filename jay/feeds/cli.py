@@ -16,7 +16,6 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.auth import service as auth
 from jay.auth.models import Merchant
-from jay.commands import A_COUNTRY, A_LANGUAGE, known
 from jay.feeds import checkpoints, exporting, importing
 from jay.feeds.files import FeedFile
 from jay.feeds.running import check_all, import_all, stopwatch
@@ -26,6 +25,7 @@ from jay.feeds.units import UNITS
 from jay.feeds.unpacking import UnusableFile
 from jay.i18n import COUNTRIES, LANGUAGES
 from jay.products.models import microseconds
+from jay.web.commands import A_COUNTRY, A_LANGUAGE, known
 
 MERCHANTS_NAMED = 20
 """How many merchants are named to who has mistyped one."""

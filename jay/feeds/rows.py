@@ -23,7 +23,7 @@ from jay.products.schemas import (
     VariantSchema,
     as_use_case,
 )
-from jay.schema import MAX_AMOUNT, MAX_INT
+from jay.web.schema import MAX_AMOUNT, MAX_INT
 
 MAX_IMAGES = 50
 

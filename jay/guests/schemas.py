@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from jay.baskets.models import MAX_COUNT
 from jay.baskets.schemas import MAX_PRODUCT_ID, BasketSchema
-from jay.schema import Int, Schema, Text
+from jay.web.schema import Int, Schema, Text
 
 MAX_LINES = 400
 """Lines of a request, before lines of the same product are added up."""

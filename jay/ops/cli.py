@@ -8,9 +8,9 @@ import alembic.util
 import click
 
 from jay import db, web
-from jay.commands import Commands
 from jay.ops import demo, purge
 from jay.ops.lan import lan_address
+from jay.web.commands import Commands
 
 db_cli = Commands("db", help="The database.")
 baskets_cli = Commands("baskets", help="Baskets and what belongs to them.")
@@ -44,7 +44,7 @@ def load() -> None:
     if not web.settings().demo:
         raise click.ClickException("Demo data is for demo mode: set JAY_DEMO=1, or use `make run`.")
     with db.transaction() as connection:
-        demo.load(connection, public_url=web.settings().public_url, now=web.clock()())
+        demo.load(connection, public_url=web.settings().public_url, now=web.now())
     click.echo(demo.welcome(web.settings(), lan_address()))
 
 
@@ -70,5 +70,5 @@ def purge_baskets(batch: int, most: int) -> None:
     enough.
     """
     for expired in purge.EXPIRED:
-        deleted = sum(purge.purge(db.write, expired, now=web.clock()(), batch=batch, most=most))
+        deleted = sum(purge.purge(db.write, expired, now=web.now(), batch=batch, most=most))
         click.echo(f"{expired.name}: {deleted}")

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, redirect, render_template, send_from_dire
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from jay.errors import all_errors
-from jay.pages import page
-from jay.versions import APIS
+from jay.web.pages import page
+from jay.web.versions import APIS
 
 blp = Blueprint("docs", __name__)
 

@@ -4,9 +4,9 @@ from flask import Blueprint, Response
 from sqlalchemy import select
 
 from jay import db
-from jay.answers import json_error
 from jay.auth.guards import doorkeeper
 from jay.errors import Busy
+from jay.web.responses import json_error
 
 blp = Blueprint("health", __name__)
 

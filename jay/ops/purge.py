@@ -10,11 +10,11 @@ from jay.auth.models import signing_keys
 from jay.auth.operators import SESSION_LIFETIME, operator_sessions
 from jay.auth.tokens import GUEST_TOKEN_LIFETIME
 from jay.baskets.models import baskets
-from jay.idempotency import KEPT_FOR, idempotency_keys
-from jay.limits import WINDOW, tries
+from jay.outbox.models import KEPT_FOR as WEBHOOKS_KEPT_FOR
+from jay.outbox.models import webhook_deliveries
 from jay.transfers.models import RENEWABLE_FOR, transfers
-from jay.webhooks.models import KEPT_FOR as WEBHOOKS_KEPT_FOR
-from jay.webhooks.models import webhook_deliveries
+from jay.web.idempotency import KEPT_FOR, idempotency_keys
+from jay.web.limits import WINDOW, tries
 
 GRACE = timedelta(days=1)
 """Clocks differ, and an old guest key may have signed a moment after it was retired."""

@@ -11,12 +11,12 @@ import marshmallow as ma
 from flask import Response, request
 
 from jay import tracking, web
-from jay.answers import answer
 from jay.clock import iso
 from jay.errors import TrackingNotValid
-from jay.schema import Schema, Text
 from jay.tracking import Tracking
-from jay.versions import PRODUCT_API
+from jay.web.responses import answer
+from jay.web.schema import Schema, Text
+from jay.web.versions import PRODUCT_API
 
 COOKIE = "__Secure-jay_tracking"
 SOURCE = "jay.api.playout"

@@ -23,7 +23,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from jay.auth.models import merchants
-from jay.prepared import Prepared, among
+from jay.db.prepared import Prepared, among
 from jay.products.models import AS_OF, VOLATILE, products
 
 _COMMON = ("merchant_id", "created", "updated")

@@ -10,13 +10,13 @@ import marshmallow as ma
 
 from jay import db, web
 from jay.auth import service as auth
-from jay.auth.arguments import found_merchant
 from jay.auth.models import Merchant
-from jay.commands import Commands
+from jay.merchants.arguments import found_merchant
+from jay.outbox import delivery
+from jay.outbox import service as webhooks
+from jay.outbox.models import ADD_PRODUCT, DELIVERED, FAILED, UPDATE_PRODUCTS, WAITING, Kind
 from jay.products import schemas, wanted
-from jay.webhooks import delivery
-from jay.webhooks import service as webhooks
-from jay.webhooks.models import ADD_PRODUCT, DELIVERED, FAILED, UPDATE_PRODUCTS, WAITING, Kind
+from jay.web.commands import Commands
 
 products_cli = Commands("products", help="The catalogue.")
 

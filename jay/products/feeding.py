@@ -24,8 +24,8 @@ from sqlalchemy import (
 )
 
 from jay.auth.models import Merchant
+from jay.db.prepared import Prepared, among
 from jay.errors import SkuTaken
-from jay.prepared import Prepared, among
 from jay.products.bulk import Put, put_many
 from jay.products.models import (
     AS_OF,

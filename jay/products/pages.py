@@ -7,17 +7,17 @@ from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from jay import db, i18n
-from jay.auth import login
 from jay.auth.operators import Operator
 from jay.auth.service import merchant_names
-from jay.pages import PageBlueprint, csrf_token, language, page
+from jay.operators import pages
 from jay.products import catalogue
 from jay.products.catalogue import Filters, State
 from jay.products.search import MAX_QUERY, read_query
 from jay.products.view import card, details
+from jay.web.pages import PageBlueprint, csrf_token, language, page
 
 blp = PageBlueprint("catalogue", __name__, error_template="catalogue/error.html")
-blp.register_error_handler(login.LoginNeeded, login.ask)
+blp.register_error_handler(pages.LoginNeeded, pages.ask)
 
 _KEPT = ("q", "merchant", "locale", "state")
 """What stays in the address from page to page, and on the way to a product and back."""
@@ -34,7 +34,7 @@ def listing() -> Response:
     """Show the products, sorted by name; look for some of them by words and filters."""
     asked = _asked()
     with db.reading() as connection:
-        viewer = login.viewer(connection)
+        viewer = pages.viewer(connection)
         only = viewer.merchant_id if viewer else None
         found = catalogue.find_page(
             connection,
@@ -68,7 +68,7 @@ def product(product_id: str) -> Response:
     """Show everything that is stored of a product; a variant's id leads to its main product."""
     asked = _asked()
     with db.reading() as connection:
-        viewer = login.viewer(connection)
+        viewer = pages.viewer(connection)
         only = viewer.merchant_id if viewer else None
         item = catalogue.find_item(connection, product_id, only=only)
     return page(

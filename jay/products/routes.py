@@ -5,11 +5,11 @@ from typing import Any
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from jay import db, web
-from jay.answers import answer
 from jay.auth.guards import current_merchant, require_merchant
 from jay.errors import MalformedRequest, SkuTaken
 from jay.products import feeding, listing, schemas, service
-from jay.versions import PRODUCT_API
+from jay.web.responses import answer
+from jay.web.versions import PRODUCT_API
 
 blp = web.Blueprint("products", __name__, api=PRODUCT_API, guards=(require_merchant,))
 blp.description = "Merchants feed descriptions, prices and stock."

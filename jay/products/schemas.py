@@ -10,7 +10,7 @@ import marshmallow as ma
 from jay.auth.models import origin_of
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.products.models import SkuBlock, StoredProduct, Updated
-from jay.schema import MAX_AMOUNT, MAX_INT, Flag, Int, Number, Schema, Text
+from jay.web.schema import MAX_AMOUNT, MAX_INT, Flag, Int, Number, Schema, Text
 
 MAX_PRODUCTS = 50
 MAX_VARIANTS = 50

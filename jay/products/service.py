@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, case, func, select, update
 
 from jay.auth.models import Merchant, merchants
-from jay.prepared import Prepared, among
+from jay.db.prepared import Prepared, among
 from jay.products.models import Product, Variant, products
 from jay.products.shipping import ShippingModel
 

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jay import i18n
-from jay.pages import gettext as _
-from jay.pages import language, local_path
 from jay.products.catalogue import Item, Stored
 from jay.products.models import Product
+from jay.web.pages import gettext as _
+from jay.web.pages import language, local_path
 
 VARIANTS_IN_LIST = 8
 

@@ -26,10 +26,10 @@ from sqlalchemy import (
 
 from jay.auth.models import Merchant
 from jay.db import UtcDateTime, insert_into, metadata
-from jay.prepared import Prepared, among
+from jay.db.prepared import Prepared, among
+from jay.outbox import service as webhooks
+from jay.outbox.models import ADD_PRODUCT
 from jay.products.models import products
-from jay.webhooks import service as webhooks
-from jay.webhooks.models import ADD_PRODUCT
 
 wanted_skus = Table(
     "wanted_skus",

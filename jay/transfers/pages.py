@@ -8,17 +8,25 @@ from jay import db, web
 from jay.auth.guards import doorkeeper
 from jay.auth.models import Partner
 from jay.auth.service import partner_by_id
-from jay.auth.view import partner_view
 from jay.baskets.view import view
 from jay.errors import JayError, TooManyRequests, TransferError
 from jay.guests.service import credentials
-from jay.limits import Limit, network_of
-from jay.pages import PageBlueprint, browser_id, check_csrf, csrf_token, has_basket, language, page
-from jay.pages import gettext as _
+from jay.partners.view import partner_view
 from jay.transfers import service
 from jay.transfers.models import State, Transfer
 from jay.transfers.pairs import pair_view
 from jay.transfers.routes import claim_url
+from jay.web.limits import Limit, network_of
+from jay.web.pages import (
+    PageBlueprint,
+    browser_id,
+    check_csrf,
+    csrf_token,
+    has_basket,
+    language,
+    page,
+)
+from jay.web.pages import gettext as _
 
 blp = PageBlueprint("transfer_pages", __name__)
 

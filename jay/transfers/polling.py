@@ -13,15 +13,15 @@ from typing import Any
 
 from flask import Flask
 
-from jay import answers, logs
 from jay.clock import Clock
 from jay.db import Database
 from jay.errors import Busy
-from jay.limits import Rate
 from jay.transfers import service
 from jay.transfers.models import POLL_SECONDS, Transfer
-from jay.transfers.rates import POLLS
-from jay.versions import BASKET_API
+from jay.web import logs, responses
+from jay.web.limits import Rate
+from jay.web.rates import POLLS
+from jay.web.versions import BASKET_API
 
 ROUTE = f"{BASKET_API.prefix}/transfers/<displayToken>/status"
 _BEFORE, _AFTER = ROUTE.split("<displayToken>")
@@ -88,7 +88,7 @@ class PlainPolls:
             raise
         except Exception:  # noqa: BLE001 - the route meets it again, answers it and logs it
             return None
-        return answers.envelope(status_of(transfer, now))
+        return responses.envelope(status_of(transfer, now))
 
 
 def _answer(
@@ -105,8 +105,8 @@ def _refuse(
     environ: dict[str, Any], start_response: Callable[..., Any], error: Busy, began: float
 ) -> Iterable[bytes]:
     identifier = logs.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-    response = answers.json_error(error)
+    response = responses.json_error(error)
     response.headers.update([*_HEADERS, (logs.REQUEST_ID_HEADER, identifier)])
-    answers.log_failure(error, {"id": identifier, "route": ROUTE})
+    responses.log_failure(error, {"id": identifier, "route": ROUTE})
     logs.write_request(identifier, "GET", ROUTE, error.status, began)
     return response(environ, start_response)

@@ -11,7 +11,6 @@ from typing import Any
 from flask import Response, g, request
 
 from jay import db, tracking, web
-from jay.answers import answer
 from jay.auth.guards import (
     current_partner,
     current_user,
@@ -38,11 +37,9 @@ from jay.errors import (
 )
 from jay.guests import service as guests
 from jay.guests.schemas import GuestQuerySchema, GuestRequestSchema, GuestSchema
-from jay.limits import network_of
 from jay.transfers import qr, service
 from jay.transfers.models import Secrets, State, spaced_code, with_parameters
 from jay.transfers.polling import status_of
-from jay.transfers.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY, POLLS, TRANSFERS, take
 from jay.transfers.schemas import (
     StatusSchema,
     TransferQuerySchema,
@@ -50,7 +47,10 @@ from jay.transfers.schemas import (
     TransferSchema,
 )
 from jay.transfers.service import Offer
-from jay.versions import BASKET_API
+from jay.web.limits import network_of
+from jay.web.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY, POLLS, TRANSFERS, take
+from jay.web.responses import answer
+from jay.web.versions import BASKET_API
 
 users = web.Blueprint("transfers", __name__, api=BASKET_API, guards=(require_partner, require_user))
 users.description = "A basket goes to another device within one minute."

@@ -2,8 +2,8 @@
 
 import marshmallow as ma
 
-from jay.schema import Schema, Text
 from jay.transfers.models import State
+from jay.web.schema import Schema, Text
 
 MAX_URL_BYTES = 1000
 

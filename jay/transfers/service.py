@@ -12,6 +12,7 @@ from jay.auth.tokens import User
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket
 from jay.baskets.models import baskets as baskets_table
+from jay.db.prepared import Prepared
 from jay.errors import (
     TransferCancelled,
     TransferClaimed,
@@ -20,7 +21,6 @@ from jay.errors import (
     TransferUrlRefused,
 )
 from jay.guests.service import Admission, new_user_id
-from jay.prepared import Prepared
 from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking
 from jay.transfers.models import (
     CLAIM_WINDOW,

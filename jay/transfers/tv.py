@@ -10,15 +10,17 @@ from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.auth.service import partner_by_id
-from jay.auth.view import partner_view
 from jay.baskets.view import view
 from jay.errors import TransferClaimed, TransferError
-from jay.limits import network_of
-from jay.pages import PageBlueprint, csrf_token, language, page
+from jay.pages import page
+from jay.partners.view import partner_view
 from jay.transfers import service
 from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, State, spaced_code
 from jay.transfers.pairs import pair_view
-from jay.transfers.rates import TRANSFERS, take
+from jay.transfers.rates import take
+from jay.web.limits import network_of
+from jay.web.pages import PageBlueprint, csrf_token, language
+from jay.web.rates import TRANSFERS
 
 blp = PageBlueprint("tv", __name__, error_template="tv/error.html")
 
@@ -30,7 +32,7 @@ REFRESH_SECONDS = 3
 @blp.get("/tv/<display_token>")
 def screen(display_token: str) -> Response:
     """Show the code, the countdown and the state."""
-    now = web.clock()()
+    now = web.now()
     with db.reading() as connection:
         try:
             transfer = service.find_by_display(connection, display_token, now=now)
@@ -75,7 +77,7 @@ def screen(display_token: str) -> Response:
 @blp.post("/tv/<display_token>")
 def renew(display_token: str) -> Response:
     """Make a new code for the same basket. Knowing the screen's address is the permission."""
-    now = web.clock()()
+    now = web.now()
     take(TRANSFERS, network_of(request.remote_addr))
     try:
         offer = db.write(functools.partial(service.renew, display_token=display_token, now=now))

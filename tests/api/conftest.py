@@ -10,7 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import ECKey
 
-from jay import answers, create_app
+from jay import create_app
+from jay.web import responses
 from tests.api.checks import Log
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.clock import MovedClock
@@ -62,6 +63,6 @@ def twin(app: Flask, database_url: str, clock: MovedClock, tmp_path: Path) -> It
 @pytest.fixture
 def log(twin: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Log:
     """What ``twin`` writes to its log; a logger holds on to the stream that it first wrote to."""
-    monkeypatch.setattr(answers, "log", structlog.get_logger())
+    monkeypatch.setattr(responses, "log", structlog.get_logger())
     capsys.readouterr()
     return Log(capsys)

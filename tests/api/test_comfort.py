@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from jay import db
-from jay.baskets.comfort import comfort_settings
+from jay.checkout.comfort import comfort_settings
 from jay.errors import GuestNotAllowed, NotYourBasket
 from jay.sealing import Seal, WrongKey
 from tests.api.checks import Log, assert_refused, body, dump, field_errors, rows
@@ -201,7 +201,7 @@ def test_no_value_is_in_the_log(
         raise RuntimeError("the disk is full")
 
     monkeypatch.setattr(secrets, "token_bytes", crash)
-    monkeypatch.setattr("jay.baskets.comfort.Seal.close", crash)
+    monkeypatch.setattr("jay.checkout.comfort.Seal.close", crash)
     assert there.call("PATCH", "/comfort", json=settings).status_code == 500
 
     logged = json.dumps(log.lines())

@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jay.answers import json_error
 from jay.errors import (
     AuthError,
     BasketError,
@@ -28,6 +27,7 @@ from jay.errors import (
     UpstreamError,
     all_errors,
 )
+from jay.web.responses import json_error
 from tests.api.checks import assert_refused, body, field_errors
 from tests.builders import Shop, User
 

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from jay import db, idempotency
+from jay import db
 from jay.auth import service as auth
 from jay.baskets import service as baskets
 from jay.errors import (
@@ -29,6 +29,7 @@ from jay.errors import (
     TransferExpired,
 )
 from jay.sealing import Seal, WrongKey
+from jay.web import idempotency
 from tests.api.checks import assert_refused, dump, field_errors, rows
 from tests.builders import Platform, Shop, User
 from tests.clock import NOON, PATIENCE_SECONDS, MovedClock

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from jay.errors import Busy, TooManyRequests
-from jay.transfers import kiosk as kiosk_pages
+from jay.kiosk import pages as kiosk_pages
 from jay.transfers import tv as tv_pages
 from tests.api.browser import Browser, csrf_of, problems_of, text_of
 from tests.builders import Platform, Shop, User, add_platform

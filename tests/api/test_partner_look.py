@@ -10,8 +10,8 @@ from flask import Flask
 from PIL import Image, PngImagePlugin
 
 from jay import db
-from jay.auth import look
 from jay.auth import service as auth
+from jay.partners import branding
 from tests.api.browser import Browser, problems_of
 from tests.builders import Platform, Shop, add_platform
 from tests.clock import MovedClock
@@ -36,7 +36,7 @@ def opened(png: bytes) -> Image.Image:
 @pytest.fixture
 def branded(app: Flask) -> Platform:
     """A partner with a colour, a logo and a kiosk."""
-    logo = look.read_logo(picture())
+    logo = branding.read_logo(picture())
     return add_platform(
         app,
         app.test_client(),
@@ -53,8 +53,8 @@ def branded(app: Flask) -> Platform:
 
 @pytest.mark.parametrize("colour", ["", "red", "#fff", "#12345", "#1234567", "#12345g", " #123456"])
 def test_a_colour_is_written_in_one_way_only(colour: str) -> None:
-    with pytest.raises(look.UnusableColour):
-        look.read_colour(colour)
+    with pytest.raises(branding.UnusableColour):
+        branding.read_colour(colour)
 
 
 @pytest.mark.parametrize(
@@ -62,41 +62,43 @@ def test_a_colour_is_written_in_one_way_only(colour: str) -> None:
     [("#000000", "#ffffff", 21.0), ("#777777", "#ffffff", 4.48), ("#767676", "#ffffff", 4.54)],
 )
 def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
-    assert look.contrast(one, other) == pytest.approx(ratio, abs=0.005)
-    assert look.contrast(other, one) == look.contrast(one, other)
+    assert branding.contrast(one, other) == pytest.approx(ratio, abs=0.005)
+    assert branding.contrast(other, one) == branding.contrast(one, other)
 
 
 @pytest.mark.parametrize(
     ("colour", "text"),
-    [("#3a57e8", look.WHITE), ("#ffd500", look.NEAR_BLACK), ("#000000", "#ffffff")],
+    [("#3a57e8", branding.WHITE), ("#ffd500", branding.NEAR_BLACK), ("#000000", "#ffffff")],
 )
 def test_a_colour_that_is_fine_stays_as_it_is_with_the_better_text(colour: str, text: str) -> None:
-    palette = look.palette_of(colour)
+    palette = branding.palette_of(colour)
 
     assert (palette.accent, palette.text) == (colour, text)
 
 
 def test_a_colour_between_both_texts_is_made_darker() -> None:
-    palette = look.palette_of("#777777")
+    palette = branding.palette_of("#777777")
 
     assert palette.accent != "#777777"
-    assert palette.text == look.WHITE
-    assert look.contrast(palette.accent, palette.text) >= 4.5
+    assert palette.text == branding.WHITE
+    assert branding.contrast(palette.accent, palette.text) >= 4.5
 
 
 def test_a_white_button_would_not_be_seen_on_a_white_page() -> None:
-    assert look.contrast(look.palette_of("#ffffff").accent, "#ffffff") >= look.NOTICEABLE
+    assert (
+        branding.contrast(branding.palette_of("#ffffff").accent, "#ffffff") >= branding.NOTICEABLE
+    )
 
 
 @pytest.mark.parametrize("green", range(0, 256, 15))
 @pytest.mark.parametrize("red", range(0, 256, 51))
 def test_whatever_the_colour_everything_can_be_read(red: int, green: int) -> None:
     for blue in range(0, 256, 51):
-        palette = look.palette_of(f"#{red:02x}{green:02x}{blue:02x}")
-        assert look.contrast(palette.accent, palette.text) >= 4.5
-        assert look.contrast(palette.ink, "#f5f6f8") >= 4.5
-        assert look.contrast(palette.ink, "#ffffff") >= 4.5
-        assert look.contrast(palette.light, "#0b0c10") >= 3
+        palette = branding.palette_of(f"#{red:02x}{green:02x}{blue:02x}")
+        assert branding.contrast(palette.accent, palette.text) >= 4.5
+        assert branding.contrast(palette.ink, "#f5f6f8") >= 4.5
+        assert branding.contrast(palette.ink, "#ffffff") >= 4.5
+        assert branding.contrast(palette.light, "#0b0c10") >= 3
 
 
 # --- logos
@@ -107,7 +109,7 @@ def test_whatever_the_colour_everything_can_be_read(red: int, green: int) -> Non
     [("PNG", "RGBA"), ("PNG", "P"), ("PNG", "L"), ("JPEG", "RGB"), ("WEBP", "RGB")],
 )
 def test_a_picture_becomes_a_png(kind: str, mode: str) -> None:
-    logo = look.read_logo(picture(kind=kind, mode=mode))
+    logo = branding.read_logo(picture(kind=kind, mode=mode))
 
     image = opened(logo.png)
     assert (image.format, image.size) == ("PNG", (300, 100))
@@ -121,7 +123,7 @@ def test_a_picture_becomes_a_png(kind: str, mode: str) -> None:
 def test_a_large_picture_is_made_smaller_and_keeps_its_shape(
     size: tuple[int, int], kept: tuple[int, int]
 ) -> None:
-    logo = look.read_logo(picture(*size))
+    logo = branding.read_logo(picture(*size))
 
     assert (logo.width, logo.height) == kept
     assert opened(logo.png).size == kept
@@ -132,7 +134,7 @@ def test_nothing_but_the_picture_is_kept() -> None:
     said.add_text("Comment", "<script>alert(1)</script>")
     content = picture(pnginfo=said, icc_profile=b"a profile") + b"<script>appended</script>"
 
-    png = look.read_logo(content).png
+    png = branding.read_logo(content).png
 
     assert b"script" not in png
     assert opened(png).info == {}
@@ -142,7 +144,7 @@ def test_a_turned_photograph_is_turned_back() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
 
-    logo = look.read_logo(picture(kind="JPEG", mode="RGB", exif=exif))
+    logo = branding.read_logo(picture(kind="JPEG", mode="RGB", exif=exif))
 
     assert logo.width < logo.height
 
@@ -156,8 +158,8 @@ def test_a_turned_photograph_is_turned_back() -> None:
     ],
 )
 def test_an_svg_is_refused_because_it_can_carry_script(content: bytes) -> None:
-    with pytest.raises(look.UnusableLogo, match="SVG, which can carry script"):
-        look.read_logo(content)
+    with pytest.raises(branding.UnusableLogo, match="SVG, which can carry script"):
+        branding.read_logo(content)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +167,13 @@ def test_an_svg_is_refused_because_it_can_carry_script(content: bytes) -> None:
     [b"", b"GIF89a", b"%PDF-1.7", picture()[:60], picture(kind="GIF", mode="P"), b"\0" * 5000],
 )
 def test_what_is_no_picture_is_refused(content: bytes) -> None:
-    with pytest.raises(look.UnusableLogo, match="no PNG, JPEG or WebP"):
-        look.read_logo(content)
+    with pytest.raises(branding.UnusableLogo, match="no PNG, JPEG or WebP"):
+        branding.read_logo(content)
 
 
 def test_a_large_file_is_refused() -> None:
-    with pytest.raises(look.UnusableLogo, match="1 MiB"):
-        look.read_logo(picture() + b"\0" * look.MAX_LOGO_BYTES)
+    with pytest.raises(branding.UnusableLogo, match="1 MiB"):
+        branding.read_logo(picture() + b"\0" * branding.MAX_LOGO_BYTES)
 
 
 @pytest.mark.parametrize("side", [8000, 12000, 60000])
@@ -184,8 +186,8 @@ def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(side: int) -> No
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
-    with pytest.raises(look.UnusableLogo, match="40 million pixels"):
-        look.read_logo(bomb)
+    with pytest.raises(branding.UnusableLogo, match="40 million pixels"):
+        branding.read_logo(bomb)
 
 
 # --- the files that pages load
@@ -297,7 +299,7 @@ def test_a_new_logo_has_a_new_address(app: Flask, branded: Platform) -> None:
     with app.app_context(), db.transaction() as connection:
         partner = auth.partner_id(connection, "orange")
         assert partner is not None
-        auth.change_look(connection, partner, {"logo": look.read_logo(picture(200, 200))})
+        auth.change_look(connection, partner, {"logo": branding.read_logo(picture(200, 200))})
 
     assert address() != old
     assert opened(branded.client.get(address()).data).size == (200, 200)

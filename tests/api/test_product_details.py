@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from jay import prepared
+from jay.db import prepared
 from jay.errors import ApiKeyMissing, TokenMissing
 from tests.api.checks import assert_refused, field_errors
 from tests.builders import Shop, User

@@ -14,11 +14,11 @@ from jay import db
 from jay.auth import service as auth
 from jay.auth.models import signing_keys
 from jay.baskets.models import baskets
-from jay.idempotency import idempotency_keys
-from jay.limits import tries
 from jay.ops.purge import EXPIRED, purge
+from jay.outbox.models import ADD_PRODUCT, DELIVERED, FAILED, WAITING, webhook_deliveries
 from jay.transfers.models import transfers
-from jay.webhooks.models import ADD_PRODUCT, DELIVERED, FAILED, WAITING, webhook_deliveries
+from jay.web.idempotency import idempotency_keys
+from jay.web.limits import tries
 from tests.api.checks import dump, rows
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.cli.conftest import Run, runner_of

@@ -18,11 +18,10 @@ from jay.auth import service as auth
 from jay.auth.models import merchants
 from jay.db import Database
 from jay.errors import Busy
-from jay.sealing import WrongKey
-from jay.webhooks import delivery, service
-from jay.webhooks.addresses import LOOPBACK
-from jay.webhooks.delivery import Deliverer
-from jay.webhooks.models import (
+from jay.outbox import delivery, service
+from jay.outbox.addresses import LOOPBACK
+from jay.outbox.delivery import Deliverer
+from jay.outbox.models import (
     ADD_PRODUCT,
     DELIVERED,
     FAILED,
@@ -33,7 +32,8 @@ from jay.webhooks.models import (
     Outcome,
     webhook_deliveries,
 )
-from jay.webhooks.sending import Sender
+from jay.outbox.transports.http import Sender
+from jay.sealing import WrongKey
 from tests.api.checks import rows
 from tests.builders import Shop, add_shop
 from tests.cli.conftest import Run, runner_of
@@ -320,7 +320,7 @@ def test_a_slow_server_keeps_no_other_merchant_waiting(
 def test_more_slow_servers_than_threads_do_not_stop_the_rest(
     outbox: Outbox, others: list[Outbox], clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jay.webhooks.sending.READ_SECONDS", 0.05)
+    monkeypatch.setattr("jay.outbox.transports.http.READ_SECONDS", 0.05)
     deliverer = Deliverer(
         outbox.shop.app.extensions["jay.db"], Sender(LOOPBACK), clock=clock, secret="s"
     )

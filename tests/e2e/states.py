@@ -9,8 +9,8 @@ from typing import Any
 from playwright.sync_api import APIResponse, Page, Response
 from sqlalchemy import Delete, create_engine, delete
 
-from jay.limits import tries
 from jay.products.models import products
+from jay.web.limits import tries
 from tests.e2e.actors import (
     DEMO_BASKET_KEY,
     DEMO_SHOP_KEY,

@@ -28,7 +28,8 @@ REPLAYED = "Idempotency-Replayed"
 
 def stopping_app() -> Flask:
     """Make the service, with workers that stop at the moment that a file names."""
-    from jay import create_app, db, idempotency, make_ready
+    from jay import create_app, db, make_ready
+    from jay.web import idempotency
 
     order = Path(os.environ["JAY_DATA_DIR"]) / "stop"
 

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from jay.auth.models import merchants
 from jay.db import Database
-from jay.webhooks.models import DELIVERED, LEASE, webhook_deliveries
+from jay.outbox.models import DELIVERED, LEASE, webhook_deliveries
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database
 from tests.demo import flask_command

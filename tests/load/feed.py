@@ -31,10 +31,9 @@ from joserfc.jwk import ECKey, KeySet
 from sqlalchemy import event, insert, text
 from sqlalchemy.engine import make_url
 
-from jay import prepared
 from jay.auth import service as auth
 from jay.baskets import service as baskets
-from jay.db import Database
+from jay.db import Database, prepared
 from jay.ops.cli import alembic_config
 from jay.products.models import product_id, products
 from tests.load.bench import run_wrk

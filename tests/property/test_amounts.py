@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 
 from jay.feeds.amounts import MAX_WRITTEN, Money, Unreadable, read_money
 from jay.i18n import CURRENCIES, MINOR_DIGITS
-from jay.schema import MAX_AMOUNT
+from jay.web.schema import MAX_AMOUNT
 from tests.examples import examples
 
 NNBSP, NBSP, THIN = "\u202f", "\xa0", "\u2009"

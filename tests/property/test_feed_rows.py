@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jay.feeds.rows import Refused, load, load_any, load_plain, load_variant
 from jay.products.schemas import MAX_SKU, MAX_TEXT, MAX_URL
-from jay.schema import MAX_AMOUNT, MAX_INT
+from jay.web.schema import MAX_AMOUNT, MAX_INT
 
 EDGES = st.sampled_from(
     [

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from jay.baskets import schemas as baskets
 from jay.products import schemas as products
 from jay.products.schemas import VolatileProductSchema, plainly_right
-from jay.schema import MAX_AMOUNT, MAX_INT
+from jay.web.schema import MAX_AMOUNT, MAX_INT
 
 numbers = st.sampled_from(
     [0, 1, -1, MAX_INT, -MAX_INT, MAX_INT + 1, -MAX_INT - 1, MAX_AMOUNT, MAX_AMOUNT + 1, 2**64]

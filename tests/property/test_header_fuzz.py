@@ -14,8 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from jay import answers
 from jay.auth import jwks
+from jay.web import responses
 from tests.builders import User, add_platform, add_shop
 
 MUTATIONS = 1000
@@ -213,7 +213,7 @@ class Fuzz:
 @pytest.fixture
 def fuzz(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Fuzz:
     """A service whose log can be read: a logger holds on to the stream that it first wrote to."""
-    for module in (answers, jwks):
+    for module in (responses, jwks):
         monkeypatch.setattr(module, "log", structlog.get_logger())
     return Fuzz(app, client)
 

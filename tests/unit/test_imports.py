@@ -11,20 +11,11 @@ ROOT = Path(__file__).parents[2]
 JAY = ROOT / "jay"
 
 ORDER = (
-    *("errors", "clock", "i18n", "versions", "sealing", "schema", "prepared"),
-    *("config", "db"),
-    *(
-        "answers",
-        "commands",
-        "limits",
-        "logs",
-        "idempotency",
-        "web",
-        "pages",
-        "tracking",
-        "playouts",
-    ),
-    *("auth", "webhooks", "products", "feeds", "baskets", "guests", "transfers", "ops", "__init__"),
+    *("errors", "clock", "i18n", "sealing", "config"),
+    *("db", "web", "tracking"),
+    *("merchants", "partners", "auth", "operators", "playouts", "outbox"),
+    *("products", "feeds", "checkout", "baskets", "guests", "transfers", "kiosk"),
+    *("ops", "__init__"),
 )
 FILES = sorted(JAY.rglob("*.py"))
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jay import create_app, logs
+from jay import create_app
+from jay.web import logs
 from tests.conftest import settings
 from tests.unit import logged_app
 from tests.unit.logged_app import API_KEY, DISPLAY_TOKEN, JAY_TOKEN, JWT, PRODUCT, SECRETS, USER

@@ -3,7 +3,7 @@
 import pytest
 
 from jay.errors import TooManyRequests
-from jay.limits import LONGEST_CALLER, Rate
+from jay.web.limits import LONGEST_CALLER, Rate
 from tests.clock import MovedClock
 
 

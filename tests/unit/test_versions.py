@@ -6,7 +6,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from jay.errors import VersionUnknown
-from jay.versions import APIS, BASKET_API, PRODUCT_API, api_of_path
+from jay.web.versions import APIS, BASKET_API, PRODUCT_API, api_of_path
 
 
 def test_the_apis_offer_the_versions_of_the_contract() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jay.webhooks import addresses
-from jay.webhooks.addresses import (
+from jay.outbox import addresses
+from jay.outbox.addresses import (
     LOOPBACK,
     Refused,
     Target,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from jay.webhooks.models import (
+from jay.outbox.models import (
     ADD_PRODUCT,
     FIRST_WAIT,
     GIVEN_UP_AFTER,
@@ -13,7 +13,7 @@ from jay.webhooks.models import (
     Delivery,
     Outcome,
 )
-from jay.webhooks.sending import TOTAL_SECONDS
+from jay.outbox.transports.http import TOTAL_SECONDS
 from tests.clock import NOON
 
 FAILED = Outcome(failure="answered 500")

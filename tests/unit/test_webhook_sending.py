@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from jay.webhooks import sending
-from jay.webhooks.addresses import LOOPBACK
-from jay.webhooks.models import Outcome
-from jay.webhooks.sending import Sender
+from jay.outbox.addresses import LOOPBACK
+from jay.outbox.models import Outcome
+from jay.outbox.transports import http
+from jay.outbox.transports.http import Sender
 from tests.clock import NOON
 from tests.receiver import Authority, Receiver, receiving
 from tests.servers import free_port
@@ -84,7 +84,7 @@ def test_a_redirect_is_not_followed(status: int, receiver: Receiver) -> None:
 
         outcome = send(receiver.url)
 
-    assert outcome.failure == f"answered {status}: {sending.REDIRECTED}"
+    assert outcome.failure == f"answered {status}: {http.REDIRECTED}"
     assert (len(receiver.requests), other.requests) == (1, [])
 
 
@@ -156,7 +156,7 @@ def test_an_endless_body_is_not_read(receiver: Receiver) -> None:
 def test_an_answer_that_drips_is_cut(
     drip: bytes, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 0.3)
 
     def dripping(handler: BaseHTTPRequestHandler) -> None:
         for byte in drip:
@@ -174,7 +174,7 @@ def test_an_answer_that_drips_is_cut(
 def test_an_answer_that_does_not_come_is_given_up(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "READ_SECONDS", 0.1)
+    monkeypatch.setattr(http, "READ_SECONDS", 0.1)
     receiver.answer_when_released()
 
     assert send(receiver.url) == Outcome(failure="no answer within 0 s", hold=True)
@@ -207,7 +207,7 @@ def test_a_server_that_is_not_there_is_a_failure() -> None:
 
 
 def test_a_server_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.1)
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -221,7 +221,7 @@ def test_a_server_that_takes_no_connection_is_given_up(monkeypatch: pytest.Monke
 
 
 def test_a_request_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
 
@@ -333,7 +333,7 @@ def test_a_server_that_speaks_no_tls_is_a_failure(
 def test_a_handshake_that_stands_still_is_cut(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
 

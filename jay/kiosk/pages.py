@@ -14,19 +14,19 @@ from jay.auth.guards import doorkeeper
 from jay.auth.models import NAME_PATTERN, Partner
 from jay.auth.service import kiosk_partners, partner_by_name
 from jay.auth.tokens import User
-from jay.auth.view import partner_view
 from jay.baskets import service as baskets
 from jay.baskets.view import view
 from jay.errors import BasketError, CartFull, RouteNotFound, TokenError
 from jay.guests import service as guests
-from jay.limits import network_of
-from jay.pages import PageBlueprint, check_csrf, csrf_token, language, local_path, page
-from jay.pages import gettext as _
+from jay.partners.view import partner_view
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.view import org_price_text, price_text
 from jay.transfers import service
-from jay.transfers.rates import GUESTS_OF_ADDRESS, take
+from jay.web.limits import network_of
+from jay.web.pages import PageBlueprint, check_csrf, csrf_token, language, local_path, page
+from jay.web.pages import gettext as _
+from jay.web.rates import GUESTS_OF_ADDRESS, take
 
 blp = PageBlueprint("kiosk", __name__, error_template="tv/error.html")
 

@@ -17,7 +17,6 @@ from flask import Response, g, make_response, request
 from sqlalchemy import Column, Connection, Index, Table, Text, func, select
 
 from jay import db
-from jay.answers import json_error
 from jay.clock import Clock
 from jay.db import UtcDateTime, insert_into, metadata
 from jay.errors import (
@@ -29,6 +28,7 @@ from jay.errors import (
     RequestError,
 )
 from jay.sealing import Seal
+from jay.web.responses import json_error
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from jay.auth.look import version_of
 from jay.auth.models import Partner
+from jay.partners.branding import version_of
 
 
 @dataclass(frozen=True)

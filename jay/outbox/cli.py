@@ -7,10 +7,10 @@ from collections import Counter
 import click
 
 from jay import db, web
-from jay.auth.arguments import found_merchant
-from jay.commands import Commands
-from jay.webhooks import delivery, service
-from jay.webhooks.models import DELIVERED, FAILED, STATES, WAITING
+from jay.merchants.arguments import found_merchant
+from jay.outbox import delivery, service
+from jay.outbox.models import DELIVERED, FAILED, STATES, WAITING
+from jay.web.commands import Commands
 
 MOST_ID = 2**63 - 1
 """What the databases can count."""

@@ -9,7 +9,6 @@ from flask import Flask, Response, current_app, g, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
 
-from jay import versions
 from jay.errors import (
     Busy,
     HttpError,
@@ -21,6 +20,7 @@ from jay.errors import (
     RouteNotFound,
     UnsupportedMediaType,
 )
+from jay.web import versions
 
 log = structlog.get_logger()
 

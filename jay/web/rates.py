@@ -4,7 +4,7 @@ from flask import Flask, current_app
 
 from jay.clock import Clock
 from jay.config import Settings
-from jay.limits import Rate
+from jay.web.limits import Rate
 
 GUESTS_OF_KEY = "guests of key"
 GUESTS_OF_ADDRESS = "guests of address"

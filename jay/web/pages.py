@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException
 
 from jay import i18n, web
 from jay.errors import FormOutdated, JayError
-from jay.versions import api_of_path
+from jay.web.versions import api_of_path
 
 SESSION_LIFETIME = timedelta(days=30)
 """As long as the guest token that the session holds."""

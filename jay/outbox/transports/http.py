@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 
-from jay.webhooks.addresses import (
+from jay.outbox.addresses import (
     Address,
     Network,
     Resolver,
@@ -19,7 +19,7 @@ from jay.webhooks.addresses import (
     addresses_of,
     target_of,
 )
-from jay.webhooks.models import Outcome
+from jay.outbox.models import Outcome
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0

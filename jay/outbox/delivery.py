@@ -19,11 +19,11 @@ from jay.auth.service import open_webhook_token
 from jay.clock import Clock
 from jay.db import Database
 from jay.errors import JayError
+from jay.outbox import service
+from jay.outbox.addresses import LOOPBACK
+from jay.outbox.models import LONGEST_WAIT, Delivery, Lane, Outcome
+from jay.outbox.transports.http import Sender
 from jay.sealing import WrongKey
-from jay.webhooks import service
-from jay.webhooks.addresses import LOOPBACK
-from jay.webhooks.models import LONGEST_WAIT, Delivery, Lane, Outcome
-from jay.webhooks.sending import Sender
 
 log = structlog.get_logger()
 

@@ -16,9 +16,9 @@ from jay.auth import operators
 from jay.auth.models import NAME_PATTERN
 from jay.auth.operators import Operator
 from jay.errors import JayError, TooManyRequests
-from jay.limits import Limit, network_of
-from jay.pages import PageBlueprint, check_csrf, csrf_token, page, renew_csrf
-from jay.pages import gettext as _
+from jay.web.limits import Limit, network_of
+from jay.web.pages import PageBlueprint, check_csrf, csrf_token, page, renew_csrf
+from jay.web.pages import gettext as _
 
 blp = PageBlueprint("login", __name__, error_template="catalogue/error.html")
 

@@ -22,8 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.types import TypeDecorator
 
+from jay.db.prepared import execute
 from jay.errors import Busy
-from jay.prepared import execute
 
 T = TypeVar("T")
 

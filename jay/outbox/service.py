@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from jay.auth.models import merchants
-from jay.webhooks.models import (
+from jay.outbox.models import (
     DELIVERED,
     FAILED,
     KINDS,

@@ -17,8 +17,6 @@ from flask import Flask, Response, current_app, g, request
 from webargs.flaskparser import FlaskParser
 from werkzeug.routing import PathConverter
 
-from jay import idempotency, versions
-from jay.answers import MAX_BODY_BYTES, answer, error_body
 from jay.clock import Clock
 from jay.config import Settings
 from jay.errors import (
@@ -34,7 +32,9 @@ from jay.errors import (
     ValidationFailed,
     VersionUnknown,
 )
-from jay.schema import ErrorAnswer, Schema, camel_case, envelope_of
+from jay.web import idempotency, versions
+from jay.web.responses import MAX_BODY_BYTES, answer, error_body
+from jay.web.schema import ErrorAnswer, Schema, camel_case, envelope_of
 
 Guard = Callable[[], None]
 """Lets a request pass or raises the error that refuses it."""

@@ -6,9 +6,9 @@ import click
 
 from jay import db, web
 from jay.auth import operators
-from jay.auth.arguments import found_merchant
 from jay.auth.models import NAME_PATTERN
-from jay.commands import Commands
+from jay.merchants.arguments import found_merchant
+from jay.web.commands import Commands
 
 operator_cli = Commands("operator", help="People who log in to see the catalogue.")
 

@@ -1,0 +1,1 @@
+"""The kiosk: a wall of products on a public screen."""

@@ -1,0 +1,1 @@
+"""Merchants: shops, as the Product Data API and the orders know them."""

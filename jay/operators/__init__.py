@@ -1,0 +1,1 @@
+"""Operators: people with an account, who log in to see the desk."""

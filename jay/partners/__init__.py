@@ -1,0 +1,1 @@
+"""Partners: streaming platforms, and how they look."""

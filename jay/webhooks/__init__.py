@@ -1,1 +1,0 @@
-"""Webhooks to merchants: an outbox, and what sends from it to addresses that may be reached."""
