@@ -11,20 +11,26 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from jay import db, web
 from jay.auth import cli as auth_cli
 from jay.auth import cors, guards
-from jay.auth.models import partners
+from jay.auth import routes as auth
 from jay.auth.service import demo_keys_in_force
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets
+from jay.checkout import routes as checkout
 from jay.clock import Clock, system_clock
 from jay.config import ConfigError, Settings, settings_from
+from jay.db.database import Database
 from jay.feeds import cli as feeds_cli
+from jay.guests import routes as guests
 from jay.kiosk import pages as kiosk_pages
+from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
-from jay.operators import pages as login_pages
+from jay.operators import pages as operator_pages
 from jay.ops import cli as ops_cli
 from jay.ops import docs, health
-from jay.outbox import cli as webhooks_cli
+from jay.outbox import cli as outbox_cli
+from jay.partners import cli as partners_cli
 from jay.partners import pages as partner_pages
+from jay.partners.models import partners
 from jay.playouts import routes as playouts
 from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
@@ -32,7 +38,44 @@ from jay.products import routes as products
 from jay.transfers import pages as transfer_pages
 from jay.transfers import polling, tv
 from jay.transfers import routes as transfers
-from jay.web import logs, pages, rates, responses, versions
+from jay.web import information, logs, pages, rates, responses
+from jay.web.openapi import Api
+from jay.web.paths import EncodedSlashes
+from jay.web.versions import BASKET_API, PRODUCT_API
+
+BASKET_ROUTES = (
+    information.of(BASKET_API),
+    guests.blp,
+    baskets.blp,
+    checkout.blp,
+    transfers.users,
+    transfers.screens,
+)
+PRODUCT_ROUTES = (information.of(PRODUCT_API), products.blp, playouts.blp)
+PAGES = (
+    transfer_pages.blp,
+    tv.blp,
+    basket_pages.blp,
+    kiosk_pages.blp,
+    partner_pages.blp,
+    operator_pages.blp,
+    catalogue_pages.blp,
+    docs.blp,
+    health.blp,
+    auth.blp,
+)
+COMMANDS = (
+    ops_cli.db_cli,
+    ops_cli.demo_cli,
+    ops_cli.baskets_cli,
+    partners_cli.partner_cli,
+    merchants_cli.merchant_cli,
+    auth_cli.key_cli,
+    auth_cli.guest_key_cli,
+    operators_cli.operator_cli,
+    products_cli.products_cli,
+    outbox_cli.webhooks_cli,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,7 +96,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     """
     settings = config or settings_from()
     app = _App("jay", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
-    database = db.Database(settings.database_url, pool_size=settings.threads)
+    database = Database(settings.database_url, pool_size=settings.threads)
     app.extensions["jay.settings"] = settings
     app.extensions["jay.clock"] = clock
 
@@ -66,48 +109,22 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     cors.init_app(app, clock)
     rates.init_app(app, settings, clock)
 
-    basket_api = web.Api(app, versions.BASKET_API, description=_BASKET_TEXT)
-    basket_api.register_blueprint(web.information(versions.BASKET_API))
-    basket_api.register_blueprint(transfers.guest)
-    basket_api.register_blueprint(baskets.blp)
-    basket_api.register_blueprint(transfers.users)
-    basket_api.register_blueprint(transfers.screens)
-
-    product_api = web.Api(app, versions.PRODUCT_API, description=_PRODUCT_TEXT)
-    product_api.register_blueprint(web.information(versions.PRODUCT_API))
-    product_api.register_blueprint(products.blp)
-    product_api.register_blueprint(playouts.blp)
-
-    for blueprint in (
-        transfer_pages.blp,
-        tv.blp,
-        basket_pages.blp,
-        kiosk_pages.blp,
-        partner_pages.blp,
-        login_pages.blp,
-        catalogue_pages.blp,
-        docs.blp,
-        health.blp,
+    for api, routes, text in (
+        (BASKET_API, BASKET_ROUTES, _BASKET_TEXT),
+        (PRODUCT_API, PRODUCT_ROUTES, _PRODUCT_TEXT),
     ):
-        app.register_blueprint(blueprint)
-    for commands in (
-        ops_cli.db_cli,
-        ops_cli.demo_cli,
-        ops_cli.baskets_cli,
-        auth_cli.partner_cli,
-        auth_cli.merchant_cli,
-        auth_cli.key_cli,
-        auth_cli.guest_key_cli,
-        operators_cli.operator_cli,
-        products_cli.products_cli,
-        webhooks_cli.webhooks_cli,
-    ):
+        documented = Api(app, api, description=text)
+        for blueprint in routes:
+            documented.register_blueprint(blueprint)
+    for pages_of_feature in PAGES:
+        app.register_blueprint(pages_of_feature)
+    for commands in COMMANDS:
         app.cli.add_command(commands)
     for command in feeds_cli.COMMANDS:
         products_cli.products_cli.add_command(command)
 
     app.wsgi_app = polling.PlainPolls(app, database, clock)  # type: ignore[method-assign]
-    app.wsgi_app = web.EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

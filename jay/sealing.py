@@ -35,3 +35,8 @@ class Seal:
             return jwe.decrypt_compact(sealed, self._key).plaintext or b""
         except JoseError as error:
             raise WrongKey from error
+
+
+def hash_secret(secret: str) -> str:
+    """Return what is stored of a key or token: its SHA-256, in hex."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

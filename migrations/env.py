@@ -4,27 +4,32 @@ from alembic import context
 from sqlalchemy import text
 
 from jay.auth import models as auth
-from jay.auth import operators
 from jay.baskets import models as baskets
 from jay.checkout.comfort import comfort_settings
-from jay.db import Database, metadata
+from jay.db.database import Database
+from jay.db.types import metadata
+from jay.events import events
 from jay.feeds import models as feeds
+from jay.merchants import models as merchants
+from jay.operators import models as operator_models
 from jay.outbox import models as webhooks
+from jay.partners import models as partners
 from jay.products import models as products
 from jay.products.wanted import wanted_skus
-from jay.tracking import events
 from jay.transfers import models as transfers
-from jay.web.idempotency import idempotency_keys
 from jay.web.limits import tries
+from jay.web.stored_answers import idempotency_keys
 
 # Importing them has told the metadata about their tables.
 TABLES = (
-    auth.partners,
+    merchants.merchants,
+    partners.partners,
     baskets.baskets,
     comfort_settings,
     events,
     idempotency_keys,
-    operators.operators,
+    auth.api_keys,
+    operator_models.operators,
     feeds.product_imports,
     products.products,
     transfers.transfers,

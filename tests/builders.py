@@ -12,8 +12,11 @@ from joserfc.jwk import ECKey, Key, KeySet
 from werkzeug.test import TestResponse
 
 from jay import db
-from jay.auth import operators
 from jay.auth import service as auth
+from jay.merchants import service as merchants
+from jay.operators import models as operator_models
+from jay.operators import service as operators
+from jay.partners import service as partners
 from jay.products import feeding
 from tests.clock import NOON
 
@@ -134,11 +137,11 @@ class Shop:
         }
         name, description = fields.pop("name", sku.title()), fields.pop("description", {})
         with self.app.app_context(), db.transaction() as connection:
-            merchant_id = auth.merchant_id(connection, self.name)
+            merchant_id = merchants.merchant_id(connection, self.name)
             assert merchant_id is not None
             stored = feeding.put_product(
                 connection,
-                auth.merchant_by_id(connection, merchant_id),
+                merchants.merchant_by_id(connection, merchant_id),
                 now=NOON,
                 sku=sku,
                 name=name,
@@ -167,7 +170,7 @@ def add_platform(
         **fields,
     }
     with app.app_context(), db.transaction() as connection:
-        partner = auth.add_partner(connection, name=name, now=NOON, **fields)
+        partner = partners.add_partner(connection, name=name, now=NOON, **fields)
         key = auth.issue_key(connection, partner=partner, now=NOON)
     claims = {"iss": fields.get("issuer"), "aud": fields.get("audience")}
     return Platform(client, name, key, claims=claims)
@@ -177,7 +180,7 @@ def add_shop(app: Flask, client: FlaskClient, name: str = "mugshop", **fields: s
     """Register a merchant in Germany with an API key."""
     locale = {"lang": "de", "country": "DE", "currency": "EUR", **fields}
     with app.app_context(), db.transaction() as connection:
-        merchant = auth.add_merchant(connection, name=name, now=NOON, **locale)
+        merchant = merchants.add_merchant(connection, name=name, now=NOON, **locale)
         key = auth.issue_key(connection, merchant=merchant, now=NOON)
     return Shop(app, client, name, key)
 
@@ -188,11 +191,11 @@ OPERATOR_PASSWORD = "correct horse battery"
 @cache
 def _operator_hash() -> str:
     # Slow on purpose, so once for all tests.
-    return operators.hash_password(OPERATOR_PASSWORD)
+    return operator_models.hash_password(OPERATOR_PASSWORD)
 
 
 def add_operator(app: Flask, name: str = "olga", *, merchant: str | None = None) -> None:
     """Make an account that ``OPERATOR_PASSWORD`` opens."""
     with app.app_context(), db.transaction() as connection:
-        only = None if merchant is None else auth.merchant_id(connection, merchant)
+        only = None if merchant is None else merchants.merchant_id(connection, merchant)
         assert operators.add(connection, name, _operator_hash(), merchant=only, now=NOON)

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from jay import create_app, make_ready
 from jay.config import Settings
-from jay.db import database, metadata
+from jay.db import database
+from jay.db.types import metadata
 from jay.ops.cli import alembic_config
 from tests import depth
 from tests.clock import NOON, MovedClock

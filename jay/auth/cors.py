@@ -9,10 +9,10 @@ from cachetools import TTLCache
 from flask import Flask, Response, g, request
 
 from jay import db
-from jay.auth import service
-from jay.auth.models import Partner
 from jay.clock import Clock, timer
 from jay.errors import Busy
+from jay.partners import service as partners
+from jay.partners.models import Partner
 from jay.web import versions
 
 ORIGINS_CACHED_SECONDS = 5
@@ -45,7 +45,7 @@ def init_app(app: Flask, clock: Clock) -> None:
         if origins is None:
             try:
                 with db.reading() as connection:
-                    origins = service.cors_origins(connection)
+                    origins = partners.cors_origins(connection)
             except Busy:
                 return False  # the answer must not become another one for that
             with lock:

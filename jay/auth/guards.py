@@ -9,11 +9,13 @@ from werkzeug.datastructures import Headers
 
 from jay import db, web
 from jay.auth import service
+from jay.auth.guest_keys import GuestKeys
 from jay.auth.jwks import RemoteKeySets
-from jay.auth.models import ApiKey, Merchant, Partner, hash_secret
-from jay.auth.tokens import GuestKeys, Tokens, User
+from jay.auth.models import ApiKey, User
+from jay.auth.tokens import Tokens
 from jay.clock import Clock, timer
 from jay.config import Settings
+from jay.db.database import Database
 from jay.errors import (
     ApiKeyForAnotherApi,
     ApiKeyMissing,
@@ -32,6 +34,9 @@ from jay.errors import (
     TokenSignatureInvalid,
     TokenUnsigned,
 )
+from jay.merchants.models import Merchant
+from jay.partners.models import Partner
+from jay.sealing import hash_secret
 
 API_KEY_HEADER = "X-API-Key"
 KEYS_CACHED_SECONDS = 5
@@ -84,7 +89,7 @@ class Doorkeeper:
         self.tokens.forget()
 
 
-def init_app(app: Flask, settings: Settings, database: db.Database, clock: Clock) -> None:
+def init_app(app: Flask, settings: Settings, database: Database, clock: Clock) -> None:
     """Give the app its doorkeeper."""
     guest_keys = GuestKeys(database, settings.secret_key, clock)
     tokens = Tokens(guest_keys, RemoteKeySets(insecure=settings.demo), clock)
@@ -143,7 +148,7 @@ def require_user() -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise TokenMissing
-    user = doorkeeper().tokens.verify(token.strip(), current_partner(), now=web.clock()())
+    user = doorkeeper().tokens.verify(token.strip(), current_partner(), now=web.now())
     view_args: dict[str, Any] = request.view_args or {}
     if view_args.get("userId", user.user_id) != user.user_id:
         raise NotYourBasket

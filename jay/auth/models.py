@@ -1,87 +1,24 @@
-"""Partners, merchants, their API keys and this service's own signing keys."""
+"""API keys, and this service's own signing keys."""
 
-import hashlib
-import re
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from urllib.parse import urlsplit
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
-    JSON,
     Boolean,
     CheckConstraint,
     Column,
-    Float,
     ForeignKey,
     Integer,
-    LargeBinary,
     Table,
     Text,
     false,
-    text,
 )
 
-from jay.db import UtcDateTime, metadata
-from jay.partners.branding import Palette
+from jay.db.types import UtcDateTime, metadata
+from jay.merchants.models import Merchant
+from jay.partners.models import Partner
 
-ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
-"""What a partner's identity provider may sign with: asymmetric algorithms only (RFC 8725)."""
-
-NAME_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-"""Names of partners and merchants appear in addresses and product ids."""
-
-partners = Table(
-    "partners",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("display_name", Text, nullable=False),
-    Column("issuer", Text),
-    Column("audience", Text),
-    # The public keys as a JWK set (RFC 7517), or the URL of one.
-    Column("jwks", JSON(none_as_null=True)),
-    Column("jwks_url", Text),
-    Column("algorithms", JSON, nullable=False),
-    Column("transfer_origins", JSON, nullable=False),
-    Column("cors_origins", JSON, nullable=False),
-    Column("kiosk", Boolean, nullable=False, server_default=false()),
-    # The colour as given, what pages use of it, and which logo there is: see jay/auth/look.py.
-    Column("colour", Text),
-    Column("palette", JSON(none_as_null=True)),
-    Column("logo", JSON(none_as_null=True)),
-    Column("created", UtcDateTime, nullable=False),
-)
-
-# Apart from the partners, which are read on every request.
-partner_logos = Table(
-    "partner_logos",
-    metadata,
-    Column("partner_id", Integer, ForeignKey("partners.id"), primary_key=True),
-    Column("png", LargeBinary, nullable=False),
-)
-
-merchants = Table(
-    "merchants",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("lang", Text, nullable=False),
-    Column("country", Text, nullable=False),
-    Column("currency", Text, nullable=False),
-    Column("vat", Float(53)),
-    # How the shipping costs of one order combine, see jay/products/shipping.py.
-    Column("shipping_strategy", Text, nullable=False, server_default="MAX"),
-    Column("shipping_scale", JSON, nullable=False, server_default=text("'[]'")),
-    Column("add_product_webhook_url", Text),
-    Column("update_products_webhook_url", Text),
-    Column("order_webhook_url", Text),
-    Column("order_email", Text),
-    # The merchant's own token, which our webhooks to it carry: sealed, as it must be sent.
-    Column("webhook_token", Text),
-    Column("created", UtcDateTime, nullable=False),
-    CheckConstraint("shipping_strategy IN ('SUM', 'MAX')", name="shipping_strategy"),
-)
+GUEST_TOKEN_LIFETIME = timedelta(days=30)
 
 api_keys = Table(
     "api_keys",
@@ -112,47 +49,19 @@ signing_keys = Table(
 )
 
 
-def hash_secret(secret: str) -> str:
-    """Return what is stored of a key or token: its SHA-256, in hex."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who a bearer token speaks for.
 
+    ``basket`` is set for a credential that came out of a transfer: it opens that one basket as
+    long as it exists. Everybody else opens the basket of their own user id.
+    """
 
-@dataclass(frozen=True)
-class Partner:
-    """A streaming platform, as its API key names it."""
-
-    id: int
-    name: str
-    display_name: str
-    issuer: str | None
-    audience: str | None
-    jwks: dict[str, Any] | None
-    jwks_url: str | None
-    algorithms: tuple[str, ...]
-    transfer_origins: tuple[str, ...]
-    kiosk: bool
-    cors_origins: tuple[str, ...] = ()
-    colour: str | None = None
-    palette: Palette | None = None
-    logo: dict[str, Any] | None = None
-
-    def may_transfer_to(self, url: str) -> bool:
-        """Tell whether a web shop URL is http(s) and on an origin that the partner registered."""
-        return origin_of(url) in self.transfer_origins
-
-
-@dataclass(frozen=True)
-class Merchant:
-    """A shop, as its API key names it. ``vat`` in percent, for products without one."""
-
-    id: int
-    name: str
-    lang: str
-    country: str
-    currency: str
-    vat: float | None
-    shipping_strategy: str
-    shipping_scale: tuple[dict[str, int], ...]
+    partner_id: int
+    user_id: str
+    guest: bool
+    basket: str | None
+    expires: float
 
 
 @dataclass(frozen=True)
@@ -164,23 +73,3 @@ class ApiKey:
     merchant: Merchant | None
     demo: bool
     revoked: datetime | None
-
-
-def origin_of(url: str) -> str | None:
-    """Return ``scheme://host[:port]`` of an http(s) URL in its normal form (RFC 6454).
-
-    None for anything else, for URLs with a user name, and for those that a browser would read
-    differently than this function does (white space, control characters, backslashes).
-    """
-    if re.search(r"[\s\\\x00-\x1f\x7f]", url):
-        return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    default = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + ("" if port in {None, default} else f":{port}")

@@ -7,30 +7,25 @@ only, explicit typing of our own tokens, and issuer and audience checked where t
 import base64
 import binascii
 import hashlib
-import secrets
 import threading
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from cachetools import TTLCache
-from joserfc import jws, jwt
+from joserfc import jwt
 from joserfc.errors import (
     DecodeError,
     InvalidPayloadError,
     JoseError,
-    UnsupportedAlgorithmError,
 )
-from joserfc.jwk import Key, OKPKey
-from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from joserfc.jwk import Key
 
-from jay.auth.jwks import RemoteKeySets, keys_for, public_keys
-from jay.auth.models import ALGORITHMS, Partner, signing_keys
+from jay.auth.guest_keys import GUEST_ALGORITHM, GUEST_KID_PREFIX, GUEST_TYPE, GuestKeys
+from jay.auth.jwks import RemoteKeySets
+from jay.auth.models import GUEST_TOKEN_LIFETIME, User
+from jay.auth.signatures import MAX_TOKEN_LENGTH, REGISTRIES
 from jay.clock import Clock, timer
-from jay.config import ConfigError
-from jay.db import Database
 from jay.errors import (
     TokenAlgorithmRefused,
     TokenClaimsInvalid,
@@ -41,136 +36,18 @@ from jay.errors import (
     TokenSignatureInvalid,
     TokenUnsigned,
 )
-from jay.sealing import Seal, WrongKey
+from jay.partners.keys import keys_for, public_keys
+from jay.partners.models import Partner
 
-GUEST_TOKEN_LIFETIME = timedelta(days=30)
 LEEWAY_SECONDS = 30
 _LATEST_DATE = 2**63
-MAX_TOKEN_LENGTH = 8 * 1024
 MAX_USER_ID_LENGTH = 255
-
 GUEST_ISSUER = "jay-basket"
-GUEST_TYPE = "guest+jwt"
-_GUEST_KID_PREFIX = "jay-guest-"
-_GUEST_ALGORITHM = "EdDSA"
-
 CACHED_TOKENS = 20_000
 CACHED_SECONDS = 300
-KEYS_RELOADED_SECONDS = 60
 
 # Headers by which a token would bring its own key (CVE-2026-27962), or demand what we don't know.
 _REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who a bearer token speaks for.
-
-    ``basket`` is set for a credential that came out of a transfer: it opens that one basket as
-    long as it exists. Everybody else opens the basket of their own user id.
-    """
-
-    partner_id: int
-    user_id: str
-    guest: bool
-    basket: str | None
-    expires: float
-
-
-class GuestKeys:
-    """This service's own Ed25519 key pairs, shared by all processes through the database.
-
-    Ed25519 signatures are deterministic: the winner of a transfer who asks again gets the very
-    same token without it being stored anywhere.
-    """
-
-    def __init__(self, database: Database, secret_key: str, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._seal = Seal("guest keys", secret_key)
-        self._lock = threading.Lock()
-        self._keys: dict[str, OKPKey] = {}
-        self._active = ""
-        self._loaded: datetime | None = None
-
-    def sign(self, claims: dict[str, Any]) -> str:
-        """Sign the claims of a guest token with the active key."""
-        self._reload_when_old()
-        header = {"alg": _GUEST_ALGORITHM, "kid": self._active, "typ": GUEST_TYPE}
-        registry = _registries[_GUEST_ALGORITHM]
-        return jwt.encode(header, claims, self._keys[self._active], registry=registry)
-
-    def public(self, kid: str) -> OKPKey | None:
-        """Return the key with this id, retired ones included."""
-        self._reload_when_old(unless_known=kid)
-        return self._keys.get(kid)
-
-    def key_set(self) -> dict[str, Any]:
-        """Return the public keys as a JWK set (RFC 7517)."""
-        self._reload_when_old()
-        extra = {"use": "sig", "alg": _GUEST_ALGORITHM}
-        return {"keys": [key.as_dict(private=False) | extra for key in self._keys.values()]}
-
-    def rotate(self, connection: Connection, *, now: datetime) -> str:
-        """Retire the active key and make a new one; tokens of the old one stay valid.
-
-        :returns: the new key's id.
-        :raises ConfigError: the secret key is not the one of the keys that are there: whoever
-            has the right one could not open the new key.
-        """
-        for sealed in connection.execute(select(signing_keys.c.private_key)).scalars():
-            self._unwrap(sealed)
-        connection.execute(
-            update(signing_keys).where(signing_keys.c.active).values(retired=now, active=None)
-        )
-        return self._make(connection, now)
-
-    def _reload_when_old(self, unless_known: str | None = None) -> None:
-        if unless_known is not None and unless_known in self._keys:
-            return
-        now = self._clock()
-        fresh = self._loaded and abs(now - self._loaded) < timedelta(seconds=KEYS_RELOADED_SECONDS)
-        if fresh and unless_known is None:
-            return
-        if fresh and self._loaded and now - self._loaded < timedelta(seconds=1):
-            return  # a flood of unknown key ids costs one query a second
-        with self._lock:
-            self._load(now)
-
-    def _load(self, now: datetime) -> None:
-        rows = self._rows()
-        if not any(row.active for row in rows):
-            try:
-                with self._database.transaction() as connection:
-                    self._make(connection, now)
-            except IntegrityError:
-                pass  # another process was faster: its key is ours too
-            rows = self._rows()
-        self._keys = {row.kid: self._unwrap(row.private_key) for row in rows}
-        self._active = next(row.kid for row in rows if row.active)
-        self._loaded = now
-
-    def _rows(self) -> list[Any]:
-        query = select(signing_keys).order_by(signing_keys.c.created)
-        with self._database.reading() as connection:
-            return list(connection.execute(query))
-
-    def _make(self, connection: Connection, now: datetime) -> str:
-        kid = _GUEST_KID_PREFIX + secrets.token_hex(8)
-        key = OKPKey.generate_key("Ed25519", {"kid": kid}, private=True)
-        wrapped = self._seal.close(orjson.dumps(key.as_dict(private=True)))
-        row = {"kid": kid, "private_key": wrapped, "created": now, "active": True}
-        connection.execute(insert(signing_keys).values(row))
-        return kid
-
-    def _unwrap(self, wrapped: str) -> OKPKey:
-        try:
-            return OKPKey.import_key(orjson.loads(self._seal.open(wrapped)))
-        except WrongKey as error:
-            raise ConfigError(
-                "Cannot start: JAY_SECRET_KEY is not the one that the guest keys in this database"
-                " were stored with"
-            ) from error
 
 
 class Tokens:
@@ -234,19 +111,19 @@ class Tokens:
     def _verify(self, token: str, partner: Partner, now: datetime) -> User:
         header = _header_of(token)
         kid = header.get("kid")
-        if isinstance(kid, str) and kid.startswith(_GUEST_KID_PREFIX):
+        if isinstance(kid, str) and kid.startswith(GUEST_KID_PREFIX):
             return self._verify_guest(token, header, kid, partner, now)
         return self._verify_partner(token, header, kid, partner, now)
 
     def _verify_guest(
         self, token: str, header: dict[str, Any], kid: str, partner: Partner, now: datetime
     ) -> User:
-        if header["alg"] != _GUEST_ALGORITHM or header.get("typ") != GUEST_TYPE:
+        if header["alg"] != GUEST_ALGORITHM or header.get("typ") != GUEST_TYPE:
             raise TokenAlgorithmRefused
         key = self.guest_keys.public(kid)
         if key is None:
             raise TokenKeyUnknown
-        claims = _verified_claims(token, [key], _GUEST_ALGORITHM)
+        claims = _verified_claims(token, [key], GUEST_ALGORITHM)
         if claims.get("aud") != partner.name:
             raise TokenOfAnotherPartner
         if claims.get("iss") != GUEST_ISSUER:
@@ -315,31 +192,11 @@ def _header_of(token: str) -> dict[str, Any]:
     return dict(header)
 
 
-class _OneAlgorithm(jws.JWSRegistry):
-    """Accepts a single algorithm, and header parameters that it does not know (RFC 7515, 4)."""
-
-    max_header_length = MAX_TOKEN_LENGTH
-    max_payload_length = MAX_TOKEN_LENGTH
-
-    def __init__(self, algorithm: str) -> None:
-        super().__init__(algorithms=[algorithm], strict_check_header=False)
-
-    def get_alg(self, name: str) -> Any:
-        # Without the library's warning that RFC 9864 renames EdDSA: the public contract, and
-        # most identity providers, still say EdDSA.
-        if name not in (self.allowed or ()):
-            raise UnsupportedAlgorithmError(f"{name} is not allowed")
-        return self.algorithms[name]
-
-
-_registries = {algorithm: _OneAlgorithm(algorithm) for algorithm in ALGORITHMS}
-
-
 def _verified_claims(token: str, keys: list[Key], algorithm: str) -> dict[str, Any]:
     """Return the claims once one of the keys has verified the signature."""
     for key in keys:
         try:
-            return jwt.decode(token, key, registry=_registries[algorithm]).claims
+            return jwt.decode(token, key, registry=REGISTRIES[algorithm]).claims
         except (DecodeError, InvalidPayloadError, RecursionError) as error:
             raise TokenMalformed from error
         except (JoseError, ValueError, TypeError):

@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from jay.clock import iso
-from jay.db import UtcDateTime, metadata
+from jay.auth.models import User
+from jay.db.types import UtcDateTime, metadata
 from jay.errors import CartFull, NotInBasket, ProductNotFound, SavedFull
+from jay.partners.models import Partner
 from jay.products.models import Product
 
 MAX_CART_PRODUCTS = 20
@@ -244,16 +245,6 @@ class Basket:
             for e in self._entries.values()
         ]
 
-    def view(self) -> dict[str, Any]:
-        """Write the basket as the API shows it."""
-        return {
-            "expires": iso(self.expires),
-            "lastChanged": iso(self.last_changed),
-            "cart": [{"productId": e.product_id, "count": e.count} for e in self.cart],
-            "saved": [{"productId": e.product_id, "count": 0} for e in self.saved],
-            "checkout": [],
-        }
-
     def touch(self, now: datetime) -> None:
         """Note a change: the version grows and ``last_changed`` is now."""
         self.version += 1
@@ -266,3 +257,30 @@ class Basket:
             raise CartFull
         if count == 0 and len(self.saved) >= MAX_SAVED_PRODUCTS:
             raise SavedFull
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Someone who may open a basket: decided in the transaction, from which
+    credentials are made after it."""
+
+    partner: Partner
+    user_id: str
+    since: datetime
+    basket: Basket
+    claimed: bool = False
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A guest's credentials and the basket that they open."""
+
+    user: User
+    token: str
+    expires: datetime
+    basket: Basket
+
+
+def new_user_id() -> str:
+    """Return a guest user id: 128 random bits."""
+    return "g-" + secrets.token_urlsafe(16)

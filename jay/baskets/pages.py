@@ -12,10 +12,7 @@ from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.auth.guards import doorkeeper
-from jay.auth.models import Partner
-from jay.auth.service import partner_by_id
-from jay.auth.tokens import User
-from jay.partners.view import partner_view
+from jay.auth.models import User
 from jay.baskets import service, undo
 from jay.baskets.focus import Did, after
 from jay.baskets.models import MAX_COUNT, REMOVE, Basket
@@ -33,6 +30,8 @@ from jay.errors import (
     TokenError,
     TokenKeyUnknown,
 )
+from jay.partners.models import Partner
+from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
 from jay.web.pages import PageBlueprint, check_csrf, csrf_token, page
 from jay.web.pages import gettext as _
@@ -80,7 +79,7 @@ def _refused(error: TokenError) -> Exception:
 @blp.get("/basket")
 def basket() -> Response:
     """Show the basket that this phone has taken over."""
-    now = web.clock()()
+    now = web.now()
     with db.reading() as connection:
         partner, found = _opened(connection, now)
         shown = view(connection, found)
@@ -110,7 +109,7 @@ def basket() -> Response:
 @blp.get("/basket/state")
 def state() -> Response:
     """Tell the basket's version, by which a page learns that another device has changed it."""
-    now = web.clock()()
+    now = web.now()
     with db.reading() as connection:
         _partner, found = _opened(connection, now)
     response = answer({"version": found.version, "pollSeconds": POLL_SECONDS})
@@ -126,7 +125,7 @@ def change_item() -> Response:
     product since then, nothing is changed, and the page shows what there is now.
     """
     check_csrf()
-    now = web.clock()()
+    now = web.now()
     product_id, action = request.form.get("product_id", ""), request.form.get("action", "")
     told: dict[str, Any] = {}
 
@@ -189,7 +188,7 @@ def _visitor(connection: Connection) -> tuple[Partner, User]:
         raise _NoBasket
     partner = partner_by_id(connection, partner_id)
     try:
-        return partner, doorkeeper().tokens.verify(token, partner, now=web.clock()())
+        return partner, doorkeeper().tokens.verify(token, partner, now=web.now())
     except TokenError as error:
         raise _refused(error) from error
 

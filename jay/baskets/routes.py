@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
-from jay import db, tracking, web
+from jay import db, web
 from jay.auth.guards import (
     current_partner,
     current_user,
@@ -16,7 +16,6 @@ from jay.auth.guards import (
 )
 from jay.baskets import schemas, service
 from jay.baskets.models import REMOVE, Basket
-from jay.checkout import comfort
 from jay.errors import (
     CartFull,
     GuestNotAllowed,
@@ -29,6 +28,7 @@ from jay.errors import (
     ProductNotFound,
     SavedFull,
 )
+from jay.web import tracking
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
 
@@ -42,7 +42,7 @@ _PRODUCT = f"{_USER}/products/<path:productId>"
 
 def basket_answer(basket: Basket) -> Response:
     """Answer with a basket and its entity tag."""
-    return answer(basket.view(), etag=basket.etag)
+    return answer(schemas.basket_view(basket), etag=basket.etag)
 
 
 def if_match() -> service.Precondition | None:
@@ -62,7 +62,7 @@ def if_match() -> service.Precondition | None:
 def get_basket(userId: str) -> Response:  # noqa: N803, ARG001 - the contract's name
     """Get the basket; an empty one when there is none."""
     with db.reading() as connection:
-        basket = service.read(connection, current_user(), now=web.clock()())
+        basket = service.read(connection, current_user(), now=web.now())
     return basket_answer(basket)
 
 
@@ -126,18 +126,6 @@ def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, A
     return basket_answer(db.write(work))
 
 
-@blp.route(f"{_USER}/comfort", methods=["PATCH"])
-@blp.arguments(schemas.ComfortSchema)
-@blp.response(200, schemas.ComfortStateSchema)
-@blp.errors(GuestNotAllowed)
-def patch_comfort(body: dict[str, str | None], userId: str) -> Response:  # noqa: N803, ARG001
-    """Set or remove the comfort settings of a user whose token the partner has signed."""
-    secret = web.settings().secret_key
-    with db.transaction() as connection:
-        state = comfort.change(connection, current_user(), body, secret=secret, now=web.clock()())
-    return answer(state)
-
-
 def _write(use_case: Callable[..., Basket], product_id: str, *, count: int | None) -> Response:
     work = functools.partial(
         use_case, user=current_user(), product_id=product_id, count=count, **_circumstances()
@@ -146,7 +134,7 @@ def _write(use_case: Callable[..., Basket], product_id: str, *, count: int | Non
 
 
 def _circumstances() -> dict[str, Any]:
-    return {"now": web.clock()(), "if_match": if_match(), "tracking": tracking.current()}
+    return {"now": web.now(), "if_match": if_match(), "tracking": tracking.current()}
 
 
 @blp.route("/baskets/products/details", methods=["POST"])

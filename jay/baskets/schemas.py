@@ -5,7 +5,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from jay.baskets.models import MAX_COUNT, REMOVE
+from jay.baskets.models import MAX_COUNT, REMOVE, Basket
+from jay.clock import iso
 from jay.products.models import Product, Variant
 from jay.web.schema import Int, Schema, Text
 
@@ -53,22 +54,15 @@ class MergeSchema(Schema):
     )
 
 
-class ComfortSchema(Schema):
-    """Comfort settings; each can be set on its own, and removed with null."""
-
-    customer_id = Text(
-        allow_none=True, validate=ma.validate.Length(1, 255), metadata={"example": "C-10042"}
-    )
-    payment_token = Text(
-        allow_none=True, validate=ma.validate.Length(1, 1000), metadata={"example": "pm_1Nx..."}
-    )
-
-
-class ComfortStateSchema(Schema):
-    """Which comfort settings are set; their values can't be read."""
-
-    customer_id_set = ma.fields.Boolean(required=True, metadata={"example": True})
-    payment_token_set = ma.fields.Boolean(required=True, metadata={"example": False})
+def basket_view(basket: Basket) -> dict[str, Any]:
+    """Write a basket as ``BasketSchema`` has it."""
+    return {
+        "expires": iso(basket.expires),
+        "lastChanged": iso(basket.last_changed),
+        "cart": [{"productId": e.product_id, "count": e.count} for e in basket.cart],
+        "saved": [{"productId": e.product_id, "count": 0} for e in basket.saved],
+        "checkout": [],
+    }
 
 
 class ProductIds(ma.fields.List[str]):

@@ -7,18 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from jay.auth.tokens import User
+from jay.auth.models import User
 from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from
-from jay.db import Conflict, locks
+from jay.db.database import Conflict, locks
 from jay.db.prepared import Prepared
 from jay.errors import GuestNotAllowed, NothingToMerge, PreconditionFailed, TokenRevoked
+from jay.events import NOTHING, Event, Kind, Recorded, Tracking, record
 from jay.products import service as catalogue
 from jay.products.models import Product, Variant
-from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking, record
 
 Precondition = Collection[str]
 """Entity tags, one of which must name the basket's state for a write to go on (``If-Match``)."""
-
 
 _BY_USER = select(baskets).where(
     baskets.c.partner_id == bindparam("partner"), baskets.c.user_id == bindparam("user")

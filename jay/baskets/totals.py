@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from jay.auth.models import Merchant
+from jay.merchants.models import Merchant
 from jay.products.models import Product
 from jay.products.shipping import merchant_shipping
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from jay.auth.models import hash_secret
 from jay.baskets.models import Basket, Entry
+from jay.sealing import hash_secret
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from jay import i18n
-from jay.auth.service import merchant_by_id
 from jay.baskets.models import Basket, Entry
 from jay.baskets.totals import MixedCurrencies, totals
+from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.view import org_price_text, price_text

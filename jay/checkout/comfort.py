@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, select
 
-from jay.auth.tokens import User
-from jay.db import UtcDateTime, insert_into, metadata
+from jay.auth.models import User
+from jay.db.types import UtcDateTime, metadata
+from jay.db.upsert import insert_into
 from jay.errors import GuestNotAllowed
 from jay.sealing import Seal
 
@@ -35,10 +36,10 @@ def change(
     *,
     secret: str,
     now: datetime,
-) -> dict[str, Any]:
+) -> dict[str, bool]:
     """Set those settings that are given, remove those that are None.
 
-    :returns: ``{"customerIdSet": bool, "paymentTokenSet": bool}``
+    :returns: by field, whether it is set now.
     :raises GuestNotAllowed: the user is a guest.
     """
     if user.guest:
@@ -62,7 +63,4 @@ def change(
             comfort_settings.c.user_id == user.user_id,
         )
     ).one()
-    return {
-        "customerIdSet": row.customer_id is not None,
-        "paymentTokenSet": row.payment_token is not None,
-    }
+    return {name: getattr(row, name) is not None for name in FIELDS}

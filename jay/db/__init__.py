@@ -1,16 +1,9 @@
 """The database: the doors to it, its types, and what differs between SQLite and PostgreSQL."""
 
-from jay.db.database import (
-    Conflict,
-    Database,
-    UtcDateTime,
+from jay.db.doors import (
     database,
-    endure,
     init_app,
-    insert_into,
     joined,
-    locks,
-    metadata,
     reading,
     transaction,
     write,
@@ -18,16 +11,9 @@ from jay.db.database import (
 )
 
 __all__ = [
-    "Conflict",
-    "Database",
-    "UtcDateTime",
     "database",
-    "endure",
     "init_app",
-    "insert_into",
     "joined",
-    "locks",
-    "metadata",
     "reading",
     "transaction",
     "write",

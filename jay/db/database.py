@@ -1,48 +1,27 @@
-"""Engine, metadata, ``transaction()`` and ``reading()``.
+"""Engine and doors: ``transaction()``, ``reading()`` and ``write()``.
 
-Only routes, pages and commands open transactions; services get the connection handed in and never
+Only routes, pages, commands and workers open them; services get the connection handed in and never
 commit, so that they compose.
 """
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
 import psycopg
-from flask import current_app, g
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.types import TypeDecorator
 
 from jay.db.prepared import execute
+from jay.db.sqlite import LOCK_WAIT_SECONDS, _begin_on_sqlite, _set_up_sqlite
 from jay.errors import Busy
 
 T = TypeVar("T")
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-LOCK_WAIT_SECONDS = 5
-"""How long a writer waits for another one before the request is answered with 503."""
-
-SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.002
-"""How long a process waits before it asks again for SQLite's write lock; longer each time."""
-
 STATEMENT_SECONDS = 10
 """How long a single statement may take before it is given up."""
 
@@ -52,27 +31,6 @@ CONFLICTS_ENDURED = 5
 # PostgreSQL's SQLSTATEs for "try again": serialization failure, deadlock, lock not available,
 # query cancelled by a timeout, too many connections, shutting down, starting up.
 TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57014", "53300", "57P01", "57P02", "57P03")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC: ``timestamptz`` on PostgreSQL, sortable text on SQLite."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Accept aware moments only: a naive one would mean something else on each machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment must know its time zone")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment in UTC, whatever zone the session of the server is in."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Conflict(Exception):
@@ -152,6 +110,14 @@ class Database:
         with _busy_if_unavailable(), self.engine.connect() as connection:
             yield connection
 
+    def ping(self) -> None:
+        """Ask the database for an answer.
+
+        :raises Busy: there is none.
+        """
+        with self.reading() as connection:
+            connection.execute(select(1))
+
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction, and again when it meets a ``Conflict``.
 
@@ -215,73 +181,6 @@ def locks(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("jay_transaction"))
 
 
-def insert_into(connection: Connection, table: Table) -> Any:
-    """Begin an INSERT that knows ``on_conflict_do_update``, as the kind of database writes it."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
-
-
-def init_app(app: Any, database: Database) -> None:
-    """Make the database known to ``transaction()`` and ``reading()`` of this app."""
-    app.extensions["jay.db"] = database
-
-
-def database() -> Database:
-    """Return the current app's database."""
-    found: Database = current_app.extensions["jay.db"]
-    return found
-
-
-@contextmanager
-def joined() -> Iterator[Connection]:
-    """Open a transaction that all others of this request join, and that commits at its end."""
-    with database().transaction() as connection:
-        g.joined_connection = connection
-        try:
-            yield connection
-        finally:
-            del g.joined_connection
-
-
-@contextmanager
-def transaction() -> Iterator[Connection]:
-    """Open a transaction on the current app's database, or join the one of the request."""
-    if "joined_connection" in g:
-        yield g.joined_connection
-        return
-    with database().transaction() as connection:
-        yield connection
-
-
-@contextmanager
-def reading() -> Iterator[Connection]:
-    """Open a connection for reading on the current app's database."""
-    if "joined_connection" in g:
-        yield g.joined_connection
-        return
-    with database().reading() as connection:
-        yield connection
-
-
-def write(work: Callable[[Connection], T]) -> T:
-    """Run ``work`` on the current app's database, see ``Database.write``."""
-    if "joined_connection" in g:
-        return endure(lambda: _attempt(g.joined_connection, work))
-    return database().write(work)
-
-
-def write_row(work: Callable[[Connection], T]) -> T:
-    """Run ``work`` on the current app's database, see ``Database.write_row``."""
-    if "joined_connection" in g:
-        return write(work)
-    return database().write_row(work)
-
-
-def _attempt(connection: Connection, work: Callable[[Connection], T]) -> T:
-    with connection.begin_nested():  # what a conflict interrupts is undone before the next try
-        return work(connection)
-
-
 def endure(work: Callable[[], T]) -> T:
     """Do something again while it meets a ``Conflict``.
 
@@ -324,18 +223,6 @@ def _is_transient(error: BaseException) -> bool:
     )
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # NORMAL in WAL mode survives a killed process; only a power cut may lose the last commits.
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    # Pages of 4 KiB: fewer, larger checkpoints, as feeds write the same pages again and again.
-    cursor.execute("PRAGMA wal_autocheckpoint = 4000")
-    cursor.close()
-
-
 def _begin(connection: Connection) -> None:
     # A reader begins nothing: each statement of it is a transaction of its own.
     if not locks(connection):
@@ -344,31 +231,3 @@ def _begin(connection: Connection) -> None:
         _begin_on_sqlite(connection)
     else:
         connection.exec_driver_sql("BEGIN")
-
-
-def _begin_on_sqlite(connection: Connection) -> None:
-    """Take the write lock at once: upgrading a read lock later fails instead of waiting.
-
-    SQLite itself waits longer each time, up to 100 ms, only to find that the process which never
-    waited was quicker again: two processes together wrote less than one alone.
-    """
-    deadline = time.monotonic() + LOCK_WAIT_SECONDS
-    pause = SHORTEST_PAUSE_SECONDS
-    execute(connection, "PRAGMA busy_timeout = 0")
-    try:
-        while not _take_write_lock(connection, last=time.monotonic() >= deadline):
-            time.sleep(pause)
-            pause = min(pause * 1.2, LONGEST_PAUSE_SECONDS)
-    finally:
-        execute(connection, f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
-
-
-def _take_write_lock(connection: Connection, *, last: bool) -> bool:
-    try:
-        execute(connection, "BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        # The lower byte is the kind; what is above it says why.
-        if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-            raise
-        return False
-    return True

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from jay.auth.models import Merchant
 from jay.feeds.models import product_imports
+from jay.merchants.models import Merchant
 from jay.products.bulk import lock_merchant
 
 

@@ -14,8 +14,6 @@ import click
 from flask.cli import with_appcontext
 
 from jay import db, web
-from jay.auth import service as auth
-from jay.auth.models import Merchant
 from jay.feeds import checkpoints, exporting, importing
 from jay.feeds.files import FeedFile
 from jay.feeds.running import check_all, import_all, stopwatch
@@ -24,6 +22,8 @@ from jay.feeds.tables import DELIMITERS
 from jay.feeds.units import UNITS
 from jay.feeds.unpacking import UnusableFile
 from jay.i18n import COUNTRIES, LANGUAGES
+from jay.merchants import service as merchants
+from jay.merchants.models import Merchant
 from jay.products.models import microseconds
 from jay.web.commands import A_COUNTRY, A_LANGUAGE, known
 
@@ -171,10 +171,10 @@ def import_products(
 
 def _merchant(name: str) -> Merchant:
     with db.reading() as connection:
-        found = auth.merchant_by_name(connection, name)
+        found = merchants.merchant_by_name(connection, name)
         if found is not None:
             return found
-        names = auth.merchant_names(connection, most=MERCHANTS_NAMED)
+        names = merchants.merchant_names(connection, most=MERCHANTS_NAMED)
     if names:
         raise _Unusable(f"There is no merchant {name!r}. There are: {', '.join(names)}.")
     raise _Unusable(

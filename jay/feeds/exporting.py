@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, select, tuple_
 
-from jay.auth.models import Merchant
+from jay.merchants.models import Merchant
 from jay.products.models import products
 
 PAGE = 500

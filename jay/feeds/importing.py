@@ -5,31 +5,27 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, func, select, true, tuple_
+from sqlalchemy import Connection
 
-from jay.auth.models import Merchant
 from jay.clock import Clock
 from jay.errors import Busy
 from jay.feeds.checkpoints import PROGRESS, Import, keep
+from jay.feeds.leftovers import remove_page
 from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import Record
 from jay.feeds.report import Refusal, Reports
 from jay.feeds.rows import Refused, load, load_variant
 from jay.i18n import COUNTRIES, LANGUAGES
-from jay.products.bulk import Kind, Outcome, Put, put_many, remove_unseen
-from jay.products.models import products
+from jay.merchants.models import Merchant
+from jay.products.bulk import Kind, Outcome, Put, put_many
 
 BATCH_ROWS = 500
 """Rows of the catalogue that are written in one transaction: few, to stand in nobody's way."""
 
 ATTEMPTS = 5
 """How often a batch is tried while the database is busy; each try waits for its locks."""
-
-SCANNED = 20_000
-"""Rows that are looked through at once for variants that the file has no more."""
 
 Write = Callable[[Callable[[Connection], Any]], Any]
 
@@ -248,37 +244,9 @@ def finish(write: Write, merchant: Merchant, import_: Import, *, parted: bool, c
             page = after
 
             def work(connection: Connection, page: tuple[str, str, str] = page) -> Any:
-                return _remove_page(connection, merchant, import_, page, clock())
+                return remove_page(connection, merchant, import_, page, clock())
 
             count, after = write(work)
             removed += count
     write(lambda connection: keep(connection, import_, finished=clock()))
     return removed
-
-
-def _remove_page(
-    connection: Connection,
-    merchant: Merchant,
-    import_: Import,
-    after: tuple[str, str, str],
-    now: datetime,
-) -> tuple[int, tuple[str, str, str] | None]:
-    mine, beyond = products.c.merchant_id == merchant.id, tuple_(*_KEY) > tuple_(*after)
-    last = connection.execute(
-        select(*_KEY).where(mine, beyond).order_by(*_KEY).offset(SCANNED - 1).limit(1)
-    ).one_or_none()
-    within = true() if last is None else tuple_(*_KEY) <= tuple_(*last)
-    unseen = select(products.c.id).where(
-        *(mine, beyond, within),
-        products.c.main_id.is_not(None),
-        ~products.c.removed,
-        func.coalesce(products.c.described_as_of, 0) < import_.as_of,
-    )
-    identifiers = connection.execute(unseen).scalars().all()
-    count = 0
-    if identifiers:
-        count = remove_unseen(connection, merchant, identifiers, now=now, as_of=import_.as_of)
-    return count, None if last is None else (last.lang, last.country, last.sku)
-
-
-_KEY = (products.c.lang, products.c.country, products.c.sku)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint, text
 
-from jay.db import UtcDateTime, metadata
+from jay.db.types import UtcDateTime, metadata
 
 product_imports = Table(
     "product_imports",

@@ -10,7 +10,6 @@ from typing import NoReturn
 import click
 
 from jay import db
-from jay.auth.models import Merchant
 from jay.clock import Clock, timer
 from jay.errors import Busy
 from jay.feeds import importing
@@ -19,6 +18,7 @@ from jay.feeds.progress import Progress
 from jay.feeds.report import Refusal, Report, Reports
 from jay.feeds.sources import Source
 from jay.feeds.unpacking import UnusableFile
+from jay.merchants.models import Merchant
 from jay.products.models import moment_of
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C

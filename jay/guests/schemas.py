@@ -1,9 +1,12 @@
 """Wire shapes of guest baskets."""
 
+from typing import Any
+
 import marshmallow as ma
 
-from jay.baskets.models import MAX_COUNT
-from jay.baskets.schemas import MAX_PRODUCT_ID, BasketSchema
+from jay.baskets.models import MAX_COUNT, Guest
+from jay.baskets.schemas import MAX_PRODUCT_ID, BasketSchema, basket_view
+from jay.clock import iso
 from jay.web.schema import Int, Schema, Text
 
 MAX_LINES = 400
@@ -54,3 +57,13 @@ class GuestSchema(Schema):
     token = ma.fields.String(required=True, metadata={"description": "Bearer token, 30 days."})
     expires = ma.fields.String(required=True, metadata={"example": "2025-06-29T08:12:34Z"})
     basket = ma.fields.Nested(BasketSchema, required=True)
+
+
+def guest_view(guest: Guest) -> dict[str, Any]:
+    """Write a guest as ``GuestSchema`` has it."""
+    return {
+        "userId": guest.user.user_id,
+        "token": guest.token,
+        "expires": iso(guest.expires),
+        "basket": basket_view(guest.basket),
+    }

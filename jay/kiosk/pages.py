@@ -11,19 +11,21 @@ from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.auth.guards import doorkeeper
-from jay.auth.models import NAME_PATTERN, Partner
-from jay.auth.service import kiosk_partners, partner_by_name
-from jay.auth.tokens import User
+from jay.auth.models import User
 from jay.baskets import service as baskets
+from jay.baskets.credentials import credentials
 from jay.baskets.view import view
 from jay.errors import BasketError, CartFull, RouteNotFound, TokenError
 from jay.guests import service as guests
+from jay.partners.models import Partner
+from jay.partners.service import kiosk_partners, partner_by_name
 from jay.partners.view import partner_view
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.view import org_price_text, price_text
 from jay.transfers import service
 from jay.web.limits import network_of
+from jay.web.names import NAME_PATTERN
 from jay.web.pages import PageBlueprint, check_csrf, csrf_token, language, local_path, page
 from jay.web.pages import gettext as _
 from jay.web.rates import GUESTS_OF_ADDRESS, take
@@ -164,7 +166,7 @@ def _tile(
 def add(name: str) -> Response:
     """Put one more of a product into the kiosk's basket."""
     check_csrf()
-    number, now = _asked_page(), web.clock()()
+    number, now = _asked_page(), web.now()
     asked = request.form.get("product_id", "")
     with db.reading() as connection:
         product = catalogue.find(connection, asked)
@@ -196,7 +198,7 @@ def _one_more(connection: Connection, *, user: User, product_id: str, now: datet
 def show_code(name: str) -> Response:
     """Show the code that takes the kiosk's basket to a phone."""
     check_csrf()
-    now = web.clock()()
+    now = web.now()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
     user = _user(partner)
@@ -216,7 +218,7 @@ def reset(name: str) -> Response:
     with db.reading() as connection:
         user = _user(_kiosk(connection, name))
     if user is not None:
-        db.write(functools.partial(service.forget, user=user, now=web.clock()()))
+        db.write(functools.partial(service.forget, user=user, now=web.now()))
     session.clear()
     return redirect(url_for(".wall", name=name), 303)
 
@@ -233,8 +235,8 @@ def _shopper(name: str) -> User:
         if user is not None:
             return user
         take(GUESTS_OF_ADDRESS, network_of(request.remote_addr))
-        made = guests.start(connection, partner, [], now=web.clock()())
-    guest = guests.credentials(doorkeeper().tokens, made)
+        made = guests.start(connection, partner, [], now=web.now())
+    guest = credentials(doorkeeper().tokens, made)
     session["kiosk"] = guest.token
     return guest.user
 
@@ -252,14 +254,14 @@ def _user(partner: Partner) -> User | None:
     if token is None:
         return None
     try:
-        return doorkeeper().tokens.verify(token, partner, now=web.clock()())
+        return doorkeeper().tokens.verify(token, partner, now=web.now())
     except TokenError:
         return None
 
 
 def _picked(connection: Connection, partner: Partner) -> Any:
     user = _user(partner)
-    return None if user is None else baskets.read(connection, user, now=web.clock()())
+    return None if user is None else baskets.read(connection, user, now=web.now())
 
 
 def _page_url(name: str, number: int) -> str:

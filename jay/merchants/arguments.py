@@ -3,8 +3,8 @@
 import click
 from sqlalchemy import Connection
 
-from jay.auth import service
-from jay.auth.models import Merchant
+from jay.merchants import service as merchants
+from jay.merchants.models import Merchant
 
 
 def found_merchant(connection: Connection, name: str) -> Merchant:
@@ -12,7 +12,7 @@ def found_merchant(connection: Connection, name: str) -> Merchant:
 
     :raises click.ClickException: there is none.
     """
-    found = service.merchant_by_name(connection, name)
+    found = merchants.merchant_by_name(connection, name)
     if found is None:
         raise click.ClickException(f"There is no merchant {name!r}.")
     return found

@@ -5,22 +5,16 @@ import sys
 import click
 
 from jay import db, web
-from jay.auth import operators
-from jay.auth.models import NAME_PATTERN
 from jay.merchants.arguments import found_merchant
-from jay.web.commands import Commands
+from jay.operators import models as operator_models
+from jay.operators import service as operators
+from jay.web.commands import Commands, name_of
 
 operator_cli = Commands("operator", help="People who log in to see the catalogue.")
 
 
-def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not NAME_PATTERN.fullmatch(value):
-        raise click.BadParameter("use 1 to 40 lower case letters, digits and hyphens")
-    return value
-
-
 @operator_cli.command("add")
-@click.argument("name", callback=_name)
+@click.argument("name", callback=name_of)
 @click.option("--merchant", help="Name of the only merchant whose products it sees; else all.")
 def add_operator(name: str, merchant: str | None) -> None:
     """Make an account NAME, which logs in at /login.
@@ -35,7 +29,7 @@ def add_operator(name: str, merchant: str | None) -> None:
     # Asked for and hashed before the transaction: both take their time.
     hashed = _asked_password()
     with db.transaction() as connection:
-        if not operators.add(connection, name, hashed, merchant=only, now=web.clock()()):
+        if not operators.add(connection, name, hashed, merchant=only, now=web.now()):
             raise click.ClickException(_there_is(name))
     sees = f"the products of {merchant}" if merchant else "the products of all merchants"
     click.echo(
@@ -58,7 +52,7 @@ def list_operators() -> None:
 
 
 @operator_cli.command("password")
-@click.argument("name", callback=_name)
+@click.argument("name", callback=name_of)
 def change_password(name: str) -> None:
     """Give the account NAME another password. It is logged out everywhere at once.
 
@@ -69,13 +63,13 @@ def change_password(name: str) -> None:
             raise click.ClickException(f"There is no operator {name!r}.")
     hashed = _asked_password()
     with db.transaction() as connection:
-        if not operators.change_password(connection, name, hashed, now=web.clock()()):
+        if not operators.change_password(connection, name, hashed, now=web.now()):
             raise click.ClickException(f"There is no operator {name!r}.")
     click.echo(f"The password of {name} is changed, and nobody is logged in as {name}.", err=True)
 
 
 @operator_cli.command("remove")
-@click.argument("name", callback=_name)
+@click.argument("name", callback=name_of)
 def remove_operator(name: str) -> None:
     """Remove the account NAME. It is logged out everywhere at once."""
     with db.transaction() as connection:
@@ -96,6 +90,6 @@ def _asked_password() -> str:
         typed = sys.stdin.buffer.readline()
         password = typed.decode("utf-8", "surrogateescape").rstrip("\r\n")
     try:
-        return operators.hash_password(password)
-    except operators.UnusablePassword as error:
+        return operator_models.hash_password(password)
+    except operator_models.UnusablePassword as error:
         raise click.ClickException(str(error)) from error

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from jay import db, web
-from jay.auth import operators
-from jay.auth.models import NAME_PATTERN
-from jay.auth.operators import Operator
 from jay.errors import JayError, TooManyRequests
+from jay.operators import service as operators
+from jay.operators.models import Operator
 from jay.web.limits import Limit, network_of
+from jay.web.names import NAME_PATTERN
 from jay.web.pages import PageBlueprint, check_csrf, csrf_token, page, renew_csrf
 from jay.web.pages import gettext as _
 
@@ -47,7 +47,7 @@ def operator(connection: Connection) -> Operator | None:
     token = session.get("operator")
     if token is None:
         return None
-    return operators.of_session(connection, token, now=web.clock()())
+    return operators.of_session(connection, token, now=web.now())
 
 
 def viewer(connection: Connection) -> Operator | None:
@@ -75,7 +75,7 @@ def log_in() -> Response:
     """Begin a session; one answer alike, after the same time, for a wrong name and password."""
     check_csrf()
     typed = request.form.get("name", "").strip().lower()[:MAX_NAME]
-    now, secret, counters = web.clock()(), web.settings().secret_key, _counters(typed)
+    now, secret, counters = web.now(), web.settings().secret_key, _counters(typed)
     try:
         # A transaction of its own: the try stays counted.
         with db.transaction() as connection:

@@ -8,7 +8,9 @@ from sqlalchemy import Connection, select, update
 
 from jay.auth import service as auth
 from jay.config import Settings
+from jay.merchants import service as merchants
 from jay.ops.demo_catalogue import PRODUCTS, Product, Shipping, Texts, Variant
+from jay.partners import service as partners
 from jay.products import feeding
 from jay.products.models import products
 
@@ -20,8 +22,8 @@ _LOOPBACK = ("127.0.0.1", "[::1]")
 
 def load(connection: Connection, *, public_url: str, now: datetime) -> None:
     """Load the demo data where it is missing; what was changed since stays changed."""
-    if auth.partner_id(connection, PARTNER) is None:
-        partner = auth.add_partner(
+    if partners.partner_id(connection, PARTNER) is None:
+        partner = partners.add_partner(
             connection,
             name=PARTNER,
             display_name="Kino Nord",
@@ -32,15 +34,15 @@ def load(connection: Connection, *, public_url: str, now: datetime) -> None:
             now=now,
         )
         auth.store_key(connection, PARTNER_KEY, "demo-basket", partner=partner, demo=True, now=now)
-    identifier = auth.merchant_id(connection, MERCHANT)
+    identifier = merchants.merchant_id(connection, MERCHANT)
     if identifier is not None:
         _move_pictures(connection, identifier, public_url)
         return
-    identifier = auth.add_merchant(
+    identifier = merchants.add_merchant(
         connection, name=MERCHANT, lang="de", country="DE", currency="EUR", now=now
     )
     auth.store_key(connection, MERCHANT_KEY, "demo-shop", merchant=identifier, demo=True, now=now)
-    merchant = auth.merchant_by_id(connection, identifier)
+    merchant = merchants.merchant_by_id(connection, identifier)
     for lang, country, currency in LOCALES:
         for number, product in enumerate(PRODUCTS):
             feeding.put_product(

@@ -6,15 +6,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, tuple_
 
-from jay.auth.models import signing_keys
-from jay.auth.operators import SESSION_LIFETIME, operator_sessions
-from jay.auth.tokens import GUEST_TOKEN_LIFETIME
+from jay.auth.models import GUEST_TOKEN_LIFETIME, signing_keys
 from jay.baskets.models import baskets
+from jay.operators.models import SESSION_LIFETIME, operator_sessions
 from jay.outbox.models import KEPT_FOR as WEBHOOKS_KEPT_FOR
 from jay.outbox.models import webhook_deliveries
 from jay.transfers.models import RENEWABLE_FOR, transfers
-from jay.web.idempotency import KEPT_FOR, idempotency_keys
 from jay.web.limits import WINDOW, tries
+from jay.web.stored_answers import KEPT_FOR, idempotency_keys
 
 GRACE = timedelta(days=1)
 """Clocks differ, and an old guest key may have signed a moment after it was retired."""

@@ -19,7 +19,7 @@ from ipaddress import (
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from jay.auth.models import origin_of
+from jay.partners.models import origin_of
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

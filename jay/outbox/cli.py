@@ -101,10 +101,10 @@ def retry(identifiers: tuple[int, ...], merchant: str | None) -> None:
     with db.transaction() as connection:
         if merchant is not None:
             begun = service.retry(
-                connection, now=web.clock()(), merchant=found_merchant(connection, merchant).id
+                connection, now=web.now(), merchant=found_merchant(connection, merchant).id
             )
         else:
-            begun = service.retry(connection, now=web.clock()(), ids=identifiers)
+            begun = service.retry(connection, now=web.now(), ids=identifiers)
     if left := sorted(set(identifiers) - set(begun)):
         click.echo(
             f"Not waiting and not failed: {', '.join(str(number) for number in left)}.", err=True

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from jay import db, web
-from jay.auth.service import open_webhook_token
 from jay.clock import Clock
-from jay.db import Database
+from jay.db.database import Database
 from jay.errors import JayError
+from jay.merchants.service import open_webhook_token
 from jay.outbox import service
 from jay.outbox.addresses import LOOPBACK
 from jay.outbox.models import LONGEST_WAIT, Delivery, Lane, Outcome

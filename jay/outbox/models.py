@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from jay.db import UtcDateTime, metadata
+from jay.db.types import UtcDateTime, metadata
 
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=6)
@@ -36,8 +36,6 @@ KEPT_FOR = timedelta(days=30)
 
 WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 STATES = (WAITING, DELIVERED, FAILED)
-
-
 Lane = tuple[int, str]
 """A merchant's id and the name of a kind: what leads to one address, and leaves one by one."""
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from jay.auth.models import merchants
+from jay.merchants.models import merchants
 from jay.outbox.models import (
     DELIVERED,
     FAILED,

@@ -7,10 +7,11 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from jay import db
-from jay.auth.models import NAME_PATTERN, Partner
-from jay.auth.service import logo_of, partner_by_name
 from jay.errors import RouteNotFound
 from jay.partners.branding import version_of
+from jay.partners.models import Partner
+from jay.partners.service import logo_of, partner_by_name
+from jay.web.names import NAME_PATTERN
 
 blp = Blueprint("partner_pages", __name__, url_prefix="/partners/<name>")
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from jay.auth.models import Partner
 from jay.partners.branding import version_of
+from jay.partners.models import Partner
 
 
 @dataclass(frozen=True)

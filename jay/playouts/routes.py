@@ -10,10 +10,11 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, request
 
-from jay import tracking, web
+from jay import web
 from jay.clock import iso
 from jay.errors import TrackingNotValid
-from jay.tracking import Tracking
+from jay.events import Tracking
+from jay.web import tracking
 from jay.web.responses import answer
 from jay.web.schema import Schema, Text
 from jay.web.versions import PRODUCT_API
@@ -64,7 +65,7 @@ def _start_session(body: dict[str, str], playoutId: str | None = None) -> Respon
     user_id = body.get("user_id")
     session = Tracking(
         session_id=secrets.token_urlsafe(16),
-        start_time=iso(web.clock()()),
+        start_time=iso(web.now()),
         source=source,
         user_id=None if user_id is None else _hashed(user_id),
         provider_name=body.get("provider_name"),

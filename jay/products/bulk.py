@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from jay.auth.models import Merchant
+from jay.merchants.models import Merchant
 from jay.products import bulk_sql as sql
 from jay.products.models import AS_OF, VOLATILE, brand_name, microseconds, product_id
 from jay.products.search import search_text

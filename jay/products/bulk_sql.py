@@ -22,8 +22,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from jay.auth.models import merchants
 from jay.db.prepared import Prepared, among
+from jay.merchants.models import merchants
 from jay.products.models import AS_OF, VOLATILE, products
 
 _COMMON = ("merchant_id", "created", "updated")

@@ -26,7 +26,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from jay.auth.models import merchants
+from jay.merchants.models import merchants
 from jay.products import service
 from jay.products.models import AS_OF, Product, moment_of, products
 from jay.products.search import Query

@@ -9,9 +9,9 @@ import click
 import marshmallow as ma
 
 from jay import db, web
-from jay.auth import service as auth
-from jay.auth.models import Merchant
+from jay.merchants import service as merchants
 from jay.merchants.arguments import found_merchant
+from jay.merchants.models import Merchant
 from jay.outbox import delivery
 from jay.outbox import service as webhooks
 from jay.outbox.models import ADD_PRODUCT, DELIVERED, FAILED, UPDATE_PRODUCTS, WAITING, Kind
@@ -108,7 +108,7 @@ def want(
     new, deliveries = 0, list[int]()
     for batch in _batches(chosen):
         with db.transaction() as connection:
-            asked = wanted.want(connection, owner, lang, country, batch, now=web.clock()())
+            asked = wanted.want(connection, owner, lang, country, batch, now=web.now())
         for sku in asked.there:
             click.echo(f"{sku}: is there already", err=True)
         for sku in asked.before:
@@ -173,7 +173,7 @@ def refresh(merchant: str) -> None:
                 f"{merchant} has not answered the last one yet: see flask --app app webhooks list"
             )
         bodies = {EVERYTHING: None}
-        now = web.clock()()
+        now = web.now()
         deliveries = webhooks.enqueue(connection, owner.id, UPDATE_PRODUCTS, bodies, now=now)
     if not deliveries:
         raise click.ClickException(f"{merchant} has set no updateProductsWebhookUrl.")
@@ -185,7 +185,7 @@ def _tell(merchant: Merchant, kind: Kind, deliveries: Sequence[int]) -> None:
     if not deliveries:
         return
     with db.reading() as connection:
-        if not auth.has_webhook_token(connection, merchant.id):
+        if not merchants.has_webhook_token(connection, merchant.id):
             click.echo(
                 f"{merchant.name} has no webhook token, so they go without X-API-Key;"
                 f" set one: flask --app app merchant webhook-token {merchant.name}",

@@ -23,9 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from jay.auth.models import Merchant
 from jay.db.prepared import Prepared, among
 from jay.errors import SkuTaken
+from jay.merchants.models import Merchant
 from jay.products.bulk import Put, put_many
 from jay.products.models import (
     AS_OF,

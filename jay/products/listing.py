@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, func, select, tuple_, union_all
 
-from jay.auth.models import Merchant
+from jay.merchants.models import Merchant
 from jay.products.models import SkuBlock, products
 from jay.products.wanted import is_open, wanted_skus
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from jay.db import UtcDateTime, metadata
+from jay.db.types import UtcDateTime, metadata
 from jay.errors import NotShoppable, OrderLimit, OutOfStock, ValidationFailed
 from jay.products.shipping import ShippingModel
 

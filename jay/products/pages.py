@@ -7,9 +7,9 @@ from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from jay import db, i18n
-from jay.auth.operators import Operator
-from jay.auth.service import merchant_names
+from jay.merchants.service import merchant_names
 from jay.operators import pages
+from jay.operators.models import Operator
 from jay.products import catalogue
 from jay.products.catalogue import Filters, State
 from jay.products.search import MAX_QUERY, read_query

@@ -55,7 +55,7 @@ def post_product(body: dict[str, Any]) -> Any:
     """Add a full product description with all variants, or replace it."""
     product = schemas.as_use_case(body)
     with db.transaction() as connection:
-        stored = feeding.put_product(connection, current_merchant(), now=web.clock()(), **product)
+        stored = feeding.put_product(connection, current_merchant(), now=web.now(), **product)
     return answer(schemas.stored_view(stored))
 
 
@@ -71,7 +71,7 @@ def patch_products(body: dict[str, Any]) -> Any:
         result = feeding.update_volatile(
             connection,
             current_merchant(),
-            now=web.clock()(),
+            now=web.now(),
             items=body["products"],
             shared=shared,
             as_of=body.get("as_of"),

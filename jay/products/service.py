@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, select, update
 
-from jay.auth.models import Merchant, merchants
 from jay.db.prepared import Prepared, among
+from jay.merchants.models import Merchant, merchants
 from jay.products.models import Product, Variant, products
 from jay.products.shipping import ShippingModel
 
@@ -51,7 +51,6 @@ _SALES_VIEW = (
     .outerjoin(_main, _main.c.id == products.c.main_id)
     .where(~products.c.removed)
 )
-
 
 _FIND = Prepared(_SALES_VIEW.where(products.c.id == bindparam("id")))
 _FIND_MANY = Prepared(_SALES_VIEW.where(among(products.c.id, "ids")))

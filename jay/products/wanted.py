@@ -24,9 +24,10 @@ from sqlalchemy import (
     select,
 )
 
-from jay.auth.models import Merchant
-from jay.db import UtcDateTime, insert_into, metadata
 from jay.db.prepared import Prepared, among
+from jay.db.types import UtcDateTime, metadata
+from jay.db.upsert import insert_into
+from jay.merchants.models import Merchant
 from jay.outbox import service as webhooks
 from jay.outbox.models import ADD_PRODUCT
 from jay.products.models import products

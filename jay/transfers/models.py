@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
 
-from jay.auth.models import hash_secret
-from jay.db import UtcDateTime, metadata
+from jay.db.types import UtcDateTime, metadata
+from jay.sealing import hash_secret
 
 CLAIM_WINDOW = timedelta(seconds=60)
 """How long a basket can be taken over. Dead at exactly 60.0 seconds."""

@@ -6,11 +6,11 @@ from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.auth.guards import doorkeeper
-from jay.auth.models import Partner
-from jay.auth.service import partner_by_id
+from jay.baskets.credentials import credentials
 from jay.baskets.view import view
 from jay.errors import JayError, TooManyRequests, TransferError
-from jay.guests.service import credentials
+from jay.partners.models import Partner
+from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
 from jay.transfers import service
 from jay.transfers.models import State, Transfer
@@ -42,7 +42,7 @@ _REASON = {
 @blp.get("/t/<token>")
 def look(token: str) -> Response:
     """Show what a phone would take over. This never claims: link previews load it too."""
-    now = web.clock()()
+    now = web.now()
     with db.reading() as connection:
         try:
             transfer = service.find_by_token(connection, token)
@@ -76,7 +76,7 @@ def opened(token: str) -> Response:
     Opening the page alone doesn't: previews, scanners and prefetching browsers do that too.
     """
     check_csrf()
-    now = web.clock()()
+    now = web.now()
     with db.transaction() as connection:
         transfer = service.find_by_token(connection, token)
         service.opened(connection, transfer, now=now)
@@ -95,7 +95,7 @@ def claim(token: str) -> Response:
             if transfer.url is not None:
                 # That shop's server redeems the token itself.
                 return redirect(url_for(".look", token=token), 303)
-            made = service.claim(connection, token, now=web.clock()(), claimant=_claimant())
+            made = service.claim(connection, token, now=web.now(), claimant=_claimant())
     except TransferError as error:
         return _refused(_reason_of(error), error.status, partner=partner)
     guest = credentials(doorkeeper().tokens, made)
@@ -116,7 +116,7 @@ def type_code() -> Response:
     """Go on to the claim page of a typed code; one answer alike for wrong, expired and used."""
     check_csrf()
     typed, caller = request.form.get("user_code", "")[:40], network_of(request.remote_addr)
-    now, secret = web.clock()(), web.settings().secret_key
+    now, secret = web.now(), web.settings().secret_key
     try:
         # A transaction of its own: a refused try stays counted.
         with db.transaction() as connection:

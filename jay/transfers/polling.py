@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask
 
 from jay.clock import Clock
-from jay.db import Database
+from jay.db.database import Database
 from jay.errors import Busy
 from jay.transfers import service
 from jay.transfers.models import POLL_SECONDS, Transfer

@@ -1,42 +1,27 @@
-"""Start, follow and redeem a transfer over HTTP.
-
-``POST /v2/baskets/guests`` is here and not with the guests because it also redeems: this package
-may know guests, but not the other way round.
-"""
+"""Start and follow a transfer over HTTP."""
 
 import base64
 import functools
 from typing import Any
 
-from flask import Response, g, request
+from flask import Response
 
-from jay import db, tracking, web
+from jay import db, web
 from jay.auth.guards import (
     current_partner,
     current_user,
-    doorkeeper,
     require_partner,
     require_user,
 )
 from jay.clock import iso
 from jay.errors import (
-    CartFull,
-    NotShoppable,
-    OrderLimit,
-    OutOfStock,
-    ProductNotFound,
     QrCodeGone,
-    SavedFull,
     TooManyRequests,
     TransferCancelled,
-    TransferClaimed,
     TransferExpired,
     TransferUnknown,
     TransferUrlRefused,
-    ValidationFailed,
 )
-from jay.guests import service as guests
-from jay.guests.schemas import GuestQuerySchema, GuestRequestSchema, GuestSchema
 from jay.transfers import qr, service
 from jay.transfers.models import Secrets, State, spaced_code, with_parameters
 from jay.transfers.polling import status_of
@@ -47,16 +32,13 @@ from jay.transfers.schemas import (
     TransferSchema,
 )
 from jay.transfers.service import Offer
-from jay.web.limits import network_of
-from jay.web.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY, POLLS, TRANSFERS, take
+from jay.web import tracking
+from jay.web.rates import POLLS, TRANSFERS, take
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
 
 users = web.Blueprint("transfers", __name__, api=BASKET_API, guards=(require_partner, require_user))
 users.description = "A basket goes to another device within one minute."
-
-guest = web.Blueprint("guests", __name__, api=BASKET_API, guards=(require_partner,))
-guest.description = "Baskets of people without an account at the partner."
 
 # Who knows the address of a screen may look at it: it holds 128 random bits.
 screens = web.Blueprint("screens", __name__, api=BASKET_API, guards=web.PUBLIC)
@@ -77,47 +59,12 @@ def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> 
             service.start,
             user=user,
             partner=current_partner(),
-            now=web.clock()(),
+            now=web.now(),
             url=body["url"],
             tracking=tracking.current(),
         )
     )
     return answer(_offer_view(offer, current_partner().name, image=query["qr"] == "true"))
-
-
-@guest.route("/baskets/guests", methods=["POST"])
-@guest.arguments(GuestQuerySchema, location="query")
-@guest.arguments(GuestRequestSchema, required=False)
-@guest.response(200, GuestSchema)
-@guest.errors(
-    ProductNotFound,
-    NotShoppable,
-    OutOfStock,
-    OrderLimit,
-    CartFull,
-    SavedFull,
-    TransferUnknown,
-    TransferExpired,
-    TransferClaimed,
-    TransferCancelled,
-    TooManyRequests,
-)
-def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
-    """Create a guest with a basket, or with jayToken take over the basket of a transfer."""
-    token = query.get("jay_token")
-    if token is not None and "products" in body:
-        raise ValidationFailed(details={"products": ["Not allowed together with jayToken."]})
-    if token is None:
-        take(GUESTS_OF_KEY, str(g.api_key))
-        take(GUESTS_OF_ADDRESS, network_of(request.remote_addr))
-    now, partner, session = web.clock()(), current_partner(), tracking.current()
-    with db.transaction() as connection:
-        if token is None:
-            lines = body.get("products", ())
-            made = guests.start(connection, partner, lines, now=now, tracking=session)
-        else:
-            made = service.claim(connection, token, now=now, partner=partner, tracking=session)
-    return answer(guests.credentials(doorkeeper().tokens, made).view())
 
 
 @screens.route("/transfers/<displayToken>/status", methods=["GET"])
@@ -127,7 +74,7 @@ def get_status(displayToken: str) -> Response:  # noqa: N803
     """Get the state of a transfer, for a TV that draws its own screen."""
     # Most polls never come here, see ``jay/transfers/polling.py``.
     take(POLLS, displayToken)
-    now = web.clock()()
+    now = web.now()
     with db.reading() as connection:
         transfer = service.find_by_display(connection, displayToken, now=now)
     return answer(status_of(transfer, now))
@@ -150,7 +97,7 @@ def get_qr_svg(displayToken: str) -> Response:  # noqa: N803
 
 
 def _qr_payload(display_token: str) -> str:
-    now = web.clock()()
+    now = web.now()
     with db.reading() as connection:
         transfer = service.find_by_display(connection, display_token, now=now)
         showing = service.show(connection, transfer, now=now)

@@ -6,11 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, or_, select, update
 
-from jay.auth.models import Partner, hash_secret
-from jay.auth.service import partner_by_id
-from jay.auth.tokens import User
+from jay.auth.models import User
 from jay.baskets import service as baskets
-from jay.baskets.models import Basket
+from jay.baskets.models import Basket, Grant, new_user_id
 from jay.baskets.models import baskets as baskets_table
 from jay.db.prepared import Prepared
 from jay.errors import (
@@ -20,8 +18,10 @@ from jay.errors import (
     TransferUnknown,
     TransferUrlRefused,
 )
-from jay.guests.service import Admission, new_user_id
-from jay.tracking import NOTHING, Event, Kind, Recorded, Tracking
+from jay.events import NOTHING, Event, Kind, Recorded, Tracking
+from jay.partners.models import Partner
+from jay.partners.service import partner_by_id
+from jay.sealing import hash_secret
 from jay.transfers.models import (
     CLAIM_WINDOW,
     PARAMETERS,
@@ -304,7 +304,7 @@ def claim(
     claimant: str | None = None,
     partner: Partner | None = None,
     tracking: Tracking = NOTHING,
-) -> Admission:
+) -> Grant:
     """Take the basket over. One winner, within 60 seconds.
 
     :param token: the ``jayToken``.
@@ -331,7 +331,7 @@ def claim(
     basket = baskets.basket_by_id(connection, transfer.basket_id, now=now)
     if basket is None or transfer.claimed is None or transfer.claimed_by is None:
         raise TransferCancelled  # the basket was deleted meanwhile
-    return Admission(
+    return Grant(
         partner or partner_by_id(connection, transfer.partner_id),
         transfer.claimed_by,
         transfer.claimed,

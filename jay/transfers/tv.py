@@ -9,18 +9,16 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from jay import db, web
-from jay.auth.service import partner_by_id
 from jay.baskets.view import view
 from jay.errors import TransferClaimed, TransferError
-from jay.pages import page
+from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
 from jay.transfers import service
 from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, State, spaced_code
 from jay.transfers.pairs import pair_view
-from jay.transfers.rates import take
 from jay.web.limits import network_of
-from jay.web.pages import PageBlueprint, csrf_token, language
-from jay.web.rates import TRANSFERS
+from jay.web.pages import PageBlueprint, csrf_token, language, page
+from jay.web.rates import TRANSFERS, take
 
 blp = PageBlueprint("tv", __name__, error_template="tv/error.html")
 

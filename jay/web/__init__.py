@@ -1,23 +1,6 @@
 """What every JSON route, page and command stands on."""
 
-from jay.web.blueprint import (
-    PUBLIC,
-    Api,
-    Blueprint,
-    EncodedSlashes,
-    clock,
-    guard,
-    information,
-    settings,
-)
+from jay.web.blueprint import PUBLIC, Blueprint, guard
+from jay.web.context import clock, now, settings
 
-__all__ = [
-    "PUBLIC",
-    "Api",
-    "Blueprint",
-    "EncodedSlashes",
-    "clock",
-    "guard",
-    "information",
-    "settings",
-]
+__all__ = ["PUBLIC", "Blueprint", "clock", "guard", "now", "settings"]

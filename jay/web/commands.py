@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
 from jay.errors import JayError
+from jay.web.names import NAME_PATTERN
 
 A_LANGUAGE = "ISO 639 language code, such as de"
 A_COUNTRY = "ISO 3166 country code, such as DE"
@@ -31,6 +32,15 @@ class Commands(AppGroup):
             raise click.ClickException(
                 "The database is older than this program; run: flask --app app db upgrade"
             ) from error
+
+
+def name_of(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Take a name of a partner, merchant or operator."""
+    if not NAME_PATTERN.fullmatch(value):
+        raise click.BadParameter(
+            "use 1 to 40 lower case letters, digits and hyphens; it appears in addresses"
+        )
+    return value
 
 
 def known(values: Container[str], what: str) -> Callable[..., str | None]:

@@ -9,16 +9,15 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
 from flask import Response, g, make_response, request
-from sqlalchemy import Column, Connection, Index, Table, Text, func, select
+from sqlalchemy import Connection
 
 from jay import db
 from jay.clock import Clock
-from jay.db import UtcDateTime, insert_into, metadata
 from jay.errors import (
     AuthError,
     IdempotencyInFlight,
@@ -28,23 +27,13 @@ from jay.errors import (
     RequestError,
 )
 from jay.sealing import Seal
+from jay.web import stored_answers
 from jay.web.responses import json_error
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
-KEPT_FOR = timedelta(hours=24)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("key_hash", Text, primary_key=True),
-    Column("request_hash", Text, nullable=False),
-    Column("answer", Text, nullable=False),
-    Column("created", UtcDateTime, nullable=False),
-    Index("ix_idempotency_keys_created", "created"),
-)
 
 
 def once(view: Callable[..., Any], clock: Callable[[], Clock], secret: Callable[[], str]) -> Any:
@@ -82,12 +71,9 @@ def _replay_or_do(
     now: datetime,
 ) -> Response:
     key_hash = _hash(g.api_key, key)
-    _refuse_if_in_flight(connection, key_hash)
-    row = connection.execute(
-        select(idempotency_keys).where(
-            idempotency_keys.c.key_hash == key_hash, idempotency_keys.c.created > now - KEPT_FOR
-        )
-    ).one_or_none()
+    if not stored_answers.lock(connection, key_hash):
+        raise IdempotencyInFlight
+    row = stored_answers.find(connection, key_hash, now=now)
     if row is not None:
         if row.request_hash != request_hash:
             raise IdempotencyKeyReused
@@ -97,16 +83,8 @@ def _replay_or_do(
         return replayed
     response = _answer_of(connection, work)
     stored = seal.close(orjson.dumps([response.status_code, response.get_data(as_text=True)]))
-    _store(connection, key_hash, request_hash, stored, now=now)
+    stored_answers.store(connection, key_hash, request_hash, stored, now=now)
     return response
-
-
-def _refuse_if_in_flight(connection: Connection, key_hash: str) -> None:
-    # On SQLite there is one writer anyway: the second request waits and is then replayed.
-    if connection.dialect.name == "postgresql":
-        number = int.from_bytes(bytes.fromhex(key_hash)[:8], signed=True)
-        if not connection.execute(select(func.pg_try_advisory_xact_lock(number))).scalar_one():
-            raise IdempotencyInFlight
 
 
 def _answer_of(connection: Connection, work: Callable[[], Any]) -> Response:
@@ -119,17 +97,6 @@ def _answer_of(connection: Connection, work: Callable[[], Any]) -> Response:
         if error.status >= 500:
             raise
         return json_error(error)
-
-
-def _store(
-    connection: Connection, key_hash: str, request_hash: str, answer: str, *, now: datetime
-) -> None:
-    row = {"request_hash": request_hash, "answer": answer, "created": now}
-    statement = insert_into(connection, idempotency_keys).values(key_hash=key_hash, **row)
-    connection.execute(
-        # There may be one of the same key that is older than a day.
-        statement.on_conflict_do_update(index_elements=["key_hash"], set_=row)
-    )
 
 
 def _request_hash() -> str:

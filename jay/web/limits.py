@@ -14,7 +14,8 @@ from cachetools import TTLCache
 from sqlalchemy import Column, Connection, Index, Integer, Table, Text, case, or_, update
 
 from jay.clock import Clock, timer
-from jay.db import UtcDateTime, insert_into, metadata
+from jay.db.types import UtcDateTime, metadata
+from jay.db.upsert import insert_into
 from jay.errors import TooManyRequests
 
 WINDOW = timedelta(seconds=60)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from jay import db
-from jay.db import metadata
+from jay.db.types import metadata
 from jay.errors import JayError
 
 

@@ -37,6 +37,7 @@ from jay.errors import (
     TokenSignatureInvalid,
     TokenUnsigned,
 )
+from jay.partners import service as partners
 from tests.api.checks import Log, assert_refused
 from tests.builders import PARTNER_KEY_PAIR, Platform, Shop, User, add_platform
 from tests.clock import NOON, MovedClock
@@ -146,7 +147,7 @@ def test_a_revoked_key_ends_within_five_seconds_in_another_process(
 
 def test_other_keys_of_the_owner_outlive_a_revoked_one(app: Flask, alice: User) -> None:
     with app.app_context(), db.transaction() as connection:
-        owner = auth.partner_id(connection, "kino")
+        owner = partners.partner_id(connection, "kino")
         second = auth.issue_key(connection, partner=owner, now=NOON)
     revoke(app, alice.platform.key)
 

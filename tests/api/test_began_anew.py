@@ -4,9 +4,10 @@ import pytest
 from flask import Flask
 
 from jay import db
-from jay.auth.service import partner_id
-from jay.auth.tokens import User as Caller
+from jay.auth.models import User as Caller
 from jay.baskets import service
+from jay.db.database import Conflict
+from jay.partners.service import partner_id
 from tests.builders import Shop, User
 from tests.clock import NOON
 
@@ -24,7 +25,7 @@ def test_a_write_that_began_before_does_not_overwrite_the_new_basket(
     alice.call("DELETE")
     alice.put(hat)
 
-    with app.app_context(), db.reading() as connection, pytest.raises(db.Conflict):
+    with app.app_context(), db.reading() as connection, pytest.raises(Conflict):
         service.apply(connection, late, mug, count=3, now=NOON)
 
     assert alice.cart() == {hat: 1}

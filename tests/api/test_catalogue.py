@@ -13,6 +13,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from jay import create_app, db
+from jay.errors import Busy
 from jay.products import catalogue
 from jay.products.catalogue import Filters, State
 from jay.products.search import Query
@@ -706,7 +707,7 @@ def test_a_busy_database_is_told_as_these_pages_do(
     desk: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy(*_args: Any, **_more: Any) -> None:
-        raise db.Busy
+        raise Busy
 
     monkeypatch.setattr(catalogue, "find_page", busy)
 

@@ -10,7 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from jay.auth import service as auth
 from jay.clock import Clock
 from jay.errors import (
     ApiKeyMissing,
@@ -315,8 +314,8 @@ def test_an_outage_of_the_database_is_told_as_such(
     def unreachable(*_args: object) -> None:
         raise Busy
 
-    monkeypatch.setattr(auth, "find_key", unreachable)
-    monkeypatch.setattr(auth, "cors_origins", unreachable)
+    monkeypatch.setattr("jay.auth.service.find_key", unreachable)
+    monkeypatch.setattr("jay.partners.service.cors_origins", unreachable)
 
     response = from_page(kino, OURS, "/baskets/users/alice")
 

@@ -28,8 +28,9 @@ from jay.errors import (
     TokenMalformed,
     TransferExpired,
 )
+from jay.partners import service as partners
 from jay.sealing import Seal, WrongKey
-from jay.web import idempotency
+from jay.web import idempotency, stored_answers
 from tests.api.checks import assert_refused, dump, field_errors, rows
 from tests.builders import Platform, Shop, User
 from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
@@ -161,14 +162,14 @@ def test_a_crash_in_the_middle_leaves_nothing_and_the_repetition_does_it_once(
 def test_a_crash_after_the_answer_was_stored_leaves_nothing_either(
     app: Flask, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, store = dump(app), idempotency._store
+    before, store = dump(app), stored_answers.store
 
     def store_and_crash(*args: Any, **kwargs: Any) -> None:
         store(*args, **kwargs)
         crash()
 
     with monkeypatch.context() as patched:
-        patched.setattr(idempotency, "_store", store_and_crash)
+        patched.setattr(stored_answers, "store", store_and_crash)
         assert_refused(send(**key()), InternalError)
     assert dump(app) == before
 
@@ -433,7 +434,7 @@ def test_another_api_key_of_the_same_partner_has_keys_of_its_own(
     app: Flask, platform: Platform
 ) -> None:
     with app.app_context(), db.transaction() as connection:
-        owner = auth.partner_id(connection, "kino")
+        owner = partners.partner_id(connection, "kino")
         second = replace(platform, key=auth.issue_key(connection, partner=owner, now=NOON))
 
     first, other = (one.call("POST", "/baskets/guests", **key()) for one in (platform, second))
@@ -647,7 +648,7 @@ def test_a_first_basket_made_by_another_meanwhile_is_no_obstacle(
     send = functools.partial(alice.call, "POST", "/merge", json={"guestToken": guest.token})
     with ThreadPoolExecutor(1) as pool:
         with app.app_context(), db.transaction() as connection:
-            partner_id = auth.partner_id(connection, "kino")
+            partner_id = partners.partner_id(connection, "kino")
             assert partner_id is not None
             user = baskets.User(partner_id, "alice", guest=False, basket=None, expires=0)
             baskets.assign(connection, user, hat, count=1, now=NOON)
@@ -686,7 +687,7 @@ def test_who_reads_the_database_can_not_open_an_answer_without_the_key(
 ) -> None:
     _create_guest(alice, shop)(**key("key-of-the-guest"))
     with app.app_context(), db.reading() as connection:
-        row = connection.execute(idempotency.idempotency_keys.select()).one()
+        row = connection.execute(stored_answers.idempotency_keys.select()).one()
     secret = app.extensions["jay.settings"].secret_key
 
     for guess in ("", "other", row.key_hash):

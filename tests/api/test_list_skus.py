@@ -11,8 +11,8 @@ from itsdangerous import URLSafeSerializer
 from sqlalchemy import event, insert, select
 
 from jay import db
-from jay.auth import service as auth
 from jay.errors import MalformedRequest
+from jay.merchants import service as merchants
 from jay.products import listing, wanted
 from jay.products.models import product_id, products
 from tests.api.checks import assert_refused, field_errors
@@ -24,7 +24,7 @@ from tests.clock import NOON
 def fill(shop: Shop, skus: Iterable[str], lang: str = "de", country: str = "DE") -> None:
     """Put main products into the catalogue, without the feed."""
     with shop.app.app_context(), db.transaction() as connection:
-        merchant = auth.merchant_id(connection, shop.name)
+        merchant = merchants.merchant_id(connection, shop.name)
         rows = [
             {
                 "id": product_id(shop.name, lang, country, sku),
@@ -44,7 +44,9 @@ def fill(shop: Shop, skus: Iterable[str], lang: str = "de", country: str = "DE")
 def want(shop: Shop, skus: Iterable[str], lang: str = "de", country: str = "DE") -> None:
     """Let an editor ask for SKUs."""
     with shop.app.app_context(), db.transaction() as connection:
-        merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, shop.name) or 0)
+        merchant = merchants.merchant_by_id(
+            connection, merchants.merchant_id(connection, shop.name) or 0
+        )
         wanted.want(connection, merchant, lang, country, skus, now=NOON)
 
 
@@ -365,7 +367,9 @@ def plans(app: Flask, shop: Shop) -> Callable[..., list[str]]:
         with app.app_context(), db.reading() as connection:
             # As it knows what is in it, and not only how much.
             connection.exec_driver_sql("ANALYZE")
-            merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, shop.name) or 0)
+            merchant = merchants.merchant_by_id(
+                connection, merchants.merchant_id(connection, shop.name) or 0
+            )
             event.listen(engine, "before_cursor_execute", note)
             listing.list_skus(connection, merchant, **query)
             event.remove(engine, "before_cursor_execute", note)
@@ -415,7 +419,9 @@ def test_a_page_begins_where_the_page_before_ended(
 def test_postgresql_looks_each_wish_up_by_its_whole_key(app: Flask, shop: Shop) -> None:
     # As a join it would read all products for each wish while an import is not analysed yet.
     with app.app_context(), db.reading() as connection:
-        merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, shop.name) or 0)
+        merchant = merchants.merchant_by_id(
+            connection, merchants.merchant_id(connection, shop.name) or 0
+        )
         wishes = select(wanted.wanted_skus.c.sku).where(wanted.is_open())
         sql = wishes.where(wanted.wanted_skus.c.merchant_id == merchant.id).compile(
             connection.engine, compile_kwargs={"literal_binds": True}

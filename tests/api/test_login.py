@@ -11,7 +11,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from jay import db
-from jay.auth import operators
+from jay.operators import models as operator_models
+from jay.operators import service as operators
 from tests.api.browser import Browser, csrf_of, problems_of, text_of
 from tests.api.checks import Log, dump, rows
 from tests.builders import OPERATOR_PASSWORD, Shop, User, add_operator
@@ -88,7 +89,7 @@ def test_a_name_is_typed_in_any_case_and_with_spaces_around_it(desk: Browser) ->
 
 def test_the_same_letter_typed_on_another_keyboard_is_the_same(app: Flask) -> None:
     with app.app_context(), db.transaction() as connection:
-        hashed = operators.hash_password("gru\u0308ne Kürbisse")
+        hashed = operator_models.hash_password("gru\u0308ne Kürbisse")
         operators.add(connection, "olga", hashed, merchant=None, now=NOON)
 
     assert log_in(Browser(app), password="gr\u00fcne Kürbisse").status_code == 303
@@ -116,7 +117,7 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(
         checked.append((method, len(salt), len(digest)))
         return False
 
-    monkeypatch.setattr(operators, "check_password_hash", check)
+    monkeypatch.setattr(operator_models, "check_password_hash", check)
     log_in(desk, password="wrong")
     log_in(desk, name="otto", password="wrong")
 
@@ -348,7 +349,7 @@ def test_another_password_ends_the_sessions_of_its_account_alone(desk: Browser, 
     log_in(desk)
     log_in(other, name="otto")
 
-    hashed = operators.hash_password(OTHER_PASSWORD)
+    hashed = operator_models.hash_password(OTHER_PASSWORD)
     assert with_operators(app, operators.change_password, "olga", hashed, now=NOON)
 
     assert not sees_catalogue(desk)
@@ -360,13 +361,16 @@ def test_another_password_ends_the_sessions_of_its_account_alone(desk: Browser, 
 def test_a_password_that_is_changed_during_a_login_opens_nothing(
     desk: Browser, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed, check = operators.hash_password(OTHER_PASSWORD), operators.check_password_hash
+    hashed, check = (
+        operator_models.hash_password(OTHER_PASSWORD),
+        operator_models.check_password_hash,
+    )
 
     def slowly(stored: str, password: str) -> bool:
         with_operators(app, operators.change_password, "olga", hashed, now=NOON)
         return check(stored, password)
 
-    monkeypatch.setattr(operators, "check_password_hash", slowly)
+    monkeypatch.setattr(operator_models, "check_password_hash", slowly)
 
     assert log_in(desk).status_code == 403
     assert not sees_catalogue(desk)

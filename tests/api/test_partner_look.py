@@ -10,8 +10,8 @@ from flask import Flask
 from PIL import Image, PngImagePlugin
 
 from jay import db
-from jay.auth import service as auth
 from jay.partners import branding
+from jay.partners import service as partners
 from tests.api.browser import Browser, problems_of
 from tests.builders import Platform, Shop, add_platform
 from tests.clock import MovedClock
@@ -297,9 +297,9 @@ def test_a_new_logo_has_a_new_address(app: Flask, branded: Platform) -> None:
 
     old = address()
     with app.app_context(), db.transaction() as connection:
-        partner = auth.partner_id(connection, "orange")
+        partner = partners.partner_id(connection, "orange")
         assert partner is not None
-        auth.change_look(connection, partner, {"logo": branding.read_logo(picture(200, 200))})
+        partners.change_look(connection, partner, {"logo": branding.read_logo(picture(200, 200))})
 
     assert address() != old
     assert opened(branded.client.get(address()).data).size == (200, 200)

@@ -16,7 +16,8 @@ from werkzeug.test import TestResponse
 
 from jay import db
 from jay.errors import MalformedRequest, TrackingNotValid
-from jay.tracking import Ignored, events
+from jay.events import events
+from jay.web.tracking import Ignored
 from tests.api.checks import assert_refused, body, dump, field_errors, rows
 from tests.builders import Shop, User
 from tests.clock import MovedClock

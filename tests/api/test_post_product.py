@@ -10,7 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jay import db
-from jay.auth import service as auth
 from jay.errors import (
     MalformedRequest,
     PayloadTooLarge,
@@ -18,6 +17,7 @@ from jay.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from jay.merchants import service as merchants
 from jay.products import feeding
 from tests.api.checks import assert_refused, body, field_errors, rows
 from tests.api.feed import details, post, stored
@@ -562,7 +562,9 @@ def test_of_two_products_at_once_that_claim_a_variant_the_later_one_has_it(
     there = replace(shop, client=app.test_client())
     with ThreadPoolExecutor(1) as pool:
         with app.app_context(), db.transaction() as connection:
-            merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, shop.name) or 0)
+            merchant = merchants.merchant_by_id(
+                connection, merchants.merchant_id(connection, shop.name) or 0
+            )
             feeding.put_product(
                 connection,
                 merchant,

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from jay import create_app, db
 from jay.auth import service as auth
 from jay.errors import CartFull, TooManyRequests, ValidationFailed
+from jay.partners import service as partners
 from tests.api.checks import assert_refused, rows
 from tests.builders import Platform, Shop, User
 from tests.clock import NOON, MovedClock
@@ -91,7 +92,7 @@ def test_other_addresses_and_other_keys_have_limits_of_their_own(
 ) -> None:
     platform = limited(guests_per_address=3, guests_per_key=5)
     with app.app_context(), db.transaction() as connection:
-        owner = auth.partner_id(connection, "kino")
+        owner = partners.partner_id(connection, "kino")
         second = replace(platform, key=auth.issue_key(connection, partner=owner, now=NOON))
     theirs = replace(rival, client=platform.client)
 

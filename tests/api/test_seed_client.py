@@ -20,7 +20,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from jay import db
-from jay.tracking import events
+from jay.events import events
 from tests.builders import Platform, Shop, User
 
 BASKET_SERVER = "https://live.basket.api.jay-metadata.com/v2"

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from jay import db
 from jay.baskets.models import Basket
+from jay.db.types import metadata
 from jay.errors import (
     CartFull,
     NotInBasket,
@@ -23,7 +24,8 @@ from jay.errors import (
     ProductNotFound,
     TransferClaimed,
 )
-from jay.tracking import Ignored, events
+from jay.events import events
+from jay.web.tracking import Ignored
 from tests.api.browser import Browser
 from tests.api.checks import assert_refused, rows
 from tests.builders import Platform, Shop, User
@@ -481,7 +483,7 @@ def test_no_event_says_who_it_was(app: Flask, alice: User, shop: Shop) -> None:
     alice.call("DELETE", **tracked())
     assert len(recorded(app)) == 7
     with app.app_context(), db.reading() as connection:
-        baskets = connection.execute(db.metadata.tables["transfers"].select()).one()
+        baskets = connection.execute(metadata.tables["transfers"].select()).one()
 
     said = repr(recorded(app))
 

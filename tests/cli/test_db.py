@@ -10,7 +10,8 @@ from flask import Flask
 from sqlalchemy import func, inspect, select
 
 from jay import create_app, db, make_ready
-from jay.db import Database, metadata
+from jay.db.database import Database
+from jay.db.types import metadata
 from jay.ops.cli import alembic_config
 from tests.builders import add_platform, add_shop
 from tests.cli.conftest import runner_of

@@ -13,9 +13,11 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from jay import db, make_ready
-from jay.auth.models import api_keys, merchants, partners
+from jay.auth.models import api_keys
 from jay.config import ConfigError
+from jay.merchants.models import merchants
 from jay.ops.demo_catalogue import PRODUCTS
+from jay.partners.models import partners
 from jay.products import service as catalogue
 from jay.products.models import Product, product_id, products
 from tests.cli.conftest import Run, runner_of

@@ -7,7 +7,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from jay import db
-from jay.auth.models import api_keys, hash_secret
+from jay.auth.models import api_keys
+from jay.sealing import hash_secret
 from tests.cli.conftest import Run
 from tests.clock import MovedClock
 

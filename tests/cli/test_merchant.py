@@ -4,15 +4,15 @@ import pytest
 from flask import Flask
 
 from jay import db
-from jay.auth import service as auth
-from jay.auth.models import Merchant
+from jay.merchants import service as merchants
+from jay.merchants.models import Merchant
 from tests.cli.conftest import Run
 
 
 def stored(app: Flask, name: str = "mugshop") -> Merchant | None:
     with app.app_context(), db.reading() as connection:
-        identifier = auth.merchant_id(connection, name)
-        return None if identifier is None else auth.merchant_by_id(connection, identifier)
+        identifier = merchants.merchant_id(connection, name)
+        return None if identifier is None else merchants.merchant_by_id(connection, identifier)
 
 
 def test_a_merchant_is_german_by_default(app: Flask, run: Run) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from jay import db
-from jay.auth.operators import operators
+from jay.operators.models import operators
 from tests.builders import add_shop
 from tests.cli.conftest import Run
 from tests.clock import PATIENCE_SECONDS, MovedClock

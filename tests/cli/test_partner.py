@@ -17,8 +17,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from jay import db
-from jay.auth import service as auth
-from jay.auth.models import Partner
+from jay.partners import service as partners
+from jay.partners.models import Partner
 from tests.builders import Platform, User
 from tests.cli.conftest import Run, runner_of
 from tests.clock import NOON
@@ -45,7 +45,7 @@ Written = Callable[[str, object], str]
 
 def stored(app: Flask, name: str = "kino") -> Partner | None:
     with app.app_context(), db.reading() as connection:
-        return auth.partner_by_name(connection, name)
+        return partners.partner_by_name(connection, name)
 
 
 def jwk(key: Key, **more: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from PIL import Image
 from sqlalchemy import text
 
 from jay import db
-from jay.auth import service as auth
-from jay.auth.models import Partner
 from jay.ops.cli import alembic_config
+from jay.partners import service as partners
+from jay.partners.models import Partner
 from tests.cli.conftest import Run, runner_of
 
 Written = Callable[[str, object], str]
@@ -21,14 +21,14 @@ Written = Callable[[str, object], str]
 
 def stored(app: Flask, name: str = "kino") -> Partner:
     with app.app_context(), db.reading() as connection:
-        partner = auth.partner_by_name(connection, name)
+        partner = partners.partner_by_name(connection, name)
     assert partner is not None
     return partner
 
 
 def logo_of(app: Flask) -> bytes | None:
     with app.app_context(), db.reading() as connection:
-        return auth.logo_of(connection, stored(app))
+        return partners.logo_of(connection, stored(app))
 
 
 @pytest.fixture

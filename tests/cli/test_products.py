@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 
 from jay import db
-from jay.auth import service as auth
+from jay.merchants import service as merchants
 from jay.products import wanted
 from tests.api.checks import dump, rows
 from tests.api.feed import post
@@ -267,12 +267,12 @@ def test_two_editors_at_once_ask_once(
 
     def ask(order: int) -> int:
         with here.app_context(), db.transaction() as connection:
-            merchant = auth.merchant_by_id(connection, merchant_id)
+            merchant = merchants.merchant_by_id(connection, merchant_id)
             asked = wanted.want(connection, merchant, "de", "DE", skus[::order], now=NOON)
             return len(asked.new)
 
     with app.app_context(), db.reading() as connection:
-        merchant_id = auth.merchant_id(connection, "mugshop") or 0
+        merchant_id = merchants.merchant_id(connection, "mugshop") or 0
     with ThreadPoolExecutor(8) as pool:
         new = list(pool.map(ask, [1, -1] * 8))
 
@@ -333,7 +333,7 @@ def test_a_wish_that_was_stored_together_with_its_product_says_nothing(
     # What two transactions leave behind that could not see each other.
     post(shop, sku="mug", variants=[{"sku": "mug-s"}])
     with app.app_context(), db.transaction() as connection:
-        merchant = auth.merchant_id(connection, "mugshop")
+        merchant = merchants.merchant_id(connection, "mugshop")
         for sku in ("mug", "mug-s"):
             key = {"merchant_id": merchant, "lang": "de", "country": "DE", "sku": sku}
             connection.execute(insert(wanted.wanted_skus).values(**key, wanted=NOON))

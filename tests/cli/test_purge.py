@@ -11,14 +11,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from jay import db
-from jay.auth import service as auth
 from jay.auth.models import signing_keys
 from jay.baskets.models import baskets
+from jay.db.types import metadata
+from jay.merchants import service as merchants
 from jay.ops.purge import EXPIRED, purge
 from jay.outbox.models import ADD_PRODUCT, DELIVERED, FAILED, WAITING, webhook_deliveries
 from jay.transfers.models import transfers
-from jay.web.idempotency import idempotency_keys
 from jay.web.limits import tries
+from jay.web.stored_answers import idempotency_keys
 from tests.api.checks import dump, rows
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.cli.conftest import Run, runner_of
@@ -197,7 +198,7 @@ def test_each_kind_goes_when_nobody_needs_it_any_more(
 ) -> None:
     run = runner_of(app)
     with app.app_context(), db.transaction() as connection:
-        partner_id = connection.execute(select(db.metadata.tables["partners"].c.id)).scalar_one()
+        partner_id = connection.execute(select(metadata.tables["partners"].c.id)).scalar_one()
         for number in range(3):
             connection.execute(**_row(kind, number, partner_id))
     clock.move(seconds - 1)
@@ -232,7 +233,7 @@ def test_a_webhook_goes_30_days_after_its_end_and_never_while_it_waits(
     app: Flask, run: Run, shop: Shop, clock: MovedClock
 ) -> None:
     with app.app_context(), db.transaction() as connection:
-        merchant = auth.merchant_id(connection, shop.name)
+        merchant = merchants.merchant_id(connection, shop.name)
         for state in (DELIVERED, FAILED, WAITING):
             times = dict.fromkeys(("created", "since", "due"), NOON - timedelta(days=9))
             values = {"kind": ADD_PRODUCT.name, "subject": state, "key": state, "state": state}

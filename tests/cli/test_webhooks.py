@@ -14,10 +14,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from jay import db
-from jay.auth import service as auth
-from jay.auth.models import merchants
-from jay.db import Database
+from jay.db.database import Database
 from jay.errors import Busy
+from jay.merchants import service as merchant_service
+from jay.merchants.models import merchants
 from jay.outbox import delivery, service
 from jay.outbox.addresses import LOOPBACK
 from jay.outbox.delivery import Deliverer
@@ -64,7 +64,7 @@ class Outbox:
         self.clock = clock
         self.configure(receiver.url + SECRET_PATH)
         with shop.app.app_context(), db.reading() as connection:
-            self.merchant = auth.merchant_id(connection, shop.name) or 0
+            self.merchant = merchant_service.merchant_id(connection, shop.name) or 0
 
     def configure(self, url: str | None) -> None:
         """Name the address for both kinds of webhook."""
@@ -272,7 +272,7 @@ def test_a_token_that_can_not_be_opened_is_said_and_nothing_is_sent(
     run: Run, outbox: Outbox
 ) -> None:
     with outbox.shop.app.app_context(), db.transaction() as connection:
-        auth.keep_webhook_token(connection, outbox.merchant, "t", secret="another one")
+        merchant_service.keep_webhook_token(connection, outbox.merchant, "t", secret="another one")
     outbox.put("a")
 
     result = run("webhooks", "deliver")
@@ -285,13 +285,13 @@ def test_a_token_of_one_merchant_can_not_be_opened_for_another(
     outbox: Outbox, others: list[Outbox]
 ) -> None:
     with outbox.shop.app.app_context(), db.transaction() as connection:
-        auth.keep_webhook_token(connection, outbox.merchant, "t", secret="s")
+        merchant_service.keep_webhook_token(connection, outbox.merchant, "t", secret="s")
         stolen = select(merchants.c.webhook_token).where(merchants.c.id == outbox.merchant)
         sealed = connection.execute(stolen).scalar_one()
 
-    assert auth.open_webhook_token(sealed, outbox.merchant, secret="s") == "t"
+    assert merchant_service.open_webhook_token(sealed, outbox.merchant, secret="s") == "t"
     with pytest.raises(WrongKey):
-        auth.open_webhook_token(sealed, others[0].merchant, secret="s")
+        merchant_service.open_webhook_token(sealed, others[0].merchant, secret="s")
 
 
 # --- many at once
@@ -526,7 +526,7 @@ def test_the_log_names_neither_addresses_nor_bodies_nor_tokens(
 ) -> None:
     monkeypatch.setattr(delivery, "log", structlog.get_logger())
     with app.app_context(), db.transaction() as connection:
-        auth.keep_webhook_token(connection, outbox.merchant, "open-sesame", secret="s")
+        merchant_service.keep_webhook_token(connection, outbox.merchant, "open-sesame", secret="s")
     outbox.receiver.answer_with(500, 200)
     outbox.put("body-1", "body-2")
 

@@ -29,7 +29,7 @@ REPLAYED = "Idempotency-Replayed"
 def stopping_app() -> Flask:
     """Make the service, with workers that stop at the moment that a file names."""
     from jay import create_app, db, make_ready
-    from jay.web import idempotency
+    from jay.web import idempotency, stored_answers
 
     order = Path(os.environ["JAY_DATA_DIR"]) / "stop"
 
@@ -39,7 +39,7 @@ def stopping_app() -> Flask:
             order.rename(order.with_name(f"stopped-{os.getpid()}"))
             time.sleep(PATIENCE_SECONDS)
 
-    answer_of, store, joined = idempotency._answer_of, idempotency._store, db.joined
+    answer_of, store, joined = idempotency._answer_of, stored_answers.store, db.joined
 
     def stopping_answer_of(*args: Any) -> Any:
         stop("before the work")
@@ -64,7 +64,7 @@ def stopping_app() -> Flask:
             return swallowed
 
     idempotency._answer_of = stopping_answer_of
-    idempotency._store = stopping_store
+    stored_answers.store = stopping_store
     db.joined = StoppingJoined  # type: ignore[assignment]
     return make_ready(create_app())
 
@@ -136,7 +136,7 @@ def interrupted(service: Service, moment: str, send: Any) -> BaseHTTPResponse:
 
 
 def count(service: Service, table: str) -> int:
-    from jay.db import metadata
+    from jay.db.types import metadata
 
     engine = create_engine(service.database_url)
     with engine.connect() as connection:

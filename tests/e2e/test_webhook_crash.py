@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from jay.auth.models import merchants
-from jay.db import Database
+from jay.db.database import Database
+from jay.merchants.models import merchants
 from jay.outbox.models import DELIVERED, LEASE, webhook_deliveries
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database

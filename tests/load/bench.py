@@ -26,8 +26,10 @@ from sqlalchemy import insert
 
 from jay.auth import service as auth
 from jay.baskets.models import baskets
-from jay.db import Database
+from jay.db.database import Database
+from jay.merchants import service as merchants
 from jay.ops.cli import alembic_config
+from jay.partners import service as partners
 from jay.products import feeding
 from tests.servers import Gunicorn, free_port, postgres_cluster
 
@@ -65,7 +67,7 @@ def seed(url: str, folder: Path) -> Seeded:
     key = ECKey.generate_key("P-256", {"kid": "bench"})
     database = Database(url)
     with database.transaction() as connection:
-        partner = auth.add_partner(
+        partner = partners.add_partner(
             connection,
             name="bench",
             jwks=dict(KeySet([key]).as_dict(private=False)),
@@ -75,10 +77,10 @@ def seed(url: str, folder: Path) -> Seeded:
             now=now,
         )
         api_key = auth.issue_key(connection, partner=partner, now=now)
-        shop = auth.add_merchant(
+        shop = merchants.add_merchant(
             connection, name="shop", lang="de", country="DE", currency="EUR", now=now
         )
-        merchant = auth.merchant_by_id(connection, shop)
+        merchant = merchants.merchant_by_id(connection, shop)
         ids = [
             feeding.put_product(
                 connection,

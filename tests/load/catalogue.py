@@ -23,8 +23,8 @@ from flask import Flask
 from sqlalchemy import insert, select, text
 
 from jay import create_app
-from jay.auth import service as auth
-from jay.db import Database
+from jay.db.database import Database
+from jay.merchants import service as merchant_service
 from jay.ops.cli import alembic_config
 from jay.products.models import product_id, products
 from jay.products.search import search_text
@@ -74,7 +74,7 @@ def fill(url: str, count: int) -> None:
     database = Database(url)
     with database.transaction() as connection:
         merchants = [
-            auth.add_merchant(
+            merchant_service.add_merchant(
                 connection, name=f"shop-{n}", lang="de", country="DE", currency="EUR", now=NOON
             )
             for n in range(10)

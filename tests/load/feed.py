@@ -33,8 +33,11 @@ from sqlalchemy.engine import make_url
 
 from jay.auth import service as auth
 from jay.baskets import service as baskets
-from jay.db import Database, prepared
+from jay.db import prepared
+from jay.db.database import Database
+from jay.merchants import service as merchants
 from jay.ops.cli import alembic_config
+from jay.partners import service as partners
 from jay.products.models import product_id, products
 from tests.load.bench import run_wrk
 from tests.servers import Gunicorn, free_port, postgres_cluster
@@ -94,10 +97,10 @@ def seed(url: str) -> Seeded:
     keys = dict(KeySet([key]).as_dict(private=False))
     database = Database(url)
     with database.transaction() as connection:
-        partner = auth.add_partner(
+        partner = partners.add_partner(
             connection, name="bench", jwks=keys, algorithms=["ES256"], now=now
         )
-        shop = auth.add_merchant(
+        shop = merchants.add_merchant(
             connection, name="shop", lang="de", country="DE", currency="EUR", now=now
         )
         app_key = auth.issue_key(connection, partner=partner, now=now)

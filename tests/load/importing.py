@@ -23,14 +23,14 @@ import orjson
 import psycopg
 from sqlalchemy import select
 
-from jay.auth import service as auth
 from jay.clock import system_clock
-from jay.db import Database
+from jay.db.database import Database
 from jay.feeds import checkpoints, importing
 from jay.feeds.files import FeedFile
 from jay.feeds.importing import BATCH_ROWS
 from jay.feeds.report import Reports
 from jay.feeds.sources import Source
+from jay.merchants import service as merchants
 from jay.ops.cli import alembic_config
 from jay.products.models import microseconds, products
 from tests.servers import postgres_cluster
@@ -88,7 +88,7 @@ def fresh(kind: str, folder: Path, cluster: str | None) -> Iterator[Database]:
     database = Database(url)
     with database.transaction() as connection:
         locale = {"lang": "de", "country": "DE", "currency": "EUR"}
-        auth.add_merchant(connection, name="shop", now=datetime.now(UTC), **locale)
+        merchants.add_merchant(connection, name="shop", now=datetime.now(UTC), **locale)
     yield database
     database.engine.dispose()
 
@@ -102,7 +102,9 @@ def import_once(database: Database, path: Path) -> float:
     """Import the file as the command does; return the seconds."""
     begun = time.perf_counter()
     with database.reading() as connection:
-        merchant = auth.merchant_by_id(connection, auth.merchant_id(connection, "shop") or 0)
+        merchant = merchants.merchant_by_id(
+            connection, merchants.merchant_id(connection, "shop") or 0
+        )
     now = datetime.now(UTC)
     feed = FeedFile(path)
     source = Source(feed, None)

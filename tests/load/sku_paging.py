@@ -22,7 +22,8 @@ from sqlalchemy import insert, make_url, text
 
 from jay import create_app, make_ready
 from jay.auth import service as auth
-from jay.db import Database
+from jay.db.database import Database
+from jay.merchants import service as merchants
 from jay.ops.cli import alembic_config
 from jay.products.models import product_id, products
 from jay.products.wanted import wanted_skus
@@ -41,7 +42,7 @@ def seed(url: str, skus: int, variants: int) -> str:
     alembic.command.upgrade(alembic_config(url), "head")
     database, now = Database(url), datetime.now(UTC)
     with database.transaction() as connection:
-        merchant = auth.add_merchant(
+        merchant = merchants.add_merchant(
             connection, name="shop", lang="de", country="DE", currency="EUR", now=now
         )
         key = auth.issue_key(connection, merchant=merchant, now=now)

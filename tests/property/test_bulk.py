@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, select
 
 from jay import db
-from jay.auth import service as auth
-from jay.auth.models import Merchant
 from jay.errors import SkuTaken
 from jay.feeds import exporting
 from jay.feeds.files import FeedFile
 from jay.feeds.importing import put_of
 from jay.feeds.readers import Record, json_lines
+from jay.merchants import service as merchants
+from jay.merchants.models import Merchant
 from jay.products import feeding
 from jay.products.bulk import Kind, Outcome, Put, put_many, remove_unseen
 from jay.products.models import AS_OF, VOLATILE, brand_name, microseconds, products
@@ -67,10 +67,10 @@ EXAMPLES = settings(
 def merchant_of(connection: Connection) -> Merchant:
     """Make another merchant, with an empty catalogue."""
     name = f"shop-{next(_names)}"
-    identifier = auth.add_merchant(
+    identifier = merchants.add_merchant(
         connection, name=name, lang="de", country="DE", currency="EUR", now=NOON
     )
-    return auth.merchant_by_id(connection, identifier)
+    return merchants.merchant_by_id(connection, identifier)
 
 
 def one_by_one(

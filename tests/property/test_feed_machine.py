@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, select
 
 from jay import db
-from jay.auth.models import merchants
+from jay.merchants.models import merchants
 from jay.products.models import products
 from tests.builders import Shop, add_shop
 from tests.clock import NOON, MovedClock

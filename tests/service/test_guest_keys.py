@@ -8,11 +8,12 @@ from joserfc import jws, jwt
 from joserfc.jwk import OKPKey
 from sqlalchemy import func, select
 
+from jay.auth.guest_keys import GuestKeys
 from jay.auth.jwks import RemoteKeySets
 from jay.auth.models import signing_keys
-from jay.auth.tokens import GuestKeys, Tokens
+from jay.auth.tokens import Tokens
 from jay.config import ConfigError
-from jay.db import Database
+from jay.db.database import Database
 from jay.errors import TokenKeyUnknown
 from tests.clock import NOON, MovedClock
 from tests.unit.makers import a_partner

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from jay.auth.models import Merchant, Partner
 from jay.baskets.models import Basket
+from jay.merchants.models import Merchant
+from jay.partners.models import Partner
 from jay.products.models import Product
 from jay.products.shipping import ShippingModel
 from tests.clock import NOON

@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from joserfc.jwk import ECKey, Key
+from joserfc.jwk import ECKey, Key, RSAKey
 
 from jay.auth import jwks
-from jay.auth.jwks import RemoteKeySets, UnusableKey, algorithms_for, pem_key, public_keys
+from jay.auth.jwks import RemoteKeySets
 from jay.errors import KeySetUnavailable
+from jay.partners import keys as partner_keys
+from jay.partners.keys import UnusableKey, algorithms_for, pem_key, public_keys
 from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
 
 RSA = rsa.generate_private_key(65537, 2048)
@@ -122,7 +124,7 @@ def test_a_private_or_symmetric_key_in_a_set_is_refused(document: Any) -> None:
 @pytest.mark.filterwarnings("ignore:Key size should be")
 def test_a_weak_rsa_key_in_a_set_is_refused() -> None:
     with pytest.raises(UnusableKey):
-        public_keys({"keys": [jwks.RSAKey.import_key(public_pem(WEAK_RSA)).as_dict()]})
+        public_keys({"keys": [RSAKey.import_key(public_pem(WEAK_RSA)).as_dict()]})
 
 
 @pytest.mark.parametrize(
@@ -136,24 +138,24 @@ def test_nonsense_is_no_key_set(document: Any) -> None:
 def test_a_key_fits_the_algorithms_of_its_kind_only() -> None:
     keys = [pem_key(public_pem(RSA)), pem_key(public_pem(P256))]
 
-    assert jwks.keys_for(keys, "RS256", None) == [keys[0]]
-    assert jwks.keys_for(keys, "ES256", None) == [keys[1]]
-    assert jwks.keys_for(keys, "EdDSA", None) == []
+    assert partner_keys.keys_for(keys, "RS256", None) == [keys[0]]
+    assert partner_keys.keys_for(keys, "ES256", None) == [keys[1]]
+    assert partner_keys.keys_for(keys, "EdDSA", None) == []
 
 
 def test_a_key_that_names_its_algorithm_fits_no_other() -> None:
-    keys = public_keys(jwks.RSAKey.import_key(public_pem(RSA)).as_dict() | {"alg": "RS256"})
+    keys = public_keys(RSAKey.import_key(public_pem(RSA)).as_dict() | {"alg": "RS256"})
 
-    assert jwks.keys_for(keys, "RS256", None) == keys
-    assert jwks.keys_for(keys, "PS256", None) == []
+    assert partner_keys.keys_for(keys, "RS256", None) == keys
+    assert partner_keys.keys_for(keys, "PS256", None) == []
 
 
 def test_a_key_without_an_id_fits_every_kid_and_one_with_an_id_only_its_own() -> None:
     named, nameless = public_keys({"keys": [ec_jwk("a"), ec_jwk()]})
 
-    assert jwks.keys_for([named, nameless], "ES256", "a") == [named, nameless]
-    assert jwks.keys_for([named, nameless], "ES256", "b") == [nameless]
-    assert jwks.keys_for([named, nameless], "ES256", None) == [named, nameless]
+    assert partner_keys.keys_for([named, nameless], "ES256", "a") == [named, nameless]
+    assert partner_keys.keys_for([named, nameless], "ES256", "b") == [nameless]
+    assert partner_keys.keys_for([named, nameless], "ES256", None) == [named, nameless]
 
 
 # --- a JWKS URL

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jay.auth.models import Merchant
 from jay.baskets.totals import MixedCurrencies, Totals, tax_in, totals
+from jay.merchants.models import Merchant
 from jay.products.models import Product
 from tests.unit.makers import a_merchant, a_product
 

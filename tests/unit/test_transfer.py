@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jay.auth.models import hash_secret
+from jay.sealing import hash_secret
 from jay.transfers import pairs
 from jay.transfers.models import (
     CLAIM_WINDOW,

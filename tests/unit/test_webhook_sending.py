@@ -352,6 +352,6 @@ def test_no_thread_is_left_behind(receiver: Receiver) -> None:
     left = [one for one in threading.enumerate() if one not in before and "Timer" in one.name]
     for timer in left:
         timer.join(
-            sending.TOTAL_SECONDS / 2
+            http.TOTAL_SECONDS / 2
         )  # it was cancelled and is ending: else this is its whole time
     assert not any(timer.is_alive() for timer in left)

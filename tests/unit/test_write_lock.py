@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jay import db
-from jay.db import Database
+from jay.db import sqlite
+from jay.db.database import Database
 from jay.errors import Busy
 from tests.clock import PATIENCE_SECONDS
 
@@ -55,13 +55,13 @@ def test_a_writer_waits_until_the_other_one_is_done(
     work: object, database: Database, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = threading.Event()
-    sleep = db.time.sleep
+    sleep = sqlite.time.sleep
 
     def asleep(seconds: float) -> None:
         asked.set()
         sleep(seconds)
 
-    monkeypatch.setattr(db.time, "sleep", asleep)
+    monkeypatch.setattr(sqlite.time, "sleep", asleep)
     waiting = threading.Thread(target=work, args=(database,))  # type: ignore[arg-type]
     waiting.start()
     assert asked.wait(PATIENCE_SECONDS)
@@ -76,7 +76,7 @@ def test_a_writer_waits_until_the_other_one_is_done(
 def test_a_writer_that_waits_too_long_says_so_and_loses_nothing(
     work: object, database: Database, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "LOCK_WAIT_SECONDS", 0)
+    monkeypatch.setattr(sqlite, "LOCK_WAIT_SECONDS", 0)
 
     with pytest.raises(Busy):
         work(database)  # type: ignore[operator]
@@ -95,4 +95,4 @@ def test_single_statements_still_wait_by_themselves(
     with database.reading() as connection:
         waits = connection.execute(text("PRAGMA busy_timeout")).scalar_one()
 
-    assert waits == db.LOCK_WAIT_SECONDS * 1000
+    assert waits == sqlite.LOCK_WAIT_SECONDS * 1000

@@ -1,4 +1,4 @@
-"""``X-JAY-Tracking`` as a small value object, and the events that analytics are made of.
+"""The events that analytics are made of, and where they come from.
 
 An event is appended for each successful change. It holds no personal data: a session's random id,
 never a user's. Recording costs no round trip of its own: on PostgreSQL the event travels in the
@@ -8,14 +8,12 @@ statement that stores the change, on SQLite there is no network.
 import base64
 import binascii
 import enum
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from flask import g, request
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -32,13 +30,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import Insert
 
-from jay.db import UtcDateTime, database, metadata
+from jay.db import database
 from jay.db.prepared import Prepared
+from jay.db.types import UtcDateTime, metadata
 
-HEADER = "X-JAY-Tracking"
 MAX_HEADER_LENGTH = 4096
 MAX_VALUE_LENGTH = 200
-SESSIONS_REMEMBERED = 2_000
 
 events = Table(
     "events",
@@ -123,47 +120,6 @@ def _text(content: Mapping[str, Any], name: str) -> str | None:
 NOTHING = Tracking()
 
 
-class Ignored:
-    """Counts the broken headers of this process; a broken one never fails a shopper's request."""
-
-    count = 0
-
-
-def current() -> Tracking:
-    """Return where the current request comes from, as far as it says so.
-
-    ``provider_id`` in the query is the provider where the session names none.
-    """
-    found = g.get("tracking")
-    if found is None:
-        found = g.tracking = _of_request()
-    return found  # type: ignore[no-any-return]
-
-
-@functools.lru_cache(maxsize=SESSIONS_REMEMBERED)
-def _parsed(header: str) -> Tracking:
-    return Tracking.parse(header)
-
-
-def _of_request() -> Tracking:
-    header = request.headers.get(HEADER)
-    found = NOTHING
-    if header:
-        try:
-            found = _parsed(header)
-        except ValueError:
-            Ignored.count += 1
-    provider = request.args.get("provider_id")
-    if found.provider_name is None and provider and len(provider) <= MAX_VALUE_LENGTH:
-        return Tracking(
-            session_id=found.session_id,
-            start_time=found.start_time,
-            source=found.source,
-            provider_name=provider.replace("\0", ""),
-        )
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to a basket."""
@@ -194,6 +150,7 @@ _PARAMETERS = {
     for column in events.c
     if column.name != "id"
 }
+
 _APPEND = Prepared(insert(events).values(_PARAMETERS))
 
 

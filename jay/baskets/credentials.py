@@ -1,0 +1,19 @@
+"""Credentials that open a basket: a guest's own, and those that a transfer gave."""
+
+from jay.auth.models import User
+from jay.auth.tokens import Tokens
+from jay.baskets.models import Grant, Guest
+
+
+def credentials(tokens: Tokens, grant: Grant) -> Guest:
+    """Make the credentials of an grant, after its transaction has committed.
+
+    The same grant gives the same token: its signature is deterministic. So nothing is lost
+    when a process dies between the commit and the answer, and the client asks again.
+    """
+    basket = grant.basket.id if grant.claimed else None
+    token, expires = tokens.issue(
+        user_id=grant.user_id, partner=grant.partner, now=grant.since, basket=basket
+    )
+    user = User(grant.partner.id, grant.user_id, True, basket, expires.timestamp())
+    return Guest(user, token, expires, grant.basket)

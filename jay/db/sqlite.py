@@ -1,0 +1,55 @@
+"""What SQLite needs: its settings, and its write lock asked for in short steps."""
+
+import sqlite3
+import time
+from typing import Any
+
+from sqlalchemy import Connection
+
+from jay.db.prepared import execute
+
+LOCK_WAIT_SECONDS = 5
+"""How long a writer waits for another one before the request is answered with 503."""
+
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.002
+"""How long a process waits before it asks again for SQLite's write lock; longer each time."""
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # NORMAL in WAL mode survives a killed process; only a power cut may lose the last commits.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    # Pages of 4 KiB: fewer, larger checkpoints, as feeds write the same pages again and again.
+    cursor.execute("PRAGMA wal_autocheckpoint = 4000")
+    cursor.close()
+
+
+def _begin_on_sqlite(connection: Connection) -> None:
+    """Take the write lock at once: upgrading a read lock later fails instead of waiting.
+
+    SQLite itself waits longer each time, up to 100 ms, only to find that the process which never
+    waited was quicker again: two processes together wrote less than one alone.
+    """
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    pause = SHORTEST_PAUSE_SECONDS
+    execute(connection, "PRAGMA busy_timeout = 0")
+    try:
+        while not _take_write_lock(connection, last=time.monotonic() >= deadline):
+            time.sleep(pause)
+            pause = min(pause * 1.2, LONGEST_PAUSE_SECONDS)
+    finally:
+        execute(connection, f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
+
+
+def _take_write_lock(connection: Connection, *, last: bool) -> bool:
+    try:
+        execute(connection, "BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        # The lower byte is the kind; what is above it says why.
+        if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True

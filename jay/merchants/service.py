@@ -1,0 +1,88 @@
+"""Use cases around merchants."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from jay.merchants.models import Merchant, merchants
+from jay.sealing import Seal
+
+
+def add_merchant(
+    connection: Connection, *, name: str, lang: str, country: str, currency: str, now: datetime
+) -> int:
+    """Register a shop and return its id. The locale is the default of its products."""
+    row = {"name": name, "lang": lang, "country": country, "currency": currency, "created": now}
+    statement = insert(merchants).values(row).returning(merchants.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def merchant_id(connection: Connection, name: str) -> int | None:
+    """Return the id of the merchant with this name."""
+    return connection.execute(select(merchants.c.id).where(merchants.c.name == name)).scalar()
+
+
+def merchant_names(connection: Connection, *, most: int, only: int | None = None) -> list[str]:
+    """Return names of merchants in their order.
+
+    :param only: the id of the one that may be seen; None: all.
+    """
+    query = select(merchants.c.name).order_by(merchants.c.name).limit(most)
+    if only is not None:
+        query = query.where(merchants.c.id == only)
+    return list(connection.execute(query).scalars())
+
+
+def merchant_by_name(connection: Connection, name: str) -> Merchant | None:
+    """Return the merchant with this name and its configuration as it is now."""
+    row = connection.execute(select(merchants).where(merchants.c.name == name)).one_or_none()
+    return None if row is None else _merchant(row)
+
+
+def merchant_by_id(connection: Connection, merchant: int) -> Merchant:
+    """Return a merchant with its configuration as it is now."""
+    return _merchant(connection.execute(select(merchants).where(merchants.c.id == merchant)).one())
+
+
+def keep_webhook_token(
+    connection: Connection, merchant: int, token: str | None, *, secret: str
+) -> None:
+    """Keep the token that webhooks to a merchant carry, sealed; None takes it away.
+
+    :param secret: this service's own, from which the key of the seal is derived.
+    """
+    sealed = None if token is None else _token_seal(merchant, secret).close(token.encode())
+    change = update(merchants).where(merchants.c.id == merchant)
+    connection.execute(change.values(webhook_token=sealed))
+
+
+def has_webhook_token(connection: Connection, merchant: int) -> bool:
+    """Tell whether webhooks to a merchant carry a token."""
+    query = select(merchants.c.webhook_token.is_not(None)).where(merchants.c.id == merchant)
+    return bool(connection.execute(query).scalar_one())
+
+
+def open_webhook_token(sealed: str, merchant: int, *, secret: str) -> str:
+    """Return the token that webhooks to a merchant carry.
+
+    :raises WrongKey: it was sealed with another secret, or for another merchant.
+    """
+    return _token_seal(merchant, secret).open(sealed).decode()
+
+
+def _token_seal(merchant: int, secret: str) -> Seal:
+    return Seal("webhook token", secret, str(merchant))
+
+
+def _merchant(row: Row[Any]) -> Merchant:
+    return Merchant(
+        id=row.id,
+        name=row.name,
+        lang=row.lang,
+        country=row.country,
+        currency=row.currency,
+        vat=row.vat,
+        shipping_strategy=row.shipping_strategy,
+        shipping_scale=tuple(row.shipping_scale),
+    )

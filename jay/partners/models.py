@@ -1,0 +1,98 @@
+"""Partners: streaming platforms, with what their tokens are checked against."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    false,
+)
+
+from jay.db.types import UtcDateTime, metadata
+from jay.partners.branding import Palette
+
+ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+"""What a partner's identity provider may sign with: asymmetric algorithms only (RFC 8725)."""
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("display_name", Text, nullable=False),
+    Column("issuer", Text),
+    Column("audience", Text),
+    # The public keys as a JWK set (RFC 7517), or the URL of one.
+    Column("jwks", JSON(none_as_null=True)),
+    Column("jwks_url", Text),
+    Column("algorithms", JSON, nullable=False),
+    Column("transfer_origins", JSON, nullable=False),
+    Column("cors_origins", JSON, nullable=False),
+    Column("kiosk", Boolean, nullable=False, server_default=false()),
+    # The colour as given, what pages use of it, and which logo there is: see jay/auth/look.py.
+    Column("colour", Text),
+    Column("palette", JSON(none_as_null=True)),
+    Column("logo", JSON(none_as_null=True)),
+    Column("created", UtcDateTime, nullable=False),
+)
+
+# Apart from the partners, which are read on every request.
+partner_logos = Table(
+    "partner_logos",
+    metadata,
+    Column("partner_id", Integer, ForeignKey("partners.id"), primary_key=True),
+    Column("png", LargeBinary, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A streaming platform, as its API key names it."""
+
+    id: int
+    name: str
+    display_name: str
+    issuer: str | None
+    audience: str | None
+    jwks: dict[str, Any] | None
+    jwks_url: str | None
+    algorithms: tuple[str, ...]
+    transfer_origins: tuple[str, ...]
+    kiosk: bool
+    cors_origins: tuple[str, ...] = ()
+    colour: str | None = None
+    palette: Palette | None = None
+    logo: dict[str, Any] | None = None
+
+    def may_transfer_to(self, url: str) -> bool:
+        """Tell whether a web shop URL is http(s) and on an origin that the partner registered."""
+        return origin_of(url) in self.transfer_origins
+
+
+def origin_of(url: str) -> str | None:
+    """Return ``scheme://host[:port]`` of an http(s) URL in its normal form (RFC 6454).
+
+    None for anything else, for URLs with a user name, and for those that a browser would read
+    differently than this function does (white space, control characters, backslashes).
+    """
+    if re.search(r"[\s\\\x00-\x1f\x7f]", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in {None, default} else f":{port}")

@@ -1,0 +1,122 @@
+"""Use cases around partners."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from jay.partners.branding import Logo, Palette, palette_of
+from jay.partners.models import Partner, partner_logos, partners
+
+
+def add_partner(
+    connection: Connection,
+    *,
+    name: str,
+    now: datetime,
+    display_name: str | None = None,
+    issuer: str | None = None,
+    audience: str | None = None,
+    jwks: dict[str, Any] | None = None,
+    jwks_url: str | None = None,
+    algorithms: Sequence[str] = (),
+    transfer_origins: Sequence[str] = (),
+    cors_origins: Sequence[str] = (),
+    kiosk: bool = False,
+    colour: str | None = None,
+    logo: Logo | None = None,
+) -> int:
+    """Register a streaming platform and return its id.
+
+    :param colour: as ``look.read_colour`` returns it.
+    """
+    row = {
+        "name": name,
+        "display_name": display_name or name,
+        "issuer": issuer,
+        "audience": audience,
+        "jwks": jwks,
+        "jwks_url": jwks_url,
+        "algorithms": list(algorithms),
+        "transfer_origins": list(transfer_origins),
+        "cors_origins": list(cors_origins),
+        "kiosk": kiosk,
+        "created": now,
+    }
+    statement = insert(partners).values(row).returning(partners.c.id)
+    identifier = int(connection.execute(statement).scalar_one())
+    change_look(connection, identifier, {"colour": colour, "logo": logo})
+    return identifier
+
+
+def change_look(connection: Connection, partner: int, changes: Mapping[str, Any]) -> None:
+    """Change how a partner looks on pages.
+
+    :param changes: any of ``display_name``, ``colour`` and ``logo`` (a ``Logo``); the last two can
+        be taken away with None.
+    """
+    values = dict(changes)
+    if "colour" in values:
+        colour = values["colour"]
+        values["palette"] = palette_of(colour).stored() if colour else None
+    if "logo" in values:
+        logo: Logo | None = values["logo"]
+        connection.execute(delete(partner_logos).where(partner_logos.c.partner_id == partner))
+        if logo is not None:
+            connection.execute(insert(partner_logos).values(partner_id=partner, png=logo.png))
+        values["logo"] = logo and logo.stored()
+    connection.execute(update(partners).where(partners.c.id == partner).values(**values))
+
+
+def logo_of(connection: Connection, partner: Partner) -> bytes | None:
+    """Return a partner's logo, a PNG."""
+    query = select(partner_logos.c.png).where(partner_logos.c.partner_id == partner.id)
+    return connection.execute(query).scalar()
+
+
+def partner_id(connection: Connection, name: str) -> int | None:
+    """Return the id of the partner with this name."""
+    return connection.execute(select(partners.c.id).where(partners.c.name == name)).scalar()
+
+
+def partner_by_name(connection: Connection, name: str) -> Partner | None:
+    """Return the partner with this name."""
+    row = connection.execute(select(partners).where(partners.c.name == name)).one_or_none()
+    return None if row is None else _partner(row)
+
+
+def partner_by_id(connection: Connection, identifier: int) -> Partner:
+    """Return the partner with this id."""
+    return _partner(connection.execute(select(partners).where(partners.c.id == identifier)).one())
+
+
+def kiosk_partners(connection: Connection) -> list[Partner]:
+    """Return the partners whose products may be picked at a kiosk, by name."""
+    query = select(partners).where(partners.c.kiosk).order_by(partners.c.display_name)
+    return [_partner(row) for row in connection.execute(query)]
+
+
+def cors_origins(connection: Connection) -> frozenset[str]:
+    """Return the origins of all partners' web apps."""
+    rows = connection.execute(select(partners.c.cors_origins)).scalars()
+    return frozenset(origin for origins in rows for origin in origins)
+
+
+def _partner(row: Row[Any]) -> Partner:
+    return Partner(
+        id=row.id,
+        name=row.name,
+        display_name=row.display_name,
+        issuer=row.issuer,
+        audience=row.audience,
+        jwks=row.jwks,
+        jwks_url=row.jwks_url,
+        algorithms=tuple(row.algorithms),
+        transfer_origins=tuple(row.transfer_origins),
+        cors_origins=tuple(row.cors_origins),
+        kiosk=row.kiosk,
+        colour=row.colour,
+        palette=Palette(**row.palette) if row.palette else None,
+        logo=row.logo,
+    )

@@ -1,0 +1,60 @@
+"""Reading JSON request bodies, strictly."""
+
+import json
+from typing import Any
+
+import marshmallow as ma
+import orjson
+from flask import request
+
+from jay.errors import (
+    MalformedRequest,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+from jay.web.responses import MAX_BODY_BYTES
+
+
+def load_json_body() -> Any:
+    """Read the request's JSON body, ``ma.missing`` when there is none.
+
+    :raises PayloadTooLarge: UnsupportedMediaType, MalformedRequest
+    """
+    body = request.get_data(cache=True)
+    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+        raise PayloadTooLarge  # Werkzeug silently cuts a chunked one there
+    if not body:
+        return ma.missing
+    if not request.is_json:
+        raise UnsupportedMediaType
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedRequest(f"The request body is not valid JSON: {error}.") from error
+    # With one colon there is one name at the most.
+    if body.count(b":") > 1:
+        _check_names(body)
+    return content
+
+
+def _check_names(body: bytes) -> None:
+    """Check that no object of a JSON document says the same name twice.
+
+    Parsers differ in which one counts (RFC 8259 section 4), so the client may mean the other one.
+
+    :raises MalformedRequest: one does.
+    """
+    try:
+        _NAMES.decode(body.decode())
+    except RecursionError as error:
+        raise MalformedRequest("The request body is nested too deeply.") from error
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) < len(pairs):
+        raise MalformedRequest("An object in the request body has the same name twice.")
+
+
+# It reads nothing but the names: numbers stay texts, and objects become nothing.
+_NAMES = json.JSONDecoder(object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
