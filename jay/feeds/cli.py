@@ -17,13 +17,14 @@ from jay import db, web
 from jay.feeds import checkpoints, exporting, importing
 from jay.feeds.files import FeedFile
 from jay.feeds.running import check_all, import_all, stopwatch
-from jay.feeds.sources import FORMATS, Source
+from jay.feeds.sources import FORMATS, Reading, Source
 from jay.feeds.tables import DELIMITERS
 from jay.feeds.units import UNITS
 from jay.feeds.unpacking import UnusableFile
 from jay.i18n import COUNTRIES, LANGUAGES
 from jay.merchants import service as merchants
 from jay.merchants.models import Merchant
+from jay.partners.models import origin_of
 from jay.products.models import microseconds
 from jay.web.commands import A_COUNTRY, A_LANGUAGE, known
 
@@ -51,6 +52,14 @@ def _moment(
     return moment
 
 
+def _web_address(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None and origin_of(value) is None:
+        raise click.BadParameter("is not an http or https address")
+    return value
+
+
 def _delimiter(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> str | None:
@@ -69,7 +78,8 @@ def _delimiter(
     "--format",
     type=click.Choice(FORMATS),
     help="What FILE is, if it is not seen from its content: csv with our own columns, jsonl with"
-    " one product of the API on each line, or google for a Google Merchant feed, XML or table.",
+    " one product of the API on each line, google for a Google Merchant feed, XML or table, or the"
+    " export of another system.",
 )
 @click.option(
     "--encoding",
@@ -88,6 +98,19 @@ def _delimiter(
     type=click.Choice(UNITS),
     help="The unit of the amounts in our own CSV and in JSON Lines: minor, 1999 is 19.99, or major,"
     " 19.99 is; default: minor, unless a row proves the other, which ends the import.",
+)
+@click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What the columns of a table mean, instead of what its headings tell; docs/IMPORT.md has"
+    " how it is written.",
+)
+@click.option(
+    "--media-url",
+    metavar="URL",
+    callback=_web_address,
+    help="What stands before pictures' addresses that are only paths, as in exports of Magento:"
+    " https://shop.example/media/catalog/product",
 )
 @click.option(
     "--lang",
@@ -117,6 +140,8 @@ def import_products(
     encoding: str | None,
     delimiter: str | None,
     prices: str | None,
+    mapping: Path | None,
+    media_url: str | None,
     lang: str | None,
     country: str | None,
     as_of: datetime | None,
@@ -125,8 +150,9 @@ def import_products(
 ) -> None:
     """Put the products of FILE into the catalogue of MERCHANT.
 
-    FILE is CSV, a spreadsheet (xlsx), JSON Lines or a Google Merchant feed, also packed with gzip
-    or zip; docs/IMPORT.md has the columns. Each product is stored as
+    FILE is CSV, a spreadsheet (xlsx), JSON Lines, a Google Merchant feed or an export of Shopify,
+    WooCommerce, Magento 2, Meta, idealo or Awin, also packed with gzip or zip; docs/IMPORT.md has
+    the columns. Each product is stored as
     POST /v1/shops/products does it; products that FILE does not have stay.
 
     It may be stopped at any moment: the same command goes on where it was. Refused rows are
@@ -139,14 +165,15 @@ def import_products(
     if observed > clock():
         raise click.BadParameter("is in the future", param_hint="--as-of")
     with _said_plainly(), FeedFile(file, alone=not dry_run, encoding=encoding) as feed:
-        source = Source(feed, format, delimiter=delimiter, prices=prices)
+        reading = Reading(delimiter, prices, mapping, media_url or "")
+        source = Source(feed, format, reading)
         for note in source.notes:
             click.echo(note, err=True)
         source.survey()
         if dry_run:
             refused = check_all(source, owner_here, observed, clock)
         else:
-            how = (encoding, delimiter, prices)
+            how = (encoding, delimiter, prices, mapping and mapping.read_bytes(), media_url)
             options = (source.format, *how, lang, country, as_of and as_of.isoformat())
             fingerprint = feed.fingerprint(*options)
             with db.transaction() as connection:

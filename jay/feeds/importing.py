@@ -158,7 +158,12 @@ def _product(record: Record, merchant: Merchant) -> Put:
 
 def _variant(record: Record, merchant: Merchant) -> Put:
     assert record.main_sku is not None  # noqa: S101 - for the type checker
-    variant = load_variant(record.body or {})
+    body = dict(record.body or {})
+    currency = body.pop("currency", None)
+    variant = load_variant(body)
+    if currency is not None:
+        # Its price's own, which need not be that of the product.
+        variant = {**variant, "currency": currency}
     lang, country = record.lang or merchant.lang, record.country or merchant.country
     if lang not in LANGUAGES:
         raise Refused("lang: There is no such language.")

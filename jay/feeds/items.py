@@ -18,6 +18,17 @@ Item = dict[str, list[Any]]
 """Each attribute's values: texts, or for a few of Google's their parts by name."""
 
 
+READ = frozenset(
+    {
+        *("id", "title", "description", "summary", "link", "image_link", "additional_image_link"),
+        *("brand", "color", "material", "gender", "age_group", "size", "pattern", "price"),
+        *("sale_price", "sale_price_effective_date", "availability", "quantity", "shipping"),
+        "item_group_id",
+    }
+)
+"""Google's attributes that are read."""
+
+
 class Wrong(Exception):
     """A value without which the product can't be sold; the message says which and why."""
 
@@ -82,9 +93,14 @@ def _as_ours(line: int, sku: str, reading: _Reading) -> Record:
     own = {"sku": sku} if sku else {}
     stock, group = _stock(reading), reading.first("item_group_id")
     notes = tuple(reading.notes)
-    if group is None or group == sku:
+    parent = reading.first("parent")
+    if parent is None and (group is None or group == sku):
         return Record(line, sku, {**own, **product, **offer, **stock}, notes=notes)
     variant = {**own, **offer, **stock, **_difference(reading)}
+    if currency:
+        variant["currency"] = currency
+    if parent is not None:
+        return Record(line, sku, variant, parent, notes=notes)
     # The main product is never sold itself: it has no stock of its own.
     main = {"sku": group, **product, **offer}
     return Record(line, sku, variant, group, main, notes=notes)

@@ -12,13 +12,14 @@ import click
 from jay import db
 from jay.clock import Clock, timer
 from jay.errors import Busy
-from jay.feeds import importing
+from jay.feeds import importing, preview
 from jay.feeds.checkpoints import Import, TakenOver
 from jay.feeds.progress import Progress
 from jay.feeds.report import Refusal, Report, Reports
 from jay.feeds.sources import Source
 from jay.feeds.unpacking import UnusableFile
 from jay.merchants.models import Merchant
+from jay.products.bulk import Put
 from jay.products.models import moment_of
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
@@ -68,6 +69,7 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
         progress.clear()
     done = running.done
     _summary(source, done, elapsed(), before=started.records)
+    _say_passed_over(source)
     if removed:
         click.echo(f"{removed:,} variants that the file has no more were removed.")
     if done.notes:
@@ -124,8 +126,12 @@ def stopwatch(clock: Clock) -> Callable[[], float]:
     return lambda: elapsed() - start
 
 
+SHOWN = 10
+"""Products that a dry run shows as they would be stored."""
+
+
 def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> int:
-    """Check each row by itself; return how many would be refused.
+    """Check each row by itself and show the first ones; return how many would be refused.
 
     :param at: when the content was true.
     """
@@ -133,6 +139,7 @@ def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> in
     report.check(0)
     progress = Progress(sys.stderr, source.file.path.name, source.file.size, stopwatch(clock))
     rows = refused = length = 0
+    shown: list[str] = []
     for batch in importing.check(source.records(owner.country, at, owner.currency), owner):
         refusals = [
             Refusal(record.line, record.sku, put) for record, put in batch if isinstance(put, str)
@@ -141,8 +148,20 @@ def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> in
             length = report.write(refusals, length)
         rows += len(batch)
         refused += len(refusals)
+        for record, put in batch[: SHOWN - len(shown)]:
+            if isinstance(put, Put):
+                shown.append(preview.written(record, put, owner))
         progress.show(source.file.position, rows, refused)
     progress.clear()
+    for text in shown:
+        click.echo(text)
+    click.echo(
+        f"Amounts are read in {source.in_units} units; those that name no currency are in"
+        f" {owner.currency}."
+    )
+    if source.ignored:
+        click.echo(f"Not read: {', '.join(source.ignored)}.")
+    _say_passed_over(source)
     click.echo(
         f"{source.file.path.name} ({source.format}): {rows:,} rows, {refused:,} would be refused."
         " Nothing was written."
@@ -150,6 +169,13 @@ def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> in
     if refused:
         click.echo(f"They and their reasons are in {report.path}", err=True)
     return refused
+
+
+def _say_passed_over(source: Source) -> None:
+    if source.passed_over:
+        click.echo(
+            f"{source.passed_over:,} rows were passed over: they are not sold by themselves."
+        )
 
 
 def _summary(source: Source, done: Import, seconds: float, *, before: int) -> None:

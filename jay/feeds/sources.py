@@ -1,55 +1,93 @@
 """Which format a file has, and the records in it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from jay.feeds import units
 from jay.feeds.files import BOM, FeedFile
 from jay.feeds.google import MANY, REQUIRED, attribute_of, google_table, google_xml
-from jay.feeds.items import Context
+from jay.feeds.items import READ, Context
 from jay.feeds.major import in_major_units
+from jay.feeds.mapped import Columns, Mapped, children_of
+from jay.feeds.mapping import Mapping, known, read_mapping, recognise
 from jay.feeds.readers import Record, column_of, json_lines, own_csv, unknown_columns
 from jay.feeds.tables import Table, short
 from jay.feeds.unpacking import UnusableFile
 
-FORMATS = ("csv", "jsonl", "google")
+OWN_CSV, JSON_LINES, GOOGLE = "csv", "jsonl", "google"
+FORMATS = (OWN_CSV, JSON_LINES, *known())
 
 _JSON_ENDINGS = {".jsonl", ".ndjson"}
 _XML_ENDINGS = {".xml", ".rss", ".atom"}
 OWN_REQUIRED = ("sku", "name")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a file is to be read, where it does not say so itself.
+
+    :ivar delimiter: what separates the cells of a table.
+    :ivar prices: the unit of the amounts in our own CSV and JSON Lines, one of ``units.UNITS``.
+    :ivar mapping: a file that says what the columns mean.
+    :ivar media_url: what stands before pictures' addresses that are only paths.
+    """
+
+    delimiter: str | None = None
+    prices: str | None = None
+    mapping: Path | None = None
+    media_url: str = ""
+
+
 class Source:
     """An opened file, and what it is.
 
-    ``format`` is one of ``FORMATS``, ``notes`` are sentences for the person who has given it.
+    ``format`` is one of ``FORMATS`` or the name of a mapping, ``notes`` are sentences for the
+    person who has given it, ``ignored`` the columns of a table that are not read.
 
     :param wanted: the format, instead of what the file looks like.
     :raises UnusableFile: a column is missing, or it is no feed at all.
     """
 
     def __init__(
-        self,
-        file: FeedFile,
-        wanted: str | None = None,
-        *,
-        delimiter: str | None = None,
-        prices: str | None = None,
+        self, file: FeedFile, wanted: str | None = None, reading: Reading | None = None
     ) -> None:
         self.file = file
-        self._prices = prices
         self.notes: list[str] = []
+        self.ignored: Sequence[str] = ()
+        self._reading = reading = reading or Reading()
         self._table: Table | None = None
-        kind = wanted if wanted == "jsonl" else _kind(file)
-        if kind == "jsonl" and wanted != "csv":
-            self.format = "jsonl"
-        elif kind == "xml" and wanted != "csv":
-            self.format = "google"
+        self._columns: Columns | None = None
+        self._mapped: Mapped | None = None
+        mapping = read_mapping(reading.mapping) if reading.mapping else known().get(wanted or "")
+        kind = _kind(file) if wanted != JSON_LINES else JSON_LINES
+        if kind != "table" and wanted != OWN_CSV and not reading.mapping:
+            self.format = JSON_LINES if kind == JSON_LINES else wanted or GOOGLE
+            return
+        self._table = Table(file, reading.delimiter)
+        if mapping is None and wanted != OWN_CSV:
+            mapping = self._recognised(self._table.header)
+        self.format = mapping.name if mapping else OWN_CSV
+        if mapping is None:
+            self._check_own(self._table)
+        elif mapping.reader == GOOGLE:
+            self._check_google(self._table)
         else:
-            self._table = Table(file, delimiter)
-            self.format = wanted or self._look(self._table.header)
-            self._check(self._table.header)
-            self._table.check_unique(column_of if self.format == "csv" else _single)
+            self._columns = Columns(mapping, self._table)
+            self.ignored = self._columns.ignored
+
+    @property
+    def in_units(self) -> str:
+        """The unit in which amounts are written, as a person is told."""
+        if self.format in {OWN_CSV, JSON_LINES} and self._reading.prices != units.MAJOR:
+            return units.MINOR
+        return units.MAJOR
+
+    @property
+    def passed_over(self) -> int:
+        """How many rows were passed over so far, as they are no products that are sold."""
+        return self._mapped.passed_over if self._mapped else 0
 
     def survey(self) -> None:
         """Look through the whole file, before anything of it is stored.
@@ -57,18 +95,20 @@ class Source:
         :raises UnusableFile: it is not in UTF-8 to its end, or a row proves that its amounts are in
             another unit.
         """
-        path, encoding = self.file.path, self.file.encoding
-        with FeedFile(path, alone=False, encoding=encoding) as file:
+        with self._again() as file:
             file.check_text()
-        if self._prices is not None or self.format not in {"csv", "jsonl"}:
+        if self._reading.prices is not None or self.format not in {OWN_CSV, JSON_LINES}:
             return
-        with FeedFile(path, alone=False, encoding=encoding) as file:
+        with self._again() as file:
             if self._table is None:
                 units.check_json_lines(file)
             else:
                 names = {at: column_of(one) for at, one in enumerate(self._table.header)}
                 columns = {at: name for at, name in names.items() if name in _IN_UNITS}
                 units.check_table(Table(file, self._table.delimiter), columns)
+
+    def _again(self) -> FeedFile:
+        return FeedFile(self.file.path, alone=False, encoding=self.file.encoding)
 
     def records(self, country: str, at: datetime, currency: str | None = None) -> Iterator[Record]:
         """Yield the records, once.
@@ -77,27 +117,48 @@ class Source:
         :param at: when the content was true: decides whether a sale price is in force.
         :param currency: of amounts in major units that name none.
         """
-        major = currency if self._prices == units.MAJOR else None
-        if self.format == "jsonl":
-            return in_major_units(json_lines(self.file), major) if major else json_lines(self.file)
         if self._table is None:
+            if self.format == JSON_LINES:
+                return self._in_minor_units(json_lines(self.file), currency)
             return google_xml(self.file, Context(country, at))
-        if self.format == "google":
-            return google_table(self._table, Context(country, at))
-        return in_major_units(own_csv(self._table), major) if major else own_csv(self._table)
+        if self._columns is not None:
+            context = Context(country, at, currency, self._reading.media_url)
+            return self._read_mapped(self._table, self._columns, context)
+        if self.format == OWN_CSV:
+            return self._in_minor_units(own_csv(self._table), currency)
+        return google_table(self._table, Context(country, at))
 
-    def _look(self, header: Sequence[str]) -> str:
-        names = {attribute_of(heading) for heading in header}
-        return "google" if names.issuperset(REQUIRED) and "sku" not in _own(header) else "csv"
+    def _in_minor_units(self, records: Iterator[Record], currency: str | None) -> Iterator[Record]:
+        major = self._reading.prices == units.MAJOR and currency is not None
+        return in_major_units(records, currency) if major and currency else records
 
-    def _check(self, header: Sequence[str]) -> None:
-        if self.format == "google":
-            names: set[str | None] = {attribute_of(heading) for heading in header}
-            self._require(REQUIRED, names, header)
-            return
-        self._require(OWN_REQUIRED, _own(header), header)
-        if unknown := unknown_columns(header):
-            self.notes.append(f"Not read, as there is no such column: {', '.join(unknown)}.")
+    def _read_mapped(self, table: Table, columns: Columns, context: Context) -> Iterator[Record]:
+        children = {}
+        if columns.mapping.variants_in:
+            with self._again() as file:
+                children = children_of(columns, Table(file, table.delimiter))
+        self._mapped = Mapped(table, columns, context, children)
+        yield from self._mapped.records()
+
+    def _recognised(self, header: Sequence[str]) -> Mapping | None:
+        found = recognise(header)
+        own = _own(header).issuperset(OWN_REQUIRED)
+        if found is None or (own and found.reader == GOOGLE):
+            return None
+        return found
+
+    def _check_own(self, table: Table) -> None:
+        self._require(OWN_REQUIRED, _own(table.header), table.header)
+        table.check_unique(column_of)
+        self.ignored = unknown_columns(table.header)
+        if self.ignored:
+            self.notes.append(f"Not read, as there is no such column: {', '.join(self.ignored)}.")
+
+    def _check_google(self, table: Table) -> None:
+        names: set[str | None] = {attribute_of(heading) for heading in table.header}
+        self._require(REQUIRED, names, table.header)
+        table.check_unique(_single)
+        self.ignored = [one for one in table.header if one and attribute_of(one) not in READ]
 
     def _require(
         self, required: Sequence[str], names: set[str | None], header: Sequence[str]
@@ -128,7 +189,7 @@ def _kind(file: FeedFile) -> str:
     if head.startswith(b"<") or endings & _XML_ENDINGS:
         return "xml"
     if endings & _JSON_ENDINGS or head.startswith(b"{"):
-        return "jsonl"
+        return JSON_LINES
     if head.startswith(b"["):
         raise UnusableFile(
             f"{file.path} looks like a JSON array: JSON Lines has one product on each line."

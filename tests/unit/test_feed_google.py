@@ -147,6 +147,7 @@ def test_items_of_a_group_are_variants_of_one_product(path: Path) -> None:
         "sku": "A-M",
         "price": 500,
         "orgPrice": 500,
+        "currency": "EUR",
         "type": "size / colour",
         "value": "M / red",
     }

@@ -45,8 +45,8 @@ KINDS = {
     EDGE: """
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/credentials baskets/focus baskets/pages baskets/routes baskets/undo baskets/view
-        checkout/routes db/doors feeds/cli feeds/importing feeds/report feeds/running
-        guests/routes kiosk/pages merchants/arguments merchants/cli operators/cli
+        checkout/routes db/doors feeds/cli feeds/importing feeds/preview feeds/report
+        feeds/running guests/routes kiosk/pages merchants/arguments merchants/cli operators/cli
         operators/pages ops/cli ops/docs ops/health outbox/cli outbox/delivery partners/cli
         partners/pages partners/view playouts/routes products/cli products/pages products/routes
         products/view transfers/pages transfers/pairs transfers/polling transfers/routes
@@ -57,7 +57,8 @@ KINDS = {
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/prepared db/sqlite
         db/types db/upsert feeds/exporting feeds/files feeds/google feeds/items feeds/major
-        feeds/readers feeds/sales feeds/sources feeds/tables feeds/units feeds/unpacking ops/lan
+        feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/sources feeds/tables
+        feeds/units feeds/unpacking ops/lan
         outbox/transports/http partners/keys transfers/qr
     """,
 }

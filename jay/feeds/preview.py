@@ -1,0 +1,56 @@
+"""A product as it would be stored, for a person who tries a file out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jay import i18n
+from jay.feeds.readers import Record
+from jay.merchants.models import Merchant
+from jay.products.bulk import Put
+
+MOST = 100
+"""Characters of the longest text that is shown."""
+
+
+def written(record: Record, put: Put, merchant: Merchant) -> str:
+    """Write what a record becomes, on a few lines."""
+    lines: list[str] = []
+    variant_only = record.main_sku is not None
+    if put.main is not None and not variant_only:
+        lines.append(f"{put.sku} ({put.lang}-{put.country}): {_cut(put.main['name'])}")
+        volatile = put.main["volatile"]
+        currency = volatile.get("currency") or merchant.currency
+        lines += [f"    {fact}" for fact in (*_offer(volatile, currency), *_described(put.main))]
+    for variant in put.variants:
+        currency = variant.get("currency") or merchant.currency
+        named = f"{variant.get('type') or ''} {variant.get('value') or ''}".strip()
+        of = f"variant of {put.sku}" if variant_only else "variant"
+        facts = ", ".join(_offer(variant, currency))
+        lines.append(f"{'' if variant_only else '    '}{variant['sku']}, {of}: {named}; {facts}")
+    lines += [f"    left out: {_cut(note)}" for note in record.notes]
+    return "\n".join(lines)
+
+
+def _offer(given: Mapping[str, Any], currency: str) -> Iterator[str]:
+    price, before = given.get("price"), given.get("org_price")
+    if price is not None:
+        text = i18n.money(price, currency, "en")
+        if before is not None and before > price:
+            text += f", before {i18n.money(before, currency, 'en')}"
+        yield f"price {text} ({price} {currency} in minor units)"
+    if "stock_count" in given:
+        count = given["stock_count"]
+        yield f"stock {'without limit' if count is None else count}"
+
+
+def _described(main: Mapping[str, Any]) -> Iterator[str]:
+    shipping = main["volatile"].get("shipping")
+    if shipping:
+        yield f"shipping {shipping}"
+    for name, value in main["description"].items():
+        yield f"{name} {_cut(str(value))}"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MOST else f"{line[:MOST]} ..."
