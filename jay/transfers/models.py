@@ -10,6 +10,7 @@ import base64
 import enum
 import hmac
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -132,9 +133,35 @@ def typed_token(code_hash: str, secret: str) -> str:
     return base64.urlsafe_b64encode(drawn[:TOKEN_BYTES]).decode().rstrip("=")
 
 
+_LOOK_ALIKE = str.maketrans(
+    # Cyrillic and Greek capitals that look like Latin ones.
+    "АВЕЅЈКМНРСТУХΑΒΕΖΗΚΜΝΡΤΥΧ",  # noqa: RUF001
+    "ABESJKMHPCTYXABEZHKMNPTYX",
+)
+
+
 def read_code(typed: str) -> str:
-    """Return a typed short code in its normal form, forgiving spaces, hyphens and lower case."""
-    return "".join(character for character in typed.upper() if character.isalnum())
+    """Return a typed or pasted short code in its normal form.
+
+    Forgives blanks, hyphens, lower case, words around it, and other forms of the same characters
+    (full width, Cyrillic, Arabic digits).
+    """
+    text = unicodedata.normalize("NFKC", typed).upper().translate(_LOOK_ALIKE)
+    text = "".join(
+        str(unicodedata.digit(each)) if each.isdecimal() else each if each.isalnum() else " "
+        for each in text
+    )
+    words = text.split()
+    whole = "".join(words)
+    if len(whole) <= CODE_LENGTH:
+        return whole
+    # Among other words: the last that makes a code, in as few pieces as it takes.
+    for pieces in range(1, CODE_LENGTH + 1):
+        for start in range(len(words) - pieces, -1, -1):
+            joined = "".join(words[start : start + pieces])
+            if len(joined) == CODE_LENGTH and set(joined) <= set(CODE_ALPHABET):
+                return joined
+    return whole
 
 
 def spaced_code(code: str) -> str:

@@ -240,6 +240,31 @@ def test_typing_a_code_forgives_case_and_separators(typed: str) -> None:
     assert read_code(typed) == "K7PM4XQD"
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Code: K7PM-4XQD",
+        "Der Code ist K7PM 4XQD.",
+        "K7PM 4XQD is your code for Kino Nord",
+        "https://basket.example/code K7PM4XQD",
+        "Ｋ７ＰＭ　４ＸＱＤ",  # noqa: RUF001
+        "К7РМ 4ХQD",  # noqa: RUF001 - Cyrillic
+        "k\u0667pm \u06f4xqd",
+        "K7PM\u20114XQD",
+        "K 7 P M 4 X Q D",
+        "\u200bK7PM\u200b4XQD\ufeff",
+        "K7PM4XQD K7PM4XQD",
+    ],
+)
+def test_pasting_a_code_forgives_words_and_other_forms_of_its_characters(typed: str) -> None:
+    assert read_code(typed) == "K7PM4XQD"
+
+
+@pytest.mark.parametrize("typed", ["", " ", "K7PM", "K7PM4XQ", "\0", "\ud800", "😀" * 100])
+def test_what_is_no_code_is_none(typed: str) -> None:
+    assert len(read_code(typed)) != CODE_LENGTH
+
+
 def test_a_code_is_written_in_two_groups_that_can_be_typed_as_they_stand() -> None:
     assert spaced_code("K7PM4XQD") == "K7PM 4XQD"
     assert read_code(spaced_code("K7PM4XQD")) == "K7PM4XQD"
