@@ -8,8 +8,8 @@
   var tap = 'jay-tap';
   var tapped = false;
   var timer = null;
-
-  html.className += ' js';
+  var pressed = null;
+  var STALLED = 4000;
 
   /* --- the claim's minute ------------------------------------------------------------------------ */
   function minute() {
@@ -17,7 +17,7 @@
     var ends = Date.now() + parseInt(claim.getAttribute('data-left'), 10) * 1000;
     function tick() {
       var left = Math.max(0, Math.ceil((ends - Date.now()) / 1000));
-      clock.firstChild.nodeValue = Math.floor(left / 60) + ':' + ('0' + left % 60).slice(-2);
+      clock.textContent = Math.floor(left / 60) + ':' + ('0' + left % 60).slice(-2);
       if (left <= 10) { claim.setAttribute('data-soon', ''); }
       if (left > 0) {
         timer = setTimeout(tick, (ends - Date.now()) % 1000 + 10);
@@ -29,7 +29,7 @@
   }
   if (claim && !claim.hasAttribute('data-over')) { minute(); }
 
-  /* The TV says that somebody looks: only here is it known that the page is seen. */
+  /* The TV may know that somebody looks: a page in front of a person, not what a machine has fetched. */
   function seen() {
     var request;
     if (document.visibilityState === 'hidden' || !claim.hasAttribute('data-opened')) { return; }
@@ -44,28 +44,74 @@
     document.addEventListener('visibilitychange', seen);
   }
 
-  /* --- each form once; counts change when typed; the page stays where it was ------------------------ */
+  /* --- the code goes off with its eighth character -------------------------------------------------- */
+  function code(field) {
+    field.addEventListener('input', function (event) {
+      var typed = field.value.replace(/[\s.,:;_\-\u2010-\u2015]/g, '');
+      var pasted = event.inputType === 'insertFromPaste' && typed.length > 8;
+      if (!event.isComposing && (typed.length === 8 || pasted)) { field.form.querySelector('.button').click(); }
+    });
+  }
+  if (document.getElementById('user_code')) { code(document.getElementById('user_code')); }
+
+  /* --- each form once; what stalls can be tried again --------------------------------------------------- */
+  function network() {
+    if (navigator.onLine === false) { html.setAttribute('data-offline', ''); } else { html.removeAttribute('data-offline'); }
+  }
+  /* Whether the browser is right: some always believe that they are offline. */
+  function reachable(then) {
+    var request = new XMLHttpRequest();
+    request.onreadystatechange = function () { if (request.readyState === 4) { then(request.status > 0); } };
+    request.open('HEAD', document.querySelector('link[rel=icon]').href + '?' + Date.now(), true);
+    request.timeout = STALLED;
+    request.send();
+  }
+  function calm(form) {
+    form.removeAttribute('data-sent');
+    document.body.className = '';
+  }
   document.addEventListener('submit', function (event) {
     var form = event.target;
-    if (form.hasAttribute('data-sent') || navigator.onLine === false) {
+    var button = event.submitter || pressed;
+    var sent = parseInt(form.getAttribute('data-sent'), 10);
+    if (event.defaultPrevented) { return; }
+    if (Date.now() - sent < STALLED) { event.preventDefault(); return; }
+    if (counting && counting.hold(form, button)) { event.preventDefault(); return; }
+    if (navigator.onLine === false && !form.hasAttribute('data-asked')) {
       event.preventDefault();
       network();
+      form.setAttribute('data-asked', '');
+      reachable(function (yes) {
+        if (yes) {
+          html.removeAttribute('data-offline');
+          if (button) { button.click(); } else { form.submit(); }
+        }
+      });
       return;
     }
-    form.setAttribute('data-sent', '');
+    form.setAttribute('data-sent', String(Date.now()));
+    setTimeout(function () { calm(form); }, STALLED);
     if (form.id) { document.body.className = 'waiting'; }
-    try { if (form.className === 'acts' || form.className === 'toast') { sessionStorage.setItem(keep, String(window.pageYOffset)); sessionStorage.setItem(tap, tapped ? 'yes' : ''); } } catch (off) { /* private mode */ }
-  });
-  document.addEventListener('change', function (event) {
-    var field = event.target;
-    var form = field.form;
-    if (field.name === 'count' && form && /^[0-9]+$/.test(field.value)) { form.querySelector('.enter').click(); }
+    try { if (form.hasAttribute('data-line') || form.className === 'toast') { sessionStorage.setItem(keep, String(window.pageYOffset)); sessionStorage.setItem(tap, tapped ? 'yes' : ''); } } catch (off) { /* private mode */ }
   });
   document.addEventListener('focusin', function (event) {
     if (event.target.name === 'count') { event.target.select(); }
   });
   document.addEventListener('pointerdown', function () { tapped = true; });
+  document.addEventListener('click', function (event) {
+    pressed = event.target;
+    while (pressed && pressed.nodeName !== 'BUTTON') { pressed = pressed.parentNode; }
+  }, true);
   document.addEventListener('keydown', function () { tapped = false; html.classList.remove('tapped'); });
+
+  /* A bar that large text makes tall leaves the screen to the page. */
+  function bar() {
+    var thumb = document.querySelector('.thumb');
+    if (!thumb) { return; }
+    html.classList.remove('tall');
+    if (thumb.offsetHeight > window.innerHeight * 0.3) { html.classList.add('tall'); }
+  }
+  window.addEventListener('resize', bar);
 
   /* After a change: the page where it was, the focus where it makes sense, and what has changed is said. */
   function goOn() {
@@ -95,20 +141,140 @@
   window.addEventListener('pageshow', function (event) {
     var sent = document.querySelectorAll('[data-sent]');
     var i;
-    for (i = 0; i < sent.length; i += 1) { sent[i].removeAttribute('data-sent'); }
-    document.body.className = '';
+    for (i = 0; i < sent.length; i += 1) { calm(sent[i]); }
     if (event.persisted && claim) { clearTimeout(timer); location.reload(); }
   });
-  function network() {
-    if (navigator.onLine === false) { html.setAttribute('data-offline', ''); } else { html.removeAttribute('data-offline'); }
-  }
   window.addEventListener('online', network);
   window.addEventListener('offline', network);
   network();
 
+  /* --- the count moves at once; quick taps go off as one request ---------------------------------------- */
+  var counting = null;
+  function counts() {
+    var GATHER = 500;
+    var waiting = [];      /* forms whose count is not sent yet */
+    var sending = null;
+    var held = null;       /* a button that was pressed meanwhile */
+    var later = null;
+    var tries = 0;
+
+    function body(form, count) {
+      var parts = [];
+      var i, field;
+      for (i = 0; i < form.elements.length; i += 1) {
+        field = form.elements[i];
+        if (field.type === 'hidden') { parts.push(encodeURIComponent(field.name) + '=' + encodeURIComponent(field.value)); }
+      }
+      return parts.concat('action=set', 'count=' + encodeURIComponent(count)).join('&');
+    }
+    function mark() { if (waiting.length || sending) { html.setAttribute('data-counting', ''); } else { html.removeAttribute('data-counting'); } }
+    function plan(after) { clearTimeout(later); later = setTimeout(go, after); }
+    function done(page) {
+      var form = sending.form;
+      var more = form.elements.count.value !== sending.count;
+      var fresh;
+      sending = null;
+      tries = 0;
+      /* What is refused is shown first, whatever was tapped meanwhile. */
+      if (/class="note is-(error|conflict)"/.test(page)) { waiting = []; more = false; }
+      if (more) {
+        fresh = new DOMParser().parseFromString(page, 'text/html').querySelectorAll('form.acts[data-line]');
+        [].forEach.call(fresh, function (other) {
+          if (other.getAttribute('data-line') !== form.getAttribute('data-line') || !other.elements.seen) { return; }
+          form.elements.version.value = other.elements.version.value;
+          form.elements.seen.value = other.elements.seen.value;
+        });
+        if (waiting.indexOf(form) < 0) { waiting.push(form); }
+      }
+      if (waiting.length) { go(); return; }
+      follow.show(page, true);
+      mark();
+      if (held) { release(); }
+    }
+    function lost() {
+      var news = document.getElementById('news');
+      waiting.push(sending.form);
+      sending = null;
+      tries += 1;
+      news.textContent = news.getAttribute('data-lost');
+      setTimeout(function () { news.textContent = ''; }, 6000);
+      plan(Math.min(30000, 1500 * Math.pow(2, tries)));
+    }
+    function go() {
+      var request = new XMLHttpRequest();
+      var form;
+      clearTimeout(later);
+      if (sending || !waiting.length) { mark(); return; }
+      form = waiting.shift();
+      sending = { form: form, count: form.elements.count.value };
+      mark();
+      request.onreadystatechange = function () {
+        if (request.readyState !== 4) { return; }
+        if (request.status === 200 || request.status === 404) { done(request.responseText); return; }
+        if (request.status === 0 || request.status >= 500 || request.status === 429) { lost(); return; }
+        sending = null;
+        mark();
+        form.querySelector('.enter').click();
+      };
+      request.open('POST', form.action, true);
+      request.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+      request.timeout = 15000;
+      request.send(body(form, sending.count));
+    }
+    function release() {
+      var again = held && follow.twin(held, document.querySelector('main'));
+      held = null;
+      if (again) { again.click(); }
+    }
+    function take(form, after) {
+      if (waiting.indexOf(form) < 0) { waiting.push(form); }
+      mark();
+      plan(after);
+    }
+    document.addEventListener('click', function (event) {
+      var button = event.target;
+      var form, field, count;
+      while (button && button.nodeName !== 'BUTTON') { button = button.parentNode; }
+      form = button && button.form;
+      field = form && form.elements.count;
+      if (!field || form.className !== 'acts' || (button.value !== 'plus' && button.value !== 'minus') || !/^[0-9]+$/.test(field.value)) { return; }
+      event.preventDefault();
+      count = parseInt(field.value, 10) + (button.value === 'plus' ? 1 : -1);
+      field.value = String(Math.max(1, Math.min(999, count)));
+      form.querySelector('[value=minus]').disabled = field.value === '1';
+      form.querySelector('[value=plus]').disabled = field.value === '999';
+      if (button.disabled) { field.focus(); }
+      take(form, GATHER);
+    });
+    document.addEventListener('change', function (event) {
+      var field = event.target;
+      if (field.name === 'count' && field.type !== 'hidden' && field.value !== '') { take(field.form, 0); }
+    });
+    /* Whoever leaves has not changed their mind. */
+    window.addEventListener('pagehide', function () {
+      if (sending || !navigator.sendBeacon) { return; }
+      waiting.forEach(function (form) {
+        navigator.sendBeacon(form.action, new Blob([body(form, form.elements.count.value)], { type: 'application/x-www-form-urlencoded' }));
+      });
+      waiting = [];
+    });
+    window.addEventListener('online', function () { if (waiting.length) { go(); } });
+    return {
+      busy: function () { return sending || waiting.length > 0; },
+      /* Another button waits until the counts are sent: its page must know them. */
+      hold: function (form, button) {
+        if (!sending && !waiting.length) { return false; }
+        if (!button || button.className !== 'enter') { held = button; }
+        go();
+        return true;
+      }
+    };
+  }
+
   /* --- two devices, one basket: ask for its version while the page is seen, and show what is new ------ */
-  function follow() {
-    var main = document.querySelector('main[data-state]');
+  var follow = {};
+  function following() {
+    var main = document.querySelector('main');
     var news = document.getElementById('news');
     var version = main.getAttribute('data-version');
     var seconds = parseFloat(main.getAttribute('data-poll')) || 5;
@@ -138,7 +304,7 @@
     /* Somebody is typing a count, or a button was just pressed: what is new can wait. */
     function busy() {
       var field = document.activeElement;
-      return document.querySelector('[data-sent]') || (field && field.name === 'count' && field.value !== field.defaultValue);
+      return document.querySelector('[data-sent]') || counting.busy() || (field && field.name === 'count' && field.value !== field.defaultValue);
     }
     function ask() {
       if (asking) { return; }
@@ -154,7 +320,7 @@
         get(location.pathname + location.search, function (pageStatus, page) {
           if (pageStatus !== 200 && pageStatus !== 404) { later(); return; }
           if (busy()) { plan(1); return; }
-          if (show(page)) { plan(seconds); }
+          if (show(page, false)) { plan(seconds); }
         });
       });
     }
@@ -175,7 +341,7 @@
     }
     /* The first card on the screen stays where it is, even if one above it came or went. */
     function anchor(line) {
-      var forms = document.querySelectorAll('form[data-line]');
+      var forms = document.querySelectorAll('form.acts[data-line]');
       var i, top;
       for (i = 0; i < forms.length; i += 1) {
         top = forms[i].parentNode.getBoundingClientRect().top;
@@ -190,8 +356,8 @@
       var now = fresh.querySelector(name);
       if (old && now) { old.parentNode.replaceChild(now, old); }
     }
-    /* Returns whether there is still a basket to follow. */
-    function show(page) {
+    /* Returns whether there is still a basket to follow. `own`: what this phone has changed itself. */
+    function show(page, own) {
       var fresh = new DOMParser().parseFromString(page, 'text/html').querySelector('main');
       var focus = document.activeElement;
       var inside = focus && main.contains(focus) && focus !== main;
@@ -203,7 +369,7 @@
       put('.page', fresh);
       put('.thumb', fresh);
       /* The offer to undo stays at its place, or comes to the top where there is no list any more. */
-      if (undo && fresh.hasAttribute('data-state') && !main.querySelector('.undone')) {
+      if (undo && fresh.querySelector('#said') && !main.querySelector('.undone')) {
         lines = main.querySelectorAll('.lines > li');
         if (place < 0 || !lines.length) {
           main.querySelector('h1').insertAdjacentElement('afterend', undo.tagName === 'LI' ? undo.firstElementChild : undo);
@@ -221,8 +387,11 @@
         focus.focus({ preventScroll: true });
       }
       version = fresh.getAttribute('data-version');
+      bar();
+      if (own && fresh.querySelector('#said')) { document.getElementById('said').textContent = fresh.querySelector('#said').textContent; }
       if (version === null) { return false; }
       news.textContent = '';
+      if (own) { return true; }
       setTimeout(function () { news.textContent = news.getAttribute('data-text'); }, 100);
       clearTimeout(quiet);
       quiet = setTimeout(function () { news.textContent = ''; }, 8000);
@@ -235,9 +404,16 @@
     });
     window.addEventListener('online', function () { if (version !== null) { failures = 0; plan(0.2); } });
     window.addEventListener('pageshow', function (event) { if (event.persisted && version !== null) { plan(0.2); } });
-    plan(seconds);
+    if (main.hasAttribute('data-state')) { plan(seconds); }
+    follow.show = show;
+    follow.twin = twin;
   }
-  if (document.querySelector('main[data-state]') && window.DOMParser) { follow(); }
+  if (document.getElementById('news') && window.DOMParser) {
+    counting = counts();
+    following();
+  }
+  bar();
+
 
   /* --- the language list closes like any other ----------------------------------------------------- */
   document.addEventListener('click', function (event) {
