@@ -13,6 +13,7 @@ from jay.auth import cli as auth_cli
 from jay.auth import cors, guards
 from jay.auth import routes as auth
 from jay.auth.service import demo_keys_in_force
+from jay.baskets import held_pages
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets
 from jay.checkout import routes as checkout
@@ -56,6 +57,7 @@ PAGES = (
     transfer_pages.blp,
     tv.blp,
     basket_pages.blp,
+    held_pages.blp,
     kiosk_pages.blp,
     partner_pages.blp,
     operator_pages.blp,

@@ -19,6 +19,7 @@ _NEXT = {
     "save": ("save",),
     "cart": ("cart",),
     "remove": ("remove",),
+    "size": ("plus", "save", "cart"),
     "undo": ("plus", "save", "cart", "remove"),
 }
 
@@ -65,7 +66,7 @@ def after(did: Did, shown: BasketView, *, undo: bool) -> Focus:
 def _controls(line: Line, *, saved: bool) -> set[str]:
     if saved:
         return {"cart", "remove"} if line.buyable else {"remove"}
-    if not line.buyable:
+    if not line.buyable and line.count <= 1:
         return {"save", "remove"}
-    steps = {"plus": line.count < MAX_COUNT, "minus": line.count > 1}
+    steps = {"plus": line.count < MAX_COUNT and line.buyable, "minus": line.count > 1}
     return {"count", "save", "remove", *(step for step, there in steps.items() if there)}

@@ -217,6 +217,29 @@ class Basket:
         self._entries = {e.product_id: e for e in entries}
         self.touch(now)
 
+    def exchange(self, product_id: str, product: Product, *, now: datetime) -> None:
+        """Replace a product by another one, such as another size of it, at the same place.
+
+        Where the other one is in the same list already, the two become one and their counts add up.
+
+        :raises NotInBasket: NotShoppable, OutOfStock, OrderLimit
+        """
+        old, known = self._entries.get(product_id), self._entries.get(product.id)
+        if old is None:
+            raise NotInBasket
+        count = old.count
+        if count > 0:
+            if known is not None:
+                count = min(count + known.count, MAX_COUNT)
+            product.check_orderable(count)
+        entry = Entry(product.id, count, product.price, product.currency)
+        self._entries.pop(product.id, None)
+        self._entries = {
+            e.product_id: e
+            for e in (entry if e is old else e for e in self._entries.values() if e is not known)
+        }
+        self.touch(now)
+
     def take_in(self, entries: Iterable[Entry], *, now: datetime) -> None:
         """Take in another basket's entries after a log-in; nothing is dropped.
 

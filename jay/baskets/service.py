@@ -11,7 +11,13 @@ from jay.auth.models import User
 from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from
 from jay.db.database import Conflict, locks
 from jay.db.prepared import Prepared
-from jay.errors import GuestNotAllowed, NothingToMerge, PreconditionFailed, TokenRevoked
+from jay.errors import (
+    GuestNotAllowed,
+    NothingToMerge,
+    PreconditionFailed,
+    ProductNotFound,
+    TokenRevoked,
+)
 from jay.events import NOTHING, Event, Kind, Recorded, Tracking, record
 from jay.products import service as catalogue
 from jay.products.models import Product, Variant
@@ -133,6 +139,36 @@ def put_back(
         Kind.PRODUCT_ASSIGNED, now, basket.partner_id, NOTHING, entry.product_id, entry.count
     )
     save(connection, basket, event)
+
+
+def exchange(
+    connection: Connection, basket: Basket, product_id: str, other_id: str, *, now: datetime
+) -> None:
+    """In an opened basket, replace a product by another variant of the same main product.
+
+    :raises ProductNotFound: there is no such variant; and all that ``Basket.exchange`` raises.
+    """
+    old, other = catalogue.find(connection, product_id), catalogue.find(connection, other_id)
+    if old is None or other is None or other.main_id != (old.main_id or old.id):
+        raise ProductNotFound
+    basket.exchange(product_id, other, now=now)
+    entry = basket.entry(other.id)
+    count = entry.count if entry is not None else 0
+    event = Event(Kind.PRODUCT_ASSIGNED, now, basket.partner_id, NOTHING, other.id, count)
+    save(connection, basket, event)
+
+
+def join(connection: Connection, user: User, other: User, *, now: datetime) -> Basket:
+    """Let another basket's entries join the user's by the rules of ``merge``.
+
+    The other basket stays as it is: somebody else may be using it, and it is the way back.
+    """
+    source = read(connection, other, now=now)
+    basket = open_for_writing(connection, user, now=now)
+    if source.id != basket.id:
+        basket.take_in([*source.cart, *source.saved], now=now)
+        save(connection, basket, Event(Kind.BASKET_MERGED, now, user.partner_id, NOTHING))
+    return basket
 
 
 def change(

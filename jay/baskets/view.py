@@ -13,7 +13,7 @@ from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.view import org_price_text, price_text
 from jay.web.pages import gettext as _
-from jay.web.pages import language, local_path, ngettext
+from jay.web.pages import language, local_path, ngettext, without_controls
 
 LOW_STOCK = 3
 
@@ -41,6 +41,13 @@ class Line:
     org_price: str | None
     notes: list[Note] = field(default_factory=list)
     buyable: bool = True
+    lang: str | None = None
+    """The language of name and variant, where it is another one than the page's."""
+    main_id: str = ""
+    """The main product that it is, or is a variant of."""
+    seller: str = ""
+    place: int = 0
+    """How many lines of its list stand before it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Sums:
     merchants: int = 0
     total: str | None = None
     tax: str | None = None
+    saving: str | None = None
     notice: str | None = None
 
 
@@ -69,6 +77,14 @@ class BasketView:
     saved: list[Line]
     totals: Sums | None
 
+    @property
+    def groups(self) -> list[tuple[str, list[Line]]]:
+        """The cart by seller, each where its first line stands."""
+        found: dict[str, list[Line]] = {}
+        for line in self.cart:
+            found.setdefault(line.seller, []).append(line)
+        return list(found.items())
+
 
 def view(connection: Connection, basket: Basket | None) -> BasketView:
     """Look the products up, with one query, and write everything in the page's language."""
@@ -77,22 +93,31 @@ def view(connection: Connection, basket: Basket | None) -> BasketView:
     entries = [*basket.cart, *basket.saved]
     found = catalogue.find_many(connection, [entry.product_id for entry in entries])
     return BasketView(
-        [_line(entry, found.get(entry.product_id)) for entry in basket.cart],
-        [_line(entry, found.get(entry.product_id)) for entry in basket.saved],
+        _lines(basket.cart, found),
+        _lines(basket.saved, found),
         _sums(connection, basket.cart, found),
     )
 
 
-def _line(entry: Entry, product: Product | None) -> Line:
+def _lines(entries: list[Entry], found: dict[str, Product]) -> list[Line]:
+    return [_line(entry, found.get(entry.product_id), place) for place, entry in enumerate(entries)]
+
+
+def _line(entry: Entry, product: Product | None, place: int) -> Line:
     if product is None:
         note = Note("gone", _("No longer available"))
         name = _("This product is gone")
-        return Line(entry.product_id, name, "", "", None, entry.count, "", "", None, [note], False)
+        return Line(
+            *(entry.product_id, name, "", "", None, entry.count, "", "", None),
+            notes=[note],
+            buyable=False,
+            place=place,
+        )
     return Line(
         id=product.id,
-        name=product.name,
-        variant=product.variant_value or "",
-        brand=product.brand_name,
+        name=without_controls(product.name),
+        variant=without_controls(product.variant_value or ""),
+        brand=without_controls(product.brand_name),
         image=local_path(product.image_url),
         count=entry.count,
         price=price_text(product),
@@ -100,6 +125,10 @@ def _line(entry: Entry, product: Product | None) -> Line:
         org_price=org_price_text(product),
         notes=list(_notes(entry, product)),
         buyable=product.buyable,
+        lang=product.lang if product.lang != language() else None,
+        main_id=product.main_id or product.id,
+        seller=product.merchant,
+        place=place,
     )
 
 
@@ -115,9 +144,12 @@ def _notes(entry: Entry, product: Product) -> Iterable[Note]:
     elif product.out_of_stock:
         # Nothing that is sold out gets into a cart; saved it may have been all along.
         yield Note("soldout", _("Now sold out") if entry.count else _("Sold out"))
-    elif product.stock_count is not None and (
-        product.stock_count <= LOW_STOCK or product.stock_count < entry.count
-    ):
+    elif product.stock_count is not None and product.stock_count < entry.count:
+        text = _(
+            "Only %(n)s left, and you have %(count)s", n=product.stock_count, count=entry.count
+        )
+        yield Note("low", text)
+    elif product.stock_count is not None and product.stock_count <= LOW_STOCK:
         yield Note("low", _("Only %(n)s left", n=product.stock_count))
     if entry.price is None or product.price is None:
         return
@@ -155,12 +187,24 @@ def _sums(connection: Connection, cart: list[Entry], found: dict[str, Product]) 
         items=items,
         left_out=everything - items,
         goods=i18n.money(sums.goods, sums.currency, language()),
-        shipping=i18n.money(sums.shipping, sums.currency, language()),
+        shipping=i18n.money(sums.shipping, sums.currency, language())
+        if sums.shipping
+        else _("free"),
         merchants=sums.merchants,
         total=i18n.money(sums.total, sums.currency, language()),
         tax=i18n.money(sums.tax, sums.currency, language()),
+        saving=_saving(positions, sums.currency),
         notice=_without(everything - items) if everything > items else None,
     )
+
+
+def _saving(positions: list[tuple[Product, int]], currency: str) -> str | None:
+    """Return what all reductions come to."""
+    saved = sum(
+        max((product.org_price or 0) - (product.price or 0), 0) * count
+        for product, count in positions
+    )
+    return i18n.money(saved, currency, language()) if saved else None
 
 
 def _without(left_out: int) -> str:

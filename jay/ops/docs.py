@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, redirect, render_template, send_from_directory, url_for
+from flask import Blueprint, Response, render_template, send_from_directory
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from jay.errors import all_errors
@@ -21,12 +21,6 @@ _CSP = (
     " img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
-
-
-@blp.get("/")
-def home() -> WerkzeugResponse:
-    """Lead a curious visitor to the documentation."""
-    return redirect(url_for(".documentation"))
 
 
 @blp.get("/docs")

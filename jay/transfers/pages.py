@@ -1,14 +1,23 @@
 """The phone's pages of a transfer, until it has the basket."""
 
+import contextlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
 from flask import redirect, request, session, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.auth.guards import doorkeeper
+from jay.auth.models import User
+from jay.baskets import held
+from jay.baskets import service as baskets
 from jay.baskets.credentials import credentials
+from jay.baskets.showing import show_basket
 from jay.baskets.view import view
-from jay.errors import JayError, TooManyRequests, TransferError
+from jay.errors import Busy, JayError, TokenError, TooManyRequests, TransferError
 from jay.partners.models import Partner
 from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
@@ -25,6 +34,7 @@ from jay.web.pages import (
     has_basket,
     language,
     page,
+    sends_cookies,
 )
 from jay.web.pages import gettext as _
 
@@ -52,6 +62,7 @@ def look(token: str) -> Response:
             return _refused_transfer(connection, transfer, transfer.state(now))
         showing = service.show(connection, transfer, now=now)
         basket = view(connection, showing.basket)
+        holding = _holding(connection, transfer, now)
     shop = transfer.url and claim_url(token, showing.partner.name, transfer.url)
     browser_id()  # before the claim, so that a claim whose answer is lost can be repeated
     return page(
@@ -65,6 +76,8 @@ def look(token: str) -> Response:
         shop_url=shop,
         shop_host=shop and shop.split("/")[2],
         opened_action=url_for(".opened", token=token),
+        holding=holding,
+        once=secrets.token_urlsafe(16),
         csrf=csrf_token(),
     )
 
@@ -75,7 +88,7 @@ def opened(token: str) -> Response:
 
     Opening the page alone doesn't: previews, scanners and prefetching browsers do that too.
     """
-    check_csrf()
+    check_csrf(or_same_origin=True)
     now = web.now()
     with db.transaction() as connection:
         transfer = service.find_by_token(connection, token)
@@ -86,8 +99,9 @@ def opened(token: str) -> Response:
 @blp.post("/t/<token>")
 def claim(token: str) -> Response:
     """Take the basket over: the one minute and the single use are spent here, and only here."""
-    check_csrf()
-    partner = None
+    check_csrf(or_same_origin=True)
+    partner, now = None, web.now()
+    claimant = _claimant() if sends_cookies() else f"form {request.form.get('once', '')[:64]}"
     try:
         with db.transaction() as connection:
             transfer = service.find_by_token(connection, token)
@@ -95,16 +109,65 @@ def claim(token: str) -> Response:
             if transfer.url is not None:
                 # That shop's server redeems the token itself.
                 return redirect(url_for(".look", token=token), 303)
-            made = service.claim(connection, token, now=web.now(), claimant=_claimant())
+            made = service.claim(connection, token, now=now, claimant=claimant)
     except TransferError as error:
         return _refused(_reason_of(error), error.status, partner=partner)
     guest = credentials(doorkeeper().tokens, made)
-    session["token"], session["partner"] = guest.token, guest.user.partner_id
+    if not sends_cookies():
+        return show_basket({}, held.Held(guest.token, made.partner, guest.user))
+    if request.form.get("how") == "together":
+        _put_together(guest.user, now)
+    with db.reading() as connection:
+        held.take(connection, guest.token, guest.user, now)
     session.pop("ended", None)
-    session.permanent = True
     return redirect(url_for("basket_pages.basket"), 303)
 
 
+@dataclass(frozen=True)
+class Holding:
+    """What a phone should know before it takes one more basket over."""
+
+    name: str
+    """The partner of the basket that is open on it."""
+    items: int
+    same: bool
+    """Whether it is the very basket that is offered."""
+    joinable: bool
+    """Whether both can be put together: those of one partner in one currency."""
+    full: bool
+    """Whether the phone holds as many as it can: the one opened least recently goes."""
+
+
+def _holding(connection: Connection, transfer: Transfer, now: datetime) -> Holding | None:
+    try:
+        mine = held.opened(connection, now)
+        kept = baskets.read(connection, mine.user, now=now)
+    except (held.NoBasket, TokenError, Busy):
+        return None
+    everything = [*kept.cart, *kept.saved]
+    return Holding(
+        name=mine.partner.display_name,
+        items=sum(entry.count for entry in kept.cart),
+        same=kept.id == transfer.basket_id,
+        joinable=bool(everything) and mine.partner.id == transfer.partner_id,
+        full=held.is_full(),
+    )
+
+
+def _put_together(user: User, now: datetime) -> None:
+    """Let the entries of the basket that is open on this phone join the one just taken over."""
+
+    def join(connection: Connection) -> None:
+        mine = held.opened(connection, now)
+        if mine.partner.id == user.partner_id:
+            baskets.join(connection, user, mine.user, now=now)
+
+    # What is gone by now has nothing to give: the basket was taken over all the same.
+    with contextlib.suppress(held.NoBasket, TokenError):
+        db.write(join)
+
+
+@blp.get("/")
 @blp.get("/code")
 def code() -> Response:
     """Ask for the short code."""
@@ -114,8 +177,8 @@ def code() -> Response:
 @blp.post("/code")
 def type_code() -> Response:
     """Go on to the claim page of a typed code; one answer alike for wrong, expired and used."""
-    check_csrf()
-    typed, caller = request.form.get("user_code", "")[:40], network_of(request.remote_addr)
+    check_csrf(or_same_origin=True)
+    typed, caller = request.form.get("user_code", "")[:200], network_of(request.remote_addr)
     now, secret = web.now(), web.settings().secret_key
     try:
         # A transaction of its own: a refused try stays counted.
@@ -144,7 +207,7 @@ def _code_page(refused: JayError | None = None, error: str | None = None) -> Res
         csrf=csrf_token(),
         error=error,
         has_basket=has_basket(),
-        value=request.form.get("user_code", "")[:9],
+        value=request.form.get("user_code", "")[:200],
     )
     response.headers.extend(refused.headers if refused is not None else {})
     return response

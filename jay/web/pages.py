@@ -2,10 +2,12 @@
 
 import hmac
 import secrets
+import unicodedata
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import regex
 from flask import (
     Blueprint,
     Flask,
@@ -72,6 +74,7 @@ def init_app(app: Flask) -> None:
         lambda one, many, n: i18n.texts(language()).ngettext(one, many, n),
         newstyle=True,
     )
+    app.jinja_env.filters |= {"isolated": isolated, "initial": initial}
     app.context_processor(
         lambda: {"lang": language(), "languages": i18n.languages(), "language_url": language_url}
     )
@@ -88,6 +91,29 @@ def gettext(text: str, **values: Any) -> str:
     """Translate a text into the page's language and fill in the values."""
     translated = i18n.texts(language()).gettext(text)
     return translated % values if values else translated
+
+
+# Embeddings, overrides and isolates: a name that leaves one open turns round what follows.
+_CONTROLS = str.maketrans(dict.fromkeys("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+
+
+def without_controls(text: str) -> str:
+    """Return a foreign text without what could reorder the words around it (UAX 9)."""
+    return text.translate(_CONTROLS)
+
+
+def isolated(text: str) -> str:
+    """Return a foreign text for the middle of a sentence: what it is written in stays inside it."""
+    text = without_controls(text)
+    foreign = any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in text)
+    return f"\u2068{text}\u2069" if foreign else text
+
+
+def initial(text: str) -> str:
+    """Return the first letter of a name, whole: a grapheme cluster (UAX 29)."""
+    letters = regex.findall(r"\X", without_controls(text).strip())
+    spoken = next((each for each in letters if each[0].isalnum()), None)
+    return (spoken or next(iter(letters), "?")).upper()
 
 
 def ngettext(one: str, many: str, num: int) -> str:
@@ -140,14 +166,25 @@ def csrf_token() -> str:
     return str(session["csrf"])
 
 
-def check_csrf() -> None:
+def check_csrf(*, or_same_origin: bool = False) -> None:
     """Check that a form comes from a page of this session.
 
+    :param or_same_origin: let a browser that keeps no cookies, and so has no session that could
+        be abused, pass when it testifies that the form was sent from here (Fetch Metadata).
     :raises FormOutdated: it does not.
     """
+    if or_same_origin and not sends_cookies():
+        if request.headers.get("Sec-Fetch-Site") == "same-origin":
+            return
+        raise FormOutdated
     sent, expected = request.form.get("csrf", ""), session.get("csrf")
     if expected is None or not hmac.compare_digest(sent.encode(), expected.encode()):
         raise FormOutdated
+
+
+def sends_cookies() -> bool:
+    """Tell whether this browser has brought the session cookie that every form page sets."""
+    return current_app.config["SESSION_COOKIE_NAME"] in request.cookies
 
 
 def renew_csrf() -> None:
@@ -194,7 +231,13 @@ def page_error(error: JayError) -> Response:
     _ = gettext
     lost = error.status == 404
     path, endpoint = _openable(request.path.rpartition("/")[0] if lost else request.path)
-    if isinstance(error, FormOutdated):
+    if isinstance(error, FormOutdated) and not sends_cookies():
+        title = _("Your browser sent no cookie")
+        text = _(
+            "This page needs one, to know that it is still you. Allow cookies for this address in"
+            " your browser's settings, or open it in another browser. Then try again."
+        )
+    elif isinstance(error, FormOutdated):
         title, text = _("Please try again"), _("This page was open for too long.")
     elif lost:
         title, text = _("Nothing here"), _("This address leads nowhere. Check it, or scan again.")

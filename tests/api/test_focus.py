@@ -118,6 +118,8 @@ def test_what_is_sold_out_leads_to_saving_it(
 ) -> None:
     shop.product("hat", price=1000, stock_count=0)
 
+    assert focused(press(phone, "plus", ids["hat"])) == ("hat", "count")
+    press(phone, "set", ids["hat"], count="1")
     assert focused(press(phone, "plus", ids["hat"])) == ("hat", "save")
 
 

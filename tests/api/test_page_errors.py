@@ -57,7 +57,7 @@ def test_an_outdated_basket_leads_back_to_the_basket(alice: User, phone: Browser
 
     page = phone.post("/basket/items", csrf="old", action="plus")
 
-    assert buttons(page) == [("/basket", "Try again"), ("/code", "Type a code")]
+    assert buttons(page) == [("/basket", "Try again"), ("/code", "Enter a code")]
     assert "Your basket is safe." in text_of(page)
 
 
@@ -66,7 +66,7 @@ def test_an_outdated_code_leads_back_to_the_code(phone: Browser) -> None:
 
 
 def test_where_there_is_nothing_a_phone_is_not_sent_back(phone: Browser) -> None:
-    assert buttons(phone.get("/nowhere")) == [("/code", "Type a code")]
+    assert buttons(phone.get("/nowhere")) == [("/code", "Enter a code")]
 
 
 def test_a_basket_that_is_busy_can_be_tried_again(

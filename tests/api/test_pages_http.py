@@ -527,7 +527,8 @@ def press(phone: Browser, action: str, product_id: str, **form: str) -> TestResp
         ({"action": "set", "count": "abc"}, 2),
         ({"action": "set", "count": "-1"}, 2),
         ({"action": "set", "count": "1.5"}, 2),
-        ({"action": "set", "count": "\u0663"}, 2),
+        ({"action": "set", "count": "\u0663"}, 3),
+        ({"action": "set", "count": "\uff11 \uff12"}, 12),
         ({"action": "set"}, 2),
         ({"action": "nonsense"}, 2),
         ({"action": ""}, 2),
@@ -1132,7 +1133,7 @@ def test_every_file_that_pages_load_is_there(
 
 # --- languages ---
 
-ENGLISH, GERMAN = "Type the code from the TV", "Tippe den Code vom Fernseher ein"
+ENGLISH, GERMAN = "Enter the code from the TV", "Gib den Code vom Fernseher ein"
 
 
 @pytest.mark.parametrize(

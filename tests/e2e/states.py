@@ -508,7 +508,7 @@ _SCAN = ("Nimm deinen Warenkorb mit.", "Take your basket with you.")
 _GONE = ("Diesen Code gibt\u2019s nicht mehr.", "This code is gone.")
 _TAKE = ("Warenkorb vom Fernseher übernehmen?", "Take the basket from the TV?")
 _BASKET = ("Dein Warenkorb", "Your basket")
-_TYPE = ("Tippe den Code vom Fernseher ein", "Type the code from the TV")
+_TYPE = ("Gib den Code vom Fernseher ein", "Enter the code from the TV")
 
 STATES = (
     State("tv-pending", _tv_pending, *_SCAN),

@@ -156,7 +156,7 @@ def test_a_basket_that_is_deleted_elsewhere_says_what_to_do(
     ask(phone)
     heading = phone.get_by_role("heading", level=1)
     expect(heading).to_have_text("Diesen Warenkorb gibt es nicht mehr")
-    expect(phone.get_by_role("link", name="Code eintippen")).to_be_visible()
+    expect(phone.get_by_role("link", name="Code eingeben")).to_be_visible()
 
 
 def test_a_page_that_nobody_sees_does_not_ask(
