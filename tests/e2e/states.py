@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import APIResponse, Page, Response
+from playwright.sync_api import APIResponse, Page, Response, expect
 from sqlalchemy import Delete, create_engine, delete
 
 from jay.products.models import products
@@ -76,14 +77,19 @@ class Visitor:
         merchant = Merchant(self.service, DEMO_SHOP_KEY)
         sku = f"{sku}-{self.lang}"
         picture = f"{self.service.url}/static/demo/{slug}.svg"
-        changes: dict[str, Any] = {"price": 1990, "stockCount": 40, "brand": "Teewig", **fields}
+        changes: dict[str, Any] = {
+            "price": 1990,
+            "stockCount": 40,
+            "brand": "Teewig",
+            "images": [{"url": picture}],
+            **fields,
+        }
         return merchant.post(
             sku,
             name,
             lang=language,
             country=country,
             currency="EUR" if country == "DE" else "GBP",
-            images=[{"url": picture}],
             **changes,
         )[sku]
 
@@ -169,8 +175,16 @@ class Visitor:
 
     def tap(self, action: str, number: int) -> Response:
         """Tap a button of the basket page that is open, by the place of its line."""
-        with self.page.expect_navigation() as answer:
+        with self.page.expect_response(_shows_the_basket) as answer:
             self.page.locator(f"button[value={action}]").nth(number).click()
+        self.page.wait_for_load_state("load")
+        expect(self.page.locator("html:not([data-counting])")).to_have_count(1)
+        return answer.value
+
+    def send(self, press: Callable[[], None]) -> Response:
+        """Press what sends a form; return the page that comes."""
+        with self.page.expect_navigation() as answer:
+            press()
         return answer.value
 
     def pick(self, *numbers: int) -> APIResponse:
@@ -191,11 +205,10 @@ class Visitor:
         self.forget_tries()
         self.open("/code")
         for _ in range(times):
-            self.page.locator("#user_code").fill("2222 2222")
-            with self.page.expect_navigation() as answer:
-                self.page.locator("button[form=code]").click()
+            self.page.locator("#user_code").fill("2222 222")
+            answer = self.send(self.page.locator("#code .button").click)
         self.forget_tries()
-        return answer.value
+        return answer
 
 
 Lead = Callable[[Visitor], Response | None]
@@ -453,7 +466,7 @@ def _basket_outdated(visitor: Visitor) -> Response | None:
     form = visitor.page.locator("form.acts").first.element_handle()
     assert form is not None
     visitor.page.evaluate("form => { form.elements.csrf.value = 'old'; }", form)
-    return visitor.tap("plus", 0)
+    return visitor.send(visitor.page.locator("button[value=remove]").first.click)
 
 
 def _basket_long(visitor: Visitor) -> Response | None:
@@ -490,11 +503,75 @@ def _refused_cancelled(visitor: Visitor) -> Response | None:
 
 def _form_outdated(visitor: Visitor) -> Response | None:
     visitor.open("/code")
+    # As if the session had begun anew meanwhile.
+    visitor.page.evaluate("document.forms.code.elements.csrf.value = 'old'")
+    visitor.page.locator("#user_code").fill("2222 222")
+    return visitor.send(visitor.page.locator("#code .button").click)
+
+
+def _no_cookies(visitor: Visitor) -> Response | None:
+    _basket(visitor)
     visitor.page.context.clear_cookies()
-    visitor.page.locator("#user_code").fill("2222 2222")
-    with visitor.page.expect_navigation() as answer:
-        visitor.page.locator("button[form=code]").click()
-    return answer.value
+    return visitor.send(visitor.page.locator("button[value=remove]").first.click)
+
+
+def _without_cookies(visitor: Visitor) -> Response | None:
+    visitor.open(visitor.shopper().transfer()["url"])
+    visitor.page.context.clear_cookies()
+    return visitor.send(visitor.page.locator("#take .button").first.click)
+
+
+def _claim_second(visitor: Visitor) -> Response | None:
+    visitor.claim(visitor.shopper().transfer())
+    return visitor.open(visitor.guest((visitor.product("TEEW-MUG-07"), 3)).transfer()["url"])
+
+
+def _two_baskets(visitor: Visitor) -> None:
+    visitor.claim(visitor.shopper().transfer())
+    visitor.claim(visitor.guest((visitor.product("TEEW-MUG-07"), 3)).transfer())
+
+
+def _basket_of_two(visitor: Visitor) -> Response | None:
+    _two_baskets(visitor)
+    return visitor.open("/basket")
+
+
+def _baskets(visitor: Visitor) -> Response | None:
+    _two_baskets(visitor)
+    return visitor.open("/baskets")
+
+
+def _baskets_undo(visitor: Visitor) -> Response | None:
+    _baskets(visitor)
+    return visitor.send(visitor.page.locator("button[value=let-go]").click)
+
+
+def _basket_sizes(visitor: Visitor) -> Response | None:
+    lines = ((visitor.product(sku), 1) for sku in ("NORD-HOODIE-01", "NORD-HOODIE-01-M"))
+    visitor.claim(visitor.guest(*lines).transfer())
+    return visitor.open("/basket")
+
+
+def _foreign_offer(visitor: Visitor) -> dict[str, Any]:
+    names = ("\u202e\u05e1\u05e4\u05dc \u05db\u05d7\u05d5\u05dc 12", "\u0643\u0648\u0628 3")
+    ids = [
+        visitor.feed(f"FOREIGN-{number}", "none", name, brand=name, images=[])
+        for number, name in enumerate(names)
+    ]
+    return visitor.guest(*((identifier, 2) for identifier in ids)).transfer()
+
+
+def _claim_foreign(visitor: Visitor) -> Response | None:
+    return visitor.open(_foreign_offer(visitor)["url"])
+
+
+def _basket_foreign(visitor: Visitor) -> Response | None:
+    visitor.claim(_foreign_offer(visitor))
+    return visitor.open("/basket")
+
+
+def _shows_the_basket(answer: Response) -> bool:
+    return answer.request.method == "GET" and urlsplit(answer.url).path == "/basket"
 
 
 _MARK = "document.querySelector('{}').setAttribute('{}', '{}')"
@@ -508,6 +585,7 @@ _SCAN = ("Nimm deinen Warenkorb mit.", "Take your basket with you.")
 _GONE = ("Diesen Code gibt\u2019s nicht mehr.", "This code is gone.")
 _TAKE = ("Warenkorb vom Fernseher übernehmen?", "Take the basket from the TV?")
 _BASKET = ("Dein Warenkorb", "Your basket")
+_COOKIE = ("Dein Browser hat kein Cookie mitgeschickt", "Your browser sent no cookie")
 _TYPE = ("Gib den Code vom Fernseher ein", "Enter the code from the TV")
 
 STATES = (
@@ -596,6 +674,15 @@ STATES = (
     ),
     State("phone-basket-outdated", _basket_outdated, "Bitte noch einmal", "Please try again", 403),
     State("phone-basket-long-names", _basket_long, *_BASKET),
+    State("phone-basket-sizes", _basket_sizes, *_BASKET),
+    State("phone-basket-foreign-names", _basket_foreign, *_BASKET),
+    State("phone-basket-of-two", _basket_of_two, *_BASKET),
+    State("phone-basket-without-cookies", _without_cookies, *_BASKET),
+    State("phone-claim-second", _claim_second, *_TAKE),
+    State("phone-claim-foreign-names", _claim_foreign, *_TAKE),
+    State("phone-baskets", _baskets, "Deine Warenkörbe", "Your baskets"),
+    State("phone-baskets-undo", _baskets_undo, "Deine Warenkörbe", "Your baskets"),
+    State("phone-error-no-cookies", _no_cookies, *_COOKIE, 403),
     State("phone-code", _code, *_TYPE),
     State("phone-code-wrong", lambda visitor: visitor.type_wrong_code(), *_TYPE, 404),
     State("phone-code-too-often", _code_too_often, *_TYPE, 429),
