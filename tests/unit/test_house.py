@@ -44,7 +44,8 @@ KINDS = {
     """,
     EDGE: """
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
-        baskets/credentials baskets/focus baskets/pages baskets/routes baskets/undo baskets/view
+        baskets/choices baskets/credentials baskets/focus baskets/held baskets/held_pages
+        baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
         checkout/routes db/doors feeds/cli feeds/importing feeds/preview feeds/report
         feeds/running guests/routes kiosk/pages merchants/arguments merchants/cli operators/cli
         operators/pages ops/cli ops/docs ops/health outbox/cli outbox/delivery partners/cli
@@ -58,15 +59,14 @@ KINDS = {
         clock config i18n sealing auth/jwks auth/signatures db/database db/prepared db/sqlite
         db/types db/upsert feeds/exporting feeds/files feeds/google feeds/items feeds/major
         feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/sources feeds/tables
-        feeds/units feeds/unpacking ops/lan
-        outbox/transports/http partners/keys transfers/qr
+        feeds/units feeds/unpacking ops/lan outbox/transports/http partners/keys transfers/qr
     """,
 }
 
 LENT = {
     *("auth/guards", "auth/tokens", "baskets/credentials", "merchants/arguments"),
     *("operators/pages", "outbox/delivery"),
-    *("partners/view", "products/view", "baskets/view"),
+    *("partners/view", "products/view", "baskets/view", "baskets/held", "baskets/showing"),
 }
 """Edges that other features' edges may use: guards, and how a thing is shown."""
 
