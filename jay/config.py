@@ -5,7 +5,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from environs import Env, EnvValidationError, ValidationError, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from jay.net.addresses import LOOPBACK, Network
 
 T = TypeVar("T")
 
@@ -51,7 +53,13 @@ class Settings:
     guests_per_address: int = _LIMITS["guests_per_address"]
     transfers_per_user: int = _LIMITS["transfers_per_user"]
     polls_per_screen: int = _LIMITS["polls_per_screen"]
-    webhook_allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    outbound_allow: tuple[Network, ...] = ()
+
+    @property
+    def reachable(self) -> tuple[Network, ...]:
+        """Networks beside the public ones that webhooks, key sets and feeds may be at."""
+        # Whoever tries the product out runs the other servers on the same machine.
+        return (*self.outbound_allow, *(LOOPBACK if self.demo else ()))
 
     @property
     def https(self) -> bool:
@@ -111,7 +119,11 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         for name, most in _LIMITS.items()
     }
     bind = env.str("JAY_BIND", "")
-    webhook_allow = env.str("JAY_WEBHOOK_ALLOW", "", validate=_networks)
+    # The older name stands as long as somebody uses it.
+    allowed = [
+        env.str(name, "", validate=_networks)
+        for name in ("JAY_OUTBOUND_ALLOW", "JAY_WEBHOOK_ALLOW")
+    ]
     problems = _problems(env)
     if database_url and not (public_url or demo) and not database_url.startswith("sqlite"):
         problems.append("JAY_PUBLIC_URL: must be set with a server database: QR codes point to it")
@@ -133,7 +145,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         threads=threads,
         trusted_proxies=trusted_proxies,
         bind=bind,
-        webhook_allow=_networks(webhook_allow),
+        outbound_allow=_networks(",".join(allowed)),
         **limits,
     )
 
@@ -191,7 +203,7 @@ def _public_url(value: str) -> None:
         raise ValidationError("must be an origin, without path, query or user name")
 
 
-def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def _networks(value: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
     except ValueError as error:

@@ -35,6 +35,7 @@ from jay.errors import (
     TokenUnsigned,
 )
 from jay.merchants.models import Merchant
+from jay.net.client import Client
 from jay.partners.models import Partner
 from jay.sealing import hash_secret
 
@@ -92,7 +93,8 @@ class Doorkeeper:
 def init_app(app: Flask, settings: Settings, database: Database, clock: Clock) -> None:
     """Give the app its doorkeeper."""
     guest_keys = GuestKeys(database, settings.secret_key, clock)
-    tokens = Tokens(guest_keys, RemoteKeySets(insecure=settings.demo), clock)
+    remote = RemoteKeySets(Client(settings.reachable), insecure=settings.demo)
+    tokens = Tokens(guest_keys, remote, clock)
     app.extensions["jay.auth"] = Doorkeeper(clock, tokens)
 
 

@@ -5,16 +5,16 @@ hour to notice withdrawn keys. While it can't be reached, the keys that are know
 """
 
 import threading
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import orjson
 import structlog
-import urllib3
 from joserfc.jwk import Key
 
 from jay.errors import KeySetUnavailable
+from jay.net.addresses import Unreachable
+from jay.net.client import Client, Limits
 from jay.partners.keys import UnusableKey, keys_for, public_keys
 
 log = structlog.get_logger()
@@ -36,16 +36,13 @@ class _Cached:
 class RemoteKeySets:
     """The key sets of all JWKS URLs, in this process's memory.
 
+    :param client: asks for them.
     :param insecure: allow plain http, for demo mode and tests.
     """
 
-    def __init__(self, *, insecure: bool = False) -> None:
+    def __init__(self, client: Client, *, insecure: bool = False) -> None:
+        self._client = client
         self._insecure = insecure
-        self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, total=TOTAL_SECONDS),
-            retries=False,
-            maxsize=2,
-        )
         self._sets: dict[str, _Cached] = {}
         self._lock = threading.Lock()
 
@@ -77,24 +74,14 @@ class RemoteKeySets:
         try:
             cached.keys = self._load(url)
             cached.loaded = now
-        except (urllib3.exceptions.HTTPError, UnusableKey, ValueError, OSError) as error:
+        except (Unreachable, UnusableKey, ValueError) as error:
             log.warning("key set could not be loaded", url=url, reason=str(error))
 
     def _load(self, url: str) -> list[Key]:
         if not (self._insecure or url.startswith("https://")):
             raise UnusableKey("a JWKS URL must be https")
-        deadline, body = time.monotonic() + TOTAL_SECONDS, b""
-        response = self._http.request("GET", url, redirect=False, preload_content=False)
-        try:
-            if response.status != 200:
-                raise UnusableKey(f"answered {response.status}")
-            # The timeout is for each piece that arrives; the deadline for all of them.
-            while len(body) <= MAX_BYTES and (piece := response.read1(MAX_BYTES + 1)):
-                body += piece
-                if time.monotonic() > deadline:
-                    raise UnusableKey("answers too slowly")
-        finally:
-            response.close()
-        if len(body) > MAX_BYTES:
-            raise UnusableKey(f"is larger than {MAX_BYTES} bytes")
-        return public_keys(orjson.loads(body))
+        limits = Limits(CONNECT_SECONDS, TOTAL_SECONDS, TOTAL_SECONDS, MAX_BYTES)
+        with self._client.exchange("GET", url, limits=limits) as answer:
+            if answer.status != 200:
+                raise UnusableKey(f"answered {answer.status}")
+            return public_keys(orjson.loads(answer.read()))

@@ -24,7 +24,7 @@ from jay.feeds.unpacking import UnusableFile
 from jay.i18n import COUNTRIES, LANGUAGES
 from jay.merchants import service as merchants
 from jay.merchants.models import Merchant
-from jay.partners.models import origin_of
+from jay.net.addresses import origin_of
 from jay.products.models import microseconds
 from jay.web.commands import A_COUNTRY, A_LANGUAGE, known
 

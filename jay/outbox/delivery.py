@@ -19,8 +19,8 @@ from jay.clock import Clock
 from jay.db.database import Database
 from jay.errors import JayError
 from jay.merchants.service import open_webhook_token
+from jay.net.client import Client
 from jay.outbox import service
-from jay.outbox.addresses import LOOPBACK
 from jay.outbox.models import LONGEST_WAIT, Delivery, Lane, Outcome
 from jay.outbox.transports.http import Sender
 from jay.sealing import WrongKey
@@ -208,11 +208,9 @@ def deliverer(report: Callable[[Attempt], None] = lambda _attempt: None) -> Deli
     :param report: is told of each attempt.
     """
     settings = web.settings()
-    # Whoever tries the product out runs the shop's server on the same machine.
-    allowed = (*settings.webhook_allow, *(LOOPBACK if settings.demo else ()))
     return Deliverer(
         db.database(),
-        Sender(allowed),
+        Sender(Client(settings.reachable)),
         clock=web.clock(),
         secret=settings.secret_key,
         report=report,

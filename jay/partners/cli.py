@@ -9,10 +9,11 @@ import orjson
 from joserfc.jwk import Key
 
 from jay import db, web
+from jay.net.addresses import origin_of
 from jay.partners import branding
 from jay.partners import service as partners
 from jay.partners.keys import UnusableKey, algorithms_for, pem_key, public_keys
-from jay.partners.models import ALGORITHMS, origin_of
+from jay.partners.models import ALGORITHMS
 from jay.web.commands import Commands, name_of
 
 partner_cli = Commands("partner", help="Streaming platforms, which use the Basket API.")

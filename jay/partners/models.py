@@ -1,9 +1,7 @@
 """Partners: streaming platforms, with what their tokens are checked against."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import (
     JSON,
@@ -18,6 +16,7 @@ from sqlalchemy import (
 )
 
 from jay.db.types import UtcDateTime, metadata
+from jay.net.addresses import origin_of
 from jay.partners.branding import Palette
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -76,23 +75,3 @@ class Partner:
     def may_transfer_to(self, url: str) -> bool:
         """Tell whether a web shop URL is http(s) and on an origin that the partner registered."""
         return origin_of(url) in self.transfer_origins
-
-
-def origin_of(url: str) -> str | None:
-    """Return ``scheme://host[:port]`` of an http(s) URL in its normal form (RFC 6454).
-
-    None for anything else, for URLs with a user name, and for those that a browser would read
-    differently than this function does (white space, control characters, backslashes).
-    """
-    if re.search(r"[\s\\\x00-\x1f\x7f]", url):
-        return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    default = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + ("" if port in {None, default} else f":{port}")

@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
-from jay.partners.models import origin_of
+from jay.net.addresses import origin_of
 from jay.products.models import SkuBlock, StoredProduct, Updated
 from jay.web.schema import MAX_AMOUNT, MAX_INT, Flag, Int, Number, Schema, Text
 

@@ -255,7 +255,7 @@ def test_the_operator_may_allow_a_private_network(
 ) -> None:
     from ipaddress import ip_network
 
-    allowing = demo_app(demo=False, webhook_allow=(ip_network("127.0.0.0/8"),))
+    allowing = demo_app(demo=False, outbound_allow=(ip_network("127.0.0.0/8"),))
 
     assert "1 delivered" in runner_of(allowing)("products", "want", "mugshop", "MUG-1").stdout
 

@@ -18,8 +18,9 @@ from jay.db.database import Database
 from jay.errors import Busy
 from jay.merchants import service as merchant_service
 from jay.merchants.models import merchants
+from jay.net.addresses import LOOPBACK
+from jay.net.client import Client
 from jay.outbox import delivery, service
-from jay.outbox.addresses import LOOPBACK
 from jay.outbox.delivery import Deliverer
 from jay.outbox.models import (
     ADD_PRODUCT,
@@ -112,7 +113,11 @@ def others(app: Flask, client: FlaskClient, clock: MovedClock) -> Iterator[list[
 def deliverer(app: Flask, clock: MovedClock) -> Deliverer:
     """A sender as each process has one; after failures it waits as long as it may."""
     return Deliverer(
-        app.extensions["jay.db"], Sender(LOOPBACK), clock=clock, secret="s", jitter=lambda: 1.0
+        app.extensions["jay.db"],
+        Sender(Client(LOOPBACK)),
+        clock=clock,
+        secret="s",
+        jitter=lambda: 1.0,
     )
 
 
@@ -322,7 +327,7 @@ def test_more_slow_servers_than_threads_do_not_stop_the_rest(
 ) -> None:
     monkeypatch.setattr("jay.outbox.transports.http.READ_SECONDS", 0.05)
     deliverer = Deliverer(
-        outbox.shop.app.extensions["jay.db"], Sender(LOOPBACK), clock=clock, secret="s"
+        outbox.shop.app.extensions["jay.db"], Sender(Client(LOOPBACK)), clock=clock, secret="s"
     )
     for other in others:
         other.receiver.answer_when_released()
@@ -341,7 +346,7 @@ def test_several_processes_send_each_once(app: Flask, outbox: Outbox, clock: Mov
 
     def process(_number: int) -> None:
         database = Database(str(app.extensions["jay.db"].url.render_as_string(hide_password=False)))
-        one = Deliverer(database, Sender(LOOPBACK), clock=clock, secret="s")
+        one = Deliverer(database, Sender(Client(LOOPBACK)), clock=clock, secret="s")
         while rows_waiting(app):
             one.run()
         database.engine.dispose()
@@ -532,7 +537,7 @@ def test_the_log_names_neither_addresses_nor_bodies_nor_tokens(
 
     Deliverer(
         app.extensions["jay.db"],
-        Sender(LOOPBACK),
+        Sender(Client(LOOPBACK)),
         clock=clock,
         secret="s",
         report=delivery.write_log,

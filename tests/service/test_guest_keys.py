@@ -15,6 +15,7 @@ from jay.auth.tokens import Tokens
 from jay.config import ConfigError
 from jay.db.database import Database
 from jay.errors import TokenKeyUnknown
+from jay.net.client import Client
 from tests.clock import NOON, MovedClock
 from tests.unit.makers import a_partner
 
@@ -37,7 +38,7 @@ def clock() -> MovedClock:
 
 def process(database: Database, clock: MovedClock, secret: str = SECRET) -> Tokens:
     """What one process of the service has."""
-    return Tokens(GuestKeys(database, secret, clock), RemoteKeySets(), clock)
+    return Tokens(GuestKeys(database, secret, clock), RemoteKeySets(Client(())), clock)
 
 
 def token_of(tokens: Tokens, clock: MovedClock, user_id: str = "g-1") -> str:

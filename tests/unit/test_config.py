@@ -8,6 +8,7 @@ import pytest
 
 from jay import create_app
 from jay.config import ConfigError, Settings, settings_from
+from jay.net.addresses import LOOPBACK
 
 SECRET = "k3J9-vQ2xW7zR5tY1uB8nM4cL6pD0fGh"
 POSTGRES = "postgresql+psycopg://jay@db.example/jay"
@@ -51,6 +52,7 @@ def test_the_public_url_follows_the_port(tmp_path: Path) -> None:
         "WEB_CONCURRENCY",
         "JAY_THREADS",
         "JAY_TRUSTED_PROXIES",
+        "JAY_OUTBOUND_ALLOW",
         "JAY_WEBHOOK_ALLOW",
     ],
 )
@@ -222,7 +224,7 @@ def test_https_decides_about_the_session_cookie(
     assert (config["SESSION_COOKIE_DOMAIN"], config["SESSION_COOKIE_PATH"]) == (None, None)
 
 
-# --- where webhooks may go
+# --- where requests may go
 
 
 @pytest.mark.parametrize(
@@ -233,10 +235,11 @@ def test_https_decides_about_the_session_cookie(
         (" 10.0.0.0/8 ,fd00::/64, 192.168.1.7,", ["10.0.0.0/8", "fd00::/64", "192.168.1.7/32"]),
     ],
 )
-def test_networks_that_webhooks_may_go_to_are_listed(
-    tmp_path: Path, value: str, networks: list[str]
+@pytest.mark.parametrize("name", ["JAY_OUTBOUND_ALLOW", "JAY_WEBHOOK_ALLOW"])
+def test_networks_that_may_be_reached_are_listed(
+    tmp_path: Path, name: str, value: str, networks: list[str]
 ) -> None:
-    allowed = read(tmp_path, JAY_WEBHOOK_ALLOW=value).webhook_allow
+    allowed = read(tmp_path, **{name: value}).outbound_allow
 
     assert [str(network) for network in allowed] == networks
 
@@ -244,8 +247,14 @@ def test_networks_that_webhooks_may_go_to_are_listed(
 @pytest.mark.parametrize(
     "value", ["10.0.0.7/8", "shop.example", "10.0.0.0/33", "10.0.0.0/8 fd00::/64"]
 )
-def test_what_is_no_network_is_refused(tmp_path: Path, value: str) -> None:
-    assert "JAY_WEBHOOK_ALLOW: must list networks" in refused(tmp_path, JAY_WEBHOOK_ALLOW=value)
+@pytest.mark.parametrize("name", ["JAY_OUTBOUND_ALLOW", "JAY_WEBHOOK_ALLOW"])
+def test_what_is_no_network_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    assert f"{name}: must list networks" in refused(tmp_path, **{name: value})
+
+
+def test_demo_mode_reaches_this_machine_too(tmp_path: Path) -> None:
+    assert LOOPBACK[0] in read(tmp_path, JAY_DEMO="1").reachable
+    assert read(tmp_path).reachable == ()
 
 
 # --- files

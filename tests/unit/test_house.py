@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 JAY = ROOT / "jay"
 
 ORDER = (
-    *("errors", "clock", "i18n", "sealing", "config"),
+    *("errors", "clock", "i18n", "sealing", "net", "config"),
     *("db", "events", "web"),
     *("merchants", "partners", "auth", "playouts", "operators", "outbox"),
     *("products", "feeds", "baskets", "transfers", "guests", "kiosk", "checkout"),
@@ -27,7 +27,7 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals feeds/models feeds/progress
-        merchants/models operators/models ops/demo_catalogue outbox/addresses outbox/models
+        merchants/models net/addresses operators/models ops/demo_catalogue outbox/models
         partners/branding partners/models products/models products/search products/shipping
         transfers/models web/names web/versions
     """,
@@ -59,7 +59,8 @@ KINDS = {
         clock config i18n sealing auth/jwks auth/signatures db/database db/prepared db/sqlite
         db/types db/upsert feeds/exporting feeds/files feeds/google feeds/items feeds/major
         feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/sources feeds/tables
-        feeds/units feeds/unpacking ops/lan outbox/transports/http partners/keys transfers/qr
+        feeds/units feeds/unpacking net/client ops/lan outbox/transports/http partners/keys
+        transfers/qr
     """,
 }
 

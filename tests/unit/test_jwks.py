@@ -21,6 +21,8 @@ from joserfc.jwk import ECKey, Key, RSAKey
 from jay.auth import jwks
 from jay.auth.jwks import RemoteKeySets
 from jay.errors import KeySetUnavailable
+from jay.net.addresses import LOOPBACK
+from jay.net.client import Client
 from jay.partners import keys as partner_keys
 from jay.partners.keys import UnusableKey, algorithms_for, pem_key, public_keys
 from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
@@ -231,7 +233,7 @@ class Remote:
     def __init__(self, server: KeyServer, **options: Any) -> None:
         self.url = server.url
         self.clock = MovedClock(NOON)
-        self.sets = RemoteKeySets(**{"insecure": True, **options})
+        self.sets = RemoteKeySets(Client(LOOPBACK), **{"insecure": True, **options})
 
     def keys(self, kid: str | None = None) -> list[Key]:
         return self.sets.keys(self.url, "ES256", kid, now=self.clock.now)
@@ -556,3 +558,13 @@ def test_key_sets_of_two_urls_are_kept_apart(server: KeyServer, remote: Remote) 
 
     assert remote.kids("a") == []
     assert remote.kids("b") == ["b"]
+
+
+def test_a_key_set_on_a_private_address_is_not_asked_for(server: KeyServer) -> None:
+    remote = Remote(server)
+    remote.sets = RemoteKeySets(Client(()), insecure=True)
+    server.serve(ec_jwk("a"))
+
+    with pytest.raises(KeySetUnavailable):
+        remote.keys("a")
+    assert server.paths == []

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from jay.outbox.addresses import LOOPBACK
+from jay.net.addresses import LOOPBACK
+from jay.net.client import Client
 from jay.outbox.models import Outcome
 from jay.outbox.transports import http
 from jay.outbox.transports.http import Sender
 from tests.clock import NOON
 from tests.receiver import Authority, Receiver, receiving
 from tests.servers import free_port
-from tests.unit.test_webhook_addresses import Names
+from tests.unit.test_net_addresses import Names
 
 HERE = ("127.0.0.1",)
 
@@ -36,7 +37,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def send(url: str, body: str | None = '{"sku":"MUG-1"}', **options: Any) -> Outcome:
-    sender = Sender(options.pop("allowed", LOOPBACK), **options)
+    sender = Sender(Client(options.pop("allowed", LOOPBACK), **options))
     return sender.send("POST", url, {"X-API-Key": "t"}, body, now=NOON)
 
 
@@ -58,7 +59,7 @@ def test_a_request_arrives_as_it_was_meant(receiver: Receiver) -> None:
 
 
 def test_a_request_without_a_body_has_none(receiver: Receiver) -> None:
-    assert Sender(LOOPBACK).send("PUT", receiver.url, {}, None, now=NOON) == Outcome()
+    assert Sender(Client(LOOPBACK)).send("PUT", receiver.url, {}, None, now=NOON) == Outcome()
 
     assert (receiver.requests[0].method, receiver.requests[0].body) == ("PUT", b"")
 
@@ -341,7 +342,7 @@ def test_a_handshake_that_stands_still_is_cut(
 
 
 def test_nothing_older_than_tls_1_2_is_spoken() -> None:
-    assert Sender(())._tls.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert Client(()).tls.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 def test_no_thread_is_left_behind(receiver: Receiver) -> None:

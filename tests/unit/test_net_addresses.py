@@ -1,4 +1,4 @@
-"""Which addresses webhooks may go to: no way into the network that the service stands in."""
+"""Which addresses this service may go to: no way into the network that the service stands in."""
 
 import socket
 import threading
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jay.outbox import addresses
-from jay.outbox.addresses import (
+from jay.net import addresses
+from jay.net.addresses import (
     LOOPBACK,
     Refused,
     Target,

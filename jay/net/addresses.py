@@ -1,9 +1,10 @@
-"""Which addresses a webhook may go to: public ones, and networks that the operator allows.
+"""Which addresses this service may go to: public ones, and networks that the operator allows.
 
-Merchants choose the addresses, and this service stands in a network that they don't: a webhook
-must not become a way into it (server-side request forgery).
+Merchants and partners choose the addresses, and this service stands in a network that they don't:
+a webhook, a feed or a key set must not become a way into it (server-side request forgery).
 """
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -18,8 +19,6 @@ from ipaddress import (
 )
 from typing import Any
 from urllib.parse import quote, urlsplit
-
-from jay.partners.models import origin_of
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -63,11 +62,11 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 
 class Unreachable(Exception):
-    """A webhook can't be sent there; the message is one sentence without secrets."""
+    """A server gives no usable answer; the message is one sentence without secrets."""
 
 
 class Refused(Unreachable):
-    """A webhook must not be sent there."""
+    """This service must not go there."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,28 @@ class Target:
         return host if self.port == (443 if self.https else 80) else f"{host}:{self.port}"
 
 
+def origin_of(url: str) -> str | None:
+    """Return ``scheme://host[:port]`` of an http(s) URL in its normal form (RFC 6454).
+
+    None for anything else, for URLs with a user name, and for those that a browser would read
+    differently than this function does (white space, control characters, backslashes).
+    """
+    if re.search(r"[\s\\\x00-\x1f\x7f]", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in {None, default} else f":{port}")
+
+
 def target_of(url: str) -> Target:
-    """Take a webhook's URL apart.
+    """Take a URL apart.
 
     :raises Refused: it is no http or https URL, holds a user name, or names a port of another kind
         of service: those below 1024 are refused, except 80 and 443.
@@ -132,7 +151,7 @@ def addresses_of(
 
 
 def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
-    """Tell whether a webhook may go to an address: it is public, or in an allowed network."""
+    """Tell whether an address may be reached: it is public, or in an allowed network."""
     plain = getattr(address, "ipv4_mapped", None) or address
     return _is_public(plain) or any(plain in network for network in allowed)
 
@@ -160,7 +179,7 @@ def _resolved(target: Target, resolve: Resolver) -> Sequence[tuple[Any, ...]]:
         except (OSError, UnicodeError) as error:
             problems.append(error)
 
-    thread = threading.Thread(target=ask, daemon=True, name="webhook-resolver")
+    thread = threading.Thread(target=ask, daemon=True, name="resolver")
     thread.start()
     thread.join(RESOLVE_SECONDS)
     if answers and answers[0]:

@@ -1,0 +1,1 @@
+"""The way out to other servers: which addresses may be reached, and one bounded HTTP client."""
