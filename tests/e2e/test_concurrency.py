@@ -31,7 +31,8 @@ from tests.e2e.actors import (
 from tests.e2e.service import Service
 
 Result = TypeVar("Result")
-MOST_RETRIES = 500
+MOST_RETRIES = 5_000
+WRITES_BETWEEN_KILLS = 200
 
 
 def in_parallel(
@@ -186,7 +187,7 @@ def test_no_acknowledged_write_is_lost_when_workers_are_killed(
     any_service: Service, app: TvApp
 ) -> None:
     products = feed(any_service, "KILLED", 20)
-    over = threading.Event()
+    over, acknowledged = threading.Event(), threading.Semaphore(0)
 
     def shop(_number: int, http: PoolManager) -> tuple[BasketOfUser, dict[str, int], int]:
         """Write until told to end; repeat what was not acknowledged, keep a ledger of what was."""
@@ -205,14 +206,21 @@ def test_no_acknowledged_write_is_lost_when_workers_are_killed(
                     time.sleep(0.01)
             ledger[product] = count
             turn += 1
+            acknowledged.release()
         return basket, ledger, lost
 
     def kill_one_after_the_other() -> None:
-        for worker in before:
-            time.sleep(0.5)
-            os.kill(worker, signal.SIGKILL)
-        time.sleep(0.8)
-        over.set()
+        try:
+            for worker in before:
+                wait_for_writes(WRITES_BETWEEN_KILLS)
+                os.kill(worker, signal.SIGKILL)
+            wait_for_writes(WRITES_BETWEEN_KILLS)
+        finally:
+            over.set()
+
+    def wait_for_writes(many: int) -> None:
+        for _ in range(many):
+            assert acknowledged.acquire(timeout=PATIENCE_SECONDS), "the service does not come back"
 
     before = workers_of(any_service)
     killer = threading.Thread(target=kill_one_after_the_other)
@@ -232,5 +240,9 @@ def test_no_acknowledged_write_is_lost_when_workers_are_killed(
 
 def workers_of(service: Service) -> list[int]:
     """Return the process ids of gunicorn's workers."""
-    master = service.gunicorn._process.pid
-    return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+    return children_of(service.gunicorn._process.pid)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the process ids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

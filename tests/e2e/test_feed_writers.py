@@ -2,18 +2,20 @@
 
 import itertools
 import random
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from urllib3 import PoolManager
 
+from tests.depth import chance, few_or_all
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp, data
 from tests.e2e.service import Service
 from tests.e2e.test_concurrency import in_parallel
 
-SECONDS = 30
+TURNS, DEEP_TURNS = 80, 600
+"""How often each of them feeds, at least."""
+MOST_TURNS = 5_000
 PRICES, DESCRIPTIONS = 6, 2
 MAINS, VARIANTS = 3, 20
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -27,10 +29,10 @@ def skus(main: int) -> list[str]:
 ALL = [sku for main in range(MAINS) for sku in skus(main)]
 
 
-def describe(merchant: Merchant, main: int, chance: random.Random) -> dict[str, str]:
+def describe(merchant: Merchant, main: int, drawn: random.Random) -> dict[str, str]:
     """Send a description with all variants, in any order and without prices; return the ids."""
     own, *variants = skus(main)
-    chance.shuffle(variants)
+    drawn.shuffle(variants)
     return merchant.post(own, "Sammelkarte", variants=[{"sku": sku} for sku in variants])
 
 
@@ -39,15 +41,15 @@ def test_of_eight_feeders_the_newest_price_of_each_product_stands(any_service: S
     merchant = Merchant(any_service, DEMO_SHOP_KEY)
     ids: dict[str, str] = {}
     for main in range(MAINS):
-        ids |= describe(merchant, main, random.Random(main))
+        ids |= describe(merchant, main, chance(main))
     numbers = itertools.count(1)  # next() is one step for all threads
     met = {"stale": False, "described": False}
-    end = time.monotonic() + SECONDS
+    turns = few_or_all(TURNS, DEEP_TURNS)
 
-    def feed_prices(me: Merchant, chance: random.Random) -> dict[str, int]:
+    def feed_prices(me: Merchant, drawn: random.Random) -> dict[str, int]:
         """Send a price that tells its number, and when; return the newest one of each SKU."""
         number = next(numbers)
-        sent = chance.sample(ALL, chance.randint(1, 50))
+        sent = drawn.sample(ALL, drawn.randint(1, 50))
         body = {
             "lang": "de",
             "country": "DE",
@@ -63,19 +65,21 @@ def test_of_eight_feeders_the_newest_price_of_each_product_stands(any_service: S
         met["stale"] |= done["stale"] > 0
         return dict.fromkeys(sent, number)
 
-    def feed_descriptions(me: Merchant, chance: random.Random) -> dict[str, int]:
-        describe(me, chance.randrange(MAINS), chance)
+    def feed_descriptions(me: Merchant, drawn: random.Random) -> dict[str, int]:
+        describe(me, drawn.randrange(MAINS), drawn)
         met["described"] = True
         return {}
 
     works = [*([feed_prices] * PRICES), *([feed_descriptions] * DESCRIPTIONS)]
 
     def write(number: int, http: PoolManager) -> dict[str, int]:
-        """Feed until the time is over; every answer must be a success."""
-        me, chance = Merchant(any_service, DEMO_SHOP_KEY, http), random.Random(number)
+        """Feed until enough has happened; every answer must be a success."""
+        me, mine = Merchant(any_service, DEMO_SHOP_KEY, http), chance(number)
         newest: dict[str, int] = {}
-        while time.monotonic() < end:
-            for sku, price in works[number](me, chance).items():
+        for turn in itertools.count(1):
+            if (turn > turns and all(met.values())) or turn > MOST_TURNS:
+                break
+            for sku, price in works[number](me, mine).items():
                 newest[sku] = max(price, newest.get(sku, 0))
         return newest
 
