@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     depth.configure(config)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     depth.on_one_database(metafunc)
 

@@ -71,7 +71,10 @@ def on_one_database(metafunc: pytest.Metafunc) -> None:
     """Run a test that is marked with ``one_database`` on SQLite alone."""
     if "database_url" not in metafunc.fixturenames or is_deep():
         return
-    if metafunc.definition.get_closest_marker("one_database"):
+    chosen = any(
+        mark.args[0] == "database_url" for mark in metafunc.definition.iter_markers("parametrize")
+    )
+    if metafunc.definition.get_closest_marker("one_database") and not chosen:
         only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
         metafunc.definition.add_marker(only)
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from jay.feeds.amounts import MAX_WRITTEN, Money, Unreadable, read_money
 from jay.i18n import CURRENCIES, MINOR_DIGITS
 from jay.web.schema import MAX_AMOUNT
-from tests.examples import examples
+from tests.depth import few_or_all
 
 NNBSP, NBSP, THIN = "\u202f", "\xa0", "\u2009"
 LONG = 3600
@@ -154,7 +154,7 @@ def notations(draw: st.DrawFn) -> tuple[str, int, str]:
 
 
 @pytest.mark.timeout(LONG)
-@settings(max_examples=examples(1500, 20_000), deadline=None)
+@settings(max_examples=few_or_all(1500, 20_000))
 @given(notations())
 def test_every_notation_comes_back_or_is_refused(written: tuple[str, int, str]) -> None:
     text, minor, currency = written
@@ -191,7 +191,7 @@ def all_readings(number: str) -> Iterator[Fraction]:
 
 
 @pytest.mark.timeout(LONG)
-@settings(max_examples=examples(1500, 20_000), deadline=None)
+@settings(max_examples=few_or_all(1500, 20_000))
 @given(st.text("0123456789.,' ", min_size=1, max_size=12), st.sampled_from(["EUR", "JPY", "KWD"]))
 @example("1.200", "EUR")
 @example("1,000", "JPY")
@@ -211,7 +211,7 @@ def test_whatever_is_read_has_no_other_reading(number: str, currency: str) -> No
 
 
 @pytest.mark.timeout(LONG)
-@settings(max_examples=examples(500, 20_000), deadline=None)
+@settings(max_examples=few_or_all(500, 20_000))
 @given(st.text(max_size=MAX_WRITTEN + 2), st.none() | st.sampled_from(sorted(CURRENCIES)))
 def test_no_text_is_too_strange(text: str, currency: str | None) -> None:
     found = read(text, currency)

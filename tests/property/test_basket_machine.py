@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jay.baskets.models import GUEST_LIFETIME, USER_LIFETIME, Basket
@@ -21,6 +21,7 @@ from jay.errors import (
 )
 from jay.products.models import Product
 from tests.clock import NOON
+from tests.depth import few_or_all
 from tests.unit.makers import a_product
 
 CART, SAVED, MOST = 20, 200, 999
@@ -233,9 +234,6 @@ class BasketMachine(RuleBasedStateMachine):
 
 TestBasketMachine = BasketMachine.TestCase
 TestBasketMachine.settings = settings(
-    max_examples=80,
+    max_examples=few_or_all(40, 400),
     stateful_step_count=40,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )

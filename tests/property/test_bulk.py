@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
 
@@ -24,6 +24,7 @@ from jay.products.bulk import Kind, Outcome, Put, put_many, remove_unseen
 from jay.products.models import AS_OF, VOLATILE, brand_name, microseconds, products
 from jay.products.search import search_text
 from tests.clock import NOON
+from tests.depth import few_or_all
 
 _names = itertools.count()
 
@@ -59,9 +60,7 @@ PRODUCTS = st.fixed_dictionaries(
     }
 )
 
-EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+EXAMPLES = settings(max_examples=few_or_all(25, 100))
 
 
 def merchant_of(connection: Connection) -> Merchant:
@@ -315,16 +314,7 @@ WIRE_VARIANT = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-        HealthCheck.large_base_example,
-    ],
-)
+@settings(max_examples=few_or_all(20, 60))
 @given(
     st.lists(SKU, unique=True, max_size=6),
     st.lists(WIRE, min_size=6, max_size=6),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from jay.feeds.rows import Refused, load, load_any, load_plain, load_variant
 from jay.products.schemas import MAX_SKU, MAX_TEXT, MAX_URL
 from jay.web.schema import MAX_AMOUNT, MAX_INT
+from tests.depth import few_or_all
 
 EDGES = st.sampled_from(
     [
@@ -144,7 +145,7 @@ def repr_of(value: Any) -> str:
     return repr([repr_of(inner) for inner in value]) if isinstance(value, list) else repr(value)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=few_or_all(300, 1500))
 @given(BODIES)
 def test_the_fast_way_and_the_schema_agree_on_every_body(body: Any) -> None:
     plain = load_plain(body)
@@ -154,7 +155,7 @@ def test_the_fast_way_and_the_schema_agree_on_every_body(body: Any) -> None:
     assert same(said(load, body), said(load_any, body))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=few_or_all(100, 300))
 @given(VARIANT)
 def test_a_variant_alone_is_loaded_as_within_its_product(body: Any) -> None:
     within = said(load_any, {"sku": "main", "name": "Main", "variants": [body]})

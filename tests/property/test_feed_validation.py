@@ -11,6 +11,7 @@ from jay.baskets import schemas as baskets
 from jay.products import schemas as products
 from jay.products.schemas import VolatileProductSchema, plainly_right
 from jay.web.schema import MAX_AMOUNT, MAX_INT
+from tests.depth import few_or_all
 
 numbers = st.sampled_from(
     [0, 1, -1, MAX_INT, -MAX_INT, MAX_INT + 1, -MAX_INT - 1, MAX_AMOUNT, MAX_AMOUNT + 1, 2**64]
@@ -42,7 +43,7 @@ def verdict(load: Any, value: Any) -> Any:
         return error.normalized_messages()  # type: ignore[no-untyped-call]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=few_or_all(200, 1000))
 @given(st.lists(anything | mostly_right, max_size=4) | anything)
 @example([{"sku": " mug"}])
 @example([{"sku": "\x1c"}])
@@ -61,7 +62,7 @@ def test_what_shops_send_needs_no_marshmallow(value: Any) -> None:
     assert plainly_right(value) is not None
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=few_or_all(100, 500))
 @given(st.lists(texts | odd | st.just("x" * 500) | st.just("x" * 501), max_size=51) | odd)
 @example([])
 @example(["a"] * 50)

@@ -17,8 +17,11 @@ from werkzeug.test import TestResponse
 from jay.auth import jwks
 from jay.web import responses
 from tests.builders import User, add_platform, add_shop
+from tests.depth import chance, few_or_all
 
-MUTATIONS = 1000
+pytestmark = pytest.mark.one_database  # refused at the door
+
+MUTATIONS = few_or_all(300, 1000)
 PIECE = 12
 """As many characters of a secret in a log line are a leak."""
 
@@ -218,21 +221,21 @@ def fuzz(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Fu
     return Fuzz(app, client)
 
 
-def test_a_thousand_broken_headers(fuzz: Fuzz, capsys: pytest.CaptureFixture[str]) -> None:
+def test_broken_headers(fuzz: Fuzz, capsys: pytest.CaptureFixture[str]) -> None:
     breakers = {
         "HTTP_X_API_KEY": fuzz.break_key,
         "HTTP_AUTHORIZATION": fuzz.break_token,
         "HTTP_X_JAY_TRACKING": fuzz.break_tracking,
     }
     secrets = set().union(*(pieces(secret) for secret in (*fuzz.keys, *fuzz.tokens, TRACKING)))
-    chance = random.Random(20250915)
+    drawn = chance()
     met: Counter[tuple[str, int, int]] = Counter()
     capsys.readouterr()
 
     for number in range(MUTATIONS):
         user, mutate = fuzz.users[number % 3], MUTATORS[number % len(MUTATORS)]
-        header = chance.choice(list(breakers))
-        value, expected = breakers[header](chance, mutate, user)
+        header = drawn.choice(list(breakers))
+        value, expected = breakers[header](drawn, mutate, user)
 
         response = fuzz.send(user, header, value)
 
@@ -251,7 +254,7 @@ def test_a_thousand_broken_headers(fuzz: Fuzz, capsys: pytest.CaptureFixture[str
     assert met["HTTP_X_JAY_TRACKING", *OPEN] >= MUTATIONS // 4
     assert met["HTTP_X_API_KEY", 401, 1102] >= MUTATIONS // 5
     for code in (1111, 1112, 1117):  # missing, malformed, not signed by the partner
-        assert met["HTTP_AUTHORIZATION", 401, code] >= 10, met
+        assert met["HTTP_AUTHORIZATION", 401, code] >= MUTATIONS // 100, met
 
 
 def assert_nothing_is_logged(capsys: pytest.CaptureFixture[str], secrets: set[str]) -> None:

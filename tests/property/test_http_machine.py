@@ -1,4 +1,4 @@
-"""The Basket API over HTTP against a model of plain dicts: five hundred runs without a difference.
+"""The Basket API over HTTP against a model of plain dicts: hundreds of runs without a difference.
 
 Several credentials act on the same baskets, the clock moves, and the catalogue changes meanwhile.
 The model knows nothing of the service but its contract.
@@ -25,9 +25,11 @@ from jay.clock import iso
 from jay.products.models import product_id
 from tests.builders import Platform, User, add_platform, add_shop
 from tests.clock import NOON, MovedClock
+from tests.depth import few_or_all, is_deep
 from tests.property.machines import run_machine
 
-RUNS = 500
+RUNS = few_or_all(150, 500)
+MET = few_or_all(2, 10)
 STEPS = 20
 DAY = 86400
 USER_TOKEN_SECONDS = 800 * DAY
@@ -56,6 +58,8 @@ STATUS = {
     "TRANSFER_CANCELLED": 410,
 }
 """Every refusal that this machine can meet; it must meet each of them."""
+RARELY_MET = {"TRANSFER_UNKNOWN"}
+"""But for these, which only a deep run meets for certain."""
 
 # What is in the catalogue when a run begins. None: was there once, and has vanished.
 CATALOGUE: dict[str, dict[str, Any] | None] = {
@@ -71,6 +75,7 @@ CATALOGUE: dict[str, dict[str, Any] | None] = {
 }
 VARIANTS = ("tee-m", "tee-l")
 NEVER = "never"
+VARIANTS_OF_ONE = 50
 FILLERS = [f"filler-{number}" for number in range(SAVED + CART + 2)]
 
 ABSENT = "absent"
@@ -103,9 +108,13 @@ class World:
         for name, state in CATALOGUE.items():
             if name not in VARIANTS:
                 self._add(name, state or {})
-        self.shop.product(
-            "fillers", variants=[{"sku": name, "value": name} for name in FILLERS], stock_count=None
-        )
+        for start in range(0, len(FILLERS), VARIANTS_OF_ONE):
+            some = FILLERS[start : start + VARIANTS_OF_ONE]
+            self.shop.product(
+                f"fillers {start}",
+                variants=[{"sku": name, "value": name} for name in some],
+                stock_count=None,
+            )
         self.stocks: dict[str, int | None] = {}
         self.list_variants(VARIANTS)
         self.list_variants(("tee-m",))
@@ -667,7 +676,7 @@ class HttpMachine(RuleBasedStateMachine):
             self.look(index)
 
 
-def test_five_hundred_runs_show_no_difference_to_the_model(
+def test_no_run_shows_a_difference_to_the_model(
     app: Flask, client: FlaskClient, clock: MovedClock
 ) -> None:
     world = World(app, client, clock)
@@ -676,7 +685,8 @@ def test_five_hundred_runs_show_no_difference_to_the_model(
 
     # It was worth something only if everything was met.
     assert next(world.runs) > RUNS
-    assert [constant for constant in STATUS if not world.seen[constant]] == [], world.seen
+    due = STATUS.keys() - (set() if is_deep() else RARELY_MET)
+    assert [constant for constant in due if not world.seen[constant]] == [], world.seen
     for event in (
         "merged",
         "saved while merging",
@@ -684,4 +694,4 @@ def test_five_hundred_runs_show_no_difference_to_the_model(
         "patched with nothing",
         "seen by another credential",
     ):
-        assert world.seen[event] >= 10, world.seen
+        assert world.seen[event] >= MET, world.seen
