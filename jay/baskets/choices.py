@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from jay import web
 from jay.baskets.view import Line
 from jay.products import service as catalogue
 
@@ -32,7 +33,8 @@ class Choices:
 def choices(connection: Connection, lines: Iterable[Line]) -> dict[str, Choices]:
     """Return what lines can be changed to, by their product's id; with one query."""
     known = [line for line in lines if line.main_id]
-    variants = catalogue.choices_of(connection, dict.fromkeys(line.main_id for line in known))
+    mains = dict.fromkeys(line.main_id for line in known)
+    variants = catalogue.choices_of(connection, mains, now=web.now())
     found: dict[str, Choices] = {}
     for line in known:
         options = [

@@ -143,5 +143,5 @@ def _circumstances() -> dict[str, Any]:
 def product_details(body: list[str]) -> Any:
     """Get up to 50 products in full, in the order of the request."""
     with db.reading() as connection:
-        found = service.details(connection, body)
+        found = service.details(connection, body, now=web.now())
     return answer({"products": [schemas.details_view(*product) for product in found]})

@@ -124,7 +124,7 @@ def apply(
     tracking: Tracking = NOTHING,
 ) -> None:
     """Put a product into an opened basket, overwrite its count, save or remove it."""
-    product = catalogue.find(connection, product_id) if count != REMOVE else None
+    product = catalogue.find(connection, product_id, now=now) if count != REMOVE else None
     basket.assign(product_id, count, product, now=now)
     kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_ASSIGNED
     save(connection, basket, Event(kind, now, basket.partner_id, tracking, product_id, count))
@@ -148,7 +148,8 @@ def exchange(
 
     :raises ProductNotFound: there is no such variant; and all that ``Basket.exchange`` raises.
     """
-    old, other = catalogue.find(connection, product_id), catalogue.find(connection, other_id)
+    old = catalogue.find(connection, product_id, now=now)
+    other = catalogue.find(connection, other_id, now=now)
     if old is None or other is None or other.main_id != (old.main_id or old.id):
         raise ProductNotFound
     basket.exchange(product_id, other, now=now)
@@ -183,7 +184,9 @@ def change(
 ) -> Basket:
     """Change a product that is in the basket; a count of None changes nothing."""
     basket = open_for_writing(connection, user, now=now, if_match=if_match)
-    product = catalogue.find(connection, product_id) if count not in {None, REMOVE} else None
+    product = (
+        catalogue.find(connection, product_id, now=now) if count not in {None, REMOVE} else None
+    )
     basket.update(product_id, count, product, now=now)
     if count is not None:
         kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_UPDATED
@@ -268,7 +271,7 @@ def start_guest(
     :param counts: product id to count, in the order in which they come to the basket.
     """
     basket = Basket(partner_id=user.partner_id, user_id=user.user_id, guest=True, now=now)
-    found = catalogue.find_many(connection, counts)
+    found = catalogue.find_many(connection, counts, now=now)
     for product_id, count in counts.items():
         basket.assign(product_id, count, found.get(product_id), now=now)
     basket.touch(now)
@@ -288,11 +291,11 @@ def basket_by_id(connection: Connection, identifier: str, *, now: datetime) -> B
 
 
 def details(
-    connection: Connection, product_ids: Sequence[str]
+    connection: Connection, product_ids: Sequence[str], *, now: datetime
 ) -> list[tuple[str, Product | None, list[Variant]]]:
     """Return each product in the asked order with its variants; None for unknown ones."""
-    found = catalogue.find_many(connection, dict.fromkeys(product_ids))
-    variants = catalogue.choices_of(connection, _main_ids(found.values()))
+    found = catalogue.find_many(connection, dict.fromkeys(product_ids), now=now)
+    variants = catalogue.choices_of(connection, _main_ids(found.values()), now=now)
     return [
         (identifier, product, variants[product.main_id or product.id] if product else [])
         for identifier in product_ids

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from jay import i18n
+from jay import i18n, web
 from jay.baskets.models import Basket, Entry
 from jay.baskets.totals import MixedCurrencies, totals
 from jay.merchants.service import merchant_by_id
@@ -91,7 +91,7 @@ def view(connection: Connection, basket: Basket | None) -> BasketView:
     if basket is None:
         return BasketView([], [], None)
     entries = [*basket.cart, *basket.saved]
-    found = catalogue.find_many(connection, [entry.product_id for entry in entries])
+    found = catalogue.find_many(connection, [entry.product_id for entry in entries], now=web.now())
     return BasketView(
         _lines(basket.cart, found),
         _lines(basket.saved, found),

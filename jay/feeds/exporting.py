@@ -7,13 +7,13 @@ import orjson
 from sqlalchemy import Connection, bindparam, select, tuple_
 
 from jay.merchants.models import Merchant
-from jay.products.models import products
+from jay.products.models import SALE, moment_of, products
 
 PAGE = 500
 Position = tuple[str, str, str]
 
 _KEY = (products.c.lang, products.c.country, products.c.sku)
-_OFFER = ("stock_set", "stock_count", "price", "org_price")
+_OFFER = ("stock_set", "stock_count", "price", "org_price", *SALE)
 _MAIN_FIELDS = (
     *("id", "sku", "name", "lang", "country", *_OFFER, "currency", "vat", "vat_as_of"),
     *("shipping", "shipping_as_of", "not_shoppable", "description"),
@@ -89,7 +89,15 @@ def body(main: Any, variants: Any) -> dict[str, Any]:
 
 def _offer(row: Any) -> dict[str, Any]:
     stock = {"stockCount": row.stock_count} if row.stock_set else {}
-    return stock | _set({"price": row.price, "orgPrice": row.org_price})
+    offer = stock | _set({"price": row.price, "orgPrice": row.org_price})
+    if row.sale_price is not None:
+        moments = {"from": _moment(row.sale_from), "until": _moment(row.sale_until)}
+        offer["sale"] = {"price": row.sale_price, **_set(moments)}
+    return offer
+
+
+def _moment(stored: int | None) -> str | None:
+    return None if stored is None else moment_of(stored).isoformat().replace("+00:00", "Z")
 
 
 def _cleared(main: Any) -> dict[str, Any]:

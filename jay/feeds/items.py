@@ -208,8 +208,16 @@ def offer_of(reading: _Reading) -> Attributes:
         reading.notes.append("sale_price: it is 0 or above the price, so it is not used.")
         return offer
     when = _when(reading)
-    if when is not None and when.holds(reading.context.at):
+    at = reading.context.at
+    if when is None or (when.end is not None and when.end <= at):
+        return offer
+    if when.end is None and when.holds(at):
         offer["price"] = sale
+    else:
+        # It begins and ends by itself, without another import.
+        moments = {"from": when.start, "until": when.end}
+        given = {name: moment.isoformat() for name, moment in moments.items() if moment}
+        offer["sale"] = {"price": sale, **given}
     return offer
 
 

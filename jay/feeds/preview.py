@@ -7,6 +7,7 @@ from jay import i18n
 from jay.feeds.readers import Record
 from jay.merchants.models import Merchant
 from jay.products.bulk import Put
+from jay.products.models import moment_of
 
 MOST = 100
 """Characters of the longest text that is shown."""
@@ -38,9 +39,16 @@ def _offer(given: Mapping[str, Any], currency: str) -> Iterator[str]:
         if before is not None and before > price:
             text += f", before {i18n.money(before, currency, 'en')}"
         yield f"price {text} ({price} {currency} in minor units)"
+    if sale := given.get("sale"):
+        ends = [f"{word} {_minute(sale[word])}" for word in ("from", "until") if sale[word]]
+        yield f"sale price {i18n.money(sale['price'], currency, 'en')} {' '.join(ends)}"
     if "stock_count" in given:
         count = given["stock_count"]
         yield f"stock {'without limit' if count is None else count}"
+
+
+def _minute(stored: int) -> str:
+    return f"{moment_of(stored):%Y-%m-%d %H:%M} UTC"
 
 
 def _described(main: Mapping[str, Any]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from jay.products.schemas import (
     MAX_URL,
     MAX_VARIANTS,
     ProductSchema,
+    SaleSchema,
     VariantSchema,
     as_use_case,
 )
@@ -67,6 +68,18 @@ def load_variant(body: Mapping[str, Any]) -> dict[str, Any]:
     return loaded
 
 
+def load_sale(body: Any) -> dict[str, Any]:
+    """Check a sale for a time.
+
+    :raises Refused: it breaks a rule.
+    """
+    try:
+        loaded: dict[str, Any] = _SALE_SCHEMA.load(body)
+    except ma.ValidationError as error:
+        raise Refused(explain({"sale": error.messages})) from None
+    return loaded
+
+
 def explain(messages: Any, path: str = "") -> str:
     """Write marshmallow's tree of messages on one line: ``price: Not a valid integer.``"""
     if isinstance(messages, dict):
@@ -80,6 +93,7 @@ def explain(messages: Any, path: str = "") -> str:
 
 _SCHEMA = ProductSchema()
 _VARIANT_SCHEMA = VariantSchema()
+_SALE_SCHEMA = SaleSchema()
 
 
 def _sku(value: Any) -> bool:

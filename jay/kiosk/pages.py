@@ -59,7 +59,7 @@ def start() -> Response:
 @blp.get("/kiosk/<name>")
 def wall(name: str) -> Response:
     """Show the products to pick from, and what has been picked."""
-    number = _asked_page()
+    number, now = _asked_page(), web.now()
     lang = language()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
@@ -69,8 +69,10 @@ def wall(name: str) -> Response:
             country=_COUNTRY_OF.get(lang, lang.upper()),
             offset=(number - 1) * PRODUCTS_A_PAGE,
             limit=PRODUCTS_A_PAGE,
+            now=now,
         )
-        variants = catalogue.variants_of(connection, [product.id for product in products])
+        mains = [product.id for product in products]
+        variants = catalogue.variants_of(connection, mains, now=now)
         picked = _picked(connection, partner)
         shown = view(connection, picked)
     counts = {line.id: line.count for line in shown.cart}
@@ -106,10 +108,12 @@ def wall(name: str) -> Response:
 def choose(name: str) -> Response:
     """Let a person choose the size, or whatever a product's variants differ in."""
     number, product_id = _asked_page(), request.args.get("product", "")
+    now = web.now()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
-        product = catalogue.find(connection, product_id)
-        variants = catalogue.variants_of(connection, [product_id])[product_id] if product else []
+        product = catalogue.find(connection, product_id, now=now)
+        offered = catalogue.variants_of(connection, [product_id] if product else [], now=now)
+        variants = offered.get(product_id, [])
         shown = view(connection, _picked(connection, partner))
     if product is None or len(variants) < 2:
         return redirect(_page_url(name, number), 303)
@@ -169,8 +173,9 @@ def add(name: str) -> Response:
     number, now = _asked_page(), web.now()
     asked = request.form.get("product_id", "")
     with db.reading() as connection:
-        product = catalogue.find(connection, asked)
-        variants = catalogue.variants_of(connection, [asked])[asked] if product else []
+        product = catalogue.find(connection, asked, now=now)
+        offered = catalogue.variants_of(connection, [asked] if product else [], now=now)
+        variants = offered.get(asked, [])
     if len(variants) > 1:
         # No button of ours sends this: which one is meant is still to be chosen.
         return redirect(url_for(".choose", name=name, page=number, product=asked), 303)

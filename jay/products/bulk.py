@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from jay.merchants.models import Merchant
 from jay.products import bulk_sql as sql
-from jay.products.models import AS_OF, VOLATILE, brand_name, microseconds, product_id
+from jay.products.models import AS_OF, SALE, VOLATILE, brand_name, microseconds, product_id
 from jay.products.search import search_text
 from jay.products.wanted import fulfilled
 
@@ -345,6 +345,8 @@ class _Batch:
                 row[as_of] = self.as_of
         if "stock_count" in volatile:
             row["stock_set"] = True
+        if "price" in volatile and (sale := volatile.get("sale")):
+            row |= dict(zip(SALE, (sale["price"], sale["from"], sale["until"]), strict=True))
 
     def write(self, now: datetime) -> None:
         """Write the rows of the batch."""

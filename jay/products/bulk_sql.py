@@ -24,7 +24,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from jay.db.prepared import Prepared, among
 from jay.merchants.models import merchants
-from jay.products.models import AS_OF, VOLATILE, products
+from jay.products.models import AS_OF, SALE, VOLATILE, products
 
 _COMMON = ("merchant_id", "created", "updated")
 """The columns that all rows of a batch have in common."""
@@ -64,6 +64,7 @@ def _with_changes(insert: Any, *, always: bool) -> Prepared:
     """
     groups: dict[str, tuple[str, ...]] = {name: (name,) for name in VOLATILE}
     groups |= {"description": _WITH_DESCRIPTION, "stock_count": ("stock_count", "stock_set")}
+    groups["price"] = ("price", *SALE)
     new, changes = insert.excluded, {"updated": insert.excluded.updated}
     for field, as_of in AS_OF.items():
         is_news = new[as_of] >= func.coalesce(products.c[as_of], 0)

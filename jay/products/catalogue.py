@@ -106,7 +106,12 @@ class _Found(NamedTuple):
 
 
 def find_page(
-    connection: Connection, filters: Filters, *, before: str | None = None, after: str | None = None
+    connection: Connection,
+    filters: Filters,
+    *,
+    now: datetime,
+    before: str | None = None,
+    after: str | None = None,
 ) -> Page:
     """Return a page of products.
 
@@ -123,28 +128,30 @@ def find_page(
     found = find(connection, query, start, backwards=backwards)
     if backwards and found.end is None:
         # The beginning is reached: a whole first page instead of what is left of it.
-        return find_page(connection, filters)
+        return find_page(connection, filters, now=now)
     ids = found.ids[::-1] if backwards else found.ids
     back, on = (ids[0] if ids else before or after), found.end
     if backwards:
         back, on = found.end, ids[-1] if ids else before
     return Page(
-        _items(connection, ids),
+        _items(connection, ids, now=now),
         before=back if start is not None else None,
         after=on,
         partly=found.partly,
     )
 
 
-def find_item(connection: Connection, identifier: str, *, only: int | None = None) -> Item | None:
+def find_item(
+    connection: Connection, identifier: str, *, now: datetime, only: int | None = None
+) -> Item | None:
     """Return a product with its variants; for a variant's id, its main product.
 
     :param only: the id of the merchant whose products may be seen; None: all.
     """
-    found = service.find(connection, identifier)
+    found = service.find(connection, identifier, now=now)
     if found is None or only not in {None, found.merchant_id}:
         return None
-    items = _items(connection, [found.main_id or found.id])
+    items = _items(connection, [found.main_id or found.id], now=now)
     return items[0] if items else None
 
 
@@ -281,9 +288,9 @@ def _sold_out(connection: Connection, ids: Sequence[str]) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def _items(connection: Connection, ids: Sequence[str]) -> list[Item]:
-    mains = service.find_many(connection, ids)
-    variants = service.variants_of(connection, mains)
+def _items(connection: Connection, ids: Sequence[str], *, now: datetime) -> list[Item]:
+    mains = service.find_many(connection, ids, now=now)
+    variants = service.variants_of(connection, mains, now=now)
     rows = _rows(connection, mains)
     return [
         Item(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
+    null,
     select,
     true,
     update,
@@ -29,6 +30,7 @@ from jay.merchants.models import Merchant
 from jay.products.bulk import Put, put_many
 from jay.products.models import (
     AS_OF,
+    SALE,
     VOLATILE,
     StoredProduct,
     Updated,
@@ -71,6 +73,8 @@ def _update(fields: frozenset[str], *, at_once: bool) -> Prepared:
     values |= {AS_OF[name]: bindparam("as_of", type_=BigInteger) for name in fields}
     if "stock_count" in fields:
         values["stock_set"] = true()
+    if "price" in fields:
+        values |= dict.fromkeys(SALE, null())
     known = and_(products.c.id == new["id"], ~products.c.removed)
     return Prepared(update(products).where(known).values(values))
 

@@ -27,6 +27,9 @@ from jay.products.shipping import ShippingModel
 VOLATILE = ("stock_count", "price", "org_price", "currency", "vat", "shipping")
 """The fields that ``PATCH /v1/shops/products`` changes."""
 
+SALE = ("sale_price", "sale_from", "sale_until")
+"""A sale for a time: these are written whenever the price is."""
+
 AS_OF = {
     "stock_count": "stock_as_of",
     "price": "price_as_of",
@@ -64,6 +67,11 @@ products = Table(
     Column("stock_set", Boolean, nullable=False, server_default=false()),
     Column("price", AMOUNT),
     Column("org_price", AMOUNT),
+    # What it costs instead of its price from one moment to another, each in microseconds since
+    # 1970 in UTC, None without end. It comes and goes with the price.
+    Column("sale_price", AMOUNT),
+    Column("sale_from", BigInteger),
+    Column("sale_until", BigInteger),
     Column("currency", Text),
     Column("vat", Float(53)),
     Column("shipping", JSON(none_as_null=True)),

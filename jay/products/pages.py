@@ -6,7 +6,7 @@ from typing import Any
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from jay import db, i18n
+from jay import db, i18n, web
 from jay.merchants.service import merchant_names
 from jay.operators import pages
 from jay.operators.models import Operator
@@ -39,6 +39,7 @@ def listing() -> Response:
         found = catalogue.find_page(
             connection,
             _filters(asked, only),
+            now=web.now(),
             before=request.args.get("before"),
             after=request.args.get("after"),
         )
@@ -70,7 +71,7 @@ def product(product_id: str) -> Response:
     with db.reading() as connection:
         viewer = pages.viewer(connection)
         only = viewer.merchant_id if viewer else None
-        item = catalogue.find_item(connection, product_id, only=only)
+        item = catalogue.find_item(connection, product_id, now=web.now(), only=only)
     return page(
         "catalogue/product.html" if item else "catalogue/gone.html",
         status=200 if item else 404,

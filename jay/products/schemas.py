@@ -9,7 +9,7 @@ import marshmallow as ma
 
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.net.addresses import origin_of
-from jay.products.models import SkuBlock, StoredProduct, Updated
+from jay.products.models import SkuBlock, StoredProduct, Updated, microseconds
 from jay.web.schema import MAX_AMOUNT, MAX_INT, Flag, Int, Number, Schema, Text
 
 MAX_PRODUCTS = 50
@@ -132,7 +132,8 @@ def _text(limit: int = MAX_TEXT, **kwargs: Any) -> Text:
 
 def _amount(**metadata: Any) -> Int:
     description = "Minor units, tax included."
-    return Int(0, MAX_AMOUNT, metadata={"description": description, **metadata})
+    required = bool(metadata.pop("required", False))
+    return Int(0, MAX_AMOUNT, required=required, metadata={"description": description, **metadata})
 
 
 class ShippingStepSchema(Schema):
@@ -192,6 +193,23 @@ class GenderSchema(Schema):
     label = _text()
 
 
+class SaleSchema(Schema):
+    """A price that counts from one moment to another, instead of the one beside it."""
+
+    price = _amount(required=True, example=1999)
+    from_ = Moment(data_key="from", metadata={"description": "Without it: at once."})
+    until = Moment(metadata={"description": "Without it: until the price is set anew."})
+
+    @ma.post_load
+    def _as_stored(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        begin, end = data.get("from_"), data.get("until")
+        return {
+            "price": data["price"],
+            "from": begin and microseconds(begin),
+            "until": end and microseconds(end),
+        }
+
+
 class StringOr(ma.fields.Field[Any]):
     """A value that comes plain or as an object."""
 
@@ -206,6 +224,12 @@ class StringOr(ma.fields.Field[Any]):
         return field.deserialize(value, attr, data, **kwargs)
 
 
+_ABOUT_SALES = {
+    "description": "Counts only together with `price`, and where it is below it; whoever sets the"
+    " price anew ends it."
+}
+
+
 class VariantSchema(Schema):
     """A variant of a product, such as a size."""
 
@@ -213,6 +237,7 @@ class VariantSchema(Schema):
     stock_count = Int(allow_none=True)
     price = _amount(example=2799)
     org_price = _amount(example=3599)
+    sale = ma.fields.Nested(SaleSchema, metadata=_ABOUT_SALES)
     value = _text(metadata={"example": "6½"})
     type = _text(metadata={"example": "size"})
 
@@ -228,6 +253,7 @@ class ProductSchema(Schema):
     )
     price = _amount(example=2799)
     org_price = _amount(example=3599)
+    sale = ma.fields.Nested(SaleSchema, metadata=_ABOUT_SALES)
     lang = Language()
     country = Country()
     currency = Currency()
@@ -277,7 +303,7 @@ def as_use_case(body: dict[str, Any]) -> dict[str, Any]:
     wire_name = {name: str(fields[name].data_key) for name in _DESCRIPTIVE}
     volatile: dict[str, Any] = {
         name: body[name]
-        for name in ("stock_count", "price", "org_price", "currency", "vat")
+        for name in ("stock_count", "price", "org_price", "sale", "currency", "vat")
         if name in body
     }
     if "shipping_model" in body:

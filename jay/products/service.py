@@ -1,16 +1,51 @@
 """Use cases of the catalogue: what is sold, as baskets and pages read it."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from jay.db.prepared import Prepared, among
 from jay.merchants.models import Merchant, merchants
-from jay.products.models import Product, Variant, products
+from jay.products.models import Product, Variant, microseconds, products
 from jay.products.shipping import ShippingModel
 
 _main = products.alias("main")
+
+
+_NOW = bindparam("now", type_=BigInteger)
+
+
+def _on_sale(table: FromClause) -> ColumnElement[bool]:
+    return and_(
+        table.c.sale_price < table.c.price,
+        func.coalesce(table.c.sale_from, _NOW) <= _NOW,
+        or_(table.c.sale_until.is_(None), table.c.sale_until > _NOW),
+    )
+
+
+def _price(table: FromClause) -> ColumnElement[Any]:
+    """Return what something costs at ``now``."""
+    return case((_on_sale(table), table.c.sale_price), else_=table.c.price)
+
+
+def _org_price(table: FromClause) -> ColumnElement[Any]:
+    """Return what something cost before, at ``now``: during a sale at least its price."""
+    before = func.coalesce(table.c.org_price, table.c.price)
+    return case((_on_sale(table), before), else_=table.c.org_price)
 
 
 def _own_or_main(name: str) -> Any:
@@ -32,10 +67,10 @@ _SALES_VIEW = (
         products.c.stock_set,
         products.c.stock_count,
         _main.c.stock_count.label("main_stock_count"),
-        products.c.price,
-        products.c.org_price,
-        _main.c.price.label("main_price"),
-        _main.c.org_price.label("main_org_price"),
+        _price(products).label("price"),
+        _org_price(products).label("org_price"),
+        _price(_main).label("main_price"),
+        _org_price(_main).label("main_org_price"),
         func.coalesce(products.c.currency, _main.c.currency, merchants.c.currency).label(
             "currency"
         ),
@@ -60,10 +95,10 @@ _CHOICES = Prepared(
         products.c.id,
         products.c.variant_type,
         products.c.variant_value,
-        func.coalesce(products.c.price, _main.c.price).label("price"),
+        func.coalesce(_price(products), _price(_main)).label("price"),
         case(
-            (products.c.price.is_(None), func.coalesce(_main.c.org_price, _main.c.price)),
-            else_=func.coalesce(products.c.org_price, products.c.price),
+            (products.c.price.is_(None), func.coalesce(_org_price(_main), _main.c.price)),
+            else_=func.coalesce(_org_price(products), products.c.price),
         ).label("org_price"),
         case((products.c.stock_set, products.c.stock_count), else_=_main.c.stock_count).label(
             "stock_count"
@@ -106,46 +141,53 @@ def _product(row: Any) -> Product:
     )
 
 
-def find(connection: Connection, identifier: str) -> Product | None:
+def find(connection: Connection, identifier: str, *, now: datetime) -> Product | None:
     """Return the product or variant with this id as it is sold now."""
     if "\0" in identifier:
         return None  # PostgreSQL can't store it, nor even be asked for it
-    row = _FIND.one_or_none(connection, {"id": identifier})
+    row = _FIND.one_or_none(connection, {"id": identifier, "now": microseconds(now)})
     return None if row is None else _product(row)
 
 
-def find_many(connection: Connection, identifiers: Iterable[str]) -> dict[str, Product]:
+def find_many(
+    connection: Connection, identifiers: Iterable[str], *, now: datetime
+) -> dict[str, Product]:
     """Return those of the products that exist, by id, with one query."""
     # PostgreSQL can't be asked for a NUL.
     wanted = [identifier for identifier in identifiers if "\0" not in identifier]
     if not wanted:
         return {}
-    return {row.id: _product(row) for row in _FIND_MANY.all(connection, {"ids": wanted})}
+    given = {"ids": wanted, "now": microseconds(now)}
+    return {row.id: _product(row) for row in _FIND_MANY.all(connection, given)}
 
 
-def variants_of(connection: Connection, main_ids: Iterable[str]) -> dict[str, list[Product]]:
+def variants_of(
+    connection: Connection, main_ids: Iterable[str], *, now: datetime
+) -> dict[str, list[Product]]:
     """Return the variants of these main products, in their merchant's order, with one query."""
     wanted = list(main_ids)
     found: dict[str, list[Product]] = {main: [] for main in wanted}
     if wanted:
         query = _SALES_VIEW.where(products.c.main_id.in_(wanted)).order_by(products.c.position)
-        for row in connection.execute(query):
+        for row in connection.execute(query, {"now": microseconds(now)}):
             found[row.main_id].append(_product(row))
     return found
 
 
-def choices_of(connection: Connection, main_ids: Iterable[str]) -> dict[str, list[Variant]]:
+def choices_of(
+    connection: Connection, main_ids: Iterable[str], *, now: datetime
+) -> dict[str, list[Variant]]:
     """Return the variants as ``variants_of``, with nothing but what sets each apart."""
     wanted = list(main_ids)
     found: dict[str, list[Variant]] = {main: [] for main in wanted}
     if wanted:
-        for variant in _CHOICES.all(connection, {"mains": wanted}):
+        for variant in _CHOICES.all(connection, {"mains": wanted, "now": microseconds(now)}):
             found[variant.main_id].append(variant)
     return found
 
 
 def wall(
-    connection: Connection, *, lang: str, country: str, offset: int, limit: int
+    connection: Connection, *, lang: str, country: str, offset: int, limit: int, now: datetime
 ) -> tuple[list[Product], int]:
     """Return one page of the products that a kiosk offers, and how many there are in all."""
     offered = and_(
@@ -158,7 +200,8 @@ def wall(
         select(func.count()).select_from(products).where(offered, ~products.c.removed)
     ).scalar_one()
     query = _SALES_VIEW.where(offered).order_by(products.c.created, products.c.id)
-    rows = connection.execute(query.offset(offset).limit(limit))
+    given = {"now": microseconds(now)}
+    rows = connection.execute(query.offset(offset).limit(limit), given)
     return [_product(row) for row in rows], count
 
 

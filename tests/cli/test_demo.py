@@ -21,6 +21,7 @@ from jay.partners.models import partners
 from jay.products import service as catalogue
 from jay.products.models import Product, product_id, products
 from tests.cli.conftest import Run, runner_of
+from tests.clock import NOON
 
 ROOT = Path(__file__).parents[2]
 LOCALES = [("de", "DE", "EUR"), ("en", "GB", "GBP")]
@@ -43,7 +44,7 @@ def offered(app: Flask, lang: str, country: str) -> list[Product]:
     """Return the demo's main products in one locale, as baskets see them."""
     ids = [product_id("demo-shop", lang, country, product.sku) for product in PRODUCTS]
     with app.app_context(), db.reading() as connection:
-        found = catalogue.find_many(connection, ids)
+        found = catalogue.find_many(connection, ids, now=NOON)
     return [found[identifier] for identifier in ids]
 
 

@@ -122,7 +122,7 @@ def seen(rows: dict[str, Any]) -> dict[str, Row]:
         sku: (
             by_id.get(row.main_id),
             row.name or row.variant_value,
-            row.price,
+            row.price if row.sale_price is None else row.sale_price,
             row.org_price,
             row.stock_count if row.stock_set else "",
             len((row.description or {}).get("images", ())),

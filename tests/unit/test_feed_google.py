@@ -214,7 +214,37 @@ def test_a_price_that_is_none_is_refused(path: Path, text: str) -> None:
 def test_a_sale_price_counts_while_it_is_in_force(path: Path, period: str, price: int) -> None:
     read_ = body(path, price="5 EUR", sale_price="3 EUR", sale_price_effective_date=period)
 
-    assert (read_["price"], read_["orgPrice"]) == (price, 500)
+    assert read_["orgPrice"] == 500
+    assert price_at(read_, NOON) == price
+
+
+def price_at(offer: dict[str, Any], moment: datetime) -> int:
+    """Return what an offer costs then."""
+    sale = offer.get("sale", {})
+    begin, end = (datetime.fromisoformat(sale[n]) if n in sale else None for n in ("from", "until"))
+    in_force = sale and (begin is None or begin <= moment) and (end is None or moment < end)
+    return int(sale["price"] if in_force else offer["price"])
+
+
+def test_a_sale_brings_its_end_along(path: Path) -> None:
+    period = "2025-06-01T00:00+02:00/2025-06-30T00:00+02:00"
+
+    read_ = body(path, price="5 EUR", sale_price="3 EUR", sale_price_effective_date=period)
+
+    assert (read_["price"], read_["orgPrice"]) == (500, 500)
+    assert read_["sale"] == {
+        "price": 300,
+        "from": "2025-05-31T22:00:00+00:00",
+        "until": "2025-06-29T22:00:00+00:00",
+    }
+
+
+def test_a_sale_that_is_over_is_none_and_one_without_end_is_the_price(path: Path) -> None:
+    sale = {"price": "5 EUR", "sale_price": "3 EUR"}
+
+    assert "sale" not in body(path, **sale, sale_price_effective_date="/2025-06-01")
+    assert body(path, **sale)["price"] == 300
+    assert body(path, **sale, sale_price_effective_date="2025-06-01/")["price"] == 300
 
 
 @pytest.mark.parametrize("period", ["soon", "2025-06-01T00:00Z", "/", "2025-06-30/2025-06-01"])
