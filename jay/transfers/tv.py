@@ -3,6 +3,7 @@
 import functools
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import redirect, request, url_for
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from jay.web.rates import TRANSFERS, take
 blp = PageBlueprint("tv", __name__, error_template="tv/error.html")
 
 LINES_SHOWN = 3
+HOST_LETTERS = 40
 REFRESH_SECONDS = 3
 """How often the page loads itself anew where there is no JavaScript."""
 
@@ -47,11 +49,15 @@ def screen(display_token: str) -> Response:
     if transfer.kiosk:
         context["reset_action"] = url_for("kiosk.reset", name=showing.partner.name)
         context["back_url"] = url_for("kiosk.wall", name=showing.partner.name)
+    shown, again = transfer.state(now), request.args.get("code") == "again"
+    if again and shown is State.OPENED:
+        shown = State.PENDING  # the code is wanted large, whoever looks at it
     return page(
         "tv/transfer.html",
         ancestors=showing.partner.transfer_origins,
         partner=partner_view(showing.partner),
-        state=transfer.state(now).value,
+        state=shown.value,
+        again=again,
         lines=basket.cart[:LINES_SHOWN],
         left_behind=over,
         more=len(basket.cart[LINES_SHOWN:]),
@@ -64,7 +70,8 @@ def screen(display_token: str) -> Response:
         status_url=url_for("screens.get_status", displayToken=display_token),
         poll_seconds=POLL_SECONDS,
         refresh_seconds=REFRESH_SECONDS,
-        pair=pair_view(transfer.pair, language()),
+        pair=pair_view(transfer.pair, language()) if transfer.url is None else None,
+        shop_host=transfer.url and _shown_host(transfer.url),
         renew_action=url_for(".renew", display_token=display_token),
         renew_seconds=_seconds(transfer.renewable_until - now) if transfer.basket_exists else 0,
         csrf=csrf_token() if transfer.kiosk else "",
@@ -96,6 +103,12 @@ def _gone(connection: Connection, display_token: str, error: TransferError) -> R
     if isinstance(error, TransferClaimed):
         return redirect(url_for(".screen", display_token=display_token), 303)
     return page("tv/gone.html", status=error.status, partner=partner_view(partner))
+
+
+def _shown_host(url: str) -> str:
+    """Return the host of a web shop as people should see it: the end of it is whose it is."""
+    host = urlsplit(url).netloc
+    return host if len(host) <= HOST_LETTERS else f"…{host[-HOST_LETTERS:]}"
 
 
 def _seconds(span: timedelta) -> int:

@@ -9,6 +9,15 @@
   var OK = window.VK_ENTER || 13;
   var held = false;
 
+  function shown(selector) {
+    var all = document.querySelectorAll(selector);
+    var i;
+    for (i = 0; i < all.length; i += 1) {
+      if (all[i].offsetWidth) { return all[i]; }
+    }
+    return null;
+  }
+
   function targets() {
     var all = document.querySelectorAll('a[href], button:not([disabled])');
     var seen = [];
@@ -43,8 +52,7 @@
     var least = Infinity;
     var from, i, d;
     if (!active || active === document.body || all.indexOf(active) < 0) {
-      best = document.querySelector('[data-ok]');
-      if (!best || !best.offsetWidth) { best = document.querySelector('[autofocus]') || all[0]; }
+      best = shown('[data-ok]') || shown('[autofocus]') || all[0];
       if (best) { best.focus(); }
       return;
     }
@@ -61,8 +69,7 @@
 
   function press(event) {
     var active = document.activeElement;
-    var waiting = document.querySelector('[data-ok]');
-    if (!active || active === document.body) { active = waiting && waiting.offsetWidth ? waiting : null; }
+    if (!active || active === document.body) { active = shown('[data-ok]'); }
     if (!active || !active.click || !/^(A|BUTTON)$/.test(active.tagName)) { return; }
     event.preventDefault();
     if (!held) { active.click(); }
@@ -82,6 +89,24 @@
   document.addEventListener('keyup', function (event) {
     if (event.keyCode === OK) { held = false; }
   });
+
+  /* Back to the app that has opened this page: it hears so as the frame's or web view's owner. Where nobody
+     listens, the page closes itself, or goes back to where it came from. */
+  function close() {
+    var message = JSON.stringify({ jayBasket: 'close' });
+    var framed = window.parent !== window;
+    if (framed) { window.parent.postMessage(message, '*'); }
+    if (window.ReactNativeWebView) { window.ReactNativeWebView.postMessage(message); }
+    if (framed) { return; }
+    window.close();
+    window.setTimeout(function () { if (window.history.length > 1) { window.history.back(); } }, 300);
+  }
+
+  document.addEventListener('click', function (event) {
+    if (event.target.hasAttribute && event.target.hasAttribute('data-close')) { close(); }
+  });
+  document.documentElement.className += ' scripts';
+  if (document.activeElement === document.body && shown('[data-close]')) { shown('[data-close]').focus(); }
 
   /* Browsers that know no autofocus on links, and all of them after a return. */
   window.addEventListener('pageshow', function (event) {

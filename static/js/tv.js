@@ -16,6 +16,10 @@
   var asking = false;
   var stopped = false;
   var asked0 = false;
+  var again = root.hasAttribute('data-again');
+  var sending = false;
+  var qrTimer = null;
+  var qrTries = 0;
   var endsAt = now() + shown * 1000;
   var renewableUntil = now() + (parseFloat(root.getAttribute('data-renewable')) || 0) * 1000;
 
@@ -35,25 +39,32 @@
   }
 
   function show(state) {
-    var button;
-    if (!/^(pending|opened|claimed|expired|cancelled)$/.test(state) || !set('data-state', state)) { return; }
-    if (running()) { tick(); } else { window.clearTimeout(tickTimer); set('data-soon', ''); retire(); }
-    button = document.getElementById('renew');
-    if (!button || !button.offsetWidth) { button = document.querySelector('.leave.on-claimed button'); }
-    if (!running() && button && button.offsetWidth) { button.focus(); }
+    if (state === 'opened' && again) { state = 'pending'; }
+    if (!set('data-state', state)) { return; }
+    if (running()) { tick(); } else { window.clearTimeout(tickTimer); set('data-soon', ''); retire(); focus(); }
     if (window.jayAwake) { window.jayAwake(); }
+  }
+
+  /* What OK on the remote control is for now. */
+  function focus() {
+    var all = root.querySelectorAll('[data-ok]');
+    var i;
+    for (i = 0; i < all.length; i += 1) {
+      if (all[i].offsetWidth) { all[i].focus(); return; }
+    }
   }
 
   /* A screen that was left alone for too long gets no new code: it says so instead of offering one. */
   function retire() {
     var rest = renewableUntil - now();
     window.clearTimeout(retireTimer);
-    if (rest > 0) { retireTimer = window.setTimeout(retire, rest + 5); } else { set('data-renewable', '0'); }
+    if (rest > 0) { retireTimer = window.setTimeout(retire, rest + 5); return; }
+    if (set('data-renewable', '0') && !running()) { focus(); }
   }
 
   function draw(left) {
     shown = left;
-    seconds.firstChild.nodeValue = String(left);
+    seconds.textContent = String(left);
     ring.setAttribute('stroke-dashoffset', String(Math.round(circle * (1 - Math.min(left / lifetime, 1)) * 10) / 10));
     set('data-soon', left <= 10 ? '10' : left <= 30 ? '30' : '');
   }
@@ -99,17 +110,26 @@
     poll(Math.min(10, pollSeconds * Math.pow(2, Math.min(failures, 6)) * (0.8 + 0.2 * Math.random())));
   }
 
+  /* What this service has answered; null for the words of a proxy's, whatever their status. */
+  function read(request) {
+    var answer = null;
+    try { answer = JSON.parse(request.responseText); } catch (foreign) { return null; }
+    if (!answer) { return null; }
+    if (request.status === 200 && answer.data && /^(pending|opened|claimed|expired|cancelled)$/.test(answer.data.state)) { return answer.data; }
+    return answer.error && answer.error.details === 'TRANSFER_UNKNOWN' ? { gone: true } : null;
+  }
+
   function ask() {
     var request = new XMLHttpRequest();
     var answered = false;
     function done() {
-      var data = null;
+      var data;
       if (answered) { return; }
       answered = true;
       asking = false;
-      if (request.status === 404 || request.status === 410) { stop(); show('expired'); return; }
-      try { data = request.status === 200 ? JSON.parse(request.responseText).data : null; } catch (broken) { data = null; }
-      if (!data || !data.state) { failed(); return; }
+      data = read(request);
+      if (!data) { failed(); return; }
+      if (data.gone) { stop(); renewableUntil = 0; show('expired'); return; }
       failures = 0;
       set('data-net', 'ok');
       if (data.pollSeconds > 0) { pollSeconds = data.pollSeconds; }
@@ -126,28 +146,80 @@
     try { request.send(); } catch (unsent) { done(); }
   }
 
+  /* Ask for a new code, again and again until the network is back. What takes this page's place is this
+     service's: behind a proxy's page a remote control would find no way on. */
+  function renew(form) {
+    var request = new XMLHttpRequest();
+    var answered = false;
+    function done() {
+      var own = (request.responseText || '').indexOf('data-service="jay-basket"') >= 0;
+      if (answered) { return; }
+      answered = true;
+      sending = false;
+      if (!own) {
+        set('data-net', 'lost');
+        window.setTimeout(function () { if (!sending) { renew(form); } }, 3000);
+      } else if (request.status === 200) {
+        sending = true;
+        window.location.replace(request.responseURL);
+      } else {
+        form.submit();
+      }
+    }
+    if (now() >= renewableUntil) { retire(); return; }
+    sending = true;
+    request.onreadystatechange = function () { if (request.readyState === 4) { done(); } };
+    request.open('POST', form.getAttribute('action'), true);
+    request.timeout = 8000;
+    request.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+    try { request.send('csrf=' + encodeURIComponent(form.elements[0].value)); } catch (unsent) { done(); }
+  }
+
   document.addEventListener('submit', function (event) {
-    /* Where no poll tells that the network is back, only a try does. */
-    if ((!stopped && root.getAttribute('data-net') === 'lost') || navigator.onLine === false) {
-      event.preventDefault();
-      set('data-net', 'lost');
-    } else if (event.target.getAttribute('data-sent')) {
-      event.preventDefault();
-    } else if (event.target.className === 'fresh' && now() >= renewableUntil) {
+    if (event.target.className !== 'fresh') { return; }
+    if (sending || now() >= renewableUntil) {
       event.preventDefault();
       retire();
+    } else if ('responseURL' in XMLHttpRequest.prototype) {
+      event.preventDefault();
+      renew(event.target);
     } else {
-      event.target.setAttribute('data-sent', 'yes');
+      sending = true;
     }
   });
-  window.addEventListener('online', function () { if (stopped) { set('data-net', 'ok'); } });
   window.addEventListener('pageshow', function (event) {
-    var forms = document.getElementsByTagName('form');
-    var i;
-    for (i = 0; i < forms.length; i += 1) { forms[i].removeAttribute('data-sent'); }
-    if (event.persisted && !stopped) { tick(); poll(0); }
+    if (!event.persisted) { return; }
+    sending = false;
+    if (!stopped) { tick(); poll(0); }
   });
 
+  /* The code large again, whoever has it on a phone. */
+  document.addEventListener('click', function (event) {
+    if (event.target.id !== 'again') { return; }
+    event.preventDefault();
+    again = true;
+    show('opened');
+  });
+
+  /* A picture that does not come is asked for again; meanwhile the card says what to type. */
+  function picture() {
+    var image = document.getElementById('qr');
+    var source = image && image.getAttribute('src');
+    function missing() {
+      set('data-qr', 'lost');
+      window.clearTimeout(qrTimer);
+      qrTries += 1;
+      qrTimer = window.setTimeout(function () {
+        if (running()) { image.src = source + '?try=' + qrTries; }
+      }, Math.min(8, Math.pow(2, qrTries - 1)) * 1000);
+    }
+    if (!image) { return; }
+    image.onload = function () { set('data-qr', 'ok'); };
+    image.onerror = missing;
+    if (image.complete && !image.naturalWidth) { missing(); }
+  }
+
+  picture();
   draw(shown);
   if (running()) { tick(); poll(pollSeconds); } else { stop(); retire(); }
 }());

@@ -312,7 +312,7 @@ def _tv_of_kiosk(visitor: Visitor) -> Response | None:
 def _tv_of_kiosk_claimed(visitor: Visitor) -> Response | None:
     address = visitor.kiosk_code()
     seen = visitor.get(address)
-    found = re.search(r'class="typed">.*?<strong>([^<]+)</strong>', seen.text(), re.DOTALL)
+    found = re.search(r'class="typed">.*?<strong[^>]*>([^<]+)</strong>', seen.text(), re.DOTALL)
     assert found is not None
     claim = visitor.post("/code", visitor.get("/code"), user_code=found[1]).headers["location"]
     token = claim.rpartition("/")[2]
