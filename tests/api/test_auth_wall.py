@@ -111,6 +111,7 @@ def test_without_a_key_nothing_opens(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "key", ["jay_unknown", "x" * 201, "x" * 100_000, "jay_ÄÖÜ", "' OR 1=1 --", " "]
 )
+@pytest.mark.one_database
 def test_an_unknown_key_is_refused(key: str, app: Flask, client: FlaskClient) -> None:
     key = key.encode().decode("latin-1")
 
@@ -314,6 +315,7 @@ def test_a_partner_without_keys_has_guests_only(app: Flask, client: FlaskClient)
 @pytest.mark.parametrize(
     "value", ["", "Bearer", "Bearer ", "Basic YWxpY2U6", "eyJhbGciOiJub25lIn0"]
 )
+@pytest.mark.one_database
 def test_no_bearer_token_is_a_missing_one(value: str, platform: Platform) -> None:
     headers = {"Authorization": value}
 
@@ -419,6 +421,7 @@ FORGED: dict[str, tuple[str, type[JayError]]] = {
 
 
 @pytest.mark.parametrize("kind", FORGED)
+@pytest.mark.one_database
 def test_a_forged_token_is_refused_with_a_number_of_its_own(
     kind: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -518,6 +521,7 @@ REFUSED_CLAIMS: dict[str, tuple[Any, type[JayError]]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED_CLAIMS)
+@pytest.mark.one_database
 def test_claims_that_are_not_as_they_must_be_are_refused(kind: str, platform: Platform) -> None:
     claims, error = REFUSED_CLAIMS[kind]
 
@@ -536,6 +540,7 @@ def test_claims_that_are_not_as_they_must_be_are_refused(kind: str, platform: Pl
         {"iss": "anybody", "aud": ["anything"]},
     ],
 )
+@pytest.mark.one_database
 def test_claims_at_their_limits_are_accepted(changes: dict[str, Any], platform: Platform) -> None:
     assert enter(platform, token(claims={**CLAIMS, **changes})).status_code == 200
 

@@ -31,6 +31,8 @@ from jay.web.responses import json_error
 from tests.api.checks import assert_refused, body, field_errors
 from tests.builders import Shop, User
 
+pytestmark = pytest.mark.one_database
+
 BANDS = {
     RequestError: range(1001, 1100),
     AuthError: range(1100, 1200),

@@ -68,6 +68,7 @@ TWICE = {
 
 
 @pytest.mark.parametrize("kind", TWICE)
+@pytest.mark.one_database
 def test_a_name_that_comes_twice_is_refused(kind: str, send: Send, alice: User, mug: str) -> None:
     response = send(**body(TWICE[kind]))
 
@@ -147,6 +148,7 @@ NO_JSON = ["NaN", "Infinity", "-Infinity", "01", "+1", "0x1", "1_000", "1.", ".5
 
 
 @pytest.mark.parametrize("kind", NO_COUNTS)
+@pytest.mark.one_database
 def test_what_is_no_count_is_refused(kind: str, send: Send, alice: User, mug: str) -> None:
     response = send(**body(json.dumps({"count": NO_COUNTS[kind]})))
 
@@ -155,6 +157,7 @@ def test_what_is_no_count_is_refused(kind: str, send: Send, alice: User, mug: st
 
 
 @pytest.mark.parametrize("number", NO_NUMBERS, ids=lambda number: number[:8])
+@pytest.mark.one_database
 def test_a_number_that_is_no_integer_is_refused(
     number: str, send: Send, alice: User, mug: str
 ) -> None:
@@ -166,6 +169,7 @@ def test_a_number_that_is_no_integer_is_refused(
 
 
 @pytest.mark.parametrize("number", NO_JSON)
+@pytest.mark.one_database
 def test_what_is_no_json_is_malformed(number: str, send: Send, alice: User, mug: str) -> None:
     assert_refused(send(**body(f'{{"count": {number}}}')), MalformedRequest)
     assert alice.cart() == {mug: 7}
@@ -224,6 +228,7 @@ def counted_calls() -> Iterator[Counter[str]]:
 
 
 @pytest.mark.parametrize("kind", BOMBS)
+@pytest.mark.one_database
 def test_a_bomb_is_refused_with_little_work(kind: str, send: Send, alice: User, mug: str) -> None:
     with counted_calls() as calls:
         response = send(**body(BOMBS[kind]))
@@ -262,6 +267,7 @@ class Endless(io.RawIOBase):
         return len(buffer)
 
 
+@pytest.mark.one_database
 def test_a_declared_body_of_100_megabytes_is_refused_unread(
     send: Send, alice: User, mug: str
 ) -> None:
@@ -275,6 +281,7 @@ def test_a_declared_body_of_100_megabytes_is_refused_unread(
     assert alice.cart() == {mug: 7}
 
 
+@pytest.mark.one_database
 def test_a_chunked_body_without_length_is_read_to_the_limit_only(
     send: Send, alice: User, mug: str
 ) -> None:
@@ -292,6 +299,7 @@ def test_a_chunked_body_without_length_is_read_to_the_limit_only(
     assert alice.cart() == {mug: 7}
 
 
+@pytest.mark.one_database
 def test_a_chunked_body_that_ends_counts(send: Send, alice: User, mug: str) -> None:
     environ = {
         "wsgi.input": io.BytesIO(b'{"count": 8}'),
@@ -304,6 +312,7 @@ def test_a_chunked_body_that_ends_counts(send: Send, alice: User, mug: str) -> N
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "9" * 400, "12, 12", ""])
+@pytest.mark.one_database
 def test_a_content_length_that_is_none_never_fails_the_service(
     length: str, send: Send, alice: User, mug: str
 ) -> None:
@@ -327,6 +336,7 @@ def test_a_body_that_ends_too_early_changes_nothing(send: Send, alice: User, mug
 # --- how a body is written ---
 
 
+@pytest.mark.one_database
 def test_a_compressed_body_is_refused(send: Send, alice: User, mug: str) -> None:
     zipped = gzip.compress(b'{"count": 8}')
     for data in (zipped, zipped[:-4], b"\x1f\x8b" + b"\0" * 20, gzip.compress(b"0" * MEGABYTE)):
@@ -355,6 +365,7 @@ ENCODED = {
 
 @pytest.mark.parametrize("kind", ENCODED)
 @pytest.mark.parametrize("charset", ["", "; charset=utf-16", "; charset=iso-8859-1", "; charset=x"])
+@pytest.mark.one_database
 def test_json_is_utf_8_and_nothing_else(
     kind: str, charset: str, send: Send, alice: User, mug: str
 ) -> None:
@@ -368,6 +379,7 @@ def test_json_is_utf_8_and_nothing_else(
     "content_type",
     ["application/json; charset=iso-8859-1", "application/json;charset=utf-8", "APPLICATION/JSON"],
 )
+@pytest.mark.one_database
 def test_a_charset_has_no_meaning_for_json(
     content_type: str, send: Send, alice: User, mug: str
 ) -> None:
@@ -393,6 +405,7 @@ def test_a_charset_has_no_meaning_for_json(
         "x" * 10_000,
     ],
 )
+@pytest.mark.one_database
 def test_a_body_of_another_type_is_refused(
     content_type: str | None, send: Send, alice: User, mug: str
 ) -> None:
@@ -403,6 +416,7 @@ def test_a_body_of_another_type_is_refused(
 
 
 @pytest.mark.parametrize("text", ["null", "1", '"count"', "[]", "[1]", "true", '["count"]'])
+@pytest.mark.one_database
 def test_a_body_that_is_no_object_is_refused(text: str, send: Send, alice: User, mug: str) -> None:
     field_errors(send(**body(text)))
 
@@ -566,6 +580,7 @@ def test_the_version_header_twice(alice: User) -> None:
         ("2025-09-15" * 1000, None, None),
     ],
 )
+@pytest.mark.one_database
 def test_the_version_in_both_spellings(
     first: str | None, second: str | None, served: str | None, alice: User
 ) -> None:
@@ -639,6 +654,7 @@ def test_no_header_becomes_another_header_or_a_line_of_the_log(
 
 
 @pytest.mark.parametrize("asked", [*INJECTED, "x" * 65, "", "a b", "ü"])
+@pytest.mark.one_database
 def test_an_unharmless_request_id_is_replaced(asked: str, client: FlaskClient) -> None:
     environ = {"HTTP_X_REQUEST_ID": asked.encode().decode("latin-1")}
 
@@ -650,6 +666,7 @@ def test_an_unharmless_request_id_is_replaced(asked: str, client: FlaskClient) -
 
 @pytest.mark.parametrize("name", ["session_id", "start_time", "source", "user_id", "provider_name"])
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "\u2028", "</script>", "\x1b[2J"])
+@pytest.mark.one_database
 def test_a_tracking_session_with_line_ends_comes_back_as_base64_only(
     name: str, value: str, client: FlaskClient, alice: User
 ) -> None:

@@ -14,6 +14,8 @@ from werkzeug.test import TestResponse
 from jay.errors import all_errors
 from tests.builders import Shop, User
 
+pytestmark = pytest.mark.one_database
+
 PREFIXES = ["/v2", "/v1"]
 METHODS = {"get", "put", "post", "patch", "delete", "head", "options"}
 

@@ -156,6 +156,7 @@ def test_nothing_is_stored_and_nobody_is_asked_for_a_key(
         ({"source": "mine"}, "source"),
     ],
 )
+@pytest.mark.one_database
 def test_a_body_of_another_shape_is_refused(
     content: dict[str, Any], field: str, address: str, client: FlaskClient
 ) -> None:
@@ -185,6 +186,7 @@ def test_a_body_that_is_no_json_is_refused(address: str, client: FlaskClient) ->
         "\n",
     ],
 )
+@pytest.mark.one_database
 def test_whatever_the_playout_is_called_its_session_is_valid(
     playout: str, client: FlaskClient
 ) -> None:
@@ -284,6 +286,7 @@ def assert_not_valid(response: TestResponse) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.one_database
 def test_without_a_session_there_is_none(method: str, address: str, client: FlaskClient) -> None:
     assert_not_valid(client.open(address, method=method))
     assert_not_valid(client.open(address, method=method, headers={HEADER: ""}))
@@ -292,6 +295,7 @@ def test_without_a_session_there_is_none(method: str, address: str, client: Flas
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("token", INVALID.values(), ids=INVALID.keys())
+@pytest.mark.one_database
 def test_an_invalid_session_is_told_as_such(
     token: str, method: str, address: str, client: FlaskClient
 ) -> None:

@@ -433,6 +433,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("field", "value"), REFUSED)
+@pytest.mark.one_database
 def test_what_is_wrong_is_named_and_nothing_is_stored(
     field: str, value: str, app: Flask, shop: Shop
 ) -> None:
@@ -464,6 +465,7 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(
         '{"sku":' * 10_000,
     ],
 )
+@pytest.mark.one_database
 def test_what_is_no_json_is_malformed(text: str | bytes, app: Flask, shop: Shop) -> None:
     assert_refused(shop.call("POST", "/shops/products", **body(text)), MalformedRequest)
     assert rows(app, "products") == 0
@@ -479,6 +481,7 @@ def test_a_number_beyond_all_floats_is_refused(vat: str, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", "1", "null", '"mug"'])
+@pytest.mark.one_database
 def test_a_document_of_another_kind_is_refused(text: str, shop: Shop) -> None:
     assert_refused(shop.call("POST", "/shops/products", **body(text)), ValidationFailed)
 
@@ -499,6 +502,7 @@ def test_a_body_of_more_than_a_mebibyte_is_refused(app: Flask, shop: Shop) -> No
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", "", None]
 )
+@pytest.mark.one_database
 def test_a_body_of_another_media_type_is_refused(content_type: str | None, shop: Shop) -> None:
     text = '{"sku": "mug", "name": "Mug"}'
 

@@ -11,6 +11,8 @@ from jay.errors import VersionUnknown
 from tests.api.checks import assert_refused
 from tests.builders import Shop, User
 
+pytestmark = pytest.mark.one_database
+
 NEWEST, OLDER = "2025-09-15", "2025-07-21"
 SPELLINGS = ["X-API-Version", "x-jay-api-version"]
 

@@ -128,6 +128,7 @@ def test_an_algorithm_can_be_chosen(app: Flask, run: Run, written: Written) -> N
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none", "RS1", "es256k", ""])
+@pytest.mark.one_database
 def test_only_asymmetric_algorithms_can_be_chosen(app: Flask, run: Run, algorithm: str) -> None:
     result = run("partner", "add", "kino", "--algorithm", algorithm)
 
@@ -175,6 +176,7 @@ PRIVATE = {
 
 
 @pytest.mark.parametrize("kind", PRIVATE)
+@pytest.mark.one_database
 def test_a_private_key_is_refused_and_not_shown(
     app: Flask, run: Run, written: Written, kind: str
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_private_key_is_refused_and_not_shown(
         ("--jwks", P256.as_pem(private=False)),
     ],
 )
+@pytest.mark.one_database
 def test_weak_keys_and_nonsense_are_refused_with_the_file_and_the_reason(
     app: Flask, run: Run, written: Written, option: str, content: object
 ) -> None:
@@ -268,6 +271,7 @@ def test_only_one_source_of_keys_can_be_given(app: Flask, run: Run, written: Wri
         "file:///etc/passwd",
     ],
 )
+@pytest.mark.one_database
 def test_a_jwks_url_must_be_https(app: Flask, run: Run, url: str) -> None:
     result = run("partner", "add", "kino", "--jwks-url", url)
 
@@ -309,6 +313,7 @@ def test_good_names(app: Flask, run: Run, name: str) -> None:
     "name",
     ["", "Kino", "kino_2", "kino nord", "kinö", "kino-", "a" * 41, "a/b", "a\n", "..", "kino.tv"],
 )
+@pytest.mark.one_database
 def test_bad_names(app: Flask, run: Run, group: str, name: str) -> None:
     result = run(group, "add", name)
 
@@ -345,6 +350,7 @@ def test_transfer_origins_are_kept_in_their_normal_form(app: Flask, run: Run) ->
         "",
     ],
 )
+@pytest.mark.one_database
 def test_a_transfer_origin_must_be_an_http_url(app: Flask, run: Run, url: str) -> None:
     assert run("partner", "add", "kino", "--transfer-origin", url).exit_code == 2
     assert stored(app) is None
