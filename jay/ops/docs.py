@@ -7,6 +7,7 @@ from flask import Blueprint, Response, render_template, send_from_directory
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from jay.errors import all_errors
+from jay.ops.mends import mend_of
 from jay.web.pages import page
 from jay.web.versions import APIS
 
@@ -43,4 +44,4 @@ def asset(name: str) -> Response:
 def errors() -> WerkzeugResponse:
     """Show the table of all error numbers."""
     known = sorted(all_errors(), key=lambda error: error.code)
-    return page("docs_errors.html", errors=known)
+    return page("docs_errors.html", errors=known, mends={each: mend_of(each) for each in known})

@@ -16,6 +16,7 @@ from flask import (
     current_app,
     g,
     make_response,
+    redirect,
     render_template,
     request,
     session,
@@ -230,6 +231,9 @@ def page_error(error: JayError) -> Response:
     """
     _ = gettext
     lost = error.status == 404
+    meant = _meant_address() if lost else None
+    if meant is not None:
+        return make_response(redirect(meant, 302))
     path, endpoint = _openable(request.path.rpartition("/")[0] if lost else request.path)
     if isinstance(error, FormOutdated) and not sends_cookies():
         title = _("Your browser sent no cookie")
@@ -261,6 +265,28 @@ def page_error(error: JayError) -> Response:
     )
     response.headers.extend(error.headers)
     return response
+
+
+def _meant_address() -> str | None:
+    """Return the address of a page that somebody has typed off a screen not quite to the letter.
+
+    In another case, with a slash or a full stop at its end, or in full width.
+    """
+    if request.url_rule is not None or request.method not in {"GET", "HEAD"}:
+        return None
+    typed = "/" + unicodedata.normalize("NFKC", request.path).strip(" /.,;")
+    first, slash, rest = typed[1:].partition("/")
+    adapter = current_app.create_url_adapter(request)
+    for candidate in (typed, f"/{first.lower()}{slash}{rest}", typed.lower()):
+        try:
+            endpoint = adapter.match(candidate, method="GET")[0] if adapter else ""
+        except HTTPException:
+            continue
+        name = endpoint.rpartition(".")[0]
+        if candidate != request.path and isinstance(current_app.blueprints.get(name), Blueprint):
+            query = request.query_string.decode("latin-1")
+            return quote(candidate) + (f"?{query}" if query else "")
+    return None
 
 
 def _error_template(endpoint: str) -> str:

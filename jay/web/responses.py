@@ -91,6 +91,9 @@ def json_error(error: JayError) -> Response:
     response = Response(_json(error_body(error)), mimetype="application/json")
     response.status_code = error.status
     response.headers.extend(error.headers)
+    if error.code:
+        # Where this error is explained (RFC 8288, relation "help").
+        response.headers["Link"] = f'</docs/errors#{error.code}>; rel="help"'
     return response
 
 
@@ -147,6 +150,8 @@ def _register_error_handlers(app: Flask, render: ErrorRenderer) -> None:
             return error.get_response()  # a redirect
         kind = _ERROR_OF_STATUS.get(error.code, HttpError)
         response = render(kind() if kind is not HttpError else HttpError(error.name + "."))
+        if response.status_code < 400:
+            return response  # it leads to the address that was meant
         response.status_code = error.code
         for name, value in error.get_headers():
             if name in {"Allow", "Retry-After"}:

@@ -216,7 +216,7 @@
         mark();
         form.querySelector('.enter').click();
       };
-      request.open('POST', form.action, true);
+      request.open('POST', form.getAttribute('action'), true);
       request.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
       request.timeout = 15000;
       request.send(body(form, sending.count));
@@ -254,7 +254,7 @@
     window.addEventListener('pagehide', function () {
       if (sending || !navigator.sendBeacon) { return; }
       waiting.forEach(function (form) {
-        navigator.sendBeacon(form.action, new Blob([body(form, form.elements.count.value)], { type: 'application/x-www-form-urlencoded' }));
+        navigator.sendBeacon(form.getAttribute('action'), new Blob([body(form, form.elements.count.value)], { type: 'application/x-www-form-urlencoded' }));
       });
       waiting = [];
     });

@@ -27,9 +27,9 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals feeds/models feeds/progress
-        merchants/models net/addresses operators/models ops/demo_catalogue outbox/models
-        partners/branding partners/models products/models products/search products/shipping
-        transfers/models web/names web/versions
+        merchants/models net/addresses operators/models ops/demo_catalogue ops/mends
+        outbox/models partners/branding partners/models products/models products/search
+        products/shipping transfers/models web/names web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/service checkout/comfort feeds/checkpoints

@@ -1,0 +1,183 @@
+"""On a slow or doubtful network: no tap is lost, and no hint of the browser is a lock."""
+
+import re
+import threading
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, BasketOfUser, Merchant, TvApp
+from tests.e2e.service import Service
+from tests.e2e.watched import Screens
+
+
+@pytest.fixture
+def ids(service: Service) -> list[str]:
+    """Two products of a merchant."""
+    merchant = Merchant(service, DEMO_SHOP_KEY)
+    skus = ("TAPS-A", "TAPS-B")
+    return [merchant.post(sku, f"Tasse {sku[-1]}", price=1000, stockCount=90)[sku] for sku in skus]
+
+
+@pytest.fixture
+def basket(service: Service, ids: list[str]) -> BasketOfUser:
+    """A basket with one of each."""
+    return TvApp(service, DEMO_BASKET_KEY).guest(*((identifier, 1) for identifier in ids))
+
+
+def opened(phone: Page, basket: BasketOfUser) -> Page:
+    phone.goto(basket.transfer()["url"])
+    phone.get_by_role("button", name="Ja, übernehmen").click()
+    expect(phone).to_have_url(re.compile(r"/basket$"))
+    return phone
+
+
+def count(phone: Page, number: int = 0) -> str:
+    return phone.locator("input[name=count]").nth(number).input_value()
+
+
+def more(phone: Page, number: int = 0) -> None:
+    phone.locator("button[value=plus]").nth(number).tap()
+
+
+def settled(phone: Page) -> None:
+    expect(phone.locator("html:not([data-counting])")).to_have_count(1)
+
+
+def test_the_count_moves_at_once_and_taps_are_collected(
+    service: Service, screens: Screens, basket: BasketOfUser, ids: list[str]
+) -> None:
+    phone = opened(screens.phone(service), basket)
+    sent: list[str] = []
+    phone.on("request", lambda r: sent.append(r.post_data or "") if r.method == "POST" else None)
+
+    seen = []
+    for _ in range(5):
+        more(phone)
+        seen.append(count(phone))
+    settled(phone)
+
+    assert seen == ["2", "3", "4", "5", "6"]
+    assert [re.findall(r"count=\d+", body) for body in sent] == [["count=6"]]
+    assert basket.cart() == {ids[0]: 6, ids[1]: 1}
+    expect(phone.locator(".totals .all dd")).to_contain_text("70,00")
+
+
+def test_a_change_that_the_network_loses_is_sent_again(
+    service: Service, screens: Screens, basket: BasketOfUser, ids: list[str]
+) -> None:
+    phone = screens.phone(service)
+    phone.clock.install()
+    opened(phone, basket)
+    lost = threading.Event()
+
+    def lose(route: Route) -> None:
+        lost.set()
+        route.fulfill(status=503, body="busy")
+
+    screens.allow_refusal(503)
+    phone.route("**/basket/items", lose)
+    more(phone)
+    phone.clock.run_for(600)
+    expect(phone.locator("#news")).to_contain_text("Keine Verbindung")
+    assert lost.is_set()
+    assert count(phone) == "2"
+
+    phone.unroute("**/basket/items")
+    phone.clock.run_for(5000)
+    settled(phone)
+
+    assert basket.cart()[ids[0]] == 2
+
+
+def test_another_button_waits_for_the_counts(
+    service: Service, screens: Screens, basket: BasketOfUser, ids: list[str]
+) -> None:
+    phone = opened(screens.phone(service), basket)
+
+    more(phone)
+    phone.locator("button[value=remove]").nth(1).tap()
+    expect(phone.locator(".undone")).to_be_visible()
+
+    assert basket.cart() == {ids[0]: 2}
+
+
+def test_whoever_leaves_at_once_loses_nothing(
+    service: Service, screens: Screens, basket: BasketOfUser, ids: list[str]
+) -> None:
+    phone = opened(screens.phone(service), basket)
+
+    more(phone)
+    more(phone)
+    phone.goto(f"{service.url}/code")
+    phone.goto(f"{service.url}/basket")
+
+    expect(phone.locator("input[name=count]").first).to_have_value("3")
+
+
+def test_a_browser_that_believes_to_be_offline_is_not_believed(
+    service: Service, screens: Screens, basket: BasketOfUser
+) -> None:
+    phone = screens.phone(service)
+    phone.add_init_script("Object.defineProperty(navigator, 'onLine', {get: () => false})")
+
+    opened(phone, basket)
+
+    phone.locator("button[value=remove]").first.tap()
+    expect(phone.locator(".undone")).to_be_visible()
+
+
+@pytest.mark.parametrize("typed", ["{}", "{} ", "Code: {}"])
+def test_a_code_goes_off_by_itself(
+    service: Service, screens: Screens, basket: BasketOfUser, typed: str
+) -> None:
+    phone = screens.phone(service)
+    code = basket.transfer()["userCode"]
+    phone.goto(service.url)
+    field = phone.locator("#user_code")
+
+    if typed == "Code: {}":  # pasted
+        field.evaluate(
+            "(field, text) => { field.value = text; field.dispatchEvent("
+            "new InputEvent('input', {inputType: 'insertFromPaste', bubbles: true})); }",
+            typed.format(code),
+        )
+    else:
+        field.press_sequentially(code.replace(" ", "").lower())
+
+    expect(phone).to_have_url(re.compile(r"/t/"))
+
+
+def test_seven_characters_do_not(service: Service, screens: Screens) -> None:
+    phone = screens.phone(service)
+    phone.goto(f"{service.url}/code")
+
+    phone.locator("#user_code").press_sequentially("2222 222")
+
+    expect(phone).to_have_url(re.compile(r"/code$"))
+
+
+def test_a_page_that_was_translated_counts_on(
+    service: Service, screens: Screens, basket: BasketOfUser
+) -> None:
+    phone = screens.phone(service)
+    phone.clock.install()
+    phone.goto(basket.transfer()["url"])
+    phone.evaluate(
+        """() => {
+            const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            const texts = [];
+            while (walk.nextNode()) { texts.push(walk.currentNode); }
+            for (const text of texts) {
+                const font = document.createElement('font');
+                text.replaceWith(font);
+                font.append(text);
+            }
+        }"""
+    )
+
+    phone.clock.run_for(5000)
+
+    expect(phone.locator("[data-clock]")).to_have_text(re.compile(r"^0:5[0-5]$"))
+    for frozen in ("[data-clock]", ".pair strong"):
+        assert phone.locator(frozen).get_attribute("translate") == "no"
