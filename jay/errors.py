@@ -364,6 +364,12 @@ class SkuTaken(CatalogueError):
     code = 2201
 
 
+class SkuNotFound(CatalogueError):
+    """The catalogue has no product with this SKU in this language and country."""
+
+    status, code = 404, 2202
+
+
 class UpstreamError(JayError):
     """A service that this one depends on."""
 

@@ -8,6 +8,13 @@ import marshmallow as ma
 from jay.baskets.models import MAX_COUNT, REMOVE, Basket
 from jay.clock import iso
 from jay.products.models import Product, Variant
+from jay.products.schemas import (
+    BasePriceSchema,
+    ManufacturerSchema,
+    ResponsibleSchema,
+    SafetySchema,
+)
+from jay.web.plain import PlainList
 from jay.web.schema import Int, Schema, Text
 
 MAX_PRODUCT_ID = 500
@@ -65,27 +72,11 @@ def basket_view(basket: Basket) -> dict[str, Any]:
     }
 
 
-class ProductIds(ma.fields.List[str]):
-    """A list of product ids; one that is plainly right is not judged id by id by marshmallow."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        length = ma.validate.Length(1, MAX_PRODUCT_ID)
-        example = {"example": "demo-shop/de-DE/MUG-1"}
-        super().__init__(Text(validate=length, metadata=example), **kwargs)
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        if type(value) is list and all(map(_plainly_an_id, value)):
-            return value
-        return super()._deserialize(value, *args, **kwargs)
-
-
-def _plainly_an_id(value: Any) -> bool:
-    return type(value) is str and 0 < len(value) <= MAX_PRODUCT_ID and "\0" not in value
-
-
 def product_id_list() -> ma.fields.List[str]:
     """Build the body of the details request: an array of product ids."""
-    return ProductIds(validate=ma.validate.Length(1, MAX_DETAILS))
+    length = ma.validate.Length(1, MAX_PRODUCT_ID)
+    identifier = Text(validate=length, metadata={"example": "demo-shop/de-DE/MUG-1"})
+    return PlainList(identifier, validate=ma.validate.Length(1, MAX_DETAILS))
 
 
 class ImageSchema(Schema):
@@ -134,6 +125,17 @@ class ProductDetailsSchema(Schema):
     url_note = ma.fields.String(allow_none=True)
     url_image_url = ma.fields.String(allow_none=True)
     images = ma.fields.List(ma.fields.Nested(ImageSchema))
+    org_price_kind = ma.fields.String(
+        metadata={"description": "This and what follows to `durabilityGuaranteeYears`: where set."}
+    )
+    base_price = ma.fields.Nested(BasePriceSchema)
+    manufacturer = ma.fields.Nested(ManufacturerSchema)
+    responsible_person = ma.fields.Nested(ResponsibleSchema)
+    gtin = ma.fields.String()
+    mpn = ma.fields.String()
+    safety = ma.fields.List(ma.fields.Nested(SafetySchema))
+    withdrawal_exception = ma.fields.String()
+    durability_guarantee_years = ma.fields.Integer()
     price = ma.fields.Integer(allow_none=True, metadata={"description": "Minor units."})
     org_price = ma.fields.Integer(allow_none=True, metadata={"description": "Minor units."})
     currency = ma.fields.String(metadata={"example": "EUR"})
@@ -192,7 +194,7 @@ def details_view(
         "currency": product.currency,
         "vat": product.vat,
         "notShoppable": product.not_shoppable,
-        "outOfStock": product.out_of_stock,
+        "outOfStock": _is_out_of_stock(product, variants),
         "lang": product.lang,
         "country": product.country,
         "variants": [
@@ -207,6 +209,13 @@ def details_view(
             for variant in variants
         ],
     }
+
+
+def _is_out_of_stock(product: Product, variants: list[Variant]) -> bool:
+    """Tell whether there is none; of a product with variants, none of any."""
+    if product.main_id is not None or not variants:
+        return product.out_of_stock
+    return all(one.stock_count is not None and one.stock_count <= 0 for one in variants)
 
 
 def _shown(stock_count: int | None) -> int | None:

@@ -14,12 +14,13 @@ from jay.errors import Busy
 from jay.feeds.checkpoints import PROGRESS, Import, keep
 from jay.feeds.leftovers import remove_page
 from jay.feeds.mending import without_wrong_addresses
-from jay.feeds.readers import Attributes, Record
+from jay.feeds.readers import Record
 from jay.feeds.report import Refusal, Reports
-from jay.feeds.rows import Refused, load, load_sale, load_variant
+from jay.feeds.rows import Refused, load, load_variant
 from jay.i18n import COUNTRIES, LANGUAGES
 from jay.merchants.models import Merchant
 from jay.products.bulk import Kind, Outcome, Put, put_many
+from jay.products.models import normal_sku
 
 BATCH_ROWS = 500
 """Rows of the catalogue that are written in one transaction: few, to stand in nobody's way."""
@@ -145,10 +146,7 @@ def _hint(body: dict[str, Any]) -> str:
 
 
 def _product(record: Record, merchant: Merchant) -> Put:
-    body, sale = _without_sale(record.body or {})
-    loaded = load(body)
-    if sale:
-        loaded["volatile"] |= sale
+    loaded = load(record.body)
     return Put(
         loaded["sku"],
         loaded["lang"] or merchant.lang,
@@ -159,31 +157,17 @@ def _product(record: Record, merchant: Merchant) -> Put:
     )
 
 
-def _without_sale(body: Attributes) -> tuple[Attributes, dict[str, Any]]:
-    """Part a sale, which few products have, from what is checked fast for all."""
-    if "sale" not in body:
-        return body, {}
-    return {name: body[name] for name in body if name != "sale"}, {"sale": load_sale(body["sale"])}
-
-
 def _variant(record: Record, merchant: Merchant) -> Put:
     assert record.main_sku is not None  # noqa: S101 - for the type checker
-    body, sale = _without_sale(record.body or {})
-    currency = body.get("currency")
-    variant = load_variant({name: body[name] for name in body if name != "currency"}) | sale
-    if currency is not None:
-        # Its price's own, which need not be that of the product.
-        variant["currency"] = currency
+    variant = load_variant(record.body or {})
     lang, country = record.lang or merchant.lang, record.country or merchant.country
     if lang not in LANGUAGES:
         raise Refused("lang: There is no such language.")
     if country not in COUNTRIES:
         raise Refused("country: There is no such country.")
     if record.main is None:
-        return Put(record.main_sku, lang, country, None, [variant], Kind.PART)
-    described, sale = _without_sale(record.main)
-    main = load(described)
-    main["volatile"] |= sale
+        return Put(normal_sku(record.main_sku), lang, country, None, [variant], Kind.PART)
+    main = load(record.main)
     return Put(main["sku"], lang, country, main, [variant], Kind.GROUP)
 
 

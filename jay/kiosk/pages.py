@@ -176,10 +176,11 @@ def add(name: str) -> Response:
         product = catalogue.find(connection, asked, now=now)
         offered = catalogue.variants_of(connection, [asked] if product else [], now=now)
         variants = offered.get(asked, [])
-    if len(variants) > 1:
+    chosen = "chosen" in request.form  # a product may be one of its variants itself
+    if len(variants) > 1 and not chosen:
         # No button of ours sends this: which one is meant is still to be chosen.
         return redirect(url_for(".choose", name=name, page=number, product=asked), 303)
-    product_id = variants[0].id if variants else asked
+    product_id = variants[0].id if variants and not chosen else asked
     session["focus"] = product and (product.main_id or product.id)
     try:
         user = _shopper(name)

@@ -17,7 +17,15 @@ from sqlalchemy import Connection
 
 from jay.merchants.models import Merchant
 from jay.products import bulk_sql as sql
-from jay.products.models import AS_OF, SALE, VOLATILE, brand_name, microseconds, product_id
+from jay.products.models import (
+    AS_OF,
+    SALE,
+    VOLATILE,
+    StoredProduct,
+    brand_name,
+    microseconds,
+    product_id,
+)
 from jay.products.search import search_text
 from jay.products.wanted import fulfilled
 
@@ -43,7 +51,8 @@ class Put:
 
     ``main`` has ``name``, ``not_shoppable``, ``volatile`` (any of ``VOLATILE``) and
     ``description`` (its fields as on the wire); None for a part that only brings variants.
-    ``variants`` have their fields by the names of the columns.
+    ``variants`` have ``sku``, ``type``, ``value``, the volatile fields by the names of their
+    columns, and what of the ``description`` is different.
     """
 
     sku: str
@@ -314,6 +323,8 @@ class _Batch:
             "country": put.country,
             "name": put.main["name"],
             "not_shoppable": put.main["not_shoppable"],
+            "variant_type": put.main.get("type"),
+            "variant_value": put.main.get("value"),
             "description": put.main["description"],
             "described_as_of": self.as_of,
         }
@@ -331,6 +342,7 @@ class _Batch:
             "main_id": main,
             "variant_type": variant.get("type"),
             "variant_value": variant.get("value"),
+            "description": variant.get("description"),
             "described_as_of": self.as_of,
         }
         for name in _REPLACED:
@@ -414,6 +426,38 @@ def remove_unseen(
     if removed:
         refresh_search(connection, {row.main_id for row in removed})
     return len(removed)
+
+
+def remove(
+    connection: Connection,
+    merchant: Merchant,
+    lang: str | None,
+    country: str | None,
+    sku: str,
+    *,
+    now: datetime,
+) -> StoredProduct | None:
+    """Take a product with its variants, or one variant, out of the catalogue.
+
+    Its rows stay, so that its id is never given away and it comes back as it was.
+
+    :returns: what was taken out; None when it was not there.
+    """
+    prefix = product_id(merchant.name, lang or merchant.lang, country or merchant.country, "")
+    lock_merchant(connection, merchant)
+    found = {row.id: row for row in sql.LOOK_UP.all(connection, {"ids": [prefix + sku]})}
+    row = found.get(prefix + sku)
+    if row is None or row.removed:
+        return None
+    family = sql.FAMILIES.all(connection, {"ids": [row.id]})
+    ids = [row.id, *(child.id for child in family)]
+    sql.LOCK.all(connection, {"ids": [*ids, row.main_id or row.id]})
+    sql.REMOVE.rowcount(connection, {"ids": ids, "now": now})
+    # What was observed before this does not bring it back.
+    sql.FORGET.rowcount(connection, {"ids": ids, "as_of": microseconds(now)})
+    if row.main_id is not None:
+        refresh_search(connection, [row.main_id])
+    return StoredProduct(row.id, [(child.sku, child.id) for child in family])
 
 
 def refresh_search(connection: Connection, mains: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Connection,
     Text,
     bindparam,
@@ -130,6 +131,11 @@ REMOVE = Prepared(
     update(products)
     .where(listed(products.c.id, "ids"))
     .values(removed=true(), updated=bindparam("now", type_=products.c.updated.type))
+)
+FORGET = Prepared(
+    update(products)
+    .where(listed(products.c.id, "ids"))
+    .values(search=None, described_as_of=bindparam("as_of", type_=BigInteger))
 )
 _main = products.alias("main")
 REMOVE_UNSEEN = Prepared(

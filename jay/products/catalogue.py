@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -163,7 +164,11 @@ def locales(connection: Connection, *, only: int | None = None) -> list[tuple[st
     # Else SQLite would go through all main products and sort them.
     by_wall = connection.dialect.name == "sqlite" and only is None
     table = text("products INDEXED BY ix_products_wall" if by_wall else "products")
-    query = select(_LANG, _COUNTRY).select_from(table).where(text("main_id IS NULL"))
+    query = (
+        select(_LANG, _COUNTRY)
+        .select_from(table)
+        .where(text("main_id IS NULL"), ~literal_column("removed", Boolean))
+    )
     if only is not None:
         query = query.where(literal_column("merchant_id") == only)
     query = query.order_by(_LANG, _COUNTRY).limit(1)

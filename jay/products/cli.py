@@ -15,7 +15,8 @@ from jay.merchants.models import Merchant
 from jay.outbox import delivery
 from jay.outbox import service as webhooks
 from jay.outbox.models import ADD_PRODUCT, DELIVERED, FAILED, UPDATE_PRODUCTS, WAITING, Kind
-from jay.products import schemas, wanted
+from jay.products import bulk, schemas, wanted
+from jay.products.fields import MAX_SKU
 from jay.web.commands import Commands
 
 products_cli = Commands("products", help="The catalogue.")
@@ -61,7 +62,7 @@ def _sku(text: str) -> str:
         sku.encode()
     except (ma.ValidationError, UnicodeEncodeError) as error:
         raise click.ClickException(
-            f"{text!r} is no SKU: 1 to {schemas.MAX_SKU} characters, none of them invisible."
+            f"{text!r} is no SKU: 1 to {MAX_SKU} characters, none of them invisible."
         ) from error
     return sku
 
@@ -160,6 +161,33 @@ def unwant(
             click.echo(f"{sku}: was not asked for", err=True)
         gone += len(taken_back)
     click.echo(f"{gone} of {len(chosen)} taken back in {lang}-{country}.")
+
+
+@products_cli.command("remove")
+@_about_skus
+def remove(
+    merchant: str,
+    skus: tuple[str, ...],
+    file: BinaryIO | None,
+    lang: str | None,
+    country: str | None,
+) -> None:
+    """Take each SKU out of the catalogue of MERCHANT: a product with its variants, or one variant.
+
+    Baskets keep it, as no longer sold. When the merchant sends it again, it is back.
+    """
+    chosen = _skus(skus, file)
+    owner = _merchant(merchant)
+    lang, country = lang or owner.lang, country or owner.country
+    gone = 0
+    for batch in _batches(chosen):
+        with db.transaction() as connection:
+            for sku in batch:
+                if bulk.remove(connection, owner, lang, country, sku, now=web.now()) is None:
+                    click.echo(f"{sku}: is not there", err=True)
+                else:
+                    gone += 1
+    click.echo(f"{gone} of {len(chosen)} removed in {lang}-{country}.")
 
 
 @products_cli.command("refresh")

@@ -90,6 +90,8 @@ def put_product(
     lang: str | None = None,
     country: str | None = None,
     not_shoppable: bool = False,
+    type: str | None = None,  # noqa: A002 - the word of the wire
+    value: str | None = None,
     volatile: Mapping[str, Any],
     description: Mapping[str, Any],
 ) -> StoredProduct:
@@ -99,6 +101,9 @@ def put_product(
     count as observed now, as the description does. A variant without currency, VAT or shipping has
     those of the product.
 
+    :param type: with ``value``, which of the variants the product itself is, if it is one of them.
+    :param variants: ``sku``, and any of ``type``, ``value``, the volatile fields, and what of the
+        ``description`` is different.
     :param volatile: any of ``stock_count, price, org_price, currency, vat, shipping``.
     :param description: the descriptive fields, named as on the wire.
     :raises SkuTaken: a SKU stands for two things; the message says which.
@@ -107,6 +112,8 @@ def put_product(
     main = {
         "name": name,
         "not_shoppable": not_shoppable,
+        "type": type,
+        "value": value,
         "volatile": volatile,
         "description": description,
     }

@@ -1,5 +1,6 @@
 """The catalogue: products, their variants, and what may be bought."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -125,6 +126,21 @@ def product_id(merchant: str, lang: str, country: str, sku: str) -> str:
     """Build the id that clients treat as opaque, for example ``demo-shop/de-DE/MUG-1``."""
     return f"{merchant}/{lang}-{country}/{sku}"
 
+
+def normal_sku(text: str) -> str:
+    """Write a SKU as it is compared: without blanks of any kind at its ends, composed (NFC).
+
+    Spreadsheets and exports add blanks that nobody sees, and two ways to write an umlaut.
+    """
+    if text.isascii():
+        return text.strip()
+    return unicodedata.normalize("NFC", text.strip(_BLANKS))
+
+
+_BLANKS = "".join(c for c in map(chr, range(0x10000)) if c.isspace()) + (
+    "\u180e\u200b\u200c\u200d\u2060\ufeff"
+)
+"""White space, and what has no width at all."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -6,8 +6,9 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from jay import db, web
 from jay.auth.guards import current_merchant, require_merchant
-from jay.errors import MalformedRequest, SkuTaken
-from jay.products import feeding, listing, schemas, service
+from jay.errors import MalformedRequest, SkuNotFound, SkuTaken
+from jay.products import bulk, feeding, listing, schemas, service, stored
+from jay.products.models import normal_sku
 from jay.web.responses import answer
 from jay.web.versions import PRODUCT_API
 
@@ -55,8 +56,43 @@ def post_product(body: dict[str, Any]) -> Any:
     """Add a full product description with all variants, or replace it."""
     product = schemas.as_use_case(body)
     with db.transaction() as connection:
-        stored = feeding.put_product(connection, current_merchant(), now=web.now(), **product)
-    return answer(schemas.stored_view(stored))
+        result = feeding.put_product(connection, current_merchant(), now=web.now(), **product)
+    return answer(schemas.stored_view(result))
+
+
+@blp.route("/shops/products/<path:sku>", methods=["GET"])
+@blp.arguments(schemas.ProductQuerySchema, location="query")
+@blp.response(200, schemas.DescribedProductSchema)
+@blp.errors(SkuNotFound)
+def get_product(query: dict[str, str], sku: str) -> Any:
+    """Get a product as it is stored; for a variant's SKU, the product that it belongs to."""
+    merchant = current_merchant()
+    with db.reading() as connection:
+        found = stored.find(
+            connection, merchant, query.get("lang"), query.get("country"), normal_sku(sku)
+        )
+    if found is None:
+        raise SkuNotFound
+    return answer(schemas.product_view(found))
+
+
+@blp.route("/shops/products/<path:sku>", methods=["DELETE"])
+@blp.arguments(schemas.ProductQuerySchema, location="query")
+@blp.response(200, schemas.StoredProductSchema)
+@blp.errors(SkuNotFound)
+def delete_product(query: dict[str, str], sku: str) -> Any:
+    """Take a product with its variants, or one variant, out of the catalogue.
+
+    In baskets it stays, as no longer sold. Sent again, it is back under the same id.
+    """
+    locale = query.get("lang"), query.get("country")
+    with db.transaction() as connection:
+        removed = bulk.remove(
+            connection, current_merchant(), *locale, normal_sku(sku), now=web.now()
+        )
+    if removed is None:
+        raise SkuNotFound
+    return answer(schemas.stored_view(removed))
 
 
 @blp.route("/shops/products", methods=["PATCH"])
@@ -64,9 +100,9 @@ def post_product(body: dict[str, Any]) -> Any:
 @blp.response(200, schemas.UpdatedSchema)
 def patch_products(body: dict[str, Any]) -> Any:
     """Update stock, prices and the like of up to 50 products and variants."""
-    shared: dict[str, Any] = {name: body[name] for name in ("currency", "vat") if name in body}
-    if "shipping_model" in body:
-        shared["shipping"] = body["shipping_model"]
+    shared: dict[str, Any] = {
+        name: body[name] for name in ("currency", "vat", "shipping") if name in body
+    }
     with db.transaction() as connection:
         result = feeding.update_volatile(
             connection,

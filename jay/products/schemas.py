@@ -1,149 +1,62 @@
 """Wire shapes of the Product Data API."""
 
-import re
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
 
-from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
-from jay.net.addresses import origin_of
-from jay.products.models import SkuBlock, StoredProduct, Updated, microseconds
-from jay.web.schema import MAX_AMOUNT, MAX_INT, Flag, Int, Number, Schema, Text
+from jay.products.fields import (
+    Country,
+    Currency,
+    EmailText,
+    Gtin,
+    Language,
+    Moment,
+    Sku,
+    StringOr,
+    Url,
+    amount_field,
+    name_field,
+    text_field,
+)
+from jay.products.models import (
+    VOLATILE,
+    SkuBlock,
+    StoredProduct,
+    Updated,
+    microseconds,
+    moment_of,
+)
+from jay.web.plain import PlainList
+from jay.web.schema import MAX_AMOUNT, Flag, Int, Number, Schema, Text
 
 MAX_PRODUCTS = 50
 MAX_VARIANTS = 50
 MAX_DESCRIPTION = 20_000
-MAX_TEXT = 500
-MAX_SKU = 200
-MAX_URL = 2_000
+MAX_IMAGES = 50
 MAX_STEPS = 100
-
-CURRENCY_SYMBOLS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
-
-
-class Language(Text):
-    """A two-letter language code that exists (ISO 639)."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            validate=ma.validate.OneOf(sorted(LANGUAGES), error="There is no such language."),
-            metadata={"description": "ISO 639 code of two letters.", "example": "de"},
-            **kwargs,
-        )
+MAX_MPN = 200
+MAX_SAFETY = 5_000
+MAX_SAFETIES = 20
 
 
-class Country(Text):
-    """A two-letter country code that exists (ISO 3166)."""
+class StoredAsSent(Schema):
+    """A part that is stored as one value, with the names that it has on the wire."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            validate=ma.validate.OneOf(sorted(COUNTRIES), error="There is no such country."),
-            metadata={"description": "ISO 3166 code of two letters.", "example": "DE"},
-            **kwargs,
-        )
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """Name the field on the wire, and what is loaded alike."""
+        super().on_bind_field(field_name, field_obj)
+        field_obj.attribute = field_obj.data_key
 
 
-class Currency(Text):
-    """An ISO 4217 code that exists, or a symbol, which is normalised to its code."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            metadata={
-                "description": "ISO 4217 code, or one of the symbols €, $, £ and ¥.",
-                "example": "EUR",
-                "enum": [*sorted(CURRENCIES), *CURRENCY_SYMBOLS],
-            },
-            **kwargs,
-        )
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, *args, **kwargs)
-        code = CURRENCY_SYMBOLS.get(text, text)
-        if code not in CURRENCIES:
-            raise ma.ValidationError("There is no such currency.")
-        return code
-
-
-class Moment(Text):
-    """A moment with its zone, as in RFC 3339."""
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        metadata = {"format": "date-time", "example": "2025-07-09T12:34:56.789Z", **metadata}
-        super().__init__(metadata=metadata, **kwargs)
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, *args, **kwargs).upper()
-        try:
-            if _RFC_3339.fullmatch(text):
-                # Python knows no leap seconds.
-                return datetime.fromisoformat(text.replace(":60", ":59"))
-        except ValueError:
-            pass
-        raise ma.ValidationError("Must be a time with its zone, such as 2025-07-09T12:34:56Z.")
-
-
-_RFC_3339 = re.compile(
-    r"[0-9]{4}(-[0-9]{2}){2}[T ][0-9]{2}:[0-5][0-9]:[0-9]{2}([.][0-9]+)?"
-    r"(Z|[+-][0-9]{2}:[0-5][0-9])"
-)
-
-
-class Url(Text):
-    """An http or https URL. It is stored and, apart from webhooks, never fetched."""
-
-    def __init__(self, *, metadata: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        metadata = {"format": "uri", "pattern": "^https?://", **(metadata or {})}
-        super().__init__(
-            validate=[ma.validate.Length(max=MAX_URL), _http_url], metadata=metadata, **kwargs
-        )
-
-
-def _http_url(value: str) -> None:
-    if origin_of(value) is None:
-        raise ma.ValidationError("Must be an http or https URL.")
-
-
-def _without_control_characters(value: str) -> None:
-    if any(character < " " for character in value):
-        raise ma.ValidationError("Must not contain control characters.")
-
-
-def _not_blank(value: str) -> None:
-    if not value.strip():
-        raise ma.ValidationError("Must not be blank.")
-
-
-def _sku(**metadata: Any) -> Text:
-    # A SKU becomes a part of the product id, which stands in addresses.
-    rules = (ma.validate.Length(1, MAX_SKU), _without_control_characters, _not_blank)
-    return Text(required=True, validate=rules, metadata={"pattern": r"\S", **metadata})
-
-
-def _name(**metadata: Any) -> Text:
-    rules = (ma.validate.Length(1, MAX_TEXT), _not_blank)
-    return Text(required=True, validate=rules, metadata={"pattern": r"\S", **metadata})
-
-
-def _text(limit: int = MAX_TEXT, **kwargs: Any) -> Text:
-    return Text(validate=ma.validate.Length(max=limit), allow_none=True, **kwargs)
-
-
-def _amount(**metadata: Any) -> Int:
-    description = "Minor units, tax included."
-    required = bool(metadata.pop("required", False))
-    return Int(0, MAX_AMOUNT, required=required, metadata={"description": description, **metadata})
-
-
-class ShippingStepSchema(Schema):
+class ShippingStepSchema(StoredAsSent):
     """A step of a shipping scale: from ``start`` items on, ``price`` minor units."""
 
     start = Int(0, load_default=0)
     price = Int(0, MAX_AMOUNT, load_default=0)
 
 
-class ProductShippingSchema(Schema):
+class ProductShippingSchema(StoredAsSent):
     """The shipping model of a product; its strategies add up."""
 
     shipping_flat_rate = Int(
@@ -159,44 +72,127 @@ class ProductShippingSchema(Schema):
         0, allow_none=True, metadata={"description": "Largest count; 0 means none.", "example": 0}
     )
 
-    @ma.post_load
-    def _as_on_the_wire(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        return {self.fields[name].data_key: value for name, value in data.items()}  # type: ignore[misc]
 
-
-class ImageSchema(Schema):
+class ImageSchema(StoredAsSent):
     """A picture of the product."""
 
     url = Url(required=True, metadata={"example": "https://shop.example/hoodie.jpg"})
-    copyright_text = _text()
-
-    @ma.post_load
-    def _as_on_the_wire(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        return {"url": data["url"], "copyrightText": data.get("copyright_text")}
+    copyright_text = text_field(load_default=None)
 
 
-class BrandSchema(Schema):
+class BrandSchema(StoredAsSent):
     """A brand as an object."""
 
-    name = _name()
-    logo_url = Url(allow_none=True)
-
-    @ma.post_load
-    def _as_on_the_wire(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        return {"name": data["name"], "logoUrl": data.get("logo_url")}
+    name = name_field()
+    logo_url = Url(allow_none=True, load_default=None)
 
 
-class GenderSchema(Schema):
+class GenderSchema(StoredAsSent):
     """A gender as an object."""
 
     code = Int(1, 4, required=True)
-    label = _text()
+    label = text_field()
+
+
+class BasePriceSchema(StoredAsSent):
+    """How much of its unit a product holds, for the price of one unit (PAngV 4)."""
+
+    content = Number(0.000001, 1_000_000, required=True, metadata={"example": 0.75})
+    unit = Text(
+        required=True,
+        validate=ma.validate.OneOf(["kg", "l", "m", "m2", "piece"]),
+        metadata={"example": "l"},
+    )
+
+
+class ResponsibleSchema(StoredAsSent):
+    """Who answers for a product's safety in the EU (GPSR, article 16)."""
+
+    name = name_field()
+    address = text_field(metadata={"example": "Hafenstraße 1, 20457 Hamburg, DE"})
+    email = EmailText(allow_none=True, metadata={"example": "safety@shop.example"})
+
+
+class ManufacturerSchema(ResponsibleSchema):
+    """Who made a product (GPSR, article 19)."""
+
+    url = Url(allow_none=True)
+
+
+class SafetySchema(StoredAsSent):
+    """A warning or safety information in one language (GPSR, article 19)."""
+
+    lang = Language(required=True)
+    text = name_field(limit=MAX_SAFETY)
+    image_url = Url(allow_none=True)
+
+
+class DescriptionSchema(Schema):
+    """What describes a product, or sets a variant apart from its product; prices apart."""
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """Load these, and these alone, by the names of the wire: they are stored as sent."""
+        super().on_bind_field(field_name, field_obj)
+        if field_name in DescriptionSchema._declared_fields:
+            field_obj.attribute = field_obj.data_key
+
+    brand = StringOr(
+        text_field(), BrandSchema, allow_none=True, metadata={"example": "Tommy Hilfiger"}
+    )
+    sub_line = text_field()
+    description = text_field(MAX_DESCRIPTION)
+    gender = StringOr(Int(1, 4), GenderSchema, allow_none=True, metadata={"example": 2})
+    material = text_field(metadata={"example": "100% linen"})
+    colour = text_field(metadata={"example": "red"})
+    colour_code = Int(0, 0xFFFFFF, allow_none=True, metadata={"example": 11806517})
+    fit = text_field(metadata={"example": "slim"})
+    url = Url(allow_none=True)
+    url_label = text_field()
+    url_note = text_field()
+    url_image_url = Url(allow_none=True)
+    images = ma.fields.List(
+        ma.fields.Nested(ImageSchema), validate=ma.validate.Length(max=MAX_IMAGES)
+    )
+    org_price_kind = Text(
+        validate=ma.validate.OneOf(["previous", "rrp"]),
+        allow_none=True,
+        metadata={
+            "description": "What `orgPrice` is: an earlier price of yours, which it is unless said"
+            " otherwise, or the manufacturer's recommended one.",
+            "example": "previous",
+        },
+    )
+    base_price = ma.fields.Nested(BasePriceSchema, allow_none=True)
+    manufacturer = ma.fields.Nested(ManufacturerSchema, allow_none=True)
+    responsible_person = ma.fields.Nested(ResponsibleSchema, allow_none=True)
+    gtin = Gtin(allow_none=True)
+    mpn = text_field(MAX_MPN, metadata={"description": "The manufacturer's number."})
+    safety = ma.fields.List(
+        ma.fields.Nested(SafetySchema), validate=ma.validate.Length(max=MAX_SAFETIES)
+    )
+    withdrawal_exception = Text(
+        validate=ma.validate.OneOf(
+            [
+                *("none", "custom", "perishable", "hygiene"),
+                *("sealedMedia", "dateBound", "digital"),
+            ]
+        ),
+        allow_none=True,
+        metadata={
+            "description": "Why a consumer can't withdraw from buying it (directive 2011/83/EU,"
+            " article 16).",
+            "example": "none",
+        },
+    )
+    durability_guarantee_years = Int(
+        1, 100, allow_none=True, metadata={"description": "Of the producer, free of charge."}
+    )
 
 
 class SaleSchema(Schema):
     """A price that counts from one moment to another, instead of the one beside it."""
 
-    price = _amount(required=True, example=1999)
+    price = amount_field(required=True, example=1999)
     from_ = Moment(data_key="from", metadata={"description": "Without it: at once."})
     until = Moment(metadata={"description": "Without it: until the price is set anew."})
 
@@ -210,69 +206,46 @@ class SaleSchema(Schema):
         }
 
 
-class StringOr(ma.fields.Field[Any]):
-    """A value that comes plain or as an object."""
+class OfferSchema(Schema):
+    """What a product or a variant costs, how many there are, and which variant it is."""
 
-    def __init__(self, plain: ma.fields.Field[Any], schema: type[Schema], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.plain = plain
-        self.nested = ma.fields.Nested(schema)
-        self.alternatives = (self.plain, self.nested)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        field: Any = self.nested if isinstance(value, dict) else self.plain
-        return field.deserialize(value, attr, data, **kwargs)
-
-
-_ABOUT_SALES = {
-    "description": "Counts only together with `price`, and where it is below it; whoever sets the"
-    " price anew ends it."
-}
-
-
-class VariantSchema(Schema):
-    """A variant of a product, such as a size."""
-
-    sku = _sku()
-    stock_count = Int(allow_none=True)
-    price = _amount(example=2799)
-    org_price = _amount(example=3599)
-    sale = ma.fields.Nested(SaleSchema, metadata=_ABOUT_SALES)
-    value = _text(metadata={"example": "6½"})
-    type = _text(metadata={"example": "size"})
-
-
-class ProductSchema(Schema):
-    """A full product description with all variants."""
-
-    sku = _sku(description="Stock keeping unit.", example="TO122S074-A12")
-    name = _name(example="LOGO - Kapuzenpullover - white")
     stock_count = Int(
         allow_none=True,
         metadata={"description": "> 0 available, <= 0 out of stock, null without limit."},
     )
-    price = _amount(example=2799)
-    org_price = _amount(example=3599)
-    sale = ma.fields.Nested(SaleSchema, metadata=_ABOUT_SALES)
+    price = amount_field(example=2799)
+    org_price = amount_field(example=3599)
+    sale = ma.fields.Nested(
+        SaleSchema,
+        metadata={
+            "description": "Counts only together with `price`, and where it is below it; whoever"
+            " sets the price anew ends it."
+        },
+    )
+    currency = Currency()
+    shipping_model = ma.fields.Nested(ProductShippingSchema, attribute="shipping", allow_none=True)
+    vat = Number(0, 1000, allow_none=True, metadata={"description": "Percent.", "example": 19})
+    type = text_field(metadata={"example": "size"})
+    value = text_field(metadata={"example": "6½"})
+
+
+class VariantSchema(OfferSchema, DescriptionSchema):
+    """A variant of a product, such as a size; what it does not say is as the product has it."""
+
+    sku = Sku()
+
+
+class ProductSchema(OfferSchema, DescriptionSchema):
+    """A full product description with all variants.
+
+    With a `value` of its own it is one of the variants to choose from, too.
+    """
+
+    sku = Sku(metadata={"description": "Stock keeping unit.", "example": "TO122S074-A12"})
+    name = name_field(example="LOGO - Kapuzenpullover - white")
     lang = Language()
     country = Country()
-    currency = Currency()
-    shipping_model = ma.fields.Nested(ProductShippingSchema, allow_none=True)
-    vat = Number(0, 1000, allow_none=True, metadata={"description": "Percent.", "example": 19})
-    brand = StringOr(_text(), BrandSchema, allow_none=True, metadata={"example": "Tommy Hilfiger"})
-    sub_line = _text()
-    description = _text(MAX_DESCRIPTION)
-    gender = StringOr(Int(1, 4), GenderSchema, allow_none=True, metadata={"example": 2})
-    material = _text(metadata={"example": "100% linen"})
-    colour = _text(metadata={"example": "red"})
-    colour_code = Int(0, 0xFFFFFF, allow_none=True, metadata={"example": 11806517})
-    fit = _text(metadata={"example": "slim"})
     not_shoppable = Flag(load_default=False)
-    url = Url(allow_none=True)
-    url_label = _text()
-    url_note = _text()
-    url_image_url = Url(allow_none=True)
-    images = ma.fields.List(ma.fields.Nested(ImageSchema), validate=ma.validate.Length(max=50))
     variants = ma.fields.List(
         ma.fields.Nested(VariantSchema),
         validate=ma.validate.Length(max=MAX_VARIANTS),
@@ -280,44 +253,128 @@ class ProductSchema(Schema):
     )
 
 
-_DESCRIPTIVE = (
-    "brand",
-    "sub_line",
-    "description",
-    "gender",
-    "material",
-    "colour",
-    "colour_code",
-    "fit",
-    "url",
-    "url_label",
-    "url_note",
-    "url_image_url",
-    "images",
-)
+DESCRIPTIVE = tuple(str(field.data_key) for field in DescriptionSchema().fields.values())
+"""The names of what describes a product, in the order in which they are written."""
 
 
 def as_use_case(body: dict[str, Any]) -> dict[str, Any]:
     """Sort a loaded ``ProductSchema`` into the arguments of ``feeding.put_product``."""
-    fields = ProductSchema().fields
-    wire_name = {name: str(fields[name].data_key) for name in _DESCRIPTIVE}
-    volatile: dict[str, Any] = {
-        name: body[name]
-        for name in ("stock_count", "price", "org_price", "sale", "currency", "vat")
-        if name in body
-    }
-    if "shipping_model" in body:
-        volatile["shipping"] = body["shipping_model"]
     return {
         "sku": body["sku"],
         "name": body["name"],
         "lang": body.get("lang"),
         "country": body.get("country"),
         "not_shoppable": body["not_shoppable"],
-        "variants": body["variants"],
-        "volatile": volatile,
-        "description": {wire_name[n]: body[n] for n in _DESCRIPTIVE if body.get(n) is not None},
+        "type": body.get("type"),
+        "value": body.get("value"),
+        "variants": [variant_of(variant) for variant in body["variants"]],
+        "volatile": {name: body[name] for name in _OFFERED if name in body},
+        "description": _description(body),
     }
+
+
+def variant_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Sort a loaded ``VariantSchema`` into a variant of ``feeding.put_product``."""
+    variant = {name: body[name] for name in _OF_VARIANTS if name in body}
+    if len(variant) < len(body) and (description := _description(body)):
+        variant["description"] = description
+    return variant
+
+
+_DESCRIPTIVE = frozenset(DESCRIPTIVE)
+_OFFERED = (*VOLATILE, "sale")
+_OF_VARIANTS = ("sku", "type", "value", *_OFFERED)
+
+
+def _description(body: dict[str, Any]) -> dict[str, Any]:
+    return {n: value for n, value in body.items() if n in _DESCRIPTIVE and value is not None}
+
+
+def product_body(product: Any) -> dict[str, Any]:
+    """Write a ``stored.Described`` as ``ProductSchema`` has it; what is not set is absent.
+
+    Sent again, it describes the same product: what a merchant has cleared is null, as then null is
+    news, too.
+    """
+    main = product.main
+    return {
+        "sku": main.sku,
+        "name": main.name,
+        "lang": main.lang,
+        "country": main.country,
+        **_stored_offer(main),
+        **_stored_description(main),
+        **({"notShoppable": True} if main.not_shoppable else {}),
+        "variants": [
+            {"sku": row.sku, **_stored_offer(row), **_stored_description(row)}
+            for row in product.variants
+        ],
+    }
+
+
+def product_view(product: Any) -> dict[str, Any]:
+    """Write a ``stored.Described`` as ``DescribedProductSchema`` has it."""
+    body = product_body(product)
+    for variant, row in zip(body["variants"], product.variants, strict=True):
+        variant["productId"] = row.id
+    return {"productId": product.main.id, **body}
+
+
+def _stored_offer(row: Any) -> dict[str, Any]:
+    written = {"stockCount": row.stock_count} if row.stock_set else {}
+    fields = {
+        "price": row.price,
+        "orgPrice": row.org_price,
+        "currency": row.currency,
+        "vat": row.vat,
+        "shippingModel": row.shipping,
+        "type": row.variant_type,
+        "value": row.variant_value,
+    }
+    if row.sale_price is not None:
+        moments = {"from": row.sale_from, "until": row.sale_until}
+        written["sale"] = {"price": row.sale_price} | {
+            name: moment_of(moment).isoformat().replace("+00:00", "Z")
+            for name, moment in moments.items()
+            if moment is not None
+        }
+    cleared = set()
+    if row.main_id is None:
+        stamps = {"vat": row.vat_as_of, "shippingModel": row.shipping_as_of}
+        cleared = {name for name, as_of in stamps.items() if as_of is not None}
+    return written | {n: v for n, v in fields.items() if v is not None or n in cleared}
+
+
+def _stored_description(row: Any) -> dict[str, Any]:
+    described = row.description or {}
+    return {name: described[name] for name in DESCRIPTIVE if name in described}
+
+
+class DescribedVariantSchema(VariantSchema):
+    """A variant as it is stored."""
+
+    product_id = ma.fields.String(required=True)
+
+
+class DescribedProductSchema(ProductSchema):
+    """A product as it is stored: what describes it in full, with the ids for baskets."""
+
+    product_id = ma.fields.String(
+        required=True, metadata={"example": "demo-shop/de-DE/TO122S074-A12"}
+    )
+    variants = ma.fields.List(ma.fields.Nested(DescribedVariantSchema), required=True)
+
+
+class ProductQuerySchema(Schema):
+    """Which language and country a SKU is meant in; else the merchant's own."""
+
+    class Meta:
+        """Unknown query parameters are ignored, as everywhere in the public contract."""
+
+        unknown = ma.EXCLUDE
+
+    lang = Language()
+    country = Country()
 
 
 class StoredVariantSchema(Schema):
@@ -345,61 +402,10 @@ def stored_view(stored: StoredProduct) -> dict[str, Any]:
 class VolatileProductSchema(Schema):
     """What changes often of one product or variant."""
 
-    sku = _sku()
+    sku = Sku()
     stock_count = Int(allow_none=True, metadata={"description": "null means without limit."})
-    price = _amount(example=2799)
-    org_price = _amount(example=3599)
-
-
-class VolatileProducts(ma.fields.List[dict[str, Any]]):
-    """A list of ``VolatileProductSchema``, loaded in a tenth of the time when it is plainly right.
-
-    Whatever is not gets marshmallow's verdict.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(ma.fields.Nested(VolatileProductSchema), **kwargs)
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        plain = plainly_right(value)
-        return super()._deserialize(value, *args, **kwargs) if plain is None else plain
-
-
-# Attribute, bounds and whether null is allowed, of what a product may have beside its SKU.
-_VOLATILE_INTS = {
-    "stockCount": ("stock_count", -MAX_INT, MAX_INT, True),
-    "price": ("price", 0, MAX_AMOUNT, False),
-    "orgPrice": ("org_price", 0, MAX_AMOUNT, False),
-}
-_PLAIN_SKU = re.compile(rf"[^\x00-\x20\s][^\x00-\x1f]{{0,{MAX_SKU - 1}}}")
-
-
-def plainly_right(value: Any) -> list[dict[str, Any]] | None:
-    """Load a list of volatile products, or return None when it takes the schema to judge it."""
-    if type(value) is not list:
-        return None
-    loaded = [_plainly_right_one(given) for given in value]
-    return None if None in loaded else loaded  # type: ignore[return-value]
-
-
-def _plainly_right_one(given: Any) -> dict[str, Any] | None:
-    if type(given) is not dict or "sku" not in given:
-        return None
-    item = {}
-    for name, content in given.items():
-        if name == "sku":
-            if type(content) is not str or not _PLAIN_SKU.fullmatch(content):
-                return None
-            item[name] = content
-        elif name in _VOLATILE_INTS:
-            attribute, low, high, nullable = _VOLATILE_INTS[name]
-            whole = type(content) is int and low <= content <= high
-            if not whole and not (content is None and nullable):
-                return None
-            item[attribute] = content
-        else:
-            return None
-    return item
+    price = amount_field(example=2799)
+    org_price = amount_field(example=3599)
 
 
 class VolatileUpdateSchema(Schema):
@@ -415,9 +421,10 @@ class VolatileUpdateSchema(Schema):
     lang = Language()
     country = Country()
     currency = Currency()
-    shipping_model = ma.fields.Nested(ProductShippingSchema)
+    shipping_model = ma.fields.Nested(ProductShippingSchema, attribute="shipping")
     vat = Number(0, 1000, metadata={"description": "Percent.", "example": 19})
-    products = VolatileProducts(
+    products = PlainList(
+        ma.fields.Nested(VolatileProductSchema),
         validate=ma.validate.Length(max=MAX_PRODUCTS),
         load_default=list,
         metadata={"description": "Of a SKU that comes twice, the last one counts."},

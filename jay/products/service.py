@@ -13,8 +13,10 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    literal_column,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -89,7 +91,9 @@ _SALES_VIEW = (
 
 _FIND = Prepared(_SALES_VIEW.where(products.c.id == bindparam("id")))
 _FIND_MANY = Prepared(_SALES_VIEW.where(among(products.c.id, "ids")))
-_CHOICES = Prepared(
+# A main product with a value of its own is one of its variants, the first one.
+_IS_CHOICE = and_(products.c.main_id.is_(None), products.c.variant_value.is_not(None))
+_OF_MAINS = (
     select(
         products.c.main_id,
         products.c.id,
@@ -103,11 +107,25 @@ _CHOICES = Prepared(
         case((products.c.stock_set, products.c.stock_count), else_=_main.c.stock_count).label(
             "stock_count"
         ),
+        products.c.position,
     )
     .join_from(products, _main, _main.c.id == products.c.main_id)
     # Said of both sides of the join: PostgreSQL would read all of the other one.
     .where(among(products.c.main_id, "mains"), among(_main.c.id, "mains"), ~products.c.removed)
-    .order_by(products.c.position),
+)
+_MAINS_THEMSELVES = select(
+    products.c.id,
+    products.c.id,
+    products.c.variant_type,
+    products.c.variant_value,
+    _price(products),
+    func.coalesce(_org_price(products), products.c.price),
+    products.c.stock_count,
+    literal_column("-1"),
+).where(among(products.c.id, "mains"), _IS_CHOICE, ~products.c.removed)
+_BOTH = union_all(_OF_MAINS, _MAINS_THEMSELVES).subquery()
+_CHOICES = Prepared(
+    select(*list(_BOTH.c)[:-1]).order_by(_BOTH.c.position),
     row=Variant,
 )
 
@@ -137,8 +155,13 @@ def _product(row: Any) -> Product:
             row.main_shipping if row.shipping is None else row.shipping
         ),
         not_shoppable=bool(row.not_shoppable or row.main_not_shoppable),
-        description=row.description or row.main_description or {},
+        description=_described(row.description, row.main_description),
     )
+
+
+def _described(own: Mapping[str, Any] | None, main: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return what describes a product; of a variant, what it says itself and else its product."""
+    return {**main, **own} if own and main else own or main or {}
 
 
 def find(connection: Connection, identifier: str, *, now: datetime) -> Product | None:
@@ -164,13 +187,18 @@ def find_many(
 def variants_of(
     connection: Connection, main_ids: Iterable[str], *, now: datetime
 ) -> dict[str, list[Product]]:
-    """Return the variants of these main products, in their merchant's order, with one query."""
+    """Return the variants of these main products, in their merchant's order, with one query.
+
+    A main product that is one of its variants comes first.
+    """
     wanted = list(main_ids)
     found: dict[str, list[Product]] = {main: [] for main in wanted}
     if wanted:
-        query = _SALES_VIEW.where(products.c.main_id.in_(wanted)).order_by(products.c.position)
-        for row in connection.execute(query, {"now": microseconds(now)}):
-            found[row.main_id].append(_product(row))
+        themselves = and_(products.c.id.in_(wanted), _IS_CHOICE)
+        query = _SALES_VIEW.where(or_(products.c.main_id.in_(wanted), themselves))
+        order = products.c.main_id.is_not(None), products.c.position
+        for row in connection.execute(query.order_by(*order), {"now": microseconds(now)}):
+            found[row.main_id or row.id].append(_product(row))
     return found
 
 

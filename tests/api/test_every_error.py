@@ -79,10 +79,11 @@ class World:
     def guest_with(self, many: int, count: int) -> TestResponse:
         """Create a guest with so many products."""
         variants = [{"sku": f"v{number}", "value": str(number)} for number in range(many)]
-        main = self.shop.product("main", variants=variants)
+        for first in range(0, many, 50):
+            main = self.shop.product(f"main-{first}", variants=variants[first : first + 50])
+        prefix = main.partition("main-")[0]
         products = [
-            {"productId": f"{main[: -len('main')]}{variant['sku']}", "count": count}
-            for variant in variants
+            {"productId": f"{prefix}{variant['sku']}", "count": count} for variant in variants
         ]
         return self.platform.call("POST", "/baskets/guests", json={"products": products})
 
@@ -323,6 +324,10 @@ def _sku_taken(world: World) -> TestResponse:
     return world.shop.call("POST", "/shops/products", json=fields)
 
 
+def _sku_not_found(world: World) -> TestResponse:
+    return world.shop.call("GET", "/shops/products/hat")
+
+
 def _key_set_unavailable(world: World) -> TestResponse:
     # Plain http is refused outside of demo mode, and nobody listens there either.
     away = f"http://127.0.0.1:{free_port()}/jwks.json"
@@ -384,6 +389,7 @@ CASES: dict[type[JayError], Case] = {
     errors.TransferUrlRefused: _transfer_url_refused,
     errors.QrCodeGone: _qr_code_gone,
     errors.SkuTaken: _sku_taken,
+    errors.SkuNotFound: _sku_not_found,
     errors.KeySetUnavailable: _key_set_unavailable,
     errors.InternalError: _internal_error,
     errors.Busy: _busy,

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jay.feeds import exporting
+from jay.products import stored
 from tests.api.feed import post
 from tests.builders import Shop, add_shop
 from tests.cli.conftest import Run
@@ -67,7 +68,7 @@ def test_removed_variants_are_left_out(run: Run, shop: Shop) -> None:
 
 
 def test_every_page_is_written_once(run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    skus = sorted(f"S-{number}" for number in range(exporting.PAGE + 3))
+    skus = sorted(f"S-{number}" for number in range(stored.PAGE + 3))
     for sku in skus:
         shop.product(sku)
 
@@ -119,7 +120,7 @@ def test_an_export_that_fails_leaves_the_old_file(
     def full(*_given: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exporting, "body", full)
+    monkeypatch.setattr(exporting, "product_body", full)
     result = run("products", "export", "mugshop", str(path))
 
     assert result.exit_code == 2

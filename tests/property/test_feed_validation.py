@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 
 from jay.baskets import schemas as baskets
-from jay.products import schemas as products
-from jay.products.schemas import VolatileProductSchema, plainly_right
+from jay.products.schemas import VolatileProductSchema
+from jay.web.plain import NOT_PLAIN, PlainList, loader_of
 from jay.web.schema import MAX_AMOUNT, MAX_INT
 from tests.depth import few_or_all
 
@@ -52,14 +52,16 @@ def verdict(load: Any, value: Any) -> Any:
 @example([{}])
 def test_both_ways_of_loading_agree(value: Any) -> None:
     slow = ma.fields.List(ma.fields.Nested(VolatileProductSchema))
-    fast = products.VolatileProducts()
+    fast = PlainList(ma.fields.Nested(VolatileProductSchema))
 
     assert verdict(fast.deserialize, value) == verdict(slow.deserialize, value)
 
 
 @given(st.lists(right, max_size=50))
 def test_what_shops_send_needs_no_marshmallow(value: Any) -> None:
-    assert plainly_right(value) is not None
+    load = loader_of(ma.fields.List(ma.fields.Nested(VolatileProductSchema)))
+
+    assert load(value) is not NOT_PLAIN
 
 
 @settings(max_examples=few_or_all(100, 500))
