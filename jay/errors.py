@@ -82,7 +82,7 @@ class MethodNotAllowed(RequestError):
 
 
 class PayloadTooLarge(RequestError):
-    """The request body is larger than 1 MiB."""
+    """The request body is larger than this operation takes: 64 KiB in /v2, 1 MiB in /v1."""
 
     status, code = 413, 1007
 
@@ -117,6 +117,15 @@ class IdempotencyKeyReused(RequestError):
     """This Idempotency-Key was used for another request."""
 
     status, code = 422, 1014
+
+
+class IdempotencyKeyTooShort(RequestError):
+    """An Idempotency-Key must be random here, and have at least 16 characters.
+
+    All devices of a partner share it: a counter would be the key of another one, too.
+    """
+
+    status, code = 422, 1015
 
 
 class FormOutdated(RequestError):

@@ -11,9 +11,8 @@ def credentials(tokens: Tokens, grant: Grant) -> Guest:
     The same grant gives the same token: its signature is deterministic. So nothing is lost
     when a process dies between the commit and the answer, and the client asks again.
     """
-    basket = grant.basket.id if grant.claimed else None
     token, expires = tokens.issue(
-        user_id=grant.user_id, partner=grant.partner, now=grant.since, basket=basket
+        user_id=grant.user_id, partner=grant.partner, now=grant.since, basket=grant.opens
     )
-    user = User(grant.partner.id, grant.user_id, True, basket, expires.timestamp())
+    user = User(grant.partner.id, grant.user_id, True, grant.opens, expires.timestamp())
     return Guest(user, token, expires, grant.basket)

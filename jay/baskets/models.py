@@ -293,6 +293,11 @@ class Grant:
     basket: Basket
     claimed: bool = False
 
+    @property
+    def opens(self) -> str | None:
+        """The id of the one basket that its credentials open; a guest's own open the guest's."""
+        return self.basket.id if self.claimed else None
+
 
 @dataclass(frozen=True)
 class Guest:

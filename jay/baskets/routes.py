@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
+from sqlalchemy import Connection
 
 from jay import db, web
 from jay.auth.guards import (
@@ -14,6 +15,7 @@ from jay.auth.guards import (
     require_partner,
     require_user,
 )
+from jay.auth.models import User
 from jay.baskets import schemas, service
 from jay.baskets.models import REMOVE, Basket
 from jay.errors import (
@@ -29,6 +31,7 @@ from jay.errors import (
     SavedFull,
 )
 from jay.web import tracking
+from jay.web.idempotency import ATOMIC, STEPWISE, done, step
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
 
@@ -75,7 +78,7 @@ def delete_basket(userId: str) -> Response:  # noqa: N803, ARG001
     return basket_answer(db.write(delete))
 
 
-@blp.route(_PRODUCT, methods=["POST"])
+@blp.route(_PRODUCT, methods=["POST"], once=ATOMIC)
 @blp.arguments(schemas.AssignSchema, required=False)
 @blp.response(200, schemas.BasketSchema)
 @blp.errors(
@@ -112,18 +115,23 @@ def remove_product(userId: str, productId: str) -> Response:  # noqa: N803, ARG0
     return _write(service.change, productId, count=REMOVE)
 
 
-@blp.route(f"{_USER}/merge", methods=["POST"])
+@blp.route(f"{_USER}/merge", methods=["POST"], once=STEPWISE)
 @blp.arguments(schemas.MergeSchema)
 @blp.response(200, schemas.BasketSchema)
 @blp.errors(GuestNotAllowed, NothingToMerge, PreconditionFailed)
 def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, ARG001
     """Let a guest's entries join the user's basket after a log-in. Once only."""
-    circumstances = _circumstances()
-    guest = doorkeeper().tokens.verify(
-        body["guest_token"], current_partner(), now=circumstances["now"]
-    )
-    work = functools.partial(service.merge, user=current_user(), guest=guest, **circumstances)
-    return basket_answer(db.write(work))
+    # A crash may have come after the merge, and the guest's token have expired since.
+    merged = done("merged")
+    if merged is None:
+        guest = doorkeeper().tokens.verify(body["guest_token"], current_partner(), now=web.now())
+        merged = step("merged", _merge, current_user(), guest)
+    return answer(merged["basket"], etag=merged["etag"])
+
+
+def _merge(connection: Connection, user: User, guest: User) -> dict[str, Any]:
+    basket = service.merge(connection, user, guest, **_circumstances())
+    return {"basket": schemas.basket_view(basket), "etag": basket.etag}
 
 
 def _write(use_case: Callable[..., Basket], product_id: str, *, count: int | None) -> Response:
@@ -137,7 +145,7 @@ def _circumstances() -> dict[str, Any]:
     return {"now": web.now(), "if_match": if_match(), "tracking": tracking.current()}
 
 
-@blp.route("/baskets/products/details", methods=["POST"])
+@blp.route("/baskets/products/details", methods=["POST"], once=ATOMIC)
 @blp.array_argument(schemas.product_id_list())
 @blp.response(200, schemas.DetailsSchema)
 def product_details(body: list[str]) -> Any:

@@ -1,12 +1,15 @@
 """``POST /v2/baskets/guests``: a new guest, or the basket of a transfer taken over."""
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, g, request
+from sqlalchemy import Connection
 
-from jay import db, web
+from jay import web
 from jay.auth.guards import current_partner, doorkeeper, require_partner
-from jay.baskets.credentials import credentials
+from jay.baskets.schemas import basket_view
 from jay.errors import (
     CartFull,
     NotShoppable,
@@ -23,18 +26,45 @@ from jay.errors import (
 )
 from jay.guests import service
 from jay.guests.schemas import GuestQuerySchema, GuestRequestSchema, GuestSchema, guest_view
+from jay.partners.models import Partner
 from jay.transfers import service as transfers
 from jay.web import tracking
+from jay.web.idempotency import Once, step
 from jay.web.limits import network_of
-from jay.web.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY, take
+from jay.web.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY
 from jay.web.responses import answer
+from jay.web.stored_answers import KEPT_FOR
 from jay.web.versions import BASKET_API
 
 blp = web.Blueprint("guests", __name__, api=BASKET_API, guards=(require_partner,))
 blp.description = "Baskets of people without an account at the partner."
 
 
-@blp.route("/baskets/guests", methods=["POST"])
+CLAIM_REPLAYED_FOR = timedelta(minutes=10)
+"""A lost answer is asked for again at once. Whoever has its key for longer has the credentials."""
+
+
+def _redeems() -> bool:
+    return "jayToken" in request.args
+
+
+def _budgets() -> list[tuple[str, str]]:
+    if _redeems():
+        return []
+    address = network_of(request.remote_addr)
+    return [(GUESTS_OF_KEY, str(g.api_key)), (GUESTS_OF_ADDRESS, address)]
+
+
+def _kept_for() -> timedelta:
+    return CLAIM_REPLAYED_FOR if _redeems() else KEPT_FOR
+
+
+@blp.route(
+    "/baskets/guests",
+    methods=["POST"],
+    once=Once(stepwise=True, kept_for=_kept_for),
+    budgets=_budgets,
+)
 @blp.arguments(GuestQuerySchema, location="query")
 @blp.arguments(GuestRequestSchema, required=False)
 @blp.response(200, GuestSchema)
@@ -56,14 +86,29 @@ def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
     token = query.get("jay_token")
     if token is not None and "products" in body:
         raise ValidationFailed(details={"products": ["Not allowed together with jayToken."]})
+    granted = step("granted", _grant, current_partner(), token, body.get("products", ()))
+    # Signed after the transaction: for one grant it is the same token each time.
+    credential, expires = doorkeeper().tokens.issue(
+        user_id=granted["user"],
+        partner=current_partner(),
+        now=datetime.fromisoformat(granted["since"]),
+        basket=granted["opens"],
+    )
+    return answer(guest_view(granted["user"], credential, expires, granted["basket"]))
+
+
+def _grant(
+    connection: Connection, partner: Partner, token: str | None, lines: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Make a guest, or take a basket over, and return what the credentials are made of."""
+    now, session = web.now(), tracking.current()
     if token is None:
-        take(GUESTS_OF_KEY, str(g.api_key))
-        take(GUESTS_OF_ADDRESS, network_of(request.remote_addr))
-    now, partner, session = web.now(), current_partner(), tracking.current()
-    with db.transaction() as connection:
-        if token is None:
-            lines = body.get("products", ())
-            made = service.start(connection, partner, lines, now=now, tracking=session)
-        else:
-            made = transfers.claim(connection, token, now=now, partner=partner, tracking=session)
-    return answer(guest_view(credentials(doorkeeper().tokens, made)))
+        made = service.start(connection, partner, lines, now=now, tracking=session)
+    else:
+        made = transfers.claim(connection, token, now=now, partner=partner, tracking=session)
+    return {
+        "user": made.user_id,
+        "since": made.since.isoformat(),
+        "opens": made.opens,
+        "basket": basket_view(made.basket),
+    }

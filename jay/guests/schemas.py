@@ -1,11 +1,12 @@
 """Wire shapes of guest baskets."""
 
+from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
 
-from jay.baskets.models import MAX_COUNT, Guest
-from jay.baskets.schemas import MAX_PRODUCT_ID, BasketSchema, basket_view
+from jay.baskets.models import MAX_COUNT
+from jay.baskets.schemas import MAX_PRODUCT_ID, BasketSchema
 from jay.clock import iso
 from jay.web.schema import Int, Schema, Text
 
@@ -59,11 +60,8 @@ class GuestSchema(Schema):
     basket = ma.fields.Nested(BasketSchema, required=True)
 
 
-def guest_view(guest: Guest) -> dict[str, Any]:
-    """Write a guest as ``GuestSchema`` has it."""
-    return {
-        "userId": guest.user.user_id,
-        "token": guest.token,
-        "expires": iso(guest.expires),
-        "basket": basket_view(guest.basket),
-    }
+def guest_view(
+    user_id: str, token: str, expires: datetime, basket: dict[str, Any]
+) -> dict[str, Any]:
+    """Write a guest as ``GuestSchema`` has it; ``basket`` is written already."""
+    return {"userId": user_id, "token": token, "expires": iso(expires), "basket": basket}

@@ -15,6 +15,7 @@ from jay.clock import iso
 from jay.errors import TrackingNotValid
 from jay.events import Tracking
 from jay.web import tracking
+from jay.web.idempotency import ATOMIC
 from jay.web.responses import answer
 from jay.web.schema import Schema, Text
 from jay.web.versions import PRODUCT_API
@@ -95,6 +96,7 @@ for _address, _suffix in zip(_ADDRESSES, ("", "_older"), strict=True):
             blp.response(200, SessionSchema)(_start_session)
         ),
         methods=["POST"],
+        once=ATOMIC,
     )
     blp.add_url_rule(
         _address,

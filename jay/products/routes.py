@@ -9,6 +9,7 @@ from jay.auth.guards import current_merchant, require_merchant
 from jay.errors import MalformedRequest, SkuNotFound, SkuTaken
 from jay.products import bulk, feeding, listing, schemas, service, stored
 from jay.products.models import normal_sku
+from jay.web.idempotency import ATOMIC
 from jay.web.responses import answer
 from jay.web.versions import PRODUCT_API
 
@@ -48,7 +49,7 @@ def list_skus(query: dict[str, str]) -> Any:
     return answer(schemas.sku_page_view(blocks, token))
 
 
-@blp.route("/shops/products", methods=["POST"])
+@blp.route("/shops/products", methods=["POST"], once=ATOMIC)
 @blp.arguments(schemas.ProductSchema)
 @blp.response(200, schemas.StoredProductSchema)
 @blp.errors(SkuTaken)

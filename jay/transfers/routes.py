@@ -1,10 +1,10 @@
 """Start and follow a transfer over HTTP."""
 
 import base64
-import functools
 from typing import Any
 
 from flask import Response
+from sqlalchemy import Connection
 
 from jay import db, web
 from jay.auth.guards import (
@@ -13,6 +13,7 @@ from jay.auth.guards import (
     require_partner,
     require_user,
 )
+from jay.auth.models import User
 from jay.clock import iso
 from jay.errors import (
     QrCodeGone,
@@ -22,6 +23,7 @@ from jay.errors import (
     TransferUnknown,
     TransferUrlRefused,
 )
+from jay.partners.models import Partner
 from jay.transfers import qr, service
 from jay.transfers.models import Secrets, State, spaced_code, with_parameters
 from jay.transfers.polling import status_of
@@ -33,6 +35,7 @@ from jay.transfers.schemas import (
 )
 from jay.transfers.service import Offer
 from jay.web import tracking
+from jay.web.idempotency import STEPWISE, step
 from jay.web.rates import POLLS, TRANSFERS, take
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
@@ -45,26 +48,30 @@ screens = web.Blueprint("screens", __name__, api=BASKET_API, guards=web.PUBLIC)
 screens.description = "What a TV needs to show a transfer; the addresses come with its start."
 
 
-@users.route("/baskets/users/<userId>/transfer", methods=["POST"])
+def _budgets() -> list[tuple[str, str]]:
+    user = current_user()
+    return [(TRANSFERS, f"{user.partner_id} {user.user_id}")]
+
+
+@users.route("/baskets/users/<userId>/transfer", methods=["POST"], once=STEPWISE, budgets=_budgets)
 @users.arguments(TransferQuerySchema, location="query")
 @users.arguments(TransferRequestSchema, required=False)
 @users.response(200, TransferSchema)
 @users.errors(TransferUrlRefused, TooManyRequests)
 def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
     """Start a transfer: the basket can be taken over once, within 60 seconds."""
-    user = current_user()
-    take(TRANSFERS, f"{user.partner_id} {user.user_id}")
-    offer = db.write(
-        functools.partial(
-            service.start,
-            user=user,
-            partner=current_partner(),
-            now=web.now(),
-            url=body["url"],
-            tracking=tracking.current(),
-        )
+    offered = step("offered", _start, current_user(), current_partner(), body["url"])
+    if query["qr"] == "true":
+        image = base64.b64encode(qr.png(offered["url"])).decode()
+        offered = {**offered, "qrCodeImageBase64": image}
+    return answer(offered)
+
+
+def _start(connection: Connection, user: User, partner: Partner, url: str | None) -> dict[str, Any]:
+    offer = service.start(
+        connection, user, partner, now=web.now(), url=url, tracking=tracking.current()
     )
-    return answer(_offer_view(offer, current_partner().name, image=query["qr"] == "true"))
+    return _offer_view(offer, partner.name)
 
 
 @screens.route("/transfers/<displayToken>/status", methods=["GET"])
@@ -114,8 +121,8 @@ def claim_url(token: str, source: str, shop_url: str | None) -> str:
     return f"{web.settings().public_url}/t/{token}"
 
 
-def _offer_view(offer: Offer, source: str, *, image: bool) -> dict[str, Any]:
-    """Write a started transfer as ``TransferSchema`` has it."""
+def _offer_view(offer: Offer, source: str) -> dict[str, Any]:
+    """Write a started transfer as ``TransferSchema`` has it, its picture not drawn yet."""
     token, public = offer.secrets.jay_token, web.settings().public_url
     url = claim_url(token, source, offer.url)
     screen = f"{public}{BASKET_API.prefix}/transfers/{offer.secrets.display_token}"
@@ -125,7 +132,7 @@ def _offer_view(offer: Offer, source: str, *, image: bool) -> dict[str, Any]:
         "jayToken": token,
         "url": url,
         "qrCodeImageUrl": f"{screen}/qr.png",
-        "qrCodeImageBase64": base64.b64encode(qr.png(url)).decode() if image else None,
+        "qrCodeImageBase64": None,
         "displayUrl": f"{public}/tv/{offer.secrets.display_token}",
         "statusUrl": f"{screen}/status",
         "userCode": spaced_code(offer.secrets.user_code),

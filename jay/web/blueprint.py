@@ -5,7 +5,7 @@ loads the body, and wraps what the route returns into ``{"data": ...}``.
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import flask_smorest
@@ -15,26 +15,28 @@ from webargs.flaskparser import FlaskParser
 
 from jay.errors import (
     Busy,
-    IdempotencyInFlight,
-    IdempotencyKeyReused,
     InternalError,
     JayError,
     MalformedRequest,
     PayloadTooLarge,
     PreconditionFailed,
+    TooManyRequests,
     UnsupportedMediaType,
     ValidationFailed,
     VersionUnknown,
 )
-from jay.web import idempotency, versions
+from jay.web import idempotency, rates, versions
 from jay.web.bodies import load_json_body
-from jay.web.context import clock, settings
+from jay.web.idempotency import Once
 from jay.web.openapi import error_doc
 from jay.web.paths import ENCODED_SLASH
 from jay.web.schema import camel_case, envelope_of
 
 Guard = Callable[[], None]
 """Lets a request pass or raises the error that refuses it."""
+
+Budgets = Callable[[], Sequence[tuple[str, str]]]
+"""Tells which budgets the current request uses up: pairs of a rate and its caller."""
 
 PUBLIC: tuple[Guard, ...] = ()
 """The guards of what everybody may see: said on the door, also when it is everyone."""
@@ -80,16 +82,27 @@ class Blueprint(flask_smorest.Blueprint):
             guard()
 
     def add_url_rule(
-        self, rule: str, endpoint: Any = None, view_func: Any = None, **options: Any
+        self,
+        rule: str,
+        endpoint: Any = None,
+        view_func: Any = None,
+        *,
+        once: Once | None = None,
+        budgets: Budgets = tuple,
+        **options: Any,
     ) -> None:
-        """Register a route; every POST honours ``Idempotency-Key``."""
+        """Register a route.
+
+        :param once: how its POST honours ``Idempotency-Key``; each says so.
+        :param budgets: what limits it. They are asked before the body is read, and counted when it
+            is known to be a good one.
+        """
         name = endpoint or view_func.__name__
+        if ("POST" in (options.get("methods") or ())) != (once is not None):
+            raise TypeError(f"{name}: a POST says once=ATOMIC or once=STEPWISE, and nothing else")
         manual = {**view_func._apidoc.get("manual_doc", {}), "operationId": camel_case(name)}
         view_func._apidoc = {**view_func._apidoc, "manual_doc": manual}
-        if "POST" in (options.get("methods") or ()):
-            secret = lambda: settings().secret_key  # noqa: E731
-            view_func = idempotency.once(view_func, clock, secret)
-        super().add_url_rule(rule, endpoint, view_func, **options)
+        super().add_url_rule(rule, endpoint, _entered(view_func, once, budgets), **options)
 
     def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Any:
         """Load a part of the request with a schema and hand it to the route.
@@ -99,14 +112,16 @@ class Blueprint(flask_smorest.Blueprint):
         # Made once, and not per request.
         made: ma.Schema = schema() if isinstance(schema, type) else schema
         documented = super().arguments(made, location=location, **options)
-        if location != "json":
-            return documented
 
-        def load() -> Any:
+        def load_body() -> Any:
             body = load_json_body()
             return made.load({} if body is ma.missing else body)
 
-        return lambda view: _with_body(view, load, documented(view)._apidoc)
+        def load_other() -> Any:
+            return self.ARGUMENTS_PARSER.parse(made, request, location=location)
+
+        load = load_body if location == "json" else load_other
+        return lambda view: _with_argument(view, load, documented(view)._apidoc)
 
     def array_argument(self, field: ma.fields.List[Any]) -> Callable[[Any], Any]:
         """Load a request body that is a JSON array, and document it."""
@@ -115,7 +130,9 @@ class Blueprint(flask_smorest.Blueprint):
             body = load_json_body()
             return field.deserialize(None if body is ma.missing else body)
 
-        return lambda view: _with_body(view, load, {**getattr(view, "_apidoc", {}), "array": field})
+        return lambda view: _with_argument(
+            view, load, {**getattr(view, "_apidoc", {}), "array": field}
+        )
 
     def errors(self, *classes: type[JayError]) -> Callable[[Any], Any]:
         """Document the errors that a route's rules may answer."""
@@ -161,7 +178,7 @@ class Blueprint(flask_smorest.Blueprint):
         if "userToken" in security:
             parameters += ["Tracking", "ProviderId"]
         if method == "post":
-            errors += [MalformedRequest, IdempotencyInFlight, IdempotencyKeyReused]
+            errors += [MalformedRequest, *idempotency.errors_of(security)]
             parameters.append("IdempotencyKey")
         errors += [*doc_info.get("errors", ()), InternalError, Busy]
         responses = doc.setdefault("responses", {})
@@ -174,16 +191,46 @@ class Blueprint(flask_smorest.Blueprint):
         return doc
 
 
-def _with_body(view: Any, load: Callable[[], Any], apidoc: dict[str, Any]) -> Any:
+Loader = Callable[[], Any]
+
+
+def _with_argument(view: Any, load: Loader, apidoc: dict[str, Any]) -> Any:
+    """Let the route load one more argument before it is called; the topmost one comes first."""
+    view._loaders = (load, *getattr(view, "_loaders", ()))
+    view._apidoc = apidoc
+    return view
+
+
+def _entered(view: Any, once: Once | None, budgets: Budgets) -> Any:
+    """Return what happens between the guards and a route.
+
+    Bodies are judged before anything is locked, written or counted.
+    """
+    loaders: tuple[Loader, ...] = getattr(view, "_loaders", ())
+
     @functools.wraps(view)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(**view_args: Any) -> Any:
+        asked = budgets()
+        key = None if once is None else idempotency.key_of_request(once)
         try:
-            body = load()
+            rates.ask(asked)
+        except TooManyRequests:
+            # A repetition does nothing, so it is answered whatever the limit.
+            replayed = key and idempotency.replay(key)
+            if replayed:
+                return replayed
+            raise
+        try:
+            loaded = [load() for load in loaders]
         except ma.ValidationError as error:
             raise ValidationFailed(details=error.normalized_messages()) from error  # type: ignore[no-untyped-call]
-        return view(*args, body, **kwargs)
 
-    wrapper._apidoc = apidoc  # type: ignore[attr-defined]
+        def work() -> Any:
+            rates.take_all(asked)
+            return view(*loaded, **view_args)
+
+        return work() if once is None or key is None else idempotency.do(once, key, work)
+
     return wrapper
 
 

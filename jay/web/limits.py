@@ -89,14 +89,21 @@ class Rate:
             CALLERS_REMEMBERED, WINDOW.total_seconds(), timer=timer(clock)
         )
 
+    def ask(self, caller: str) -> None:
+        """Ask whether one more request would pass, and count nothing.
+
+        :raises TooManyRequests: the caller has used up this minute's requests.
+        """
+        with self._lock:
+            if self._counts.get(_short(caller), _NOTHING)[0] >= self.most:
+                raise TooManyRequests
+
     def take(self, caller: str) -> None:
         """Count one request. A refused one is not counted: it moves nothing into the future.
 
         :raises TooManyRequests: the caller has used up this minute's requests.
         """
-        if len(caller) > LONGEST_CALLER:
-            # Anybody may invent screens with names as long as an address allows.
-            caller = hashlib.sha256(caller.encode("utf-8", "surrogatepass")).hexdigest()
+        caller = _short(caller)
         with self._lock:
             count = self._counts.get(caller)
             if count is None:
@@ -109,6 +116,16 @@ class Rate:
         """Begin anew."""
         with self._lock:
             self._counts.clear()
+
+
+_NOTHING = [0]
+
+
+def _short(caller: str) -> str:
+    """Return a name to remember a caller by: screens may have any, however long."""
+    if len(caller) <= LONGEST_CALLER:
+        return caller
+    return hashlib.sha256(caller.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def network_of(address: str | None) -> str:

@@ -1,5 +1,7 @@
 """Limits against floods: new guests, transfers and polls a minute, in each process."""
 
+from collections.abc import Iterable
+
 from flask import Flask, current_app
 
 from jay.clock import Clock
@@ -28,3 +30,21 @@ def take(rate: str, caller: str) -> None:
     :raises TooManyRequests: the caller has used up this minute's requests.
     """
     current_app.extensions["jay.rates"][rate].take(caller)
+
+
+def ask(budgets: Iterable[tuple[str, str]]) -> None:
+    """Ask whether one more request of each of these rates and callers would pass.
+
+    :raises TooManyRequests: one of them would not.
+    """
+    for rate, caller in budgets:
+        current_app.extensions["jay.rates"][rate].ask(caller)
+
+
+def take_all(budgets: Iterable[tuple[str, str]]) -> None:
+    """Count one request of each of these rates and callers.
+
+    :raises TooManyRequests: one of them has used up this minute's requests.
+    """
+    for rate, caller in budgets:
+        take(rate, caller)

@@ -160,6 +160,10 @@ def _idempotency_key_reused(world: World) -> TestResponse:
     return world.alice.product("POST", mug, json={"count": 2}, headers=KEY)
 
 
+def _idempotency_key_too_short(world: World) -> TestResponse:
+    return world.platform.call("POST", "/baskets/guests", headers=KEY)
+
+
 def _form_outdated(world: World) -> TestResponse:
     return world.client.post("/code", data={"code": "ABCD2345", "csrf": "of yesterday"})
 
@@ -356,6 +360,7 @@ CASES: dict[type[JayError], Case] = {
     errors.PreconditionFailed: _precondition_failed,
     errors.IdempotencyInFlight: _idempotency_in_flight,
     errors.IdempotencyKeyReused: _idempotency_key_reused,
+    errors.IdempotencyKeyTooShort: _idempotency_key_too_short,
     errors.FormOutdated: _form_outdated,
     errors.HttpError: _http_error,
     errors.ApiKeyMissing: _api_key_missing,

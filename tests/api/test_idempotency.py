@@ -20,6 +20,7 @@ from jay.errors import (
     CartFull,
     IdempotencyInFlight,
     IdempotencyKeyReused,
+    IdempotencyKeyTooShort,
     InternalError,
     MalformedRequest,
     OutOfStock,
@@ -28,9 +29,12 @@ from jay.errors import (
     TokenMalformed,
     TransferExpired,
 )
+from jay.guests import routes as guest_routes
 from jay.partners import service as partners
 from jay.sealing import Seal, WrongKey
-from jay.web import idempotency, stored_answers
+from jay.transfers import qr
+from jay.web import blueprint, idempotency, stored_answers
+from jay.web.stored_answers import LEASE
 from tests.api.checks import assert_refused, dump, field_errors, rows
 from tests.builders import Platform, Shop, User
 from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
@@ -42,7 +46,10 @@ Send = Callable[..., TestResponse]
 """Sends one and the same request, each time with other headers if need be."""
 
 
-def key(value: str = "k") -> dict[str, dict[str, str]]:
+A_KEY = "e3b6f6d2-5d5e-4a2c-9f0e-2b1c7a90d1aa"
+
+
+def key(value: str = A_KEY) -> dict[str, dict[str, str]]:
     return {"headers": {"Idempotency-Key": value}}
 
 
@@ -97,6 +104,13 @@ POSTS: dict[str, Callable[[User, Shop], Send]] = {
 }
 
 
+IN_STEPS = [
+    *("guests.create_guest", "guests.create_guest, redeeming"),
+    *("baskets.merge_guest", "transfers.start_transfer"),
+]
+AT_ONCE = [name for name in POSTS if name not in IN_STEPS]
+
+
 @pytest.fixture(params=list(POSTS))
 def send(request: pytest.FixtureRequest, alice: User, shop: Shop) -> Send:
     return POSTS[request.param](alice, shop)
@@ -142,10 +156,12 @@ def test_a_repetition_is_answered_alike_and_does_nothing(
         assert (again.status_code, again.mimetype) == (200, "application/json")
         assert again.data == first.data
         assert again.headers[REPLAYED] == "true"
-        assert again.headers["X-API-Version"] == first.headers["X-API-Version"]
+        for name in {*first.headers.keys()} - {"X-Request-ID"}:
+            assert again.headers[name] == first.headers[name]
     assert dump(app) == before
 
 
+@pytest.mark.parametrize("send", AT_ONCE, indirect=True)
 def test_a_crash_in_the_middle_leaves_nothing_and_the_repetition_does_it_once(
     app: Flask, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +175,7 @@ def test_a_crash_in_the_middle_leaves_nothing_and_the_repetition_does_it_once(
     assert_done_once(app, send)
 
 
+@pytest.mark.parametrize("send", AT_ONCE, indirect=True)
 def test_a_crash_after_the_answer_was_stored_leaves_nothing_either(
     app: Flask, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +193,142 @@ def test_a_crash_after_the_answer_was_stored_leaves_nothing_either(
     assert_done_once(app, send)
 
 
-def crash(*_args: Any) -> None:
+@pytest.mark.parametrize("send", IN_STEPS, indirect=True)
+def test_what_a_crash_leaves_after_a_step_is_continued_at_once(
+    app: Flask, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(idempotency, "make_response", crash)
+        assert_refused(send(**key()), InternalError)
+    stepped = effects(app)
+
+    assert_done_once(app, send)
+
+    assert effects(app) == stepped
+
+
+@pytest.mark.parametrize("send", IN_STEPS, indirect=True)
+@pytest.mark.parametrize("dies_at", ["record", "finish"])
+def test_a_process_that_has_died_is_waited_for_and_then_gone_on_from_where_it_was(
+    dies_at: str, app: Flask, send: Send, monkeypatch: pytest.MonkeyPatch, clock: MovedClock
+) -> None:
+    before = effects(app)
+    with monkeypatch.context() as patched:
+        patched.setattr(stored_answers, dies_at, crash)
+        patched.setattr(stored_answers, "release", lambda *_args, **_more: None)
+        assert_refused(send(**key()), InternalError)
+    left = effects(app)
+    # A step and the record of it are one transaction.
+    assert (left == before) == (dies_at == "record")
+
+    assert_refused(send(**key()), IdempotencyInFlight)
+    clock.move(LEASE.total_seconds() - 0.1)
+    assert_refused(send(**key()), IdempotencyInFlight)
+    clock.move(0.1)
+    assert_done_once(app, send)
+
+    assert dies_at == "record" or effects(app) == left
+
+
+def test_a_lease_of_before_the_clock_was_set_back_holds_nobody_up(
+    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch, clock: MovedClock
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(stored_answers, "finish", crash)
+        patched.setattr(stored_answers, "release", lambda *_args, **_more: None)
+        assert_refused(alice.call("POST", "/transfer", **key()), InternalError)
+
+    clock.move(-DAY / 4)
+
+    assert alice.call("POST", "/transfer", **key()).status_code == 200
+
+
+def test_one_that_was_taken_for_dead_writes_nothing(
+    app: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, clock: MovedClock
+) -> None:
+    there = replace(platform, client=app.test_client())
+    others: list[TestResponse] = []
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        if not others:
+            others.append(platform)  # type: ignore[arg-type] - the next one is on time
+            clock.move(LEASE.total_seconds())
+            with ThreadPoolExecutor(1) as pool:
+                others[0] = pool.submit(there.call, "POST", "/baskets/guests", **key()).result()
+        return idempotency.step(*args, **kwargs)
+
+    monkeypatch.setattr(guest_routes, "step", late)
+
+    assert_refused(platform.call("POST", "/baskets/guests", **key()), IdempotencyInFlight)
+
+    assert others[0].status_code == 200
+    assert rows(app, "baskets") == rows(app, "events") == 1
+    again = platform.call("POST", "/baskets/guests", **key())
+    assert (again.data, again.headers[REPLAYED]) == (others[0].data, "true")
+
+
+def test_a_merge_is_continued_though_the_guests_token_has_expired_meanwhile(
+    alice: User, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, tokens = _merge(alice, shop), alice.platform.client.application.extensions["jay.auth"]
+    with monkeypatch.context() as patched:
+        patched.setattr(stored_answers, "finish", crash)
+        assert_refused(send(**key()), InternalError)
+    # Nothing of the request but its user's token is verified again.
+    real = tokens.tokens.verify
+    monkeypatch.setattr(
+        tokens.tokens,
+        "verify",
+        lambda t, *a, **k: real(t, *a, **k) if t == alice.token else crash(),
+    )
+
+    done = send(**key())
+
+    assert (done.status_code, alice.cart()) == (200, {shop.product("mug"): 2})
+
+
+def effects(app: Flask) -> dict[str, int]:
+    return {table: rows(app, table) for table in ("baskets", "transfers", "events")}
+
+
+def test_nothing_slow_is_done_in_a_transaction(
+    app: Flask, alice: User, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bodies, pictures and others' tokens: SQLite has one writer, and none of them may hold it."""
+    seen = []
+
+    def outside(real: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            seen.append(real.__name__)
+            with ThreadPoolExecutor(1) as pool:  # another thread gets SQLite's lock at once
+                pool.submit(_write_something, app).result(PATIENCE_SECONDS / 4)
+            return real(*args, **kwargs)
+
+        return watched
+
+    guest = alice.platform.guest((shop.product("mug"), 2))
+    tokens = app.extensions["jay.auth"].tokens
+    for holder, name in ((qr, "png"), (tokens, "verify"), (tokens, "issue")):
+        monkeypatch.setattr(holder, name, outside(getattr(holder, name)))
+    monkeypatch.setattr(blueprint, "load_json_body", outside(blueprint.load_json_body))
+
+    for send in (
+        functools.partial(alice.call, "POST", "/transfer?qr=true", json={}),
+        functools.partial(alice.call, "POST", "/merge", json={"guestToken": guest.token}),
+        functools.partial(alice.product, "POST", shop.product("mug"), json={"count": 2}),
+        functools.partial(alice.platform.call, "POST", "/baskets/guests", json={}),
+        functools.partial(shop.call, "POST", "/shops/products", json={"sku": "cup", "name": "C"}),
+    ):
+        assert send(**key(f"{len(seen)}-0123456789abcdef")).status_code == 200
+    assert set(seen) == {"png", "verify", "issue", "load_json_body"}
+
+
+def _write_something(app: Flask) -> None:
+    with app.app_context(), db.transaction() as connection:
+        stored_answers.release(connection, "nobody's", lease="none", now=NOON)
+
+
+def crash(*_args: Any, **_more: Any) -> None:
     raise RuntimeError("as if the process had died")
 
 
@@ -236,7 +388,9 @@ def test_refusals_are_replayed_though_they_would_not_be_any_more(
     offer = alice.transfer()
     clock.move(60)
     platform = alice.platform
-    expired = functools.partial(platform.redeem, offer["jayToken"], **{"Idempotency-Key": "e"})
+    expired = functools.partial(
+        platform.redeem, offer["jayToken"], **{"Idempotency-Key": "e-0123456789abcdef"}
+    )
     unknown = functools.partial(alice.product, "POST", "mugshop/de-DE/pen", **key("u"))
     empty = functools.partial(alice.product, "POST", sold_out, **key("s"))
     refused = [(expired, TransferExpired), (unknown, ProductNotFound), (empty, OutOfStock)]
@@ -356,7 +510,9 @@ def test_what_was_done_before_a_rule_refused_it_is_undone(
         monkeypatch.setattr(baskets, name, full_in_the_end(getattr(baskets, name)))
     for _ in range(2):
         assert_refused(alice.product("POST", mug, json={"count": 2}, **key("a")), CartFull)
-        assert_refused(platform.call("POST", "/baskets/guests", **key("b")), CartFull)
+        assert_refused(
+            platform.call("POST", "/baskets/guests", **key("b-0123456789abcdef")), CartFull
+        )
 
     assert alice.cart() == {}
     assert rows(app, "idempotency_keys") == 2
@@ -542,6 +698,24 @@ def test_a_malformed_key_is_refused_and_nothing_is_done(
     assert rows(app, "baskets") == rows(app, "idempotency_keys") == 0
 
 
+def test_where_all_tvs_share_a_key_it_is_random(
+    app: Flask, platform: Platform, alice: User, shop: Shop
+) -> None:
+    offer = alice.transfer()
+    for path in ("/baskets/guests", f"/baskets/guests?jayToken={offer['jayToken']}"):
+        for short in ("1", "4711", "x" * 15):
+            response = platform.call("POST", path, **key(short))
+            assert_refused(response, IdempotencyKeyTooShort)
+            assert "16 characters" in response.json["error"]["message"]
+    assert rows(app, "baskets") == 1
+    assert rows(app, "idempotency_keys") == 0
+
+    assert platform.call("POST", "/baskets/guests", **key("x" * 16)).status_code == 200
+    # Users and merchants share their keys with nobody.
+    assert alice.product("POST", shop.product("mug"), **key("1")).status_code == 200
+    assert _post_product(alice, shop)(**key("1")).status_code == 200
+
+
 # --- at the same time ---
 
 
@@ -611,7 +785,7 @@ def test_other_keys_do_not_wait_for_one_that_is_at_work(
         first = pool.submit(alice.product, "POST", mug, json={"count": 2}, **key())
         assert held.reached.wait(PATIENCE_SECONDS)
 
-        response = alice.platform.call("POST", "/baskets/guests", **key("other"))
+        response = alice.platform.call("POST", "/baskets/guests", **key("other-0123456789abcdef"))
 
         assert response.status_code == 200
         held.go.set()

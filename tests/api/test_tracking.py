@@ -163,7 +163,7 @@ def test_a_transfer_is_an_event_when_started_opened_and_claimed(
         assert client.get(offer["url"]).status_code == 200
     for _ in range(2):
         Browser(app).look(offer)
-    key = {"Idempotency-Key": "k", **tracked(session_id="of-the-shop")["headers"]}
+    key = {"Idempotency-Key": "k-0123456789abcdef", **tracked(session_id="of-the-shop")["headers"]}
     for _ in range(2):
         assert alice.platform.redeem(offer["jayToken"], **key).status_code == 200
 
@@ -288,7 +288,7 @@ def test_a_crash_after_the_change_leaves_neither_change_nor_event(
 
 def test_a_replayed_answer_is_no_event(app: Flask, alice: User, shop: Shop) -> None:
     mug = shop.product("mug")
-    once = {"Idempotency-Key": "k", **tracked()["headers"]}
+    once = {"Idempotency-Key": "k-0123456789abcdef", **tracked()["headers"]}
     for _ in range(3):
         assert put(alice, mug, 2, headers=once).status_code == 200
 

@@ -365,7 +365,7 @@ def test_the_second_one_is_too_late(alice: User) -> None:
     offer = alice.transfer()
     redeemed(alice.platform, offer)
 
-    for headers in ({}, {"Idempotency-Key": "other"}):
+    for headers in ({}, {"Idempotency-Key": "other-0123456789abcdef"}):
         response = alice.platform.redeem(offer["jayToken"], **headers)
         assert_refused(response, TransferClaimed)
         assert response.json["error"]["details"] == "TRANSFER_CLAIMED"
@@ -382,7 +382,7 @@ def test_the_winner_may_repeat_and_gets_the_very_same_credentials(
 
     clock.move(10.5)
     soon = alice.platform.redeem(offer["jayToken"], **key)
-    clock.move(3600)
+    clock.move(600 - 10.6)
     late = alice.platform.redeem(offer["jayToken"], **key)
 
     assert first.status_code == 200
@@ -390,19 +390,32 @@ def test_the_winner_may_repeat_and_gets_the_very_same_credentials(
     assert_refused(alice.platform.redeem(offer["jayToken"]), TransferClaimed)
 
 
+def test_after_ten_minutes_nobody_gets_the_credentials_again(
+    alice: User, clock: MovedClock
+) -> None:
+    offer = alice.transfer()
+    key = {"Idempotency-Key": "a4a8c6ba-5d58-4a2c-b8ff-1a2f0d3f2a2e"}
+    redeemed(alice.platform, offer, **key)
+
+    clock.move(600)
+
+    for _ in range(2):
+        assert_refused(alice.platform.redeem(offer["jayToken"], **key), TransferClaimed)
+
+
 def test_another_process_gives_the_winner_the_same_credentials(alice: User, twin: Flask) -> None:
     offer = alice.transfer()
     there = Platform(twin.test_client(), "kino", alice.platform.key)
 
-    first = alice.platform.redeem(offer["jayToken"], **{"Idempotency-Key": "k"})
-    again = there.redeem(offer["jayToken"], **{"Idempotency-Key": "k"})
+    first = alice.platform.redeem(offer["jayToken"], **{"Idempotency-Key": "k-0123456789abcdef"})
+    again = there.redeem(offer["jayToken"], **{"Idempotency-Key": "k-0123456789abcdef"})
 
     assert first.status_code == 200
     assert first.data == again.data
 
 
 def test_the_loser_gains_nothing_by_the_key_of_another_transfer(alice: User) -> None:
-    key = {"Idempotency-Key": "k"}
+    key = {"Idempotency-Key": "k-0123456789abcdef"}
     redeemed(alice.platform, alice.transfer(), **key)
     offer = alice.transfer()
     redeemed(alice.platform, offer)
@@ -418,7 +431,7 @@ def test_under_another_partners_key_there_is_no_such_transfer(
     assert_refused(rival.redeem(offer["jayToken"]), TransferUnknown)
     assert status(client, offer)["state"] == "pending"
 
-    key = {"Idempotency-Key": "k"}
+    key = {"Idempotency-Key": "k-0123456789abcdef"}
     redeemed(alice.platform, offer, **key)
     assert_refused(rival.redeem(offer["jayToken"], **key), TransferUnknown)
 
@@ -642,7 +655,7 @@ def test_a_pending_transfer_dies_with_the_basket(alice: User, shop: Shop) -> Non
 
 
 def test_the_winner_can_not_repeat_for_a_deleted_basket(alice: User) -> None:
-    offer, key = alice.transfer(), {"Idempotency-Key": "k"}
+    offer, key = alice.transfer(), {"Idempotency-Key": "k-0123456789abcdef"}
     redeemed(alice.platform, offer, **key)
 
     alice.call("DELETE")
@@ -674,14 +687,14 @@ def secrets_of(offer: dict[str, Any], phone: User) -> list[str]:
 def test_no_secret_is_in_the_database(app: Flask, alice: User, client: FlaskClient) -> None:
     offer = alice.transfer(qr="true", url="https://shop.example/")
     client.get(f"/t/{offer['jayToken']}")
-    phone = redeemed(alice.platform, offer, **{"Idempotency-Key": "my-retry-key"})
+    phone = redeemed(alice.platform, offer, **{"Idempotency-Key": "my-random-retry-key"})
     phone.call("GET")
 
     stored = dump(app)
 
     assert "shop.example" in stored
     assert [s for s in secrets_of(offer, phone) if s in stored] == []
-    assert "my-retry-key" not in stored
+    assert "my-random-retry-key" not in stored
 
 
 def test_no_secret_is_in_the_log(alice: User, twin: Flask, log: Log) -> None:

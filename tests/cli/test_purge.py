@@ -79,7 +79,7 @@ def test_what_is_alive_stays(
     alice.put(mug)
     platform.guest((mug, 2))
     alice.transfer()
-    platform.call("POST", "/baskets/guests", headers={"Idempotency-Key": "k"})
+    platform.call("POST", "/baskets/guests", headers={"Idempotency-Key": "k-0123456789abcdef"})
     platform.client.post("/code", data={"user_code": "AAAAAAAA"})
     clock.move(MINUTE - 1)
     before = dump(app)
@@ -255,15 +255,15 @@ def test_a_purged_answer_can_be_had_anew_and_a_kept_one_is_replayed(
     def send(key: str) -> Any:
         return platform.call("POST", "/baskets/guests", headers={"Idempotency-Key": key})
 
-    old = send("old")
+    old = send("old-0123456789abcdef")
     clock.move(HOUR)
-    young = send("young")
+    young = send("young-0123456789abcdef")
     clock.move(DAY - HOUR)
 
     assert purged(run)["answers"] == 1
 
-    assert send("young").data == young.data
-    assert send("old").data != old.data
+    assert send("young-0123456789abcdef").data == young.data
+    assert send("old-0123456789abcdef").data != old.data
 
 
 def test_events_products_and_comfort_settings_stay(

@@ -81,15 +81,15 @@ def test_of_fifty_claims_one_wins_and_can_repeat(any_service: Service, app: TvAp
 
     def claim(number: int, http: PoolManager) -> BaseHTTPResponse:
         claimant = TvApp(any_service, app.key, http)
-        return claimant.redeem(token, **{"Idempotency-Key": f"phone-{number}"})
+        return claimant.redeem(token, **{"Idempotency-Key": f"phone-0123456789-{number}"})
 
     answers = in_parallel(any_service, 50, claim)
 
     assert outcomes(answers) == {(200, None): 1, (409, "TRANSFER_CLAIMED"): 49}
     (winner,) = [number for number, answer in enumerate(answers) if answer.status == 200]
     won = data(answers[winner])
-    assert data(app.redeem(token, **{"Idempotency-Key": f"phone-{winner}"})) == won
-    loser = app.redeem(token, **{"Idempotency-Key": f"phone-{(winner + 1) % 50}"})
+    assert data(app.redeem(token, **{"Idempotency-Key": f"phone-0123456789-{winner}"})) == won
+    loser = app.redeem(token, **{"Idempotency-Key": f"phone-0123456789-{(winner + 1) % 50}"})
     assert error_of(loser) == (409, "TRANSFER_CLAIMED")
     taken = BasketOfUser(app, won["userId"], won["token"])
     data(taken.product("PATCH", product, 4))

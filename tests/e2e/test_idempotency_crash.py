@@ -14,12 +14,17 @@ from sqlalchemy import create_engine, func, select
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
+from jay.web.stored_answers import LEASE
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp, data, http_client
 from tests.e2e.service import Service, running
 
-MOMENTS = ("before the work", "after the work", "before the commit", "after the commit")
+AT_ONCE = ("before the work", "after the work", "before the commit", "after the commit")
+IN_STEPS = (
+    *("before the work", "in a step", "after the work"),
+    *("before the commit", "after the commit"),
+)
 REPLAYED = "Idempotency-Replayed"
 
 
@@ -28,8 +33,9 @@ REPLAYED = "Idempotency-Replayed"
 
 def stopping_app() -> Flask:
     """Make the service, with workers that stop at the moment that a file names."""
-    from jay import create_app, db, make_ready
-    from jay.web import idempotency, stored_answers
+    from jay import create_app, make_ready
+    from jay.web import blueprint, idempotency, stored_answers
+    from tests.e2e.moved_app import moved_clock
 
     order = Path(os.environ["JAY_DATA_DIR"]) / "stop"
 
@@ -39,34 +45,24 @@ def stopping_app() -> Flask:
             order.rename(order.with_name(f"stopped-{os.getpid()}"))
             time.sleep(PATIENCE_SECONDS)
 
-    answer_of, store, joined = idempotency._answer_of, stored_answers.store, db.joined
+    def stopping(holder: Any, name: str, *, before: str = "", after: str = "") -> None:
+        real = getattr(holder, name)
 
-    def stopping_answer_of(*args: Any) -> Any:
-        stop("before the work")
-        answer = answer_of(*args)
-        stop("after the work")
-        return answer
+        def stopped(*args: Any, **kwargs: Any) -> Any:
+            stop(before)
+            made = real(*args, **kwargs)
+            stop(after)
+            return made
 
-    def stopping_store(*args: Any, **kwargs: Any) -> None:
-        store(*args, **kwargs)
-        stop("before the commit")
+        setattr(holder, name, stopped)
 
-    class StoppingJoined:
-        def __init__(self) -> None:
-            self._joined = joined()
-
-        def __enter__(self) -> Any:
-            return self._joined.__enter__()
-
-        def __exit__(self, *error: Any) -> Any:
-            swallowed = self._joined.__exit__(*error)
-            stop("after the commit")
-            return swallowed
-
-    idempotency._answer_of = stopping_answer_of
-    stored_answers.store = stopping_store
-    db.joined = StoppingJoined  # type: ignore[assignment]
-    return make_ready(create_app())
+    for name in ("_answer_of", "_stepwise_answer_of"):
+        stopping(idempotency, name, before="before the work", after="after the work")
+    stopping(stored_answers, "record", after="in a step")
+    for name in ("store", "finish"):
+        stopping(stored_answers, name, after="before the commit")
+    stopping(blueprint.idempotency, "do", after="after the commit")
+    return make_ready(create_app(clock=moved_clock))
 
 
 # --- outside ---
@@ -126,12 +122,15 @@ def until_answered(send: Any) -> BaseHTTPResponse:
 
 def interrupted(service: Service, moment: str, send: Any) -> BaseHTTPResponse:
     """Send a request whose worker dies at the moment, and then again until it is answered."""
+    service.move_clock(0)
     (folder_of(service) / "stop").write_text(moment)
     with ThreadPoolExecutor(1) as pool:
         lost = pool.submit(send)
         kill_the_stopped_worker(service)
         with pytest.raises(HTTPError):
             lost.result(PATIENCE_SECONDS)
+    # A request in steps is taken for dead when its lease is over.
+    service.move_clock(LEASE.total_seconds())
     return until_answered(send)
 
 
@@ -166,9 +165,9 @@ def mug(service: Service) -> str:
     return stored["CRASH"]
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", IN_STEPS)
 def test_a_guest_is_made_once(moment: str, service: Service, app: TvApp, mug: str) -> None:
-    before, key = counts(service), {"Idempotency-Key": f"guest {moment}".replace(" ", "-")}
+    before, key = counts(service), {"Idempotency-Key": f"a new guest {moment}".replace(" ", "-")}
     body = {"products": [{"productId": mug, "count": 2}]}
 
     def send() -> BaseHTTPResponse:
@@ -190,7 +189,7 @@ def test_a_guest_is_made_once(moment: str, service: Service, app: TvApp, mug: st
     assert added(service, before)["baskets"] == 1
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", AT_ONCE)
 def test_a_product_is_put_in_once(moment: str, service: Service, app: TvApp, mug: str) -> None:
     basket, key = app.guest(), {"Idempotency-Key": f"put {moment}".replace(" ", "-")}
     before = counts(service)
@@ -212,12 +211,34 @@ def test_a_product_is_put_in_once(moment: str, service: Service, app: TvApp, mug
     assert version == 2
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", IN_STEPS)
+def test_a_transfer_is_offered_once_with_its_picture(
+    moment: str, service: Service, app: TvApp, mug: str
+) -> None:
+    basket, key = app.guest((mug, 2)), {"Idempotency-Key": f"offer {moment}".replace(" ", "-")}
+    before = counts(service)
+
+    def send() -> BaseHTTPResponse:
+        return basket.with_client(http_client()).call("POST", "/transfer?qr=true", headers=key)
+
+    answer = interrupted(service, moment, send)
+
+    assert data(answer)["qrCodeImageBase64"]
+    assert added(service, before) == {
+        "baskets": 0,
+        "transfers": 1,
+        "events": 1,
+        "idempotency_keys": 1,
+    }
+    assert data(app.redeem(data(answer)["jayToken"]))["basket"]["cart"]
+
+
+@pytest.mark.parametrize("moment", IN_STEPS)
 def test_a_transfer_is_claimed_once_and_its_claimer_gets_the_credentials(
     moment: str, service: Service, app: TvApp, mug: str
 ) -> None:
     basket = app.guest((mug, 2))
-    offer, key = basket.transfer(), {"Idempotency-Key": f"claim {moment}".replace(" ", "-")}
+    offer, key = basket.transfer(), {"Idempotency-Key": f"the claim {moment}".replace(" ", "-")}
     before = counts(service)
 
     def send() -> BaseHTTPResponse:

@@ -1,6 +1,7 @@
 """A small web shop that finishes baskets: its server redeems the token and shows what is inside."""
 
 import html
+import secrets
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -18,6 +19,7 @@ class WebShop:
 
     def __init__(self) -> None:
         self.basket: BasketOfUser | None = None
+        self._key = secrets.token_urlsafe(16)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -42,7 +44,7 @@ class WebShop:
         if parts.path != "/warenkorb":
             return None
         (token,) = parse_qs(parts.query)["jayToken"]
-        redeemed = data(self.app.redeem(token, **{"Idempotency-Key": f"shop-{token[:6]}"}))
+        redeemed = data(self.app.redeem(token, **{"Idempotency-Key": self._key}))
         self.basket = BasketOfUser(self.app, redeemed["userId"], redeemed["token"])
         counts = {e["productId"]: e["count"] for e in redeemed["basket"]["cart"]}
         call = self.app.call(
