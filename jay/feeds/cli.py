@@ -113,6 +113,12 @@ def _delimiter(
     " https://shop.example/media/catalog/product",
 )
 @click.option(
+    "--volatile",
+    is_flag=True,
+    help="Read stock and prices alone, of products that are stored already, by the rules of PATCH"
+    " /v1/shops/products; a table with no other columns is read so by itself.",
+)
+@click.option(
     "--lang",
     callback=known(LANGUAGES, A_LANGUAGE),
     help="Language of rows that name none; default: the merchant's.",
@@ -142,6 +148,7 @@ def import_products(
     prices: str | None,
     mapping: Path | None,
     media_url: str | None,
+    volatile: bool,
     lang: str | None,
     country: str | None,
     as_of: datetime | None,
@@ -165,7 +172,7 @@ def import_products(
     if observed > clock():
         raise click.BadParameter("is in the future", param_hint="--as-of")
     with _said_plainly(), FeedFile(file, alone=not dry_run, encoding=encoding) as feed:
-        reading = Reading(delimiter, prices, mapping, media_url or "")
+        reading = Reading(delimiter, prices, mapping, media_url or "", volatile)
         source = Source(feed, format, reading)
         for note in source.notes:
             click.echo(note, err=True)
@@ -173,7 +180,14 @@ def import_products(
         if dry_run:
             refused = check_all(source, owner_here, observed, clock)
         else:
-            how = (encoding, delimiter, prices, mapping and mapping.read_bytes(), media_url)
+            how = (
+                encoding,
+                delimiter,
+                prices,
+                mapping and mapping.read_bytes(),
+                media_url,
+                volatile,
+            )
             options = (source.format, *how, lang, country, as_of and as_of.isoformat())
             fingerprint = feed.fingerprint(*options)
             with db.transaction() as connection:

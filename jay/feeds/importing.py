@@ -2,9 +2,9 @@
 
 import gc
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sqlalchemy import Connection
@@ -16,11 +16,12 @@ from jay.feeds.leftovers import remove_page
 from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import Record
 from jay.feeds.report import Refusal, Reports
-from jay.feeds.rows import Refused, load, load_variant
-from jay.i18n import COUNTRIES, LANGUAGES
+from jay.feeds.rows import Refused, load, load_news, load_variant
+from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.merchants.models import Merchant
 from jay.products.bulk import Kind, Outcome, Put, put_many
-from jay.products.models import normal_sku
+from jay.products.feeding import update_volatile
+from jay.products.models import moment_of, normal_sku
 
 BATCH_ROWS = 500
 """Rows of the catalogue that are written in one transaction: few, to stand in nobody's way."""
@@ -29,6 +30,16 @@ ATTEMPTS = 5
 """How often a batch is tried while the database is busy; each try waits for its locks."""
 
 Write = Callable[[Callable[[Connection], Any]], Any]
+
+
+@dataclass(slots=True)
+class News:
+    """Stock and prices of one product or variant that is stored already."""
+
+    lang: str
+    country: str
+    currency: str | None
+    item: dict[str, Any]
 
 
 def with_locale(merchant: Merchant, lang: str | None, country: str | None) -> Merchant:
@@ -70,7 +81,7 @@ def run(
 
 def check(
     records: Iterator[Record], merchant: Merchant
-) -> Iterator[list[tuple[Record, Put | str]]]:
+) -> Iterator[list[tuple[Record, Put | News | str]]]:
     """Check the records without writing anything; yield them in batches with what is wrong."""
     return _batches(records, merchant)
 
@@ -84,13 +95,13 @@ def _attempts(write: Write, work: Callable[[Connection], Import]) -> Import:
 
 def _batches(
     records: Iterator[Record], merchant: Merchant
-) -> Iterator[list[tuple[Record, Put | str]]]:
+) -> Iterator[list[tuple[Record, Put | News | str]]]:
     """Cut the records into batches in which no SKU comes twice."""
-    batch: list[tuple[Record, Put | str]] = []
+    batch: list[tuple[Record, Put | News | str]] = []
     rows: set[tuple[str, str, str]] = set()
     for each in records:
         record, put = _mended(each, merchant)
-        if isinstance(put, Put):
+        if not isinstance(put, str):
             own = _own_rows(put)
             full = len(rows) + len(own) > BATCH_ROWS
             if batch and (full or not rows.isdisjoint(own)):
@@ -105,7 +116,9 @@ def _batches(
         yield batch
 
 
-def _own_rows(put: Put) -> list[tuple[str, str, str]]:
+def _own_rows(put: Put | News) -> list[tuple[str, str, str]]:
+    if isinstance(put, News):
+        return [(put.lang, put.country, put.item["sku"])]
     own = put.main is not None and put.kind is not Kind.GROUP
     rows = [(put.lang, put.country, put.sku)] if own else []
     if put.variants:
@@ -113,7 +126,7 @@ def _own_rows(put: Put) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _mended(record: Record, merchant: Merchant) -> tuple[Record, Put | str]:
+def _mended(record: Record, merchant: Merchant) -> tuple[Record, Put | News | str]:
     """Return what a record says to write, without wrong addresses; or why it is refused.
 
     These cost neither the product nor its stock: they are left out with a note.
@@ -126,11 +139,13 @@ def _mended(record: Record, merchant: Merchant) -> tuple[Record, Put | str]:
     return record, put
 
 
-def put_of(record: Record, merchant: Merchant) -> Put | str:
+def put_of(record: Record, merchant: Merchant) -> Put | News | str:
     """Return what a record says to write, or why it is refused."""
     if record.body is None:
         return record.reason or ""
     try:
+        if record.volatile:
+            return _news(record, merchant)
         if record.main_sku is None:
             return _product(record, merchant)
         return _variant(record, merchant)
@@ -157,14 +172,27 @@ def _product(record: Record, merchant: Merchant) -> Put:
     )
 
 
-def _variant(record: Record, merchant: Merchant) -> Put:
-    assert record.main_sku is not None  # noqa: S101 - for the type checker
-    variant = load_variant(record.body or {})
+def _news(record: Record, merchant: Merchant) -> News:
+    body = dict(record.body or {})
+    currency = body.pop("currency", None)
+    if currency is not None and currency not in CURRENCIES:
+        raise Refused("currency: There is no such currency.")
+    return News(*_locale(record, merchant), currency, load_news(body))
+
+
+def _locale(record: Record, merchant: Merchant) -> tuple[str, str]:
     lang, country = record.lang or merchant.lang, record.country or merchant.country
     if lang not in LANGUAGES:
         raise Refused("lang: There is no such language.")
     if country not in COUNTRIES:
         raise Refused("country: There is no such country.")
+    return lang, country
+
+
+def _variant(record: Record, merchant: Merchant) -> Put:
+    assert record.main_sku is not None  # noqa: S101 - for the type checker
+    variant = load_variant(record.body or {})
+    lang, country = _locale(record, merchant)
     if record.main is None:
         return Put(normal_sku(record.main_sku), lang, country, None, [variant], Kind.PART)
     main = load(record.main)
@@ -178,7 +206,7 @@ class _Batch:
         self,
         merchant: Merchant,
         before: Import,
-        batch: Sequence[tuple[Record, Put | str]],
+        batch: Sequence[tuple[Record, Put | News | str]],
         reports: Reports,
         clock: Clock,
     ) -> None:
@@ -195,7 +223,11 @@ class _Batch:
         outcomes = iter(
             put_many(connection, self.merchant, puts, now=now, as_of=before.as_of) if puts else ()
         )
-        final = [next(outcomes) if isinstance(put, Put) else put for _, put in self.batch]
+        news = [put for _, put in self.batch if isinstance(put, News)]
+        unknown = self._tell(connection, news) if news else set()
+        final = [
+            next(outcomes) if isinstance(put, Put) else _told(put, unknown) for _, put in self.batch
+        ]
         refusals = [
             Refusal(record.line, record.sku, outcome)
             for (record, _), outcome in zip(self.batch, final, strict=True)
@@ -225,6 +257,35 @@ class _Batch:
         )
         keep(connection, after, **{name: getattr(after, name) for name in PROGRESS})
         return after
+
+    def _tell(self, connection: Connection, news: Sequence[News]) -> set[tuple[str, str, str]]:
+        """Store stock and prices by the rules of PATCH; return what is not in the catalogue."""
+        together: dict[tuple[str, str, str | None], list[dict[str, Any]]] = {}
+        for one in news:
+            together.setdefault((one.lang, one.country, one.currency), []).append(one.item)
+        unknown: set[tuple[str, str, str]] = set()
+        for (lang, country, currency), items in together.items():
+            found = update_volatile(
+                connection,
+                self.merchant,
+                now=self.clock(),
+                items=items,
+                shared={} if currency is None else {"currency": currency},
+                as_of=moment_of(self.before.as_of),
+                lang=lang,
+                country=country,
+            )
+            unknown |= {(lang, country, sku) for sku in found.unknown_skus}
+        return unknown
+
+
+def _told(put: News | str, unknown: Container[tuple[str, str, str]]) -> Outcome | str:
+    if isinstance(put, str):
+        return put
+    return UNKNOWN if (put.lang, put.country, put.item["sku"]) in unknown else Outcome.UPDATED
+
+
+UNKNOWN = "The catalogue has no product with this SKU."
 
 
 def finish(write: Write, merchant: Merchant, import_: Import, *, parted: bool, clock: Clock) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from jay.feeds.amounts import Money, Unreadable, read_money
 from jay.feeds.readers import Attributes, Record
 from jay.feeds.sales import Period, period, read_period
+from jay.products.texts import plain_text
 
 Item = dict[str, list[Any]]
 """Each attribute's values: texts, or for a few of Google's their parts by name."""
@@ -111,8 +112,8 @@ def description_of(reading: _Reading) -> Attributes:
     first, item = reading.first, reading.item
     pictures = [*item.get("image_link", []), *item.get("additional_image_link", [])]
     return {
-        "name": first("title"),
-        "description": first("description") or first("summary"),
+        "name": plain_text(first("title") or ""),
+        "description": plain_text(first("description") or first("summary") or ""),
         "url": first("link"),
         "images": [
             {"url": _address(picture, reading.context.media_url)}

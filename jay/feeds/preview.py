@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jay import i18n
+from jay.feeds.importing import News
 from jay.feeds.readers import Record
 from jay.merchants.models import Merchant
 from jay.products.bulk import Put
@@ -13,8 +14,11 @@ MOST = 100
 """Characters of the longest text that is shown."""
 
 
-def written(record: Record, put: Put, merchant: Merchant) -> str:
+def written(record: Record, put: Put | News, merchant: Merchant) -> str:
     """Write what a record becomes, on a few lines."""
+    if isinstance(put, News):
+        offer = ", ".join(_offer(put.item, put.currency or merchant.currency))
+        return f"{put.item['sku']} ({put.lang}-{put.country}), an update: {offer}"
     lines: list[str] = []
     variant_only = record.main_sku is not None
     if put.main is not None and not variant_only:

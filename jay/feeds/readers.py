@@ -23,7 +23,8 @@ class Record(NamedTuple):
     ``body`` is a product as ``POST /v1/shops/products`` takes it; or, with ``main_sku``, one
     variant of that product, for ``lang`` and ``country``. ``main`` describes the main product of a
     variant that brings it along. ``reason`` says why there is no body. ``whole`` tells that the
-    body lists all variants; ``notes`` what was left out of it, and why.
+    body lists all variants; ``notes`` what was left out of it, and why; ``volatile`` that it is no
+    description but what ``PATCH /v1/shops/products`` takes.
     """
 
     line: int
@@ -36,6 +37,7 @@ class Record(NamedTuple):
     reason: str | None = None
     whole: bool = False
     notes: tuple[str, ...] = ()
+    volatile: bool = False
 
 
 NOT_JSON = "The line is not valid JSON: {}."
@@ -220,3 +222,27 @@ def _variant(line: int, sku: str, body: Attributes) -> Record:
 def unknown_columns(header: Sequence[str]) -> list[str]:
     """Return the headings that mean no column of ours."""
     return [heading for heading in header if heading and column_of(heading) is None]
+
+
+VOLATILE_COLUMNS = ("stockCount", "price", "orgPrice")
+_NEWS = frozenset({"sku", *VOLATILE_COLUMNS})
+
+
+def as_news(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield of each record what changes often, as an update of what is stored already."""
+    for record in records:
+        body = record.body
+        if body is None:
+            yield record
+            continue
+        known = {name: body[name] for name in ("currency",) if name in body and "price" in body}
+        news = {name: value for name, value in body.items() if name in _NEWS}
+        yield Record(
+            record.line,
+            record.sku,
+            news | known,
+            lang=record.lang or body.get("lang"),
+            country=record.country or body.get("country"),
+            notes=record.notes,
+            volatile=True,
+        )

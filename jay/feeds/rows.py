@@ -5,7 +5,13 @@ from typing import Any
 
 import marshmallow as ma
 
-from jay.products.schemas import ProductSchema, VariantSchema, as_use_case, variant_of
+from jay.products.schemas import (
+    ProductSchema,
+    VariantSchema,
+    VolatileProductSchema,
+    as_use_case,
+    variant_of,
+)
 from jay.web.plain import NOT_PLAIN, loader_of_schema
 
 
@@ -36,6 +42,18 @@ def load_variant(body: Mapping[str, Any]) -> dict[str, Any]:
     return variant_of(_judged(_VARIANT_SCHEMA, body) if plain is NOT_PLAIN else plain)
 
 
+def load_news(body: Any) -> dict[str, Any]:
+    """Check one product as ``PATCH /v1/shops/products`` has it.
+
+    :raises Refused: it breaks a rule, or says nothing.
+    """
+    plain = _plain_news(body)
+    loaded: dict[str, Any] = _judged(_NEWS_SCHEMA, body) if plain is NOT_PLAIN else plain
+    if len(loaded) == 1:
+        raise Refused("The row has neither stock nor a price.")
+    return loaded
+
+
 def is_plain(body: Any) -> bool:
     """Tell whether the body of a product takes the fast way."""
     return _plain_product(body) is not NOT_PLAIN
@@ -62,5 +80,7 @@ def explain(messages: Any, path: str = "") -> str:
 
 _SCHEMA = ProductSchema()
 _VARIANT_SCHEMA = VariantSchema()
+_NEWS_SCHEMA = VolatileProductSchema()
+_plain_news = loader_of_schema(_NEWS_SCHEMA)
 _plain_product = loader_of_schema(_SCHEMA)
 _plain_variant = loader_of_schema(_VARIANT_SCHEMA)

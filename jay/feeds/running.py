@@ -19,7 +19,6 @@ from jay.feeds.report import Refusal, Report, Reports
 from jay.feeds.sources import Source
 from jay.feeds.unpacking import UnusableFile
 from jay.merchants.models import Merchant
-from jay.products.bulk import Put
 from jay.products.models import moment_of
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
@@ -51,7 +50,7 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
     elapsed = stopwatch(clock)
     progress = Progress(sys.stderr, file.path.name, file.size, elapsed, rows=started.records)
     running = _Running(started, progress)
-    parted = source.format != "jsonl"
+    parted = source.format != "jsonl" and not source.volatile
     with _stops_explained(running):
         for running.done in importing.run(
             db.write,
@@ -149,7 +148,7 @@ def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> in
         rows += len(batch)
         refused += len(refusals)
         for record, put in batch[: SHOWN - len(shown)]:
-            if isinstance(put, Put):
+            if not isinstance(put, str):
                 shown.append(preview.written(record, put, owner))
         progress.show(source.file.position, rows, refused)
     progress.clear()

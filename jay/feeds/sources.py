@@ -12,7 +12,15 @@ from jay.feeds.items import READ, Context
 from jay.feeds.major import in_major_units
 from jay.feeds.mapped import Columns, Mapped, children_of
 from jay.feeds.mapping import Mapping, known, read_mapping, recognise
-from jay.feeds.readers import Record, column_of, json_lines, own_csv, unknown_columns
+from jay.feeds.readers import (
+    VOLATILE_COLUMNS,
+    Record,
+    as_news,
+    column_of,
+    json_lines,
+    own_csv,
+    unknown_columns,
+)
 from jay.feeds.tables import Table, short
 from jay.feeds.unpacking import UnusableFile
 
@@ -32,12 +40,14 @@ class Reading:
     :ivar prices: the unit of the amounts in our own CSV and JSON Lines, one of ``units.UNITS``.
     :ivar mapping: a file that says what the columns mean.
     :ivar media_url: what stands before pictures' addresses that are only paths.
+    :ivar volatile: only stock and prices of what is stored already are read.
     """
 
     delimiter: str | None = None
     prices: str | None = None
     mapping: Path | None = None
     media_url: str = ""
+    volatile: bool = False
 
 
 class Source:
@@ -57,6 +67,7 @@ class Source:
         self.notes: list[str] = []
         self.ignored: Sequence[str] = ()
         self._reading = reading = reading or Reading()
+        self.volatile = reading.volatile
         self._table: Table | None = None
         self._columns: Columns | None = None
         self._mapped: Mapped | None = None
@@ -117,6 +128,10 @@ class Source:
         :param at: when the content was true: decides whether a sale price is in force.
         :param currency: of amounts in major units that name none.
         """
+        records = self._records(country, at, currency)
+        return as_news(records) if self.volatile else records
+
+    def _records(self, country: str, at: datetime, currency: str | None) -> Iterator[Record]:
         if self._table is None:
             if self.format == JSON_LINES:
                 return self._in_minor_units(json_lines(self.file), currency)
@@ -148,7 +163,16 @@ class Source:
         return found
 
     def _check_own(self, table: Table) -> None:
-        self._require(OWN_REQUIRED, _own(table.header), table.header)
+        there = _own(table.header)
+        # A table of stock or prices alone can't be meant as anything else.
+        if "name" not in there and "sku" in there and not there.isdisjoint(VOLATILE_COLUMNS):
+            others = there - {*VOLATILE_COLUMNS, *_BESIDE_NEWS}
+            self.volatile = self.volatile or not others
+        if self.volatile:
+            self.notes.append(
+                "Read are stock and prices alone, of products that are there already."
+            )
+        self._require(("sku",) if self.volatile else OWN_REQUIRED, there, table.header)
         table.check_unique(column_of)
         self.ignored = unknown_columns(table.header)
         if self.ignored:
@@ -171,6 +195,7 @@ class Source:
             )
 
 
+_BESIDE_NEWS = ("sku", "lang", "country", "currency", None)
 _IN_UNITS = {*units.AMOUNTS, *units.SHIPPING_AMOUNTS}
 
 

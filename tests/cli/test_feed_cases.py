@@ -250,3 +250,56 @@ def test_a_wrong_picture_costs_the_picture_alone(
     assert "url: 'shop' was left out" in found.notes["A2"]
     assert "Of 2 rows something was left out" in found.result.stderr
     assert found.result.exit_code == 0
+
+
+# --- stock and prices alone
+
+
+def test_a_table_of_stock_alone_is_an_update_of_what_is_there(
+    app: Flask, imported: Callable[..., Imported]
+) -> None:
+    assert imported("csv-stock-only.csv").refused == {
+        "A1": "The catalogue has no product with this SKU."
+    }
+    before = imported("csv-crlf.csv").rows
+
+    found = imported("csv-stock-only.csv")
+
+    assert found.result.exit_code == 0, found.result.stderr
+    assert "1 rows: 0 added, 1 updated, 0 refused" in found.result.stdout
+    assert (found.rows["A1"].stock_count, found.rows["A1"].price) == (5, 1990)
+    assert found.rows["A2"] == before["A2"]
+
+
+def test_of_any_table_stock_and_prices_can_be_read_alone(
+    imported: Callable[..., Imported],
+) -> None:
+    before = imported("csv-crlf.csv").rows
+
+    found = imported("csv-major-units-mixed.csv", "--volatile", "--prices", "major")
+
+    assert set(found.refused) == {"A3"}
+    assert prices(found.rows) == {"A1": 1299, "A2": 1500}
+    assert {row.currency for row in found.rows.values()} == {"EUR"}
+    assert [row.described_as_of for row in found.rows.values()] == [
+        row.described_as_of for row in before.values()
+    ]
+
+
+def test_stock_of_another_system_without_our_columns_is_refused_in_one_sentence(
+    imported: Callable[..., Imported],
+) -> None:
+    found = imported("csv-stock-sources.csv")
+
+    assert "has no column name" in found.result.stderr
+    assert (found.rows, found.result.exit_code) == ({}, 2)
+
+
+# --- groups
+
+
+def test_a_variant_keeps_the_currency_of_its_price(imported: Callable[..., Imported]) -> None:
+    rows = imported("group-two-currencies.xml").rows
+
+    assert (rows["V1"].price, rows["V1"].currency) == (1000, "EUR")
+    assert (rows["V2"].price, rows["V2"].currency) == (1200, "USD")

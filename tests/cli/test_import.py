@@ -552,7 +552,7 @@ def test_a_file_that_breaks_off_says_what_is_stored(
     [
         ("", "is empty"),
         ("sku,name\n", "has no products"),
-        ("sku;price\nA;5\n", "has no column name"),
+        ("sku;brand\nA;5\n", "has no column name"),
         ("[{}]", "JSON array"),
         ('<!DOCTYPE r [<!ENTITY a "a">]><r/>', "DOCTYPE"),
     ],

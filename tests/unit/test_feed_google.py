@@ -48,7 +48,7 @@ def reason(path: Path, **attributes: str) -> str:
 FULL = {
     "sku": "A",
     "name": "Mug & more",
-    "description": "Fine <b>mug</b>",
+    "description": "Fine mug",
     "url": "https://shop.example/a",
     "images": [{"url": f"https://shop.example/{n}.jpg"} for n in (1, 2, 3)],
     "brand": "Hafenlicht",

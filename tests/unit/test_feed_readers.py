@@ -263,7 +263,7 @@ def test_an_unknown_column_is_named(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("sku,price\nA,5\n", "no column name"),
+        ("sku,brand\nA,5\n", "no column name"),
         ("title;price\nA;5\n", "no column sku and no column name"),
         ('[{"sku": "A"}]', "JSON array"),
         (b"sku,na\xfcme\n", "not in UTF-8"),

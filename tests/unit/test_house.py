@@ -59,7 +59,8 @@ KINDS = {
         clock config i18n sealing auth/jwks auth/signatures db/database db/prepared db/sqlite
         db/types db/upsert feeds/files feeds/google feeds/items feeds/major feeds/mapped
         feeds/mapping feeds/readers feeds/sales feeds/sources feeds/tables feeds/units
-        feeds/unpacking net/client ops/lan outbox/transports/http partners/keys transfers/qr
+        feeds/unpacking net/client ops/lan outbox/transports/http partners/keys
+        products/texts transfers/qr
     """,
 }
 
