@@ -30,7 +30,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import Insert
 
-from jay.db import database
 from jay.db.prepared import Prepared
 from jay.db.types import UtcDateTime, metadata
 
@@ -184,8 +183,8 @@ class Recorded:
         if connection.dialect.name != "sqlite":
             both = {**parameters, **event.parameters()}
             return self._both.rowcount(connection, both) == 1
-        with database().together(connection):
-            changed = self._alone.rowcount(connection, parameters) == 1
-            if changed:
-                record(connection, event)
+        # There is always a transaction around it: SQLite has no optimistic writes.
+        changed = self._alone.rowcount(connection, parameters) == 1
+        if changed:
+            record(connection, event)
         return changed

@@ -7,6 +7,7 @@ from jay.auth import models as auth
 from jay.baskets import models as baskets
 from jay.checkout.comfort import comfort_settings
 from jay.db.database import Database
+from jay.db.readiness import readiness
 from jay.db.types import metadata
 from jay.events import events
 from jay.feeds import models as feeds
@@ -32,6 +33,7 @@ TABLES = (
     operator_models.operators,
     feeds.product_imports,
     products.products,
+    readiness,
     transfers.transfers,
     tries,
     wanted_skus,
@@ -59,7 +61,7 @@ def run() -> None:
             )
             context.run_migrations()
     finally:
-        database.engine.dispose()
+        database.dispose()
 
 
 run()

@@ -129,7 +129,7 @@ def _apps(
 
     yield on
     for app in made.values():
-        app.extensions["jay.db"].engine.dispose()
+        app.extensions["jay.db"].dispose()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """``/v2/baskets/users``: the basket over HTTP."""
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
@@ -74,8 +72,7 @@ def get_basket(userId: str) -> Response:  # noqa: N803, ARG001 - the contract's 
 @blp.errors(PreconditionFailed)
 def delete_basket(userId: str) -> Response:  # noqa: N803, ARG001
     """Delete the basket and end all credentials that transfers gave for it."""
-    delete = functools.partial(service.delete_basket, user=current_user(), **_circumstances())
-    return basket_answer(db.write(delete))
+    return basket_answer(db.write(service.delete_basket, current_user(), context=_context()))
 
 
 @blp.route(_PRODUCT, methods=["POST"], once=ATOMIC)
@@ -86,7 +83,9 @@ def delete_basket(userId: str) -> Response:  # noqa: N803, ARG001
 )
 def assign_product(body: dict[str, int], userId: str, productId: str) -> Response:  # noqa: N803, ARG001
     """Assign a product: a count puts it in the cart, 0 saves it, -1 removes it."""
-    return _write(service.assign, productId, count=body["count"])
+    return basket_answer(
+        db.write(service.assign, current_user(), productId, count=body["count"], context=_context())
+    )
 
 
 @blp.route(_PRODUCT, methods=["PATCH"])
@@ -104,7 +103,9 @@ def assign_product(body: dict[str, int], userId: str, productId: str) -> Respons
 )
 def update_product(body: dict[str, int | None], userId: str, productId: str) -> Response:  # noqa: N803, ARG001
     """Update a product that is in the basket; a count of null changes nothing."""
-    return _write(service.change, productId, count=body["count"])
+    return basket_answer(
+        db.write(service.change, current_user(), productId, count=body["count"], context=_context())
+    )
 
 
 @blp.route(_PRODUCT, methods=["DELETE"])
@@ -112,7 +113,9 @@ def update_product(body: dict[str, int | None], userId: str, productId: str) -> 
 @blp.errors(NotInBasket, PreconditionFailed)
 def remove_product(userId: str, productId: str) -> Response:  # noqa: N803, ARG001
     """Remove a product from the cart and the saved list."""
-    return _write(service.change, productId, count=REMOVE)
+    return basket_answer(
+        db.write(service.change, current_user(), productId, count=REMOVE, context=_context())
+    )
 
 
 @blp.route(f"{_USER}/merge", methods=["POST"], once=STEPWISE)
@@ -130,19 +133,12 @@ def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, A
 
 
 def _merge(connection: Connection, user: User, guest: User) -> dict[str, Any]:
-    basket = service.merge(connection, user, guest, **_circumstances())
+    basket = service.merge(connection, user, guest, context=_context())
     return {"basket": schemas.basket_view(basket), "etag": basket.etag}
 
 
-def _write(use_case: Callable[..., Basket], product_id: str, *, count: int | None) -> Response:
-    work = functools.partial(
-        use_case, user=current_user(), product_id=product_id, count=count, **_circumstances()
-    )
-    return basket_answer(db.write_row(work))
-
-
-def _circumstances() -> dict[str, Any]:
-    return {"now": web.now(), "if_match": if_match(), "tracking": tracking.current()}
+def _context() -> service.Context:
+    return service.Context(web.now(), if_match(), tracking.current())
 
 
 @blp.route("/baskets/products/details", methods=["POST"], once=ATOMIC)

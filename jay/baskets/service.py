@@ -1,6 +1,7 @@
 """Use cases of the basket."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.models import User
 from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from
-from jay.db.database import Conflict, locks
+from jay.db.database import Conflict, locks, optimistic
 from jay.db.prepared import Prepared
 from jay.errors import (
     GuestNotAllowed,
@@ -24,6 +25,22 @@ from jay.products.models import Product, Variant
 
 Precondition = Collection[str]
 """Entity tags, one of which must name the basket's state for a write to go on (``If-Match``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """When a basket is changed, on which condition, and from which session."""
+
+    now: datetime
+    if_match: Precondition | None = None
+    tracking: Tracking = NOTHING
+
+    def event(
+        self, kind: Kind, basket: Basket, product_id: str | None = None, count: int | None = None
+    ) -> Event:
+        """Return the event of a change."""
+        return Event(kind, self.now, basket.partner_id, self.tracking, product_id, count)
+
 
 _BY_USER = select(baskets).where(
     baskets.c.partner_id == bindparam("partner"), baskets.c.user_id == bindparam("user")
@@ -98,19 +115,18 @@ def save(connection: Connection, basket: Basket, event: Event | None = None) -> 
     basket.stored_version, basket.stored_id = basket.version, basket.id
 
 
+@optimistic
 def assign(
     connection: Connection,
     user: User,
     product_id: str,
     *,
     count: int,
-    now: datetime,
-    if_match: Precondition | None = None,
-    tracking: Tracking = NOTHING,
+    context: Context,
 ) -> Basket:
     """Put a product into the basket, overwrite its count, save or remove it."""
-    basket = open_for_writing(connection, user, now=now, if_match=if_match)
-    apply(connection, basket, product_id, count=count, now=now, tracking=tracking)
+    basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
+    apply(connection, basket, product_id, count=count, now=context.now, tracking=context.tracking)
     return basket
 
 
@@ -172,25 +188,24 @@ def join(connection: Connection, user: User, other: User, *, now: datetime) -> B
     return basket
 
 
+@optimistic
 def change(
     connection: Connection,
     user: User,
     product_id: str,
     *,
     count: int | None,
-    now: datetime,
-    if_match: Precondition | None = None,
-    tracking: Tracking = NOTHING,
+    context: Context,
 ) -> Basket:
     """Change a product that is in the basket; a count of None changes nothing."""
-    basket = open_for_writing(connection, user, now=now, if_match=if_match)
-    product = (
-        catalogue.find(connection, product_id, now=now) if count not in {None, REMOVE} else None
-    )
-    basket.update(product_id, count, product, now=now)
+    basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
+    product = None
+    if count not in {None, REMOVE}:
+        product = catalogue.find(connection, product_id, now=context.now)
+    basket.update(product_id, count, product, now=context.now)
     if count is not None:
         kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_UPDATED
-        save(connection, basket, Event(kind, now, user.partner_id, tracking, product_id, count))
+        save(connection, basket, context.event(kind, basket, product_id, count))
     return basket
 
 
@@ -198,25 +213,25 @@ def delete_basket(
     connection: Connection,
     user: User,
     *,
-    now: datetime,
-    if_match: Precondition | None = None,
-    tracking: Tracking = NOTHING,
+    context: Context,
 ) -> Basket:
     """Delete the basket, and with it all credentials that transfers gave for it.
 
     :returns: the now empty basket.
     """
-    basket = open_for_writing(connection, user, now=now, if_match=if_match)
+    basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     if basket.stored_version is not None:
         connection.execute(
             delete(baskets).where(
                 baskets.c.partner_id == basket.partner_id, baskets.c.user_id == basket.user_id
             )
         )
-        record(connection, Event(Kind.BASKET_DELETED, now, user.partner_id, tracking))
+        record(connection, context.event(Kind.BASKET_DELETED, basket))
     # Through a credential from a transfer too: the answer is the owner's empty basket, the next
     # request is refused.
-    return Basket(partner_id=basket.partner_id, user_id=basket.user_id, guest=basket.guest, now=now)
+    return Basket(
+        partner_id=basket.partner_id, user_id=basket.user_id, guest=basket.guest, now=context.now
+    )
 
 
 def merge(
@@ -224,9 +239,7 @@ def merge(
     user: User,
     guest: User,
     *,
-    now: datetime,
-    if_match: Precondition | None = None,
-    tracking: Tracking = NOTHING,
+    context: Context,
 ) -> Basket:
     """After a log-in, let a guest's entries join the user's basket. Once only.
 
@@ -246,15 +259,15 @@ def merge(
             baskets.c.partner_id == user.partner_id,
             condition,
             baskets.c.guest,
-            baskets.c.expires > now,
+            baskets.c.expires > context.now,
         )
         .returning(baskets.c.entries)
     ).one_or_none()
     if taken is None:
         raise NothingToMerge
-    basket = open_for_writing(connection, user, now=now, if_match=if_match)
-    basket.take_in((entry_from(stored) for stored in taken.entries), now=now)
-    save(connection, basket, Event(Kind.BASKET_MERGED, now, user.partner_id, tracking))
+    basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
+    basket.take_in((entry_from(stored) for stored in taken.entries), now=context.now)
+    save(connection, basket, context.event(Kind.BASKET_MERGED, basket))
     return basket
 
 

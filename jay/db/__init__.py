@@ -1,21 +1,21 @@
 """The database: the doors to it, its types, and what differs between SQLite and PostgreSQL."""
 
 from jay.db.doors import (
+    check_writable,
     database,
     init_app,
     joined,
     reading,
     transaction,
     write,
-    write_row,
 )
 
 __all__ = [
+    "check_writable",
     "database",
     "init_app",
     "joined",
     "reading",
     "transaction",
     "write",
-    "write_row",
 ]

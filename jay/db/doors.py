@@ -2,23 +2,39 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime
+from typing import Any, Concatenate
 
+import psycopg
 from flask import current_app, g
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from jay.db.database import Database, T, endure
+from jay.db.database import Database, P, T, driver_error, retry
+from jay.db.outages import is_undone
+from jay.db.readiness import Readiness
+from jay.errors import Busy
 
 
 def init_app(app: Any, database: Database) -> None:
-    """Make the database known to ``transaction()`` and ``reading()`` of this app."""
+    """Make the database known to the doors of this app."""
     app.extensions["jay.db"] = database
+    app.extensions["jay.readiness"] = Readiness(database)
 
 
 def database() -> Database:
     """Return the current app's database."""
     found: Database = current_app.extensions["jay.db"]
     return found
+
+
+def check_writable(*, now: datetime) -> None:
+    """See that the current app's database can be written.
+
+    :raises Busy: it can't.
+    """
+    found: Readiness = current_app.extensions["jay.readiness"]
+    found.check(now=now)
 
 
 @contextmanager
@@ -52,20 +68,20 @@ def reading() -> Iterator[Connection]:
         yield connection
 
 
-def write(work: Callable[[Connection], T]) -> T:
-    """Run ``work`` on the current app's database, see ``Database.write``."""
-    if "joined_connection" in g:
-        return endure(lambda: _attempt(g.joined_connection, work))
-    return database().write(work)
+def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``work(connection, *args, **kwargs)``, see ``Database.write``."""
+    if "joined_connection" not in g:
+        return database().write(work, *args, **kwargs)
+    connection: Connection = g.joined_connection
 
+    def attempt() -> T:
+        # What is interrupted is undone, and its locks are let go, before the next try.
+        try:
+            with connection.begin_nested():
+                return work(connection, *args, **kwargs)
+        except (DBAPIError, psycopg.Error) as error:
+            if is_undone(driver_error(error)):
+                raise Busy from error
+            raise
 
-def write_row(work: Callable[[Connection], T]) -> T:
-    """Run ``work`` on the current app's database, see ``Database.write_row``."""
-    if "joined_connection" in g:
-        return write(work)
-    return database().write_row(work)
-
-
-def _attempt(connection: Connection, work: Callable[[Connection], T]) -> T:
-    with connection.begin_nested():  # what a conflict interrupts is undone before the next try
-        return work(connection)
+    return retry(attempt)

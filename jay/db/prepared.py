@@ -26,6 +26,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from jay.db.outages import leads_nowhere
+
 Processor = Callable[[Any], Any]
 
 
@@ -181,12 +183,11 @@ def execute(connection: Connection, sql: str, parameters: Any = (), *, many: boo
         return cursor
     except Exception as error:
         dialect = connection.dialect
-        if isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(
-            error, driver, None
+        if leads_nowhere(error) or (
+            isinstance(error, dialect.loaded_dbapi.Error)
+            and dialect.is_disconnect(error, driver, None)
         ):
             connection.invalidate(error)
-            # The others of the pool have broken with it, most likely: don't try them one by one.
-            connection.engine.dispose(close=False)
         raise
 
 

@@ -1,6 +1,5 @@
 """The kiosk: pick products of a partner on a public screen, then take them along by phone."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -184,7 +183,7 @@ def add(name: str) -> Response:
     session["focus"] = product and (product.main_id or product.id)
     try:
         user = _shopper(name)
-        db.write(functools.partial(_one_more, user=user, product_id=product_id, now=now))
+        db.write(_one_more, user, product_id=product_id, now=now)
     except CartFull:
         session["message"] = {"kind": "error", "text": _("Your basket is full: 20 products.")}
     except BasketError:
@@ -192,7 +191,7 @@ def add(name: str) -> Response:
     return redirect(_page_url(name, number), 303)
 
 
-def _one_more(connection: Connection, *, user: User, product_id: str, now: datetime) -> None:
+def _one_more(connection: Connection, user: User, *, product_id: str, now: datetime) -> None:
     """Put one more into the basket."""
     found = baskets.open_for_writing(connection, user, now=now)
     known = found.entry(product_id)
@@ -210,9 +209,7 @@ def show_code(name: str) -> Response:
     user = _user(partner)
     if user is None:
         return redirect(url_for(".wall", name=name), 303)
-    offer = db.write(
-        functools.partial(service.start, user=user, partner=partner, now=now, kiosk=True)
-    )
+    offer = db.write(service.start, user, partner, now=now, kiosk=True)
     target = url_for("tv.screen", display_token=offer.secrets.display_token)
     return redirect(target, 303)
 
@@ -224,7 +221,7 @@ def reset(name: str) -> Response:
     with db.reading() as connection:
         user = _user(_kiosk(connection, name))
     if user is not None:
-        db.write(functools.partial(service.forget, user=user, now=web.now()))
+        db.write(service.forget, user, now=web.now())
     session.clear()
     return redirect(url_for(".wall", name=name), 303)
 

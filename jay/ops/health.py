@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from jay import db
+from jay import db, web
 from jay.errors import Busy
 from jay.web.responses import json_error
 
@@ -17,9 +17,9 @@ def alive() -> Response:
 
 @blp.get("/readyz")
 def ready() -> Response:
-    """Tell whether requests can be served: the database answers. 503 when it does not."""
+    """Tell whether requests can be served: the database can be written. 503 when it can't."""
     try:
-        db.database().ping()
+        db.check_writable(now=web.now())
     except Busy as error:
         return json_error(error)
     return Response("ok\n", mimetype="text/plain")

@@ -175,7 +175,7 @@ def forget(connection: Connection, user: User, *, now: datetime) -> None:
         transfers.c.basket_id == basket.id, transfers.c.claimed.is_not(None)
     )
     if connection.execute(query.limit(1)).first() is None:
-        baskets.delete_basket(connection, user, now=now)
+        baskets.delete_basket(connection, user, context=baskets.Context(now))
 
 
 def _offer(

@@ -1,6 +1,5 @@
 """The TV's pages of a transfer: the code, the countdown and the state."""
 
-import functools
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,7 +84,7 @@ def renew(display_token: str) -> Response:
     now = web.now()
     take(TRANSFERS, network_of(request.remote_addr))
     try:
-        offer = db.write(functools.partial(service.renew, display_token=display_token, now=now))
+        offer = db.write(service.renew, display_token, now=now)
     except TransferError as error:
         with db.reading() as connection:
             return _gone(connection, display_token, error)

@@ -57,7 +57,7 @@ def twin(app: Flask, database_url: str, clock: MovedClock, tmp_path: Path) -> It
     """The same service in another process: the same database, caches and loggers of its own."""
     made = create_app(settings(database_url, tmp_path), clock=clock)
     yield made
-    made.extensions["jay.db"].engine.dispose()
+    made.extensions["jay.db"].dispose()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def test_a_write_that_began_before_does_not_overwrite_the_new_basket(
     alice.call("DELETE")
     alice.put(hat)
 
-    with app.app_context(), db.reading() as connection, pytest.raises(Conflict):
+    with app.app_context(), db.transaction() as connection, pytest.raises(Conflict):
         service.apply(connection, late, mug, count=3, now=NOON)
 
     assert alice.cart() == {hat: 1}

@@ -30,7 +30,7 @@ def demo(app: Flask, database_url: str, clock: MovedClock, tmp_path: Path) -> It
     """The same service in demo mode, in which anybody may look."""
     made = create_app(settings(database_url, tmp_path, demo=True), clock=clock)
     yield made
-    made.extensions["jay.db"].engine.dispose()
+    made.extensions["jay.db"].dispose()
 
 
 @pytest.fixture

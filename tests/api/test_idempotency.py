@@ -825,7 +825,7 @@ def test_a_first_basket_made_by_another_meanwhile_is_no_obstacle(
             partner_id = partners.partner_id(connection, "kino")
             assert partner_id is not None
             user = baskets.User(partner_id, "alice", guest=False, basket=None, expires=0)
-            baskets.assign(connection, user, hat, count=1, now=NOON)
+            baskets.assign(connection, user, hat, count=1, context=baskets.Context(NOON))
             merged = pool.submit(send, **key())
             with pytest.raises(TimeoutError):
                 merged.result(0.5)  # it waits for the row that this transaction has written

@@ -364,7 +364,7 @@ def plans(app: Flask, shop: Shop) -> Callable[..., list[str]]:
 
     def of(**query: Any) -> list[str]:
         engine = app.extensions["jay.db"].engine
-        with app.app_context(), db.reading() as connection:
+        with app.app_context(), db.transaction() as connection:
             # As it knows what is in it, and not only how much.
             connection.exec_driver_sql("ANALYZE")
             merchant = merchants.merchant_by_id(

@@ -270,7 +270,7 @@ def test_behind_https_the_cookie_is_secure(
     safe = create_app(settings(database_url, tmp_path, **public), clock=clock)
 
     cookies = cookies_of(Browser(safe).get("/code"))
-    safe.extensions["jay.db"].engine.dispose()
+    safe.extensions["jay.db"].dispose()
 
     assert len(cookies) == 1
     assert cookies[0].startswith("__Host-jay=")

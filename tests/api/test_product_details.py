@@ -206,7 +206,7 @@ def statements(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
         found.append(sql)
 
     monkeypatch.setattr(prepared, "execute", note_and_execute)
-    engine = app.extensions["jay.db"].engine
+    engine = app.extensions["jay.db"].readers
     event.listen(engine, "before_cursor_execute", note)
     yield found
     event.remove(engine, "before_cursor_execute", note)

@@ -34,7 +34,7 @@ def limited(
 
     yield make
     for one in made:
-        one.extensions["jay.db"].engine.dispose()
+        one.extensions["jay.db"].dispose()
 
 
 def new_guest(platform: Platform, address: str = "10.0.0.1", **more: Any) -> TestResponse:

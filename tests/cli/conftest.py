@@ -50,7 +50,7 @@ def demo_app(
 
     yield make
     for one in made:
-        one.extensions["jay.db"].engine.dispose()
+        one.extensions["jay.db"].dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -66,7 +66,7 @@ def empty_app(empty_database_url: str, clock: MovedClock, tmp_path: Path) -> Ite
     """An app on a database without any table."""
     made = create_app(settings(empty_database_url, tmp_path / "data", demo=True), clock=clock)
     yield made
-    made.extensions["jay.db"].engine.dispose()
+    made.extensions["jay.db"].dispose()
 
 
 @pytest.fixture

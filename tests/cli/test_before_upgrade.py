@@ -27,7 +27,7 @@ def test_a_command_before_the_first_upgrade_says_what_to_run(
 
     assert result.exit_code == 1
     assert "run: flask --app app db upgrade" in result.output
-    app.extensions["jay.db"].engine.dispose()
+    app.extensions["jay.db"].dispose()
 
 
 def test_a_database_that_does_not_answer_is_named_without_a_traceback(tmp_path: Path) -> None:
@@ -37,4 +37,4 @@ def test_a_database_that_does_not_answer_is_named_without_a_traceback(tmp_path: 
 
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
-    app.extensions["jay.db"].engine.dispose()
+    app.extensions["jay.db"].dispose()

@@ -24,7 +24,7 @@ def tables(url: str) -> set[str]:
     try:
         return set(inspect(database.engine).get_table_names())
     finally:
-        database.engine.dispose()
+        database.dispose()
 
 
 def differences(url: str) -> list[Any]:
@@ -35,7 +35,7 @@ def differences(url: str) -> list[Any]:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             return compare_metadata(context, metadata)
     finally:
-        database.engine.dispose()
+        database.dispose()
 
 
 def test_upgrade_makes_every_table_of_an_empty_database(
@@ -118,7 +118,7 @@ def described(url: str) -> dict[str, Any]:
             for table in metadata.tables
         }
     finally:
-        database.engine.dispose()
+        database.dispose()
 
 
 def content(app: Flask) -> dict[str, int]:
@@ -170,5 +170,5 @@ def test_a_password_with_special_characters_survives(
 
     assert runner_of(app)("db", "upgrade").exit_code == 0
 
-    app.extensions["jay.db"].engine.dispose()
+    app.extensions["jay.db"].dispose()
     assert "baskets" in tables(url)

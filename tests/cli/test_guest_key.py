@@ -49,7 +49,7 @@ def another(
 
     yield start
     for one in made:
-        one.extensions["jay.db"].engine.dispose()
+        one.extensions["jay.db"].dispose()
 
 
 @pytest.fixture

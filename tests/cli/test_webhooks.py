@@ -349,7 +349,7 @@ def test_several_processes_send_each_once(app: Flask, outbox: Outbox, clock: Mov
         one = Deliverer(database, Sender(Client(LOOPBACK)), clock=clock, secret="s")
         while rows_waiting(app):
             one.run()
-        database.engine.dispose()
+        database.dispose()
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(process, range(4)))

@@ -77,7 +77,7 @@ def operator(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Operato
     made.run("db", "upgrade")
     made.run("merchant", "add", "mugshop")
     yield made
-    made.database.engine.dispose()
+    made.database.dispose()
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def seed(url: str, folder: Path) -> Seeded:
             for number in range(USERS)
         ]
         connection.execute(insert(baskets), rows)
-    database.engine.dispose()
+    database.dispose()
     claims = {"iss": "https://id.example", "aud": "basket", "exp": int(now.timestamp()) + 86400}
     requests = folder / "requests"
     with requests.open("wb") as file:

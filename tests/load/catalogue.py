@@ -88,7 +88,7 @@ def fill(url: str, count: int) -> None:
             # As autovacuum does within minutes.
             connection.execute(text("SET statement_timeout = 0"))
             connection.execute(text("VACUUM ANALYZE products"))
-    database.engine.dispose()
+    database.dispose()
 
 
 def questions(app: Flask, count: int) -> dict[str, str]:
@@ -149,7 +149,7 @@ def measure(url: str, folder: Path, count: int) -> None:
             f"   (first {took[0]:8.1f}, {found} products)",
             flush=True,
         )
-    app.extensions["jay.db"].engine.dispose()
+    app.extensions["jay.db"].dispose()
 
 
 def main() -> None:

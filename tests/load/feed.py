@@ -108,7 +108,7 @@ def seed(url: str) -> Seeded:
         connection.execute(insert(products), list(_rows(shop, now)))
         if not database.is_sqlite:
             connection.execute(text("ANALYZE"))  # as the server does by itself after a while
-    database.engine.dispose()
+    database.dispose()
     claims = {"sub": "someone", "exp": int(now.timestamp()) + 86400}
     token = jwt.encode({"alg": "ES256", "kid": "bench"}, claims, key)
     return Seeded(url, shop, shop_key, app_key, token, list(_calls()))
@@ -274,7 +274,7 @@ def statements(url: str, ids: list[str]) -> int:
     with patch.object(prepared, "execute", counting), database.reading() as connection:
         event.listen(connection, "before_cursor_execute", lambda *args: counted.append(args))
         found = baskets.details(connection, ids)
-    database.engine.dispose()
+    database.dispose()
     if any(product is None for _, product, _ in found):
         raise RuntimeError("a product is missing")
     return len(counted)

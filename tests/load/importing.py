@@ -90,7 +90,7 @@ def fresh(kind: str, folder: Path, cluster: str | None) -> Iterator[Database]:
         locale = {"lang": "de", "country": "DE", "currency": "EUR"}
         merchants.add_merchant(connection, name="shop", now=datetime.now(UTC), **locale)
     yield database
-    database.engine.dispose()
+    database.dispose()
 
 
 def dsn(url: str) -> str:

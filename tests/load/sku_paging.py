@@ -66,7 +66,7 @@ def seed(url: str, skus: int, variants: int) -> str:
             connection.execute(insert(wanted_skus), wanted)
     with database.reading() as connection:
         connection.execute(text("ANALYZE"))
-    database.engine.dispose()
+    database.dispose()
     return key
 
 
@@ -103,7 +103,7 @@ def measure(url: str, folder: Path, skus: int, variants: int, rounds: int) -> It
         verdict = "" if ratio <= GOAL else "  over"
         kind = make_url(url).get_backend_name()
         yield f"{kind:<12}{query:<12}{len(queries):>7}{shown}{ratio:>8.2f}{verdict}"
-    app.extensions["jay.db"].engine.dispose()
+    app.extensions["jay.db"].dispose()
 
 
 def fetch(shop: Shop, query: str) -> dict[str, Any]:

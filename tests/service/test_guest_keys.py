@@ -28,7 +28,7 @@ PARTNER = a_partner()
 def database(new_database_url: str) -> Iterator[Database]:
     found = Database(new_database_url)
     yield found
-    found.engine.dispose()
+    found.dispose()
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_ten_first_starts_at_once_make_one_key(new_database_url: str, clock: Mov
         thread.join()
     made = rows(databases[0])
     for database in databases:
-        database.engine.dispose()
+        database.dispose()
 
     assert errors == []
     assert made == 1

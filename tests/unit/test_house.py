@@ -56,11 +56,11 @@ KINDS = {
         web/responses web/tracking
     """,
     ADAPTER: """
-        clock config i18n sealing auth/jwks auth/signatures db/database db/prepared db/sqlite
-        db/types db/upsert feeds/files feeds/google feeds/items feeds/major feeds/mapped
-        feeds/mapping feeds/readers feeds/sales feeds/sources feeds/tables feeds/units
-        feeds/unpacking net/client ops/lan outbox/transports/http partners/keys
-        products/texts transfers/qr
+        clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/prepared
+        db/readiness db/sqlite db/types db/upsert feeds/files feeds/google feeds/items
+        feeds/major feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/sources
+        feeds/tables feeds/units feeds/unpacking net/client ops/lan outbox/transports/http
+        partners/keys products/texts transfers/qr
     """,
 }
 
