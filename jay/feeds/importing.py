@@ -119,7 +119,7 @@ def _batches(
 def _own_rows(put: Put | News) -> list[tuple[str, str, str]]:
     if isinstance(put, News):
         return [(put.lang, put.country, put.item["sku"])]
-    own = put.main is not None and put.kind is not Kind.GROUP
+    own = put.main is not None and (put.kind is not Kind.GROUP or not put.variants)
     rows = [(put.lang, put.country, put.sku)] if own else []
     if put.variants:
         rows += [(put.lang, put.country, variant["sku"]) for variant in put.variants]
@@ -168,7 +168,7 @@ def _product(record: Record, merchant: Merchant) -> Put:
         loaded["country"] or merchant.country,
         loaded,
         loaded["variants"],
-        Kind.WHOLE if record.whole else Kind.PART,
+        Kind.GROUP if record.member else Kind.WHOLE if record.whole else Kind.PART,
     )
 
 

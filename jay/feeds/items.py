@@ -96,7 +96,11 @@ def _as_ours(line: int, sku: str, reading: _Reading) -> Record:
     notes = tuple(reading.notes)
     parent = reading.first("parent")
     if parent is None and (group is None or group == sku):
-        return Record(line, sku, {**own, **product, **offer, **stock}, notes=notes)
+        body = {**own, **product, **offer, **stock}
+        difference = _difference(reading)
+        # The product of a group may be one of those to choose from, too.
+        member = group is not None and "type" in difference
+        return Record(line, sku, body | difference if member else body, notes=notes, member=member)
     variant = {**own, **offer, **stock, **_difference(reading)}
     if currency:
         variant["currency"] = currency

@@ -23,8 +23,9 @@ class Record(NamedTuple):
     ``body`` is a product as ``POST /v1/shops/products`` takes it; or, with ``main_sku``, one
     variant of that product, for ``lang`` and ``country``. ``main`` describes the main product of a
     variant that brings it along. ``reason`` says why there is no body. ``whole`` tells that the
-    body lists all variants; ``notes`` what was left out of it, and why; ``volatile`` that it is no
-    description but what ``PATCH /v1/shops/products`` takes.
+    body lists all variants, ``member`` that it is one of its variants itself; ``notes`` what was
+    left out of it, and why; ``volatile`` that it is no description but what
+    ``PATCH /v1/shops/products`` takes.
     """
 
     line: int
@@ -38,6 +39,7 @@ class Record(NamedTuple):
     whole: bool = False
     notes: tuple[str, ...] = ()
     volatile: bool = False
+    member: bool = False
 
 
 NOT_JSON = "The line is not valid JSON: {}."

@@ -21,6 +21,7 @@ from jay.feeds.readers import (
     own_csv,
     unknown_columns,
 )
+from jay.feeds.skus import apart
 from jay.feeds.tables import Table, short
 from jay.feeds.unpacking import UnusableFile
 
@@ -122,7 +123,7 @@ class Source:
         return FeedFile(self.file.path, alone=False, encoding=self.file.encoding)
 
     def records(self, country: str, at: datetime, currency: str | None = None) -> Iterator[Record]:
-        """Yield the records, once.
+        """Yield the records, once; see ``apart`` for SKUs that Excel has rounded.
 
         :param country: of rows that name none.
         :param at: when the content was true: decides whether a sale price is in force.
@@ -132,6 +133,9 @@ class Source:
         return as_news(records) if self.volatile else records
 
     def _records(self, country: str, at: datetime, currency: str | None) -> Iterator[Record]:
+        return apart(self._all_records(country, at, currency))
+
+    def _all_records(self, country: str, at: datetime, currency: str | None) -> Iterator[Record]:
         if self._table is None:
             if self.format == JSON_LINES:
                 return self._in_minor_units(json_lines(self.file), currency)

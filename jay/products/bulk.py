@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from jay.merchants.models import Merchant
 from jay.products import bulk_sql as sql
+from jay.products.groups import common_description, common_name, own_description
 from jay.products.models import (
     AS_OF,
     SALE,
@@ -35,7 +36,7 @@ class Kind(Enum):
 
     WHOLE = "there are no others"
     PART = "others may come in further parts"
-    GROUP = "as PART, and the main product is described by the first part alone"
+    GROUP = "as PART, and each part describes a member of a group: see groups.py"
 
 
 class Outcome(Enum):
@@ -146,6 +147,8 @@ class _Batch:
         self.families: dict[str, dict[str, _Child]] = {}  # by main id, live variants in order
         self.seen: set[str] = set()  # what this import has described already
         self._look_around()
+        # The main products of groups that this import has begun to describe.
+        self.groups = self._groups_of(puts)
         self.mains: dict[str, dict[str, Any]] = {}
         self.variants: dict[str, dict[str, Any]] = {}
         self.gone: set[str] = set()  # variants that are no longer listed
@@ -169,6 +172,15 @@ class _Batch:
                 family = self.families.setdefault(main, {})
                 family[identifier] = _Child(sku, position, described or 0)
                 self.parent[identifier] = main
+
+    def _groups_of(self, puts: Sequence[Put]) -> dict[str, dict[str, Any]]:
+        mains = {self._id(put, put.sku) for put in puts if put.kind is Kind.GROUP} & self.seen
+        if not mains:
+            return {}
+        return {
+            row.id: row._asdict() | {"described_as_of": self.as_of}
+            for row in sql.GROUPS.all(self.connection, {"ids": list(mains)})
+        }
 
     def _id(self, put: Put, sku: str) -> str:
         return self._prefix(put) + sku
@@ -194,7 +206,7 @@ class _Batch:
             self._drop_others(main, ids)
         if ids:
             self._add_variants(put, main, ids, late=late)
-        own = main if put.main is not None and put.kind is not Kind.GROUP else ids[0]
+        own = main if put.main is not None and (put.kind is not Kind.GROUP or not ids) else ids[0]
         return Outcome.UPDATED if own in self.stored else Outcome.ADDED
 
     def _refusal(self, put: Put, main: str, ids: Sequence[str]) -> str | None:
@@ -259,10 +271,27 @@ class _Batch:
 
     def _add_main(self, put: Put, main: str) -> None:
         if put.kind is Kind.GROUP and main in self.seen:
+            self._add_member(put, main)
             return
         self._leave(main)
         self.mains[main] = self._main_row(put, main)
         self._is_seen(main)
+
+    def _add_member(self, put: Put, main: str) -> None:
+        """Keep what another member of a group has in common with the ones before."""
+        assert put.main is not None  # noqa: S101 - for the type checker
+        if self._is_later(main):
+            return
+        before = self.mains.get(main) or self.groups[main]
+        row = before | {
+            "name": common_name(before["name"], put.main["name"]),
+            "description": common_description(before["description"], put.main["description"]),
+        }
+        if not put.variants:  # it is the product itself
+            row["variant_type"], row["variant_value"] = put.main["type"], put.main["value"]
+            self._observe(row, put.main["volatile"])
+        if row != before:
+            self.mains[main] = row
 
     def _leave(self, identifier: str) -> None:
         """Take a variant out of its family; it becomes something else."""
@@ -342,13 +371,19 @@ class _Batch:
             "main_id": main,
             "variant_type": variant.get("type"),
             "variant_value": variant.get("value"),
-            "description": variant.get("description"),
+            "description": self._own_description(put, main, variant),
             "described_as_of": self.as_of,
         }
         for name in _REPLACED:
             row[AS_OF[name]] = self.as_of
         self._observe(row, variant)
         return row
+
+    def _own_description(self, put: Put, main: str, variant: Mapping[str, Any]) -> Any:
+        if put.kind is not Kind.GROUP or put.main is None:
+            return variant.get("description")
+        product = self.mains.get(main) or self.groups.get(main) or {}
+        return own_description(put.main["description"], product.get("description") or {})
 
     def _observe(self, row: dict[str, Any], volatile: Mapping[str, Any]) -> None:
         for name, as_of in _STAMPS:

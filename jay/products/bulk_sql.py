@@ -124,6 +124,12 @@ DESCRIBED = Prepared(
         listed(products.c.id, "ids")
     )
 )
+GROUPS = Prepared(
+    select(
+        *(products.c[name] for name in ("id", "sku", "lang", "country", "name", "description")),
+        *(products.c[name] for name in ("not_shoppable", "variant_type", "variant_value")),
+    ).where(listed(products.c.id, "ids"))
+)
 SET_SEARCH = Prepared(
     update(products).where(products.c.id == bindparam("key")).values(search=bindparam("found_by"))
 )

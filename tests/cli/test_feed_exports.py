@@ -53,7 +53,7 @@ EXPORTS: dict[str, tuple[str, tuple[str, ...], dict[str, Row]]] = {
         {
             "HOOD": (None, "Harbour Hoodie", 5200, 5200, "", 3),
             "HOOD-S": ("HOOD", "S / Black", 5200, 5200, 7, 0),
-            "HOOD-M": ("HOOD", "M / Black", 5450, 5450, 0, 0),
+            "HOOD-M": ("HOOD", "M / Black", 5450, 5450, 0, 1),
             "BAG": (None, "Sling Bag", 2990, 3400, 100, 1),
             "COURSE": (None, "Course", 8000, 8000, None, 0),
         },

@@ -27,8 +27,8 @@ from jay.feeds.models import product_imports
 from jay.feeds.readers import PRODUCT_COLUMNS, SHIPPING_COLUMNS, VARIANT_COLUMNS
 from jay.products.models import microseconds, products
 from jay.products.wanted import wanted_skus
-from tests.api.feed import post
-from tests.builders import Shop, add_shop
+from tests.api.feed import details, post
+from tests.builders import Shop, add_platform, add_shop
 from tests.cli.conftest import Run
 from tests.clock import NOON, MovedClock
 from tests.servers import ROOT
@@ -313,7 +313,7 @@ def test_a_google_feed_becomes_products_with_variants(
     assert "3 rows: 0 added, 3 updated, 0 refused" in again.stdout
     found = stored(app)
     assert (found["A"].name, found["A"].price, found["A"].stock_set) == (
-        "Hoodie small",
+        "Hoodie",
         3990,
         False,
     )
@@ -711,3 +711,57 @@ def test_an_import_and_updates_at_once_neither_fail_nor_lose_the_later_news(
     assert {row.described_as_of for row in stored(app).values()} == {
         microseconds(NOON - timedelta(days=1))
     }
+
+
+JACKET = """<rss xmlns:g="http://base.google.com/ns/1.0"><channel>
+<item><g:id>J</g:id><g:item_group_id>J</g:item_group_id><g:title>Jacke S</g:title>
+<g:price>50.00 EUR</g:price><g:size>S</g:size><g:color>red</g:color>
+<g:image_link>https://shop.example/s.jpg</g:image_link><g:availability>{0}</g:availability></item>
+<item><g:id>J-M</g:id><g:item_group_id>J</g:item_group_id><g:title>Jacke M</g:title>
+<g:price>55.00 EUR</g:price><g:size>M</g:size><g:color>blue</g:color><g:brand>Nord</g:brand>
+<g:image_link>https://shop.example/m.jpg</g:image_link><g:availability>{1}</g:availability></item>
+</channel></rss>"""
+
+
+@pytest.mark.parametrize("rows", [1, 500])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("stock", "out"),
+    [
+        (("in_stock", "out_of_stock"), False),
+        (("out_of_stock", "in_stock"), False),
+        (("out_of_stock", "out_of_stock"), True),
+    ],
+)
+def test_the_item_with_the_id_of_its_group_is_a_variant_too(
+    *,
+    app: Flask,
+    run: Run,
+    shop: Shop,
+    feed: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    client: FlaskClient,
+    rows: int,
+    turned: bool,
+    stock: tuple[str, str],
+    out: bool,
+) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", rows)
+    content = JACKET.format(*stock)
+    if turned:
+        head, one, other, tail = re.split(r"(?=<item>)|(?=</channel>)", content)
+        content = head + other + one + tail
+
+    result = run("products", "import", "mugshop", feed(content, "feed.xml"))
+
+    assert result.exit_code == 0, result.stdout
+    alice = add_platform(app, client).user()
+    main, variant = (details(alice, f"mugshop/de-DE/{sku}") for sku in ("J", "J-M"))
+    assert [(one["value"], one["price"]) for one in main["variants"]] == [
+        ("S / red", 5000),
+        ("M / blue", 5500),
+    ]
+    assert (main["name"], main["variant"], main["price"]) == ("Jacke", "S / red", 5000)
+    assert (main["colour"], main["brand"], main["outOfStock"]) == (None, None, out)
+    assert (variant["name"], variant["colour"], variant["brand"]) == ("Jacke", "blue", "Nord")
+    assert variant["images"][0]["url"] == "https://shop.example/m.jpg"

@@ -28,8 +28,8 @@ KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals feeds/models feeds/progress
         merchants/models net/addresses operators/models ops/demo_catalogue ops/mends
-        outbox/models partners/branding partners/models products/models products/search
-        products/shipping transfers/models web/names web/versions
+        outbox/models partners/branding partners/models products/groups products/models
+        products/search products/shipping transfers/models web/names web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/service checkout/comfort feeds/checkpoints
@@ -58,9 +58,9 @@ KINDS = {
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/prepared
         db/readiness db/sqlite db/types db/upsert feeds/files feeds/google feeds/items
-        feeds/major feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/sources
-        feeds/tables feeds/units feeds/unpacking net/client ops/lan outbox/transports/http
-        partners/keys products/texts transfers/qr
+        feeds/major feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus
+        feeds/sources feeds/tables feeds/units feeds/unpacking net/client ops/lan
+        outbox/transports/http partners/keys products/texts transfers/qr
     """,
 }
 
