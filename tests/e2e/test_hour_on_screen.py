@@ -11,13 +11,13 @@ from playwright.sync_api import Browser, CDPSession, Page, Route, expect
 from tests.e2e.actors import DEMO_BASKET_KEY, TvApp, data
 from tests.e2e.service import Service
 from tests.e2e.states import BY_NAME, Visitor
-from tests.e2e.watched import expect_state
+from tests.e2e.watched import NOTE_REQUESTS, expect_state
 
 HOUR_SECONDS = 3600
 POLL_SECONDS = 10
 STEP_SECONDS = 10
 
-# Which timers wait, and the most that ever did; a promise that no request waits for its answer.
+# Which timers wait, and the most that ever did.
 COUNT_TIMERS = """
 (() => {
   const waiting = new Set();
@@ -36,14 +36,6 @@ COUNT_TIMERS = """
   window.setInterval = (...all) => added(setInterval(...all));
   window.clearTimeout = id => { waiting.delete(id); clearTimeout(id); };
   window.clearInterval = id => { waiting.delete(id); clearInterval(id); };
-
-  let asking = Promise.resolve();
-  window.allAnswered = () => asking;
-  const {send} = XMLHttpRequest.prototype;
-  XMLHttpRequest.prototype.send = function (...all) {
-    asking = new Promise(done => { this.onloadend = () => done(); });
-    return send.apply(this, all);
-  };
 })()
 """
 
@@ -101,6 +93,7 @@ def hall(
     service.move_clock(0)
     page.clock.install()
     page.add_init_script(COUNT_TIMERS)
+    page.add_init_script(NOTE_REQUESTS)
     seen = Hall(page, context.new_cdp_session(page))
     try:
         if url is None:

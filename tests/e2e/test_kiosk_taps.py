@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.clock import PATIENCE_SECONDS
 from tests.e2e.service import Service
 from tests.e2e.watched import Screens, expect_state
 
@@ -38,7 +39,7 @@ def slow(wall: Page) -> Iterator[list[Route]]:
 
 def let_go(wall: Page, held: list[Route], number: int) -> None:
     """Wait until so many requests were sent in all, and let the last one go on."""
-    for _ in range(500):
+    for _ in range(PATIENCE_SECONDS * 100):
         if len(held) >= number:
             break
         wall.wait_for_timeout(10)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from tests.clock import PATIENCE_SECONDS
 from tests.demo import demo_service
 from tests.e2e.actors import DEMO_SHOP_KEY, Merchant, TvApp, http_client
 from tests.e2e.service import SECRET, Service
@@ -69,7 +70,7 @@ def test_the_web_shop_of_the_readme_redeems_a_transfer(tmp_path: Path) -> None:
 
 def page_at(url: str) -> str:
     """Open a page of the shop, which may still be starting."""
-    for _ in range(100):
+    for _ in range(PATIENCE_SECONDS * 20):
         try:
             return http_client().request("GET", url).data.decode()
         except urllib3.exceptions.HTTPError:

@@ -20,6 +20,19 @@ PHONE = {
     "has_touch": True,
 }
 
+NOTE_REQUESTS = """
+(() => {
+  let asking = Promise.resolve();
+  window.allAnswered = () => asking;
+  const {send} = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.send = function (...all) {
+    asking = new Promise(done => { this.addEventListener('loadend', () => done()); });
+    return send.apply(this, all);
+  };
+})()
+"""
+"""Lets a page promise that no request waits for its answer, for tests that move the clock."""
+
 _FAILED_LOAD = re.compile(r"Failed to load resource: .* status of (\d{3})")
 
 
