@@ -1,7 +1,9 @@
 """The fields of the Product Data API: what a SKU, an address, a currency or an amount may be."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import marshmallow as ma
@@ -9,7 +11,8 @@ import marshmallow as ma
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.net.addresses import origin_of
 from jay.products.models import normal_sku
-from jay.web.plain import NOT_PLAIN, loader_of
+from jay.products.texts import MAX_HTML, has_markup, plain_text
+from jay.web.plain import NOT_PLAIN, loader_of, text_loader
 from jay.web.schema import MAX_AMOUNT, Int, Schema, Text
 
 MAX_TEXT = 500
@@ -181,15 +184,35 @@ class Sku(Text):
         return value if plain and normal_sku(value) == value else NOT_PLAIN
 
 
+class PlainText(Text):
+    """A text in which HTML, if there is any, becomes plain text."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, *args, **kwargs)
+        if len(text) > MAX_HTML and has_markup(text):
+            raise ma.ValidationError(f"Must not be longer than {MAX_HTML:,} with its HTML.")
+        return plain_text(text)
+
+    @cached_property
+    def plainly(self) -> Callable[[Any], Any]:
+        """What loads a text without HTML, or answers ``NOT_PLAIN``."""
+        load = text_loader(self)
+
+        def plainly(value: Any) -> Any:
+            return NOT_PLAIN if type(value) is str and has_markup(value) else load(value)
+
+        return plainly
+
+
 def name_field(*, limit: int = MAX_TEXT, **metadata: Any) -> Text:
     """Build a field for a name: a text that is not blank."""
     rules = (ma.validate.Length(1, limit), _not_blank)
-    return Text(required=True, validate=rules, metadata={"pattern": r"\S", **metadata})
+    return PlainText(required=True, validate=rules, metadata={"pattern": r"\S", **metadata})
 
 
 def text_field(limit: int = MAX_TEXT, **kwargs: Any) -> Text:
     """Build a field for a text of so many characters, or null."""
-    return Text(validate=ma.validate.Length(max=limit), allow_none=True, **kwargs)
+    return PlainText(validate=ma.validate.Length(max=limit), allow_none=True, **kwargs)
 
 
 def amount_field(**metadata: Any) -> Int:

@@ -94,7 +94,8 @@ def _flag(value: Any) -> Any:
     return value if value is True or value is False else NOT_PLAIN
 
 
-def _text(field: Text) -> Loader:
+def text_loader(field: Text) -> Loader:
+    """Return what loads a text, or answers ``NOT_PLAIN``."""
     low, high, choices, rules = 0, None, None, []
     for rule in field.validators:
         if isinstance(rule, ma.validate.Length):
@@ -186,7 +187,7 @@ def _list(field: ma.fields.List[Any]) -> Loader:
 
 
 _BUILDERS: tuple[tuple[Any, Callable[[Any], Loader]], ...] = (
-    (Text, _text),
+    (Text, text_loader),
     (Int, _int),
     (Number, _number),
 )

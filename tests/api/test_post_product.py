@@ -226,7 +226,7 @@ def test_a_gender_is_a_code_or_an_object(gender: Any, shop: Shop, alice: User) -
         "مرحبا",
         "😀👩‍👩‍👧",
         "a\r\n\tb",
-        "<script>",
+        "< script >",
         "'; DROP TABLE products",
         "\u200b\ufeff",
     ],
@@ -586,3 +586,35 @@ def test_of_two_products_at_once_that_claim_a_variant_the_later_one_has_it(
 
     assert details(alice, "mugshop/de-DE/s")["mainProductIdentifier"] == "mugshop/de-DE/hat"
     assert details(alice, "mugshop/de-DE/mug")["variants"] == []
+
+
+def test_html_in_texts_becomes_text(shop: Shop, alice: User) -> None:
+    texts = {
+        "name": "Mug &amp; <b>more</b>",
+        "description": "<p>Fine.</p><script>alert(1)</script><ul><li>one</li><li>two</li></ul>",
+        "material": "100&nbsp;% clay",
+        "subLine": "5 < 6 & AT&T",
+    }
+
+    found = details(alice, post(shop, **texts))
+
+    assert found["name"] == "Mug & more"
+    assert found["description"] == "Fine.\none\ntwo"
+    assert found["material"] == "100 % clay"
+    assert found["subLine"] == "5 < 6 & AT&T"
+
+
+@pytest.mark.parametrize("name", ["<b></b>", "&nbsp;", "<script>x</script>"])
+def test_a_name_of_nothing_but_html_is_none(shop: Shop, name: str) -> None:
+    response = shop.call("POST", "/shops/products", json={"sku": "A", "name": name})
+
+    assert list(field_errors(response)) == ["name"]
+
+
+def test_a_long_text_is_measured_without_its_html_and_with_it_only_so_far(shop: Shop) -> None:
+    long = "<p>" + "x" * 20_000 + "</p>"
+    body = {"sku": "A", "name": "Mug", "description": long}
+    assert shop.call("POST", "/shops/products", json=body).status_code == 200
+
+    body["description"] = "<p></p>" * 5_000
+    assert list(field_errors(shop.call("POST", "/shops/products", json=body))) == ["description"]
