@@ -26,11 +26,11 @@ from jay.errors import (
     OutOfStock,
     TokenError,
 )
-from jay.web.pages import PageBlueprint, check_csrf, page
+from jay.web.pages import PageBlueprint, instead_of_csrf, page
 from jay.web.pages import gettext as _
 from jay.web.responses import answer
 
-blp = PageBlueprint("basket_pages", __name__)
+blp = PageBlueprint("basket_pages", __name__, guards=web.PUBLIC)
 
 # The session is a cookie of at most 4 KB: what it holds from one request to the next is short.
 MAX_ID = 300
@@ -69,14 +69,13 @@ def state() -> Response:
 
 
 @blp.post("/basket/items")
+@instead_of_csrf(held.without_cookies)  # the credential itself comes with the form
 def change_item() -> Response:
     """Change one product: ``action`` is plus, minus, set, size, save, cart, remove or undo.
 
     ``version`` and ``seen`` tell what the page showed. Where another device has changed the same
     product since then, nothing is changed, and the page shows what there is now.
     """
-    if not held.without_cookies():  # else the credential itself comes with the form
-        check_csrf()
     now = web.now()
     product_id, action = request.form.get("product_id", ""), request.form.get("action", "")
     told: dict[str, Any] = {}

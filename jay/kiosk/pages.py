@@ -25,11 +25,11 @@ from jay.products.view import org_price_text, price_text
 from jay.transfers import service
 from jay.web.limits import network_of
 from jay.web.names import NAME_PATTERN
-from jay.web.pages import PageBlueprint, check_csrf, csrf_token, language, local_path, page
+from jay.web.pages import PageBlueprint, csrf_token, language, local_path, page
 from jay.web.pages import gettext as _
 from jay.web.rates import GUESTS_OF_ADDRESS, take
 
-blp = PageBlueprint("kiosk", __name__, error_template="tv/error.html")
+blp = PageBlueprint("kiosk", __name__, guards=web.PUBLIC, error_template="tv/error.html")
 
 PRODUCTS_A_PAGE = 8
 LAST_PAGE = 100_000
@@ -168,7 +168,6 @@ def _tile(
 @blp.post("/kiosk/<name>")
 def add(name: str) -> Response:
     """Put one more of a product into the kiosk's basket."""
-    check_csrf()
     number, now = _asked_page(), web.now()
     asked = request.form.get("product_id", "")
     with db.reading() as connection:
@@ -202,7 +201,6 @@ def _one_more(connection: Connection, user: User, *, product_id: str, now: datet
 @blp.post("/kiosk/<name>/code")
 def show_code(name: str) -> Response:
     """Show the code that takes the kiosk's basket to a phone."""
-    check_csrf()
     now = web.now()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
@@ -217,7 +215,6 @@ def show_code(name: str) -> Response:
 @blp.post("/kiosk/<name>/reset")
 def reset(name: str) -> Response:
     """Forget the last person, with everything, and begin anew."""
-    check_csrf()
     with db.reading() as connection:
         user = _user(_kiosk(connection, name))
     if user is not None:

@@ -7,7 +7,7 @@ import re
 import secrets
 from urllib.parse import quote
 
-from flask import redirect, request, session, url_for
+from flask import g, redirect, request, session, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -17,10 +17,10 @@ from jay.operators import service as operators
 from jay.operators.models import Operator
 from jay.web.limits import Limit, network_of
 from jay.web.names import NAME_PATTERN
-from jay.web.pages import PageBlueprint, check_csrf, csrf_token, page, renew_csrf
+from jay.web.pages import SAFE_METHODS, PageBlueprint, csrf_token, page, renew_csrf
 from jay.web.pages import gettext as _
 
-blp = PageBlueprint("login", __name__, error_template="catalogue/error.html")
+blp = PageBlueprint("login", __name__, guards=web.PUBLIC, error_template="catalogue/error.html")
 
 TRIES_OF_ADDRESS = Limit("login of address", 5)
 TRIES_OF_ACCOUNT = Limit("login of account", 5)
@@ -35,8 +35,11 @@ class LoginNeeded(Exception):
     """This page is for operators, and nobody is logged in."""
 
 
+@blp.app_errorhandler(LoginNeeded)
 def ask(_error: LoginNeeded) -> Response:
-    """Lead to the login page, and from there back again: an error handler for page blueprints."""
+    """Lead to the login page, and from there back again."""
+    if request.method not in SAFE_METHODS:
+        return redirect(url_for("login.form"), 303)  # what takes forms can't be gone back to
     query = request.query_string.decode("ascii", "replace")
     asked = quote(request.path) + (f"?{query}" if query else "")
     return redirect(url_for("login.form", next=asked), 303)
@@ -50,14 +53,21 @@ def operator(connection: Connection) -> Operator | None:
     return operators.of_session(connection, token, now=web.now())
 
 
-def viewer(connection: Connection) -> Operator | None:
-    """Return who looks at an operator's page; None for anybody, in demo mode.
+def require_viewer() -> None:
+    """Let operators pass, and in demo mode anybody: a guard for page blueprints.
 
     :raises LoginNeeded: nobody is logged in.
     """
-    found = operator(connection)
+    with db.reading() as connection:
+        found = operator(connection)
     if found is None and not web.settings().demo:
         raise LoginNeeded
+    g.viewer = found
+
+
+def current_viewer() -> Operator | None:
+    """Return who looks at an operator's page; None for anybody, in demo mode."""
+    found: Operator | None = g.viewer
     return found
 
 
@@ -73,7 +83,6 @@ def form() -> Response:
 @blp.post("/login")
 def log_in() -> Response:
     """Begin a session; one answer alike, after the same time, for a wrong name and password."""
-    check_csrf()
     typed = request.form.get("name", "").strip().lower()[:MAX_NAME]
     now, secret, counters = web.now(), web.settings().secret_key, _counters(typed)
     try:
@@ -105,7 +114,6 @@ def log_in() -> Response:
 @blp.post("/logout")
 def log_out() -> Response:
     """End the session for good, whoever may have a copy of the cookie."""
-    check_csrf()
     token = session.pop("operator", "")
     with db.transaction() as connection:
         operators.end_session(connection, token)

@@ -30,7 +30,6 @@ def documentation() -> Response:
     """Show both APIs, with examples, to read and to try out."""
     response = Response(render_template("docs.html", apis=APIS, lang="en"))
     response.headers["Content-Security-Policy"] = _CSP
-    response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 

@@ -16,8 +16,12 @@ from jay.products.search import MAX_QUERY, read_query
 from jay.products.view import card, details
 from jay.web.pages import PageBlueprint, csrf_token, language, page
 
-blp = PageBlueprint("catalogue", __name__, error_template="catalogue/error.html")
-blp.register_error_handler(pages.LoginNeeded, pages.ask)
+blp = PageBlueprint(
+    "catalogue",
+    __name__,
+    guards=(pages.require_viewer,),
+    error_template="catalogue/error.html",
+)
 
 _KEPT = ("q", "merchant", "locale", "state")
 """What stays in the address from page to page, and on the way to a product and back."""
@@ -33,9 +37,9 @@ def with_slash() -> Response:
 def listing() -> Response:
     """Show the products, sorted by name; look for some of them by words and filters."""
     asked = _asked()
+    viewer = pages.current_viewer()
+    only = viewer.merchant_id if viewer else None
     with db.reading() as connection:
-        viewer = pages.viewer(connection)
-        only = viewer.merchant_id if viewer else None
         found = catalogue.find_page(
             connection,
             _filters(asked, only),
@@ -68,9 +72,9 @@ def listing() -> Response:
 def product(product_id: str) -> Response:
     """Show everything that is stored of a product; a variant's id leads to its main product."""
     asked = _asked()
+    viewer = pages.current_viewer()
+    only = viewer.merchant_id if viewer else None
     with db.reading() as connection:
-        viewer = pages.viewer(connection)
-        only = viewer.merchant_id if viewer else None
         item = catalogue.find_item(connection, product_id, now=web.now(), only=only)
     return page(
         "catalogue/product.html" if item else "catalogue/gone.html",

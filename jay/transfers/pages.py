@@ -29,16 +29,17 @@ from jay.web.limits import Limit, network_of
 from jay.web.pages import (
     PageBlueprint,
     browser_id,
-    check_csrf,
     csrf_token,
     has_basket,
+    instead_of_csrf,
     language,
     page,
     sends_cookies,
+    sent_from_here,
 )
 from jay.web.pages import gettext as _
 
-blp = PageBlueprint("transfer_pages", __name__)
+blp = PageBlueprint("transfer_pages", __name__, guards=web.PUBLIC)
 
 CODE_TRIES = Limit("short code", 5)
 
@@ -83,12 +84,12 @@ def look(token: str) -> Response:
 
 
 @blp.post("/t/<token>/opened")
+@instead_of_csrf(sent_from_here)
 def opened(token: str) -> Response:
     """Let the TV know that somebody looks: the page's script tells so when the page is visible.
 
     Opening the page alone doesn't: previews, scanners and prefetching browsers do that too.
     """
-    check_csrf(or_same_origin=True)
     now = web.now()
     with db.transaction() as connection:
         transfer = service.find_by_token(connection, token)
@@ -97,9 +98,9 @@ def opened(token: str) -> Response:
 
 
 @blp.post("/t/<token>")
+@instead_of_csrf(sent_from_here)
 def claim(token: str) -> Response:
     """Take the basket over: the one minute and the single use are spent here, and only here."""
-    check_csrf(or_same_origin=True)
     partner, now = None, web.now()
     claimant = _claimant() if sends_cookies() else f"form {request.form.get('once', '')[:64]}"
     try:
@@ -175,9 +176,9 @@ def code() -> Response:
 
 
 @blp.post("/code")
+@instead_of_csrf(sent_from_here)
 def type_code() -> Response:
     """Go on to the claim page of a typed code; one answer alike for wrong, expired and used."""
-    check_csrf(or_same_origin=True)
     typed, caller = request.form.get("user_code", "")[:200], network_of(request.remote_addr)
     now, secret = web.now(), web.settings().secret_key
     try:

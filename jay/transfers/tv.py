@@ -20,7 +20,8 @@ from jay.web.limits import network_of
 from jay.web.pages import PageBlueprint, csrf_token, language, page
 from jay.web.rates import TRANSFERS, take
 
-blp = PageBlueprint("tv", __name__, error_template="tv/error.html")
+# A TV app's browser may keep no cookies. Who knows a screen's address may ask for a code there.
+blp = PageBlueprint("tv", __name__, guards=web.PUBLIC, csrf=False, error_template="tv/error.html")
 
 LINES_SHOWN = 3
 HOST_LETTERS = 40

@@ -3,8 +3,9 @@
 import hmac
 import secrets
 import unicodedata
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import regex
@@ -26,10 +27,27 @@ from werkzeug.exceptions import HTTPException
 
 from jay import i18n, web
 from jay.errors import FormOutdated, JayError
+from jay.web.blueprint import Guard
 from jay.web.versions import api_of_path
 
 SESSION_LIFETIME = timedelta(days=30)
 """As long as the guest token that the session holds."""
+
+HSTS_SECONDS = 365 * 86400
+"""For so long browsers come by https only, once they have (RFC 6797)."""
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    # Redirects, too: where they lead may hold a token.
+    "Cache-Control": "no-store",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 section 9.2.1)."""
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -37,13 +55,55 @@ _CSP = (
 )
 
 
-class PageBlueprint(Blueprint):
-    """A feature's HTML pages."""
+Proof = Callable[[], bool]
+"""Tells whether the current request proves in another way that a person sent its form."""
 
-    def __init__(self, name: str, import_name: str, *, error_template: str = "error.html") -> None:
+_V = TypeVar("_V", bound=Callable[..., Any])
+
+
+class PageBlueprint(Blueprint):
+    """A feature's HTML pages.
+
+    :param guards: who may enter, asked in this order. ``PUBLIC`` when it is everyone.
+    :param csrf: whether its forms must carry the token of the session that they were shown in.
+        False where knowing the address is the permission, so that there is no session to abuse.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        import_name: str,
+        *,
+        guards: Iterable[Guard],
+        csrf: bool = True,
+        error_template: str = "error.html",
+    ) -> None:
         super().__init__(name, import_name)
+        self.guards = tuple(guards)
+        self.csrf = csrf
         self.error_template = error_template
         self.before_request(_choose_language)
+        self.before_request(self._enter)
+
+    def _enter(self) -> None:
+        for guard in self.guards:
+            guard()
+        if self.csrf and request.method not in SAFE_METHODS:
+            proof: Proof | None = getattr(
+                current_app.view_functions[str(request.endpoint)], "instead_of_csrf", None
+            )
+            if proof is None or not proof():
+                _check_csrf()
+
+
+def instead_of_csrf(proof: Proof) -> Callable[[_V], _V]:
+    """Let a form's page pass without the session's token where this proof holds."""
+
+    def decorator(view: _V) -> _V:
+        view.instead_of_csrf = proof  # type: ignore[attr-defined]
+        return view
+
+    return decorator
 
 
 class _PageSessions(SecureCookieSessionInterface):
@@ -69,6 +129,7 @@ def init_app(app: Flask) -> None:
         "PERMANENT_SESSION_LIFETIME": SESSION_LIFETIME,
         "SESSION_REFRESH_EACH_REQUEST": False,
     }
+    app.after_request(_secure)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda text: i18n.texts(language()).gettext(text),
@@ -79,6 +140,18 @@ def init_app(app: Flask) -> None:
     app.context_processor(
         lambda: {"lang": language(), "languages": i18n.languages(), "language_url": language_url}
     )
+
+
+def _secure(response: Response) -> Response:
+    """Add the security headers that pages, files and redirects carry alike."""
+    headers = response.headers
+    if web.settings().https:
+        headers["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}"
+    if api_of_path(request.path) is not None:
+        return response
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    return response
 
 
 def language() -> str:
@@ -167,20 +240,22 @@ def csrf_token() -> str:
     return str(session["csrf"])
 
 
-def check_csrf(*, or_same_origin: bool = False) -> None:
+def _check_csrf() -> None:
     """Check that a form comes from a page of this session.
 
-    :param or_same_origin: let a browser that keeps no cookies, and so has no session that could
-        be abused, pass when it testifies that the form was sent from here (Fetch Metadata).
     :raises FormOutdated: it does not.
     """
-    if or_same_origin and not sends_cookies():
-        if request.headers.get("Sec-Fetch-Site") == "same-origin":
-            return
-        raise FormOutdated
     sent, expected = request.form.get("csrf", ""), session.get("csrf")
     if expected is None or not hmac.compare_digest(sent.encode(), expected.encode()):
         raise FormOutdated
+
+
+def sent_from_here() -> bool:
+    """Tell whether a browser without a session testifies that a form was sent from this origin.
+
+    One that keeps no cookies has no session that could be abused (Fetch Metadata).
+    """
+    return not sends_cookies() and request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
 def sends_cookies() -> bool:
@@ -209,17 +284,17 @@ def has_basket() -> bool:
 def page(
     template: str, *, status: int = 200, ancestors: tuple[str, ...] = (), **context: Any
 ) -> Response:
-    """Render a page with the headers that every page carries.
+    """Render a page with its Content-Security-Policy; the other headers come with each.
 
     :param ancestors: origins that may show the page in a frame; nobody when empty.
     """
     response = make_response(render_template(template, **context), status)
-    response.headers |= {
-        "Content-Security-Policy": _CSP.format(ancestors=" ".join(ancestors) or "'none'"),
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    }
+    response.headers["Content-Security-Policy"] = _CSP.format(
+        ancestors=" ".join(ancestors) or "'none'"
+    )
+    if ancestors:
+        # A frame in a page that isolates itself loads only what allows it (COEP).
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
