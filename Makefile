@@ -24,7 +24,7 @@ run: .venv/run ## Start it with demo data on http://127.0.0.1:8000 (PORT=..., LA
 		JAY_PUBLIC_URL="http://$$($(BIN)/python jay/ops/lan.py):$(PORT)"; export JAY_PUBLIC_URL; fi; \
 	$(BIN)/flask --app app db upgrade; \
 	$(BIN)/flask --app app demo load; \
-	exec $(BIN)/gunicorn wsgi:app
+	$(BIN)/flask --app app worker --while $$$$ & exec $(BIN)/gunicorn wsgi:app
 
 test: .venv/dev ## Run every test: unit, API on SQLite and PostgreSQL, browser (ARGS=... for some)
 	@tests/prepare

@@ -28,7 +28,9 @@ from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
 from jay.ops import cli as ops_cli
 from jay.ops import docs, health
+from jay.ops import worker as ops_worker
 from jay.outbox import cli as outbox_cli
+from jay.outbox import delivery, webhooks
 from jay.partners import cli as partners_cli
 from jay.partners import pages as partner_pages
 from jay.partners.models import partners
@@ -77,7 +79,10 @@ COMMANDS = (
     operators_cli.operator_cli,
     products_cli.products_cli,
     outbox_cli.webhooks_cli,
+    ops_worker.worker,
 )
+MESSAGES = webhooks.KINDS
+"""What leaves the house."""
 
 ROOT = Path(__file__).parent.parent
 
@@ -110,6 +115,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     guards.init_app(app, settings, database, clock)
     cors.init_app(app, clock)
     rates.init_app(app, settings, clock)
+    delivery.init_app(app, MESSAGES)
 
     for api, routes, text in (
         (BASKET_API, BASKET_ROUTES, _BASKET_TEXT),

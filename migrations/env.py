@@ -13,7 +13,7 @@ from jay.events import events
 from jay.feeds import models as feeds
 from jay.merchants import models as merchants
 from jay.operators import models as operator_models
-from jay.outbox import models as webhooks
+from jay.outbox import models as outbox
 from jay.partners import models as partners
 from jay.products import models as products
 from jay.products.wanted import wanted_skus
@@ -37,7 +37,8 @@ TABLES = (
     transfers.transfers,
     tries,
     wanted_skus,
-    webhooks.webhook_deliveries,
+    outbox.outbox,
+    outbox.outbox_addresses,
 )
 
 _ONE_AT_A_TIME = 0x6A6179  # any number; all our processes use this one

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, select, tuple_
 from jay.auth.models import GUEST_TOKEN_LIFETIME, signing_keys
 from jay.baskets.models import baskets
 from jay.operators.models import SESSION_LIFETIME, operator_sessions
-from jay.outbox.models import KEPT_FOR as WEBHOOKS_KEPT_FOR
-from jay.outbox.models import webhook_deliveries
+from jay.outbox.models import KEPT_FOR as MESSAGES_KEPT_FOR
+from jay.outbox.models import outbox
 from jay.transfers.models import RENEWABLE_FOR, transfers
 from jay.web.limits import WINDOW, tries
 from jay.web.stored_answers import KEPT_FOR, idempotency_keys
@@ -47,8 +47,8 @@ EXPIRED = (
     # Delivered or given up; what still waits has no such moment.
     Expired(
         "webhooks",
-        webhook_deliveries,
-        lambda now: webhook_deliveries.c.finished <= now - WEBHOOKS_KEPT_FOR,
+        outbox,
+        lambda now: outbox.c.finished <= now - MESSAGES_KEPT_FOR,
     ),
 )
 

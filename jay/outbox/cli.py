@@ -1,8 +1,7 @@
 """``flask webhooks``: what merchants are told, and what has become of it."""
 
-import signal
-import threading
 from collections import Counter
+from typing import cast
 
 import click
 
@@ -19,24 +18,28 @@ webhooks_cli = Commands("webhooks", help="What merchants' servers are told.")
 
 
 @webhooks_cli.command("deliver")
-@click.option("--watch", is_flag=True, help="Go on with what becomes due, as a service, and log.")
+@click.option("--watch", is_flag=True, help="The same as: flask --app app worker.")
 def deliver(*, watch: bool) -> None:
     """Send the webhooks that are due.
 
     What fails is tried again after 10 seconds, 20, 40 and so on up to 6 hours, each time after a
-    random part of it, for three days. Any number of processes may do it at the same time, and one
-    that is killed loses nothing.
+    random part of it, for three days; an address at which nothing arrives rests as a whole, up to
+    half an hour. Any number of processes may do it at the same time, and one that is killed loses
+    nothing.
     """
     if watch:
-        delivery.deliverer(delivery.write_log).run(_until_told_to_stop())
+        context = click.get_current_context()
+        root = context.find_root()
+        worker = cast("click.Group", root.command).get_command(root, "worker")
+        context.invoke(cast("click.Command", worker))
         return
     states: Counter[str | None] = Counter()
 
     def report(attempt: delivery.Attempt) -> None:
         states[attempt.state] += 1
         if attempt.outcome.failure:
-            one = attempt.delivery
-            told = f"{one.id}: {one.merchant}, {one.kind.name} {one.subject}"
+            one = attempt.message
+            told = f"{one.id}: {one.merchant}, {one.kind} {one.subject}"
             click.echo(f"{told}: {attempt.outcome.failure}", err=True)
 
     delivery.deliverer(report).run()
@@ -44,13 +47,6 @@ def deliver(*, watch: bool) -> None:
         f"{states[DELIVERED]} delivered, {states[WAITING]} to be tried again,"
         f" {states[FAILED]} given up."
     )
-
-
-def _until_told_to_stop() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 @webhooks_cli.command("list")
@@ -72,7 +68,7 @@ def _until_told_to_stop() -> threading.Event:
 def list_webhooks(merchant: str | None, states: tuple[str, ...], most: int) -> None:
     """List webhooks that wait or have failed, the newest first, with the last reason."""
     with db.reading() as connection:
-        rows = service.list_deliveries(
+        rows = service.list_messages(
             connection,
             states=states or (WAITING, FAILED),
             merchant=None if merchant is None else found_merchant(connection, merchant).id,
@@ -81,8 +77,9 @@ def list_webhooks(merchant: str | None, states: tuple[str, ...], most: int) -> N
     click.echo(f"{'ID':<8}{'MERCHANT':<21} {'KIND':<16}{'STATE':<10}{'AT (UTC)':<20}TRIED  ABOUT")
     for row in rows:
         at = row.finished or row.due
+        whose = row.merchant or "-"
         click.echo(
-            f"{row.id:<8}{row.merchant:<21} {row.kind:<16}{row.state:<10}{at:%Y-%m-%d %H:%M:%S} "
+            f"{row.id:<8}{whose:<21} {row.kind:<16}{row.state:<10}{at:%Y-%m-%d %H:%M:%S} "
             f"{row.attempts:>5}  {row.subject}" + (f": {row.reason}" if row.reason else "")
         )
 

@@ -1,29 +1,32 @@
 """Delivering what is due: any number of processes may do it at the same time.
 
-A lane, which is a merchant's address for one kind of webhook, sends one by one in each process,
-and the lanes take turns: a slow server keeps one of the threads busy and none of the other lanes.
+A lane, which is as a rule what goes to one address, sends one by one in each process, and the lanes
+take turns: a slow server keeps one of the threads busy and none of the other lanes.
 """
 
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from flask import Flask, current_app
 
 from jay import db, web
 from jay.clock import Clock
 from jay.db.database import Database
 from jay.errors import JayError
-from jay.merchants.service import open_webhook_token
 from jay.net.client import Client
 from jay.outbox import service
-from jay.outbox.models import LONGEST_WAIT, Delivery, Lane, Outcome
+from jay.outbox.kinds import Kind, Kinds
+from jay.outbox.models import Message, Outcome
+from jay.outbox.service import Resting, Taken
+from jay.outbox.transports import Transport
 from jay.outbox.transports.http import Sender
-from jay.sealing import WrongKey
+from jay.outbox.webhooks import HTTP
 
 log = structlog.get_logger()
 
@@ -33,30 +36,34 @@ PARALLEL = 8
 POLL_SECONDS = 1.0
 """How often it is looked for what has become due."""
 
-HELD = timedelta(seconds=10)
-"""How long a lane rests when its server can't be reached."""
+LOOKED_AGAIN_AFTER = timedelta(seconds=10)
+"""How long this process leaves a resting lane alone: its address may be another one by then."""
 
 AT_ONCE_SECONDS = 15.0
-"""How long a command goes on with what it has put in; the rest is for ``webhooks deliver``."""
+"""How long a command goes on with what it has put in; the rest is for the worker."""
 
 
 @dataclass(frozen=True)
 class Attempt:
     """An attempt that was made.
 
-    :ivar state: what the delivery is in now; None when another sender has taken it over, or it was
+    :ivar state: what the message is in now; None when another sender has taken it over, or it was
         taken back.
+    :ivar rests_until: when its address may be tried again; None when at once.
     """
 
-    delivery: Delivery
+    message: Message
     outcome: Outcome
     state: str | None
+    rests_until: datetime | None
     seconds: float
 
 
 class Deliverer:
     """Delivers what is due.
 
+    :param transports: the ways out, by name.
+    :param kinds: of messages; others are left alone.
     :param report: is told of each attempt.
     :param jitter: draws from 0 to 1, for the waits between attempts.
     """
@@ -64,7 +71,8 @@ class Deliverer:
     def __init__(
         self,
         database: Database,
-        sender: Sender,
+        transports: Mapping[str, Transport],
+        kinds: Kinds,
         *,
         clock: Clock,
         secret: str,
@@ -72,7 +80,8 @@ class Deliverer:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
-        self._sender = sender
+        self._transports = transports
+        self._kinds = kinds
         self._clock = clock
         self._secret = secret
         self._report = report
@@ -83,7 +92,7 @@ class Deliverer:
 
         :raises Busy: the database can't be reached; with ``stop`` it is waited for instead.
         """
-        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="webhook")
+        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="outbox")
         try:
             self._work(_Lanes(), pool, stop)
         finally:
@@ -104,7 +113,7 @@ class Deliverer:
             except JayError as error:
                 if stop is None:
                     raise
-                log.warning("webhooks have to wait", reason=error.constant())
+                log.warning("messages have to wait", reason=error.constant())
                 stop.wait(POLL_SECONDS)
                 continue
             if stop is None or stop.wait(POLL_SECONDS):
@@ -125,65 +134,55 @@ class Deliverer:
         for future, lane in finished:
             lanes.hold(lane, future.result(), self._clock())
 
-    def try_at_once(self, lane: Lane) -> None:
+    def try_at_once(self, lane: str) -> None:
         """Deliver what is due in one lane, for a while and up to the first standstill."""
         end = time.monotonic() + AT_ONCE_SECONDS
         while time.monotonic() < end:
             attempt = self.attempt(lane)
-            if attempt is None or attempt.outcome.hold:
+            if not isinstance(attempt, Attempt) or attempt.rests_until is not None:
                 return
 
-    def attempt(self, lane: Lane) -> Attempt | None:
-        """Take a delivery of the lane, send it and record how it went; None when none is due."""
+    def attempt(self, lane: str) -> Attempt | Resting | None:
+        """Take a message of the lane, send it and record how it went; None when none is due."""
         with self._database.transaction() as connection:
-            delivery = service.take(connection, lane, now=self._clock())
-        if delivery is None:
-            return None
+            taken = service.take(
+                connection, lane, self._kinds, secret=self._secret, now=self._clock()
+            )
+        if not isinstance(taken, Taken):
+            return taken
         # Nothing slow is inside of a transaction: taken, then sent, then recorded.
         began = time.perf_counter()
-        outcome = self._send(delivery)
+        outcome = self._send(taken)
         seconds = time.perf_counter() - began
         with self._database.transaction() as connection:
-            state = service.record(
-                connection, delivery, outcome, now=self._clock(), jitter=self._jitter
+            recorded = service.record(
+                connection, taken, outcome, now=self._clock(), jitter=self._jitter
             )
-        attempt = Attempt(delivery, outcome, state, seconds)
+        attempt = Attempt(
+            taken.message,
+            outcome,
+            None if recorded is None else recorded.state,
+            None if recorded is None else recorded.rests_until,
+            seconds,
+        )
         self._report(attempt)
         return attempt
 
-    def _send(self, delivery: Delivery) -> Outcome:
-        if delivery.url is None:
-            return Outcome(failure="its configuration names no address any more", final=True)
-        headers = {
-            "User-Agent": "Jay-Basket",
-            "Webhook-Id": delivery.key,
-            "Idempotency-Key": delivery.key,
-        }
-        if delivery.body is not None:
-            headers["Content-Type"] = "application/json"
-        if delivery.sealed_token is not None:
-            try:
-                headers["X-API-Key"] = open_webhook_token(
-                    delivery.sealed_token, delivery.merchant_id, secret=self._secret
-                )
-            except WrongKey:
-                return Outcome(
-                    failure="its token was sealed with another JAY_SECRET_KEY: set it again",
-                    hold=True,
-                )
-        return self._sender.send(
-            delivery.kind.method, delivery.url, headers, delivery.body, now=self._clock()
-        )
+    def _send(self, taken: Taken) -> Outcome:
+        if isinstance(taken.destination, Outcome):
+            return taken.destination
+        transport = self._transports[taken.kind.transport]
+        return transport.send(taken.message, taken.destination, now=self._clock())
 
 
 class _Lanes:
     """Which lanes are being worked on, and which ones rest."""
 
     def __init__(self) -> None:
-        self.active: dict[Future[Attempt | None], Lane] = {}
-        self._resting: dict[Lane, datetime] = {}
+        self.active: dict[Future[Attempt | Resting | None], str] = {}
+        self._resting: dict[str, datetime] = {}
 
-    def may_go(self, lane: Lane, now: datetime) -> bool:
+    def may_go(self, lane: str, now: datetime) -> bool:
         """Tell whether the lane is neither being worked on nor resting."""
         return lane not in self.active.values() and self._resting.get(lane, now) <= now
 
@@ -191,15 +190,28 @@ class _Lanes:
         """Forget the lanes whose turn has not come yet."""
         self.active = {future: lane for future, lane in self.active.items() if not future.cancel()}
 
-    def hold(self, lane: Lane, attempt: Attempt | None, now: datetime) -> None:
+    def hold(self, lane: str, result: Attempt | Resting | None, now: datetime) -> None:
         """Let the lane rest where going on is of no use."""
         self._resting.pop(lane, None)
-        if attempt is None:
+        if result is None:
             # Another process has been quicker, so it is at work here.
             self._resting[lane] = now + timedelta(seconds=POLL_SECONDS)
-        elif attempt.outcome.hold:
-            asked = min(attempt.outcome.wait or timedelta(), LONGEST_WAIT)
-            self._resting[lane] = now + max(HELD, asked)
+            return
+        until = result.until if isinstance(result, Resting) else result.rests_until
+        if until is None and isinstance(result, Attempt) and result.outcome.hold:
+            until = now + LOOKED_AGAIN_AFTER
+        if until is not None:
+            self._resting[lane] = min(until, now + LOOKED_AGAIN_AFTER)
+
+
+def init_app(app: Flask, kinds: Iterable[Kind]) -> None:
+    """Tell the app which kinds of messages there are."""
+    app.extensions["jay.outbox"] = {kind.name: kind for kind in kinds}
+
+
+def transports_of(client: Client) -> dict[str, Transport]:
+    """Return the ways out of the house."""
+    return {HTTP: Sender(client)}
 
 
 def deliverer(report: Callable[[Attempt], None] = lambda _attempt: None) -> Deliverer:
@@ -210,7 +222,8 @@ def deliverer(report: Callable[[Attempt], None] = lambda _attempt: None) -> Deli
     settings = web.settings()
     return Deliverer(
         db.database(),
-        Sender(Client(settings.reachable)),
+        transports_of(Client(settings.reachable)),
+        current_app.extensions["jay.outbox"],
         clock=web.clock(),
         secret=settings.secret_key,
         report=report,
@@ -219,14 +232,14 @@ def deliverer(report: Callable[[Attempt], None] = lambda _attempt: None) -> Deli
 
 def write_log(attempt: Attempt) -> None:
     """Log an attempt: neither the address, which may hold a secret, nor what was sent."""
-    delivery = attempt.delivery
+    message = attempt.message
     arrived = attempt.outcome.failure is None
     (log.info if arrived else log.warning)(
-        "webhook delivered" if arrived else "webhook failed",
-        id=delivery.id,
-        merchant=delivery.merchant,
-        kind=delivery.kind.name,
-        attempt=delivery.attempts,
+        "message delivered" if arrived else "message failed",
+        id=message.id,
+        merchant=message.merchant,
+        kind=message.kind,
+        attempt=message.attempts,
         state=attempt.state or "no longer this process's",
         reason=attempt.outcome.failure,
         ms=round(attempt.seconds * 1000),

@@ -1,11 +1,12 @@
-"""A delivery: what a merchant is to be told, and when it is tried again.
+"""A message: what somebody outside of the house is to be told, and when it is tried again.
 
-A delivery is written in the transaction of its cause and sent after it, at least once. Who sends
+A message is written in the transaction of its cause and sent after it, at least once. Who sends
 it takes a lease first, with one conditional UPDATE; when the sender dies, the lease runs out and
-the next one takes over.
+the next one takes over. An address at which nothing arrives rests as a whole, longer and longer,
+whichever process would be the next to try.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,50 +23,45 @@ from sqlalchemy import (
 )
 
 from jay.db.types import UtcDateTime, metadata
+from jay.sealing import hash_secret
 
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=6)
 GIVEN_UP_AFTER = timedelta(days=3)
-"""The waits between two attempts double from the first to the longest, for three days."""
 
 LEASE = timedelta(minutes=1)
-"""How long a delivery belongs to who has taken it: longer than an attempt may last."""
+"""How long a message belongs to who has taken it: longer than an attempt may last."""
+
+FAILURES_ENDURED = 3
+"""How many attempts in a row fail at an address until it rests."""
+
+FIRST_REST = timedelta(seconds=10)
+LONGEST_REST = timedelta(minutes=30)
+"""A rest doubles with each failure; a server may ask for a longer one, up to the longest wait."""
 
 KEPT_FOR = timedelta(days=30)
-"""How long a finished delivery can be looked up."""
+"""How long a finished message can be looked up."""
 
 WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 STATES = (WAITING, DELIVERED, FAILED)
-Lane = tuple[int, str]
-"""A merchant's id and the name of a kind: what leads to one address, and leaves one by one."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of webhook: its name, its HTTP method, and the merchant's column with its address."""
-
-    name: str
-    method: str
-    url: str
-
-
-ADD_PRODUCT = Kind("add-product", "POST", "add_product_webhook_url")
-UPDATE_PRODUCTS = Kind("update-products", "PUT", "update_products_webhook_url")
-KINDS = {kind.name: kind for kind in (ADD_PRODUCT, UPDATE_PRODUCTS)}
 
 _is_waiting = text("state = 'waiting'")
 
-webhook_deliveries = Table(
-    "webhook_deliveries",
+outbox = Table(
+    "outbox",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("merchant_id", Integer, ForeignKey("merchants.id"), nullable=False),
+    # Says by which way it leaves, where to, and when it is tried again: see kinds.py.
     Column("kind", Text, nullable=False),
-    # What it is about. Deliveries of one kind about one subject leave in the order of their ids.
+    # What leaves one by one in each process: as a rule, what goes to one address.
+    Column("lane", Text, nullable=False),
+    # The merchant whom it concerns, for lists; others have none.
+    Column("merchant_id", Integer, ForeignKey("merchants.id")),
+    # What it is about. Messages of one lane about one subject leave in the order of their ids.
     Column("subject", Text, nullable=False),
-    # Random, the same at each attempt: by it the merchant knows a repetition.
+    # Random, the same at each attempt: by it the receiver knows a repetition.
     Column("key", Text, nullable=False),
-    # JSON as it is sent; None for a request without a body.
+    # What is sent, as its kind writes it; None for a request without a body.
     Column("body", Text),
     Column("state", Text, nullable=False, server_default=WAITING),
     Column("created", UtcDateTime, nullable=False),
@@ -81,29 +77,57 @@ webhook_deliveries = Table(
     Column("finished", UtcDateTime),
     CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="state"),
     Index(
-        "ix_webhook_deliveries_due",
-        *("merchant_id", "kind", "due", "id"),
+        "ix_outbox_due",
+        *("lane", "due", "id"),
         sqlite_where=_is_waiting,
         postgresql_where=_is_waiting,
     ),
     Index(
-        "ix_webhook_deliveries_subject",
-        *("merchant_id", "kind", "subject", "id"),
+        "ix_outbox_subject",
+        *("lane", "subject", "id"),
         sqlite_where=_is_waiting,
         postgresql_where=_is_waiting,
     ),
-    Index("ix_webhook_deliveries_finished", "finished"),
+    Index("ix_outbox_merchant_id", "merchant_id"),
+    Index("ix_outbox_finished", "finished"),
 )
+
+# The addresses at which the last attempts have failed; where all is well there is no row.
+outbox_addresses = Table(
+    "outbox_addresses",
+    metadata,
+    # A hash: addresses may hold secrets.
+    Column("key", Text, primary_key=True),
+    Column("merchant_id", Integer, ForeignKey("merchants.id")),
+    # In a row; the next success deletes the row.
+    Column("failures", Integer, nullable=False),
+    Column("rests_until", UtcDateTime, nullable=False),
+    # After a rest one message tries whether the address is well; until then the others wait.
+    Column("probed_until", UtcDateTime, nullable=False),
+    Index("ix_outbox_addresses_merchant_id", "merchant_id"),
+)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When messages of a kind are tried again.
+
+    The waits between two attempts double from the first to the longest one.
+    """
+
+    first: timedelta = FIRST_WAIT
+    longest: timedelta = LONGEST_WAIT
+    given_up_after: timedelta = GIVEN_UP_AFTER
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How an attempt went.
 
-    :ivar failure: one sentence without secrets; None when the merchant has answered 2xx.
+    :ivar failure: one sentence without secrets; None when the message has arrived.
     :ivar final: trying again is of no use.
     :ivar hold: the rest of the lane had better wait, as the server can't be reached or asks for it.
-    :ivar wait: how long the merchant asks to wait (Retry-After).
+    :ivar wait: how long the server asks to wait (Retry-After).
     """
 
     failure: str | None = None
@@ -113,41 +137,76 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """A delivery that this process has taken, with all that is needed to send it.
+class Destination:
+    """Where a message goes, as its kind finds it anew for each attempt.
 
-    :ivar url: where to, as the merchant's configuration says now; None when it says nothing.
-    :ivar sealed_token: what the merchant's own token is stored as.
+    :ivar address: as its transport understands it: a URL.
+    :ivar headers: what goes with the message, such as what proves who sends it.
+    """
+
+    address: str = field(repr=False)
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message, with all that its kind and its transport need to know of it.
+
+    :ivar merchant: the name of the merchant whom it concerns.
     """
 
     id: int
-    merchant_id: int
-    merchant: str
-    kind: Kind
+    kind: str
+    lane: str
+    merchant_id: int | None
+    merchant: str | None
     subject: str
     key: str
-    body: str | None
+    body: str | None = field(repr=False)
     since: datetime
     attempts: int
-    lease: str
-    url: str | None = field(repr=False)
-    sealed_token: str | None = field(repr=False)
 
     def next_due(
-        self, outcome: Outcome, *, now: datetime, jitter: Callable[[], float]
+        self,
+        outcome: Outcome,
+        schedule: Schedule,
+        *,
+        now: datetime,
+        jitter: Callable[[], float],
     ) -> datetime | None:
         """Return when to try again after a failure; None when it is given up.
 
         The wait is drawn between zero and a bound that doubles with each attempt, so that
-        deliveries which failed together don't come back together. A longer wait that the merchant
+        messages which failed together don't come back together. A longer wait that the receiver
         asks for counts, up to the longest one.
 
         :param jitter: draws from 0 to 1.
         """
-        end = self.since + GIVEN_UP_AFTER
+        end = self.since + schedule.given_up_after
         if outcome.final or now >= end:
             return None
-        # FIRST_WAIT * 2 ** 12 is above the longest wait already; larger exponents only cost memory.
-        bound = min(FIRST_WAIT * (1 << min(self.attempts - 1, 12)), LONGEST_WAIT)
-        wait = max(bound * jitter(), min(outcome.wait or timedelta(), LONGEST_WAIT))
+        bound = doubled(schedule.first, self.attempts - 1, schedule.longest)
+        wait = max(bound * jitter(), min(outcome.wait or timedelta(), schedule.longest))
         return min(now + wait, end)
+
+
+def doubled(first: timedelta, times: int, longest: timedelta) -> timedelta:
+    """Return a time that is doubled so many times, up to the longest one."""
+    # Larger exponents are above every longest time already, and only cost memory.
+    return min(first * (1 << min(times, 20)), longest)
+
+
+def rest_after(failures: int, outcome: Outcome) -> timedelta:
+    """Return how long an address rests after so many failures in a row, the last one this."""
+    rest = timedelta()
+    if failures >= FAILURES_ENDURED:
+        rest = doubled(FIRST_REST, failures - FAILURES_ENDURED, LONGEST_REST)
+    if outcome.hold:
+        rest = max(rest, FIRST_REST)
+    return max(rest, min(outcome.wait or timedelta(), LONGEST_WAIT))
+
+
+def address_key(merchant: int | None, destination: Destination) -> str:
+    """Return what an address is known by: the same URL of two merchants is two addresses."""
+    return hash_secret(f"{merchant}\0{destination.address}")

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,47 +19,87 @@ from sqlalchemy import (
     update,
 )
 
+from jay.db.upsert import insert_into
 from jay.merchants.models import merchants
+from jay.outbox.kinds import Kind, Kinds
 from jay.outbox.models import (
     DELIVERED,
     FAILED,
-    KINDS,
+    FAILURES_ENDURED,
     LEASE,
     WAITING,
-    Delivery,
-    Kind,
-    Lane,
+    Destination,
+    Message,
     Outcome,
-    webhook_deliveries,
+    address_key,
+    outbox,
+    outbox_addresses,
+    rest_after,
 )
 
-_row = webhook_deliveries.c
+_row = outbox.c
+_address = outbox_addresses.c
 
 # Written out in the statement, so that the indexes of what waits fit.
 _WAITING = literal(WAITING, literal_execute=True)
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A message that this process has taken, under a lease.
+
+    :ivar destination: where to; or how the attempt ends before it is made.
+    :ivar failures: how often in a row nothing has arrived at the address.
+    """
+
+    message: Message
+    kind: Kind
+    destination: Destination | Outcome
+    failures: int
+    lease: str
+
+
+@dataclass(frozen=True)
+class Resting:
+    """The address of a lane rests."""
+
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of an attempt.
+
+    :ivar state: of the message now.
+    :ivar rests_until: when its address may be tried again.
+    """
+
+    state: str
+    rests_until: datetime | None = None
+
+
 def enqueue(
     connection: Connection,
-    merchant: int,
-    kind: Kind,
+    kind: str,
     bodies: Mapping[str, str | None],
     *,
+    lane: str,
+    merchant: int | None = None,
     now: datetime,
 ) -> list[int]:
-    """Put deliveries into the outbox, in the transaction of their cause, and return their ids.
+    """Put messages into the outbox, in the transaction of their cause, and return their ids.
 
-    Nothing is put in where the merchant's configuration names no address for this kind: there is
-    nobody to be told.
-
-    :param bodies: by subject, the JSON to send, or None for a request without a body.
+    :param bodies: by subject, what is to be sent.
+    :param lane: what leaves one by one, and in order about the same subject.
+    :param merchant: whom they concern.
     """
-    if not bodies or url_of(connection, merchant, kind) is None:
+    if not bodies:
         return []
     rows = [
         {
+            "kind": kind,
+            "lane": lane,
             "merchant_id": merchant,
-            "kind": kind.name,
             "subject": subject,
             "key": secrets.token_urlsafe(16),
             "body": body,
@@ -68,81 +109,66 @@ def enqueue(
         }
         for subject, body in bodies.items()
     ]
-    return list(connection.execute(insert(webhook_deliveries).returning(_row.id), rows).scalars())
+    return list(connection.execute(insert(outbox).returning(_row.id), rows).scalars())
 
 
-def url_of(connection: Connection, merchant: int, kind: Kind) -> str | None:
-    """Return the address that a merchant wants a kind of webhook at."""
-    query = select(merchants.c[kind.url]).where(merchants.c.id == merchant)
-    # An empty one is what some merchants send for "none".
-    return connection.execute(query).scalar_one() or None
-
-
-def cancel(connection: Connection, merchant: int, kind: Kind, subjects: Sequence[str]) -> None:
-    """Take deliveries back that have not arrived yet."""
+def cancel(connection: Connection, lane: str, subjects: Sequence[str]) -> None:
+    """Take messages back that have not arrived yet."""
     connection.execute(
-        delete(webhook_deliveries).where(
-            _row.merchant_id == merchant,
-            _row.kind == kind.name,
-            _row.subject.in_(subjects),
-            _row.state == _WAITING,
-        )
+        delete(outbox).where(_row.lane == lane, _row.subject.in_(subjects), _row.state == _WAITING)
     )
 
 
-def is_waiting(connection: Connection, merchant: int, kind: Kind, subject: str) -> bool:
-    """Tell whether a delivery about this has not arrived yet."""
+def is_waiting(connection: Connection, lane: str, subject: str) -> bool:
+    """Tell whether a message about this has not arrived yet."""
     query = select(
-        exists().where(
-            _row.merchant_id == merchant,
-            _row.kind == kind.name,
-            _row.subject == subject,
-            _row.state == _WAITING,
-        )
+        exists().where(_row.lane == lane, _row.subject == subject, _row.state == _WAITING)
     )
     return bool(connection.execute(query).scalar_one())
 
 
-def lanes_with_due(connection: Connection, *, now: datetime) -> list[Lane]:
+def lanes_with_due(connection: Connection, *, now: datetime) -> list[str]:
     """Return the lanes in which something is due, or waits for what is about the same."""
-    lanes: list[Lane] = []
-    for kind in KINDS:
-        # A look into the index for each merchant. As EXISTS, PostgreSQL would make a join of it,
-        # which reads a long queue of one merchant as a whole.
-        first = select(func.min(_row.due)).where(
-            _row.merchant_id == merchants.c.id, _row.kind == kind, _row.state == _WAITING
-        )
-        query = select(merchants.c.id).where(first.scalar_subquery() <= now)
-        found = connection.execute(query.order_by(merchants.c.id)).scalars()
-        lanes += [(merchant, kind) for merchant in found]
-    return lanes
+    # From lane to lane along the index: DISTINCT would read a long queue as a whole.
+    first = select(func.min(_row.lane).label("lane")).where(_row.state == _WAITING)
+    lanes = first.cte("lanes", recursive=True)
+    waiting = outbox.alias("waiting")
+    following = select(func.min(waiting.c.lane)).where(
+        waiting.c.lane > lanes.c.lane, waiting.c.state == _WAITING
+    )
+    lanes = lanes.union_all(
+        select(following.scalar_subquery()).select_from(lanes).where(lanes.c.lane.is_not(None))
+    )
+    due = select(func.min(_row.due)).where(_row.lane == lanes.c.lane, _row.state == _WAITING)
+    query = select(lanes.c.lane).where(lanes.c.lane.is_not(None), due.scalar_subquery() <= now)
+    return list(connection.execute(query.order_by(lanes.c.lane)).scalars())
 
 
 def _is_first_of_its_subject() -> ColumnElement[bool]:
-    same = webhook_deliveries.alias("same")
+    same = outbox.alias("same")
     first = select(func.min(same.c.id)).where(
-        same.c.merchant_id == _row.merchant_id,
-        same.c.kind == _row.kind,
-        same.c.subject == _row.subject,
-        same.c.state == _WAITING,
+        same.c.lane == _row.lane, same.c.subject == _row.subject, same.c.state == _WAITING
     )
-    return _row.id == first.correlate(webhook_deliveries).scalar_subquery()
+    return _row.id == first.correlate(outbox).scalar_subquery()
 
 
-def take(connection: Connection, lane: Lane, *, now: datetime) -> Delivery | None:
-    """Take the delivery of a lane that has been due the longest, under a lease.
+def take(
+    connection: Connection, lane: str, kinds: Kinds, *, secret: str, now: datetime
+) -> Taken | Resting | None:
+    """Take the message of a lane that has been due the longest, under a lease.
 
-    Of many senders at once, one gets it. What waits for an earlier one about the same stays.
+    Of many senders at once, one gets it. What waits for an earlier one about the same stays. When
+    its address rests, nothing is taken; when it has rested, one message goes ahead of the others.
+
+    :param kinds: messages of others are left to a program that knows them.
     """
-    merchant, name = lane
-    lease = secrets.token_urlsafe(16)
     chosen = (
-        select(_row.id)
+        select(outbox)
         .where(
-            _row.merchant_id == merchant,
-            _row.kind == name,
+            _row.lane == lane,
             _row.state == _WAITING,
             _row.due <= now,
+            _row.kind.in_(kinds),
             _is_first_of_its_subject(),
         )
         .order_by(_row.due, _row.id)
@@ -150,57 +176,118 @@ def take(connection: Connection, lane: Lane, *, now: datetime) -> Delivery | Non
         # PostgreSQL: the others pass by instead of waiting; SQLite has one writer at a time.
         .with_for_update(skip_locked=True)
     )
-    statement = (
-        update(webhook_deliveries)
-        .where(_row.id == chosen.scalar_subquery(), _row.state == _WAITING, _row.due <= now)
-        .values(lease=lease, due=now + LEASE, attempts=_row.attempts + 1)
-        .returning(webhook_deliveries)
-    )
-    taken = connection.execute(statement).one_or_none()
-    if taken is None:
+    row = connection.execute(chosen).one_or_none()
+    if row is None:
         return None
-    owner = connection.execute(select(merchants).where(merchants.c.id == merchant)).one()
-    kind = KINDS[name]
-    return Delivery(
-        id=taken.id,
-        merchant_id=merchant,
-        merchant=owner.name,
-        kind=kind,
-        subject=taken.subject,
-        key=taken.key,
-        body=taken.body,
-        since=taken.since,
-        attempts=taken.attempts,
-        lease=lease,
-        url=getattr(owner, kind.url) or None,
-        sealed_token=owner.webhook_token,
+    message = _message(connection, row)
+    kind = kinds[message.kind]
+    destination, failures = kind.find(connection, message, secret), 0
+    if isinstance(destination, Destination):
+        key = address_key(message.merchant_id, destination)
+        known = connection.execute(
+            select(outbox_addresses).where(_address.key == key)
+        ).one_or_none()
+        failures = known.failures if known else 0
+        if known and known.rests_until > now:
+            return Resting(known.rests_until)
+        if failures >= FAILURES_ENDURED and not _goes_ahead(connection, key, now):
+            return Resting(known.probed_until if known else now)
+    lease = secrets.token_urlsafe(16)
+    statement = (
+        update(outbox)
+        .where(_row.id == row.id, _row.state == _WAITING, _row.due <= now)
+        .values(lease=lease, due=now + LEASE, attempts=_row.attempts + 1)
+    )
+    if connection.execute(statement).rowcount != 1:
+        return None
+    return Taken(message, kind, destination, failures, lease)
+
+
+def _goes_ahead(connection: Connection, key: str, now: datetime) -> bool:
+    """Claim the one attempt after a rest: of many senders at once, one makes it."""
+    claim = (
+        update(outbox_addresses)
+        .where(_address.key == key, _address.probed_until <= now)
+        .values(probed_until=now + LEASE)
+    )
+    return connection.execute(claim).rowcount == 1
+
+
+def _message(connection: Connection, row: Any) -> Message:
+    name = select(merchants.c.name).where(merchants.c.id == row.merchant_id)
+    return Message(
+        id=row.id,
+        kind=row.kind,
+        lane=row.lane,
+        merchant_id=row.merchant_id,
+        merchant=connection.execute(name).scalar(),
+        subject=row.subject,
+        key=row.key,
+        body=row.body,
+        since=row.since,
+        attempts=row.attempts + 1,
     )
 
 
 def record(
     connection: Connection,
-    delivery: Delivery,
+    taken: Taken,
     outcome: Outcome,
     *,
     now: datetime,
     jitter: Callable[[], float],
-) -> str | None:
+) -> Recorded | None:
     """Record how an attempt went; nothing when the lease has passed to another sender.
 
-    :returns: the state that the delivery is in now, None when it is no longer this sender's.
+    :returns: None when it is no longer this sender's.
     """
+    message = taken.message
     if outcome.failure is None:
         values: dict[str, Any] = {"state": DELIVERED, "finished": now}
-    elif (due := delivery.next_due(outcome, now=now, jitter=jitter)) is None:
+    elif (due := message.next_due(outcome, taken.kind.schedule, now=now, jitter=jitter)) is None:
         values = {"state": FAILED, "finished": now}
     else:
         values = {"state": WAITING, "due": due}
     result = connection.execute(
-        update(webhook_deliveries)
-        .where(_row.id == delivery.id, _row.lease == delivery.lease)
+        update(outbox)
+        .where(_row.id == message.id, _row.lease == taken.lease)
         .values(**values, reason=outcome.failure, lease=None)
     )
-    return str(values["state"]) if result.rowcount == 1 else None
+    if result.rowcount != 1:
+        return None
+    return Recorded(str(values["state"]), _record_address(connection, taken, outcome, now))
+
+
+def _record_address(
+    connection: Connection, taken: Taken, outcome: Outcome, now: datetime
+) -> datetime | None:
+    """Keep how an address does; return when it may be tried again."""
+    if not isinstance(taken.destination, Destination):
+        return None
+    merchant = taken.message.merchant_id
+    key = address_key(merchant, taken.destination)
+    # What is given up for good (410) was answered by a server that is well.
+    if outcome.failure is None or outcome.final:
+        if taken.failures:
+            connection.execute(delete(outbox_addresses).where(_address.key == key))
+        return None
+    statement = (
+        insert_into(connection, outbox_addresses)
+        .values(key=key, merchant_id=merchant, failures=1, rests_until=now, probed_until=now)
+        .on_conflict_do_update(
+            index_elements=["key"],
+            set_={"failures": _address.failures + 1, "probed_until": now},
+        )
+        .returning(_address.failures, _address.rests_until)
+    )
+    known = connection.execute(statement).one()
+    rest = rest_after(known.failures, outcome)
+    # What a server has asked for is not shortened by what another attempt has met.
+    until: datetime = max(known.rests_until, now + rest)
+    connection.execute(
+        update(outbox_addresses).where(_address.key == key).values(rests_until=until)
+    )
+    return until if until > now else None
 
 
 def retry(
@@ -210,32 +297,37 @@ def retry(
     ids: Iterable[int] | None = None,
     merchant: int | None = None,
 ) -> list[int]:
-    """Begin anew with deliveries that have failed or that wait for their next attempt.
+    """Begin anew with messages that have failed or that wait for their next attempt.
+
+    The addresses of their merchants rest no longer.
 
     :param ids: these ones; None for all of the merchant.
     :returns: the ids of those that are due now.
     """
     chosen = _row.merchant_id == merchant if ids is None else _row.id.in_(list(ids))
     statement = (
-        update(webhook_deliveries)
+        update(outbox)
         # What is being sent at this moment is left to its sender.
         .where(chosen, _row.state != DELIVERED, or_(_row.lease.is_(None), _row.due <= now))
         .values(state=WAITING, since=now, due=now, attempts=0, finished=None, lease=None)
     )
-    return sorted(connection.execute(statement.returning(_row.id)).scalars())
+    begun = sorted(connection.execute(statement.returning(_row.id)).scalars())
+    concerned = select(_row.merchant_id).where(chosen)
+    connection.execute(delete(outbox_addresses).where(_address.merchant_id.in_(concerned)))
+    return begun
 
 
-def list_deliveries(
+def list_messages(
     connection: Connection,
     *,
     states: Sequence[str],
     merchant: int | None = None,
     most: int,
 ) -> Sequence[Any]:
-    """Return deliveries in these states with their merchant's name, the newest first."""
+    """Return messages in these states with their merchant's name, the newest first."""
     query = (
-        select(webhook_deliveries, merchants.c.name.label("merchant"))
-        .join(merchants, merchants.c.id == _row.merchant_id)
+        select(outbox, merchants.c.name.label("merchant"))
+        .outerjoin(merchants, merchants.c.id == _row.merchant_id)
         .where(_row.state.in_(states))
     )
     if merchant is not None:
@@ -244,6 +336,6 @@ def list_deliveries(
 
 
 def states_of(connection: Connection, ids: Iterable[int]) -> Sequence[Any]:
-    """Return state and reason of these deliveries."""
+    """Return state and reason of these messages."""
     query = select(_row.state, _row.reason).where(_row.id.in_(list(ids)))
     return connection.execute(query.order_by(_row.id)).all()

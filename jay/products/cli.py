@@ -12,9 +12,11 @@ from jay import db, web
 from jay.merchants import service as merchants
 from jay.merchants.arguments import found_merchant
 from jay.merchants.models import Merchant
-from jay.outbox import delivery
-from jay.outbox import service as webhooks
-from jay.outbox.models import ADD_PRODUCT, DELIVERED, FAILED, UPDATE_PRODUCTS, WAITING, Kind
+from jay.outbox import delivery, webhooks
+from jay.outbox import service as outbox
+from jay.outbox.kinds import Kind
+from jay.outbox.models import DELIVERED, FAILED, WAITING
+from jay.outbox.webhooks import ADD_PRODUCT, UPDATE_PRODUCTS
 from jay.products import bulk, schemas, wanted
 from jay.products.fields import MAX_SKU
 from jay.web.commands import Commands
@@ -219,11 +221,11 @@ def _tell(merchant: Merchant, kind: Kind, deliveries: Sequence[int]) -> None:
                 f" set one: flask --app app merchant webhook-token {merchant.name}",
                 err=True,
             )
-    delivery.deliverer().try_at_once((merchant.id, kind.name))
+    delivery.deliverer().try_at_once(webhooks.lane_of(merchant.id, kind))
     rows: list[Any] = []
     for start in range(0, len(deliveries), BATCH):
         with db.reading() as connection:
-            rows += webhooks.states_of(connection, deliveries[start : start + BATCH])
+            rows += outbox.states_of(connection, deliveries[start : start + BATCH])
     states = Counter(row.state for row in rows)
     reason = next((f" ({row.reason})" for row in rows if row.reason), "")
     said = f"Webhooks: {states[DELIVERED]} delivered"

@@ -28,8 +28,8 @@ from jay.db.prepared import Prepared, among
 from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
 from jay.merchants.models import Merchant
-from jay.outbox import service as webhooks
-from jay.outbox.models import ADD_PRODUCT
+from jay.outbox import webhooks
+from jay.outbox.webhooks import ADD_PRODUCT
 from jay.products.models import products
 
 wanted_skus = Table(

@@ -1,6 +1,7 @@
 """The house group of commands: what goes wrong outside of a command is said without a traceback."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,24 +15,46 @@ A_LANGUAGE = "ISO 639 language code, such as de"
 A_COUNTRY = "ISO 3166 country code, such as DE"
 
 
+@contextmanager
+def without_traceback() -> Iterator[None]:
+    """Say in one sentence what goes wrong outside of a command.
+
+    :raises click.ClickException: the database can't be reached, or has an older schema.
+    """
+    try:
+        yield
+    except JayError as error:
+        raise click.ClickException(error.message) from error
+    except DBAPIError as error:
+        if not _lacks_a_table_or_column(error):
+            raise
+        raise click.ClickException(
+            "The database is older than this program; run: flask --app app db upgrade"
+        ) from error
+
+
 class Commands(AppGroup):
     """Commands about one subject, such as ``flask partner``."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command.
 
-        :raises click.ClickException: the database can't be reached, or has an older schema.
+        :raises click.ClickException: as ``without_traceback``.
         """
-        try:
+        with without_traceback():
             return super().invoke(ctx)
-        except JayError as error:
-            raise click.ClickException(error.message) from error
-        except DBAPIError as error:
-            if not _lacks_a_table_or_column(error):
-                raise
-            raise click.ClickException(
-                "The database is older than this program; run: flask --app app db upgrade"
-            ) from error
+
+
+class Command(click.Command):
+    """A command that stands alone, such as ``flask worker``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        :raises click.ClickException: as ``without_traceback``.
+        """
+        with without_traceback():
+            return super().invoke(ctx)
 
 
 def name_of(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

@@ -16,7 +16,8 @@ from jay.baskets.models import baskets
 from jay.db.types import metadata
 from jay.merchants import service as merchants
 from jay.ops.purge import EXPIRED, purge
-from jay.outbox.models import ADD_PRODUCT, DELIVERED, FAILED, WAITING, webhook_deliveries
+from jay.outbox.models import DELIVERED, FAILED, WAITING, outbox
+from jay.outbox.webhooks import ADD_PRODUCT, lane_of
 from jay.transfers.models import transfers
 from jay.web.limits import tries
 from jay.web.stored_answers import idempotency_keys
@@ -238,7 +239,9 @@ def test_a_webhook_goes_30_days_after_its_end_and_never_while_it_waits(
             times = dict.fromkeys(("created", "since", "due"), NOON - timedelta(days=9))
             values = {"kind": ADD_PRODUCT.name, "subject": state, "key": state, "state": state}
             finished = None if state == WAITING else NOON
-            statement = insert(webhook_deliveries).values(merchant_id=merchant, finished=finished)
+            statement = insert(outbox).values(
+                merchant_id=merchant, lane=lane_of(merchant, ADD_PRODUCT), finished=finished
+            )
             connection.execute(statement.values(**values, **times))
     clock.move(30 * DAY - 1)
     assert purged(run)["webhooks"] == 0
@@ -246,7 +249,7 @@ def test_a_webhook_goes_30_days_after_its_end_and_never_while_it_waits(
     clock.move(1)
 
     assert purged(run)["webhooks"] == 2
-    assert rows(app, "webhook_deliveries") == 1
+    assert rows(app, "outbox") == 1
 
 
 def test_a_purged_answer_can_be_had_anew_and_a_kept_one_is_replayed(

@@ -20,20 +20,18 @@ from jay.merchants import service as merchant_service
 from jay.merchants.models import merchants
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
-from jay.outbox import delivery, service
-from jay.outbox.delivery import Deliverer
+from jay.outbox import delivery, service, webhooks
+from jay.outbox.delivery import Deliverer, transports_of
+from jay.outbox.kinds import Kind
 from jay.outbox.models import (
-    ADD_PRODUCT,
     DELIVERED,
     FAILED,
     LEASE,
-    UPDATE_PRODUCTS,
     WAITING,
-    Kind,
     Outcome,
-    webhook_deliveries,
 )
-from jay.outbox.transports.http import Sender
+from jay.outbox.models import outbox as outbox_table
+from jay.outbox.webhooks import ADD_PRODUCT, KINDS, UPDATE_PRODUCTS, lane_of
 from jay.sealing import WrongKey
 from tests.api.checks import rows
 from tests.builders import Shop, add_shop
@@ -41,6 +39,8 @@ from tests.cli.conftest import Run, runner_of
 from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
 from tests.receiver import Receiver, receiving
 
+WAYS = transports_of(Client(LOOPBACK))
+OUR_KINDS = {kind.name: kind for kind in KINDS}
 SECRET_PATH = "?secret=hunter2"
 DAY = 86400
 
@@ -67,16 +67,16 @@ class Outbox:
         with shop.app.app_context(), db.reading() as connection:
             self.merchant = merchant_service.merchant_id(connection, shop.name) or 0
 
-    def configure(self, url: str | None) -> None:
-        """Name the address for both kinds of webhook."""
-        urls = dict.fromkeys(("addProductWebhookUrl", "updateProductsWebhookUrl"), url)
+    def configure(self, url: str | None, *kinds: str) -> None:
+        """Name the address for these kinds of webhook, or for both."""
+        urls = dict.fromkeys(kinds or ("addProductWebhookUrl", "updateProductsWebhookUrl"), url)
         assert self.shop.call("PATCH", "/shops/config", json=urls).status_code == 200
 
     def put(self, *subjects: str, kind: Kind = ADD_PRODUCT) -> list[int]:
         """Put deliveries in, whose body is their subject, and return their ids."""
         bodies = {subject: json.dumps(subject) for subject in subjects}
         with self.shop.app.app_context(), db.transaction() as connection:
-            return service.enqueue(connection, self.merchant, kind, bodies, now=self.clock())
+            return webhooks.enqueue(connection, self.merchant, kind, bodies, now=self.clock())
 
     def state(self, identifier: int) -> str:
         with self.shop.app.app_context(), db.reading() as connection:
@@ -84,7 +84,7 @@ class Outbox:
 
     def due(self, identifier: int) -> timedelta:
         """Return how long it is until a delivery is due."""
-        query = select(webhook_deliveries.c.due).where(webhook_deliveries.c.id == identifier)
+        query = select(outbox_table.c.due).where(outbox_table.c.id == identifier)
         with self.shop.app.app_context(), db.reading() as connection:
             return connection.execute(query).scalar_one() - self.clock()
 
@@ -114,7 +114,8 @@ def deliverer(app: Flask, clock: MovedClock) -> Deliverer:
     """A sender as each process has one; after failures it waits as long as it may."""
     return Deliverer(
         app.extensions["jay.db"],
-        Sender(Client(LOOPBACK)),
+        WAYS,
+        OUR_KINDS,
         clock=clock,
         secret="s",
         jitter=lambda: 1.0,
@@ -299,6 +300,118 @@ def test_a_token_of_one_merchant_can_not_be_opened_for_another(
         merchant_service.open_webhook_token(sealed, others[0].merchant, secret="s")
 
 
+# --- an address that fails
+
+
+def test_an_address_that_always_fails_rests_as_a_whole_and_longer_each_time(
+    outbox: Outbox, deliverer: Deliverer, clock: MovedClock
+) -> None:
+    # 300 wishes against a server that answers 500 to all.
+    outbox.receiver.answer_with(500)
+    outbox.put(*(f"NEU-{number}" for number in range(300)))
+    began, moments = clock(), []
+
+    while clock() < began + timedelta(hours=3):
+        before = len(outbox.arrived)
+        deliverer.run()
+        moments += [(clock() - began).total_seconds()] * (len(outbox.arrived) - before)
+        clock.move(10)
+
+    assert moments[:6] == [0, 0, 0, 10, 30, 70]
+    assert [later - one for one, later in zip(moments[-3:], moments[-2:], strict=False)] == [
+        1800,
+        1800,
+    ]
+
+
+def test_what_another_process_has_met_counts(app: Flask, outbox: Outbox, clock: MovedClock) -> None:
+    outbox.receiver.answer_with(503, 200, Retry_After="3600")
+    outbox.put("a", "b")
+
+    def process() -> None:
+        Deliverer(app.extensions["jay.db"], WAYS, OUR_KINDS, clock=clock, secret="s").run()
+
+    process()
+    clock.move(3599.9)
+    process()
+    assert outbox.arrived == ["a"]
+    clock.move(0.1)
+    process()
+    assert sorted(outbox.arrived) == ["a", "a", "b"]
+
+
+def test_after_a_rest_one_message_goes_ahead_of_all_processes(
+    app: Flask, outbox: Outbox, clock: MovedClock
+) -> None:
+    outbox.receiver.answer_with(500)
+    outbox.put(*(f"{number:02}" for number in range(40)))
+    Deliverer(app.extensions["jay.db"], WAYS, OUR_KINDS, clock=clock, secret="s").run()
+    assert len(outbox.arrived) == 3
+    clock.move(10)
+    outbox.receiver.answer_when_released()
+    lane = lane_of(outbox.merchant, ADD_PRODUCT)
+    url = app.extensions["jay.db"].url.render_as_string(hide_password=False)
+
+    def process(_number: int) -> object:
+        database = Database(url)
+        result = Deliverer(database, WAYS, OUR_KINDS, clock=clock, secret="s").attempt(lane)
+        database.engine.dispose()
+        return result
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(process, number) for number in range(4)]
+        assert until(lambda: sum(one.done() for one in running) == 3)
+        outbox.receiver.release.set()
+        results = [one.result(PATIENCE_SECONDS) for one in running]
+
+    assert len(outbox.arrived) == 4
+    assert sum(isinstance(result, service.Resting) for result in results) == 3
+
+
+def test_once_it_is_well_again_all_go(
+    outbox: Outbox, deliverer: Deliverer, clock: MovedClock
+) -> None:
+    outbox.receiver.answer_with(500, 500, 500, 200)
+    outbox.put(*"abcdef")
+    deliverer.run()
+    assert len(outbox.arrived) == 3
+
+    clock.move(40)
+    deliverer.run()
+
+    assert sorted(outbox.arrived[3:]) == list("abcdef")
+    assert rows(outbox.shop.app, "outbox_addresses") == 0
+
+
+def test_two_kinds_to_one_address_rest_together_and_another_address_does_not(
+    outbox: Outbox, deliverer: Deliverer
+) -> None:
+    outbox.receiver.answer_with(503, 200, Retry_After="3600")
+    outbox.put("a")
+    deliverer.run()
+    outbox.put("b", kind=UPDATE_PRODUCTS)
+    deliverer.run()
+    assert outbox.arrived == ["a"]
+
+    outbox.configure(outbox.receiver.url + "?other", "updateProductsWebhookUrl")
+    outbox.clock.move(10)
+    deliverer.run()
+
+    assert outbox.arrived == ["a", "b"]
+
+
+def test_an_operator_ends_a_rest(run: Run, outbox: Outbox, deliverer: Deliverer) -> None:
+    outbox.receiver.answer_with(503, 200, Retry_After="3600")
+    (identifier,) = outbox.put("a")
+    deliverer.run()
+    run("webhooks", "retry", str(identifier))
+    outbox.clock.move(10)
+
+    deliverer.run()
+
+    assert outbox.state(identifier) == DELIVERED
+
+
 # --- many at once
 
 
@@ -327,7 +440,7 @@ def test_more_slow_servers_than_threads_do_not_stop_the_rest(
 ) -> None:
     monkeypatch.setattr("jay.outbox.transports.http.READ_SECONDS", 0.05)
     deliverer = Deliverer(
-        outbox.shop.app.extensions["jay.db"], Sender(Client(LOOPBACK)), clock=clock, secret="s"
+        outbox.shop.app.extensions["jay.db"], WAYS, OUR_KINDS, clock=clock, secret="s"
     )
     for other in others:
         other.receiver.answer_when_released()
@@ -346,7 +459,7 @@ def test_several_processes_send_each_once(app: Flask, outbox: Outbox, clock: Mov
 
     def process(_number: int) -> None:
         database = Database(str(app.extensions["jay.db"].url.render_as_string(hide_password=False)))
-        one = Deliverer(database, Sender(Client(LOOPBACK)), clock=clock, secret="s")
+        one = Deliverer(database, WAYS, OUR_KINDS, clock=clock, secret="s")
         while rows_waiting(app):
             one.run()
         database.dispose()
@@ -358,7 +471,7 @@ def test_several_processes_send_each_once(app: Flask, outbox: Outbox, clock: Mov
 
 
 def rows_waiting(app: Flask) -> int:
-    query = select(webhook_deliveries.c.id).where(webhook_deliveries.c.state == WAITING)
+    query = select(outbox_table.c.id).where(outbox_table.c.state == WAITING)
     with app.app_context(), db.reading() as connection:
         return len(connection.execute(query).all())
 
@@ -368,8 +481,10 @@ def test_what_a_killed_process_has_taken_is_taken_over_when_its_lease_ends(
 ) -> None:
     (identifier,) = outbox.put("a")
     with app.app_context(), db.transaction() as connection:
-        taken = service.take(connection, (outbox.merchant, ADD_PRODUCT.name), now=clock())
-    assert taken is not None
+        taken = service.take(
+            connection, lane_of(outbox.merchant, ADD_PRODUCT), OUR_KINDS, secret="s", now=clock()
+        )
+    assert isinstance(taken, service.Taken)
 
     clock.now += LEASE - timedelta(milliseconds=1)
     deliverer.run()
@@ -382,8 +497,8 @@ def test_what_a_killed_process_has_taken_is_taken_over_when_its_lease_ends(
     # It was not killed but only slow: what it has to say does not count any more.
     failed = Outcome(failure="answered 500", final=True)
     with app.app_context(), db.transaction() as connection:
-        state = service.record(connection, taken, failed, now=clock(), jitter=lambda: 1.0)
-    assert (state, outbox.state(identifier)) == (None, DELIVERED)
+        recorded = service.record(connection, taken, failed, now=clock(), jitter=lambda: 1.0)
+    assert (recorded, outbox.state(identifier)) == (None, DELIVERED)
 
 
 def test_what_is_being_sent_is_not_begun_anew(
@@ -391,7 +506,9 @@ def test_what_is_being_sent_is_not_begun_anew(
 ) -> None:
     (identifier,) = outbox.put("a")
     with app.app_context(), db.transaction() as connection:
-        service.take(connection, (outbox.merchant, ADD_PRODUCT.name), now=clock())
+        service.take(
+            connection, lane_of(outbox.merchant, ADD_PRODUCT), OUR_KINDS, secret="s", now=clock()
+        )
 
     assert run("webhooks", "retry", str(identifier)).exit_code == 1
 
@@ -399,13 +516,13 @@ def test_what_is_being_sent_is_not_begun_anew(
 def test_with_the_transaction_of_its_cause_a_delivery_is_undone(app: Flask, outbox: Outbox) -> None:
     def fail_after_enqueuing() -> None:
         with db.transaction() as connection:
-            service.enqueue(connection, outbox.merchant, UPDATE_PRODUCTS, {"x": None}, now=NOON)
+            webhooks.enqueue(connection, outbox.merchant, UPDATE_PRODUCTS, {"x": None}, now=NOON)
             raise RuntimeError("the cause has failed")
 
     with app.app_context(), pytest.raises(RuntimeError):
         fail_after_enqueuing()
 
-    assert rows(app, "webhook_deliveries") == 0
+    assert rows(app, "outbox") == 0
 
 
 # --- as a service
@@ -451,6 +568,7 @@ def test_watching_leaves_a_server_alone_for_as_long_as_it_has_asked(
 ) -> None:
     monkeypatch.setattr(delivery, "POLL_SECONDS", 0.01)
     outbox.receiver.answer_with(503, 200, Retry_After="3600")
+    outbox.configure(outbox.receiver.url + "?other", "updateProductsWebhookUrl")
 
     def arrives(subject: str) -> bool:
         return until(lambda: subject in outbox.arrived)
@@ -537,7 +655,8 @@ def test_the_log_names_neither_addresses_nor_bodies_nor_tokens(
 
     Deliverer(
         app.extensions["jay.db"],
-        Sender(Client(LOOPBACK)),
+        WAYS,
+        OUR_KINDS,
         clock=clock,
         secret="s",
         report=delivery.write_log,
@@ -545,8 +664,8 @@ def test_the_log_names_neither_addresses_nor_bodies_nor_tokens(
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["event"], line["merchant"], line["reason"]) for line in lines] == [
-        ("webhook failed", "mugshop", "answered 500"),
-        ("webhook delivered", "mugshop", None),
+        ("message failed", "mugshop", "answered 500"),
+        ("message delivered", "mugshop", None),
     ]
     assert outbox.receiver.requests[0].headers["X-API-Key"] == "open-sesame"
     for secret in ("hunter2", "127.0.0.1", "body-", "open-sesame"):
@@ -658,6 +777,7 @@ def test_a_long_queue_of_one_merchant_is_listed_and_taken_along_its_index(
         queue = [
             {
                 "merchant_id": outbox.merchant,
+                "lane": lane_of(outbox.merchant, ADD_PRODUCT),
                 "kind": ADD_PRODUCT.name,
                 "subject": f"{number:05}",
                 "key": str(number),
@@ -665,10 +785,10 @@ def test_a_long_queue_of_one_merchant_is_listed_and_taken_along_its_index(
             }
             for number in range(5000)
         ]
-        connection.execute(insert(webhook_deliveries), queue)
+        connection.execute(insert(outbox_table), queue)
         lanes = service.lanes_with_due(connection, now=clock())
-        taken = service.take(connection, lanes[0], now=clock())
+        taken = service.take(connection, lanes[0], OUR_KINDS, secret="s", now=clock())
 
-    assert lanes == [(outbox.merchant, ADD_PRODUCT.name)]
-    assert taken is not None
-    assert taken.subject == "00000"
+    assert lanes == [lane_of(outbox.merchant, ADD_PRODUCT)]
+    assert isinstance(taken, service.Taken)
+    assert taken.message.subject == "00000"

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.clock import PATIENCE_SECONDS
 from tests.demo import flask_command
 from tests.e2e.test_concurrency import children_of
-from tests.servers import Gunicorn, free_port
+from tests.servers import ROOT, Gunicorn, free_port
 
 
 def ignores_ctrl_c(pid: int) -> bool:
@@ -34,3 +36,30 @@ def test_ctrl_c_ends_master_and_workers_without_a_kill(tmp_path: Path) -> None:
     said = service.log()
     service.stop()
     assert (status, "SIGKILL" in said, "memory" in said) == (0, False, False), said
+
+
+def test_the_worker_beside_the_service_ends_with_it(tmp_path: Path) -> None:
+    environ = {"JAY_DEMO": "1", "JAY_DATA_DIR": str(tmp_path)}
+    flask_command(environ, "db", "upgrade")
+    worker = f"{sys.executable} -m flask --app app worker --while $$"
+    # The other process says that it runs by its first line, and is killed in the hardest way.
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f"{worker} & exec {sys.executable} -c 'print(1, flush=True); input()'"],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as beside:
+        assert beside.stdout is not None
+        assert beside.stdout.readline() == b"1\n"
+        beside.kill()
+        # The worker holds the other end of this pipe until it ends.
+        said, _ = beside.communicate(timeout=PATIENCE_SECONDS)
+
+    assert said == b""
+
+
+def test_make_run_starts_a_worker_that_watches_the_process_it_becomes() -> None:
+    recipe = (ROOT / "Makefile").read_text()
+
+    assert "flask --app app worker --while $$$$ & exec $(BIN)/gunicorn" in recipe

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from jay.db.database import Database
 from jay.merchants.models import merchants
-from jay.outbox.models import DELIVERED, LEASE, webhook_deliveries
+from jay.outbox.models import DELIVERED, LEASE, outbox
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database
 from tests.demo import flask_command
@@ -64,7 +64,7 @@ class Operator:
 
     def states(self) -> list[str]:
         with self.database.reading() as connection:
-            return list(connection.execute(select(webhook_deliveries.c.state)).scalars())
+            return list(connection.execute(select(outbox.c.state)).scalars())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

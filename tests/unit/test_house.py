@@ -34,9 +34,9 @@ KINDS = {
     SERVICE: """
         events auth/service auth/signing_keys baskets/service checkout/comfort feeds/checkpoints
         feeds/leftovers guests/service merchants/service operators/service ops/demo ops/purge
-        outbox/service partners/service products/bulk products/bulk_sql products/catalogue
-        products/feeding products/listing products/service products/stored products/wanted
-        transfers/service web/limits web/stored_answers
+        outbox/kinds outbox/service outbox/webhooks partners/service products/bulk
+        products/bulk_sql products/catalogue products/feeding products/listing products/service
+        products/stored products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -48,12 +48,12 @@ KINDS = {
         baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
         checkout/routes db/doors feeds/cli feeds/exporting feeds/importing feeds/preview
         feeds/report feeds/running guests/routes kiosk/pages merchants/arguments merchants/cli
-        operators/cli operators/pages ops/cli ops/docs ops/health outbox/cli outbox/delivery
-        partners/cli partners/pages partners/view playouts/routes products/cli products/pages
-        products/routes products/view transfers/pages transfers/pairs transfers/polling
-        transfers/routes transfers/tv web/blueprint web/bodies web/commands web/context
-        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
-        web/responses web/tracking
+        operators/cli operators/pages ops/cli ops/docs ops/health ops/worker outbox/cli
+        outbox/delivery partners/cli partners/pages partners/view playouts/routes products/cli
+        products/pages products/routes products/view transfers/pages transfers/pairs
+        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
+        web/context web/idempotency web/information web/logs web/openapi web/pages web/paths
+        web/rates web/responses web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/prepared

@@ -14,7 +14,7 @@ import pytest
 
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
-from jay.outbox.models import Outcome
+from jay.outbox.models import Destination, Message, Outcome
 from jay.outbox.transports import http
 from jay.outbox.transports.http import Sender
 from tests.clock import NOON
@@ -38,7 +38,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 def send(url: str, body: str | None = '{"sku":"MUG-1"}', **options: Any) -> Outcome:
     sender = Sender(Client(options.pop("allowed", LOOPBACK), **options))
-    return sender.send("POST", url, {"X-API-Key": "t"}, body, now=NOON)
+    destination = Destination(url, headers={"X-API-Key": "t"})
+    return sender.send(message(body), destination, now=NOON)
+
+
+def message(body: str | None) -> Message:
+    return Message(1, "add-product", "1/add-product", 1, "mugshop", "MUG-1", "key", body, NOON, 1)
 
 
 # --- what arrives
@@ -59,7 +64,10 @@ def test_a_request_arrives_as_it_was_meant(receiver: Receiver) -> None:
 
 
 def test_a_request_without_a_body_has_none(receiver: Receiver) -> None:
-    assert Sender(Client(LOOPBACK)).send("PUT", receiver.url, {}, None, now=NOON) == Outcome()
+    assert (
+        Sender(Client(LOOPBACK)).send(message(None), Destination(receiver.url, "PUT"), now=NOON)
+        == Outcome()
+    )
 
     assert (receiver.requests[0].method, receiver.requests[0].body) == ("PUT", b"")
 

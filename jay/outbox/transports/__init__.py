@@ -1,1 +1,13 @@
 """The ways out of the house, one outside system each."""
+
+from datetime import datetime
+from typing import Protocol
+
+from jay.outbox.models import Destination, Message, Outcome
+
+
+class Transport(Protocol):
+    """A way out of the house."""
+
+    def send(self, message: Message, destination: Destination, *, now: datetime) -> Outcome:
+        """Send a message and tell how it went, within a bound shorter than a lease."""

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 from jay.net.addresses import Unreachable
 from jay.net.client import Client, Limits
-from jay.outbox.models import Outcome
+from jay.outbox.models import Destination, Message, Outcome
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -22,15 +22,17 @@ class Sender:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: str | None, *, now: datetime
-    ) -> Outcome:
+    def send(self, message: Message, destination: Destination, *, now: datetime) -> Outcome:
         """Send a request and tell how it went."""
         limits = Limits(CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS)
-        content = None if body is None else body.encode()
+        content = None if message.body is None else message.body.encode()
         try:
             with self._client.exchange(
-                method, url, headers=headers, body=content, limits=limits
+                destination.method,
+                destination.address,
+                headers=destination.headers,
+                body=content,
+                limits=limits,
             ) as answer:
                 return _outcome(answer.status, answer.headers, now)
         except Unreachable as error:

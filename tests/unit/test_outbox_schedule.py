@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from jay.outbox.models import (
-    ADD_PRODUCT,
     FIRST_WAIT,
     GIVEN_UP_AFTER,
     LEASE,
     LONGEST_WAIT,
-    Delivery,
+    Destination,
+    Message,
     Outcome,
+    Schedule,
 )
 from jay.outbox.transports.http import TOTAL_SECONDS
 from tests.clock import NOON
@@ -19,27 +20,25 @@ from tests.clock import NOON
 FAILED = Outcome(failure="answered 500")
 
 
-def delivery(attempts: int = 1) -> Delivery:
-    return Delivery(
+def message(attempts: int = 1) -> Message:
+    return Message(
         id=1,
+        kind="add-product",
+        lane="1/add-product",
         merchant_id=1,
         merchant="mugshop",
-        kind=ADD_PRODUCT,
         subject="de-DE/MUG-1",
         key="key",
         body="{}",
         since=NOON,
         attempts=attempts,
-        lease="lease",
-        url="https://user.example/?secret=hunter2",
-        sealed_token="sealed hunter2",
     )
 
 
 def wait(
     attempts: int, outcome: Outcome = FAILED, *, now: datetime = NOON, jitter: float = 1.0
 ) -> timedelta:
-    due = delivery(attempts).next_due(outcome, now=now, jitter=lambda: jitter)
+    due = message(attempts).next_due(outcome, Schedule(), now=now, jitter=lambda: jitter)
     assert due is not None
     return due - now
 
@@ -78,13 +77,13 @@ def test_the_last_attempt_is_after_three_days() -> None:
 
     assert wait(30, now=late) == timedelta(seconds=1)
     end = NOON + GIVEN_UP_AFTER
-    assert delivery(31).next_due(FAILED, now=end, jitter=lambda: 0.5) is None
+    assert message(31).next_due(FAILED, Schedule(), now=end, jitter=lambda: 0.5) is None
 
 
 def test_what_is_final_is_given_up_at_once() -> None:
     final = Outcome(failure="answered 410", final=True)
 
-    assert delivery().next_due(final, now=NOON, jitter=lambda: 0.5) is None
+    assert message().next_due(final, Schedule(), now=NOON, jitter=lambda: 0.5) is None
 
 
 def test_a_lease_outlives_an_attempt() -> None:
@@ -92,5 +91,7 @@ def test_a_lease_outlives_an_attempt() -> None:
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "user.example"])
-def test_a_delivery_shows_neither_its_address_nor_its_token(secret: str) -> None:
-    assert secret not in repr(delivery())
+def test_a_destination_shows_neither_its_address_nor_its_token(secret: str) -> None:
+    url = "https://user.example/?secret=hunter2"
+
+    assert secret not in repr(Destination(url, headers={"X-API-Key": "hunter2"}))
