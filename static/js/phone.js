@@ -388,7 +388,7 @@
       }
       version = fresh.getAttribute('data-version');
       bar();
-      if (own && fresh.querySelector('#said')) { document.getElementById('said').textContent = fresh.querySelector('#said').textContent; }
+      if (own && fresh.querySelector('#said')) { document.getElementById('said').textContent = fresh.querySelector('#said').textContent + '\u00a0'; }
       if (version === null) { return false; }
       news.textContent = '';
       if (own) { return true; }
