@@ -243,7 +243,7 @@
       field.value = String(Math.max(1, Math.min(999, count)));
       form.querySelector('[value=minus]').disabled = field.value === '1';
       form.querySelector('[value=plus]').disabled = field.value === '999';
-      if (button.disabled) { field.focus(); }
+      if (button.disabled) { form.querySelector(button.value === 'plus' ? '[value=minus]' : '[value=plus]').focus(); }
       take(form, GATHER);
     });
     document.addEventListener('change', function (event) {
@@ -385,7 +385,10 @@
         focus = main.contains(focus) ? focus : twin(focus, main);
         if (!focus || focus.disabled) { focus = main.querySelector('h1'); }
         focus.focus({ preventScroll: true });
+        /* What is told at a product may have pushed its buttons below the bar. */
+        if (own) { focus.scrollIntoView({ block: 'nearest' }); }
       }
+      if (own && tapped) { html.classList.add('tapped'); }
       version = fresh.getAttribute('data-version');
       bar();
       if (own && fresh.querySelector('#said')) { document.getElementById('said').textContent = fresh.querySelector('#said').textContent + '\u00a0'; }

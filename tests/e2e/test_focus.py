@@ -166,7 +166,9 @@ def test_an_outdated_page_leads_back_to_a_fresh_one(
     offer = basket.transfer()
     screens.allow_refusal(403)
     phone.goto(offer["url"])
+    # Another session has taken the place of the one that the page was made for.
     phone.context.clear_cookies()
+    phone.context.request.get(f"{service.url}/code")
     phone.get_by_role("button", name="Ja, übernehmen").click()
     expect(phone.get_by_role("heading", level=1)).to_have_text("Bitte noch einmal")
 
