@@ -8,7 +8,7 @@ import marshmallow as ma
 from jay.baskets.models import MAX_COUNT
 from jay.baskets.schemas import MAX_PRODUCT_ID, BasketSchema
 from jay.clock import iso
-from jay.web.schema import Int, Schema, Text
+from jay.web.schema import Int, List, Schema, Text
 
 MAX_LINES = 400
 """Lines of a request, before lines of the same product are added up."""
@@ -28,7 +28,7 @@ class GuestProductSchema(Schema):
 class GuestRequestSchema(Schema):
     """What the new basket is filled with; nothing when a transfer is redeemed."""
 
-    products = ma.fields.List(
+    products = List(
         ma.fields.Nested(GuestProductSchema), validate=ma.validate.Length(max=MAX_LINES)
     )
 

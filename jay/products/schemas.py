@@ -28,7 +28,7 @@ from jay.products.models import (
     moment_of,
 )
 from jay.web.plain import PlainList
-from jay.web.schema import MAX_AMOUNT, Flag, Int, Number, Schema, Text
+from jay.web.schema import MAX_AMOUNT, Flag, Int, List, Number, Schema, Text
 
 MAX_PRODUCTS = 50
 MAX_VARIANTS = 50
@@ -65,7 +65,7 @@ class ProductShippingSchema(StoredAsSent):
     shipping_per_item = Int(
         0, MAX_AMOUNT, metadata={"description": "Times the count.", "example": 0}
     )
-    shipping_scale = ma.fields.List(
+    shipping_scale = List(
         ma.fields.Nested(ShippingStepSchema), validate=ma.validate.Length(max=MAX_STEPS)
     )
     order_limit = Int(
@@ -150,9 +150,7 @@ class DescriptionSchema(Schema):
     url_label = text_field()
     url_note = text_field()
     url_image_url = Url(allow_none=True)
-    images = ma.fields.List(
-        ma.fields.Nested(ImageSchema), validate=ma.validate.Length(max=MAX_IMAGES)
-    )
+    images = List(ma.fields.Nested(ImageSchema), validate=ma.validate.Length(max=MAX_IMAGES))
     org_price_kind = Text(
         validate=ma.validate.OneOf(["previous", "rrp"]),
         allow_none=True,
@@ -167,9 +165,7 @@ class DescriptionSchema(Schema):
     responsible_person = ma.fields.Nested(ResponsibleSchema, allow_none=True)
     gtin = Gtin(allow_none=True)
     mpn = text_field(MAX_MPN, metadata={"description": "The manufacturer's number."})
-    safety = ma.fields.List(
-        ma.fields.Nested(SafetySchema), validate=ma.validate.Length(max=MAX_SAFETIES)
-    )
+    safety = List(ma.fields.Nested(SafetySchema), validate=ma.validate.Length(max=MAX_SAFETIES))
     withdrawal_exception = Text(
         validate=ma.validate.OneOf(
             [
@@ -246,7 +242,7 @@ class ProductSchema(OfferSchema, DescriptionSchema):
     lang = Language()
     country = Country()
     not_shoppable = Flag(load_default=False)
-    variants = ma.fields.List(
+    variants = List(
         ma.fields.Nested(VariantSchema),
         validate=ma.validate.Length(max=MAX_VARIANTS),
         load_default=list,
@@ -362,7 +358,7 @@ class DescribedProductSchema(ProductSchema):
     product_id = ma.fields.String(
         required=True, metadata={"example": "demo-shop/de-DE/TO122S074-A12"}
     )
-    variants = ma.fields.List(ma.fields.Nested(DescribedVariantSchema), required=True)
+    variants = List(ma.fields.Nested(DescribedVariantSchema), required=True)
 
 
 class ProductQuerySchema(Schema):
@@ -526,7 +522,7 @@ class MerchantShippingSchema(Schema):
     product_shipping_calculation_strategy = Text(
         validate=ma.validate.OneOf(["SUM", "MAX"]), metadata={"example": "MAX"}
     )
-    merchant_shipping_scale = ma.fields.List(
+    merchant_shipping_scale = List(
         ma.fields.Nested(MerchantStepSchema), validate=ma.validate.Length(max=MAX_STEPS)
     )
 

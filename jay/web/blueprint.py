@@ -30,7 +30,7 @@ from jay.web.bodies import load_json_body
 from jay.web.idempotency import Once
 from jay.web.openapi import error_doc
 from jay.web.paths import ENCODED_SLASH
-from jay.web.schema import camel_case, envelope_of
+from jay.web.schema import camel_case, envelope_of, told
 
 Guard = Callable[[], None]
 """Lets a request pass or raises the error that refuses it."""
@@ -48,7 +48,7 @@ class Parser(FlaskParser):
     def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> Any:
         """Answer 422 with the field errors."""
         messages = error.normalized_messages()  # type: ignore[no-untyped-call]
-        raise ValidationFailed(details=messages.get("query", messages)) from error
+        raise ValidationFailed(details=told(messages.get("query", messages))) from error
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -70,6 +70,7 @@ class Blueprint(flask_smorest.Blueprint):
         self._prepare_doc_cbks.append(self._prepare_house_doc)
 
     def _enter(self) -> None:
+        request.max_content_length = self.api.max_body
         g.api_version = self.api.version_for(request.headers)
         if request.view_args:
             request.view_args = {
@@ -223,7 +224,8 @@ def _entered(view: Any, once: Once | None, budgets: Budgets) -> Any:
         try:
             loaded = [load() for load in loaders]
         except ma.ValidationError as error:
-            raise ValidationFailed(details=error.normalized_messages()) from error  # type: ignore[no-untyped-call]
+            messages = error.normalized_messages()  # type: ignore[no-untyped-call]
+            raise ValidationFailed(details=told(messages)) from error
 
         def work() -> Any:
             rates.take_all(asked)

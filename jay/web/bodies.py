@@ -11,22 +11,28 @@ from jay.errors import (
     MalformedRequest,
     PayloadTooLarge,
     UnsupportedMediaType,
+    ValidationFailed,
 )
-from jay.web.responses import MAX_BODY_BYTES
+
+MAX_CONTAINERS = 25_000
+"""Objects and arrays of a body at most, which are what parsing costs most for. No operation takes
+so many; 64 KiB have no room for them."""
 
 
 def load_json_body() -> Any:
     """Read the request's JSON body, ``ma.missing`` when there is none.
 
-    :raises PayloadTooLarge: UnsupportedMediaType, MalformedRequest
+    :raises PayloadTooLarge: UnsupportedMediaType, MalformedRequest, ValidationFailed
     """
     body = request.get_data(cache=True)
-    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+    if request.content_length is None and len(body) >= (request.max_content_length or 0):
         raise PayloadTooLarge  # Werkzeug silently cuts a chunked one there
     if not body:
         return ma.missing
     if not request.is_json:
         raise UnsupportedMediaType
+    if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
+        raise ValidationFailed(details={"_schema": ["Has too many objects and arrays."]})
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from jay.web.schema import Flag, Int, Number, Text
+from jay.web.schema import Flag, Int, List, Number, Text
 
 NOT_PLAIN: Any = type("NotPlain", (), {"__repr__": lambda _: "NOT_PLAIN"})()
 """Answered in place of a value that it takes the schema to judge."""
@@ -193,7 +193,7 @@ _BUILDERS: tuple[tuple[Any, Callable[[Any], Loader]], ...] = (
 )
 
 
-class PlainList(ma.fields.List[Any]):
+class PlainList(List):
     """A list that marshmallow need not judge item by item where it is plainly right."""
 
     @functools.cached_property

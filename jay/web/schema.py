@@ -14,6 +14,16 @@ MAX_AMOUNT = 10**12
 """Minor units of the largest price: 2^31 is 25 million rupiah, which a sofa may cost."""
 
 
+UNKNOWN_FIELDS_TOLD = 20
+"""So many fields that are not known are named; an object with more is refused as a whole."""
+
+ERRORS_TOLD = 20
+"""So many errors of a request are told (field errors in ``details``)."""
+
+LONGEST_NAME_TOLD = 100
+"""Characters of a field's name that errors repeat."""
+
+
 def camel_case(name: str) -> str:
     """Write ``stock_count`` as ``stockCount``."""
     head, *tail = name.split("_")
@@ -31,6 +41,28 @@ class Schema(ma.Schema):
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Name the field on the wire."""
         field_obj.data_key = camel_case(field_obj.data_key or field_name)
+
+    def load(self, data: Any, **kwargs: Any) -> Any:
+        """Load an object; one with far more fields than there are is refused unseen."""
+        if isinstance(data, dict) and len(data) > len(self.load_fields) + UNKNOWN_FIELDS_TOLD:
+            raise ma.ValidationError("Has too many fields.")
+        return super().load(data, **kwargs)
+
+
+class List(ma.fields.List[Any]):
+    """A list whose length is judged before any of its items is looked at.
+
+    marshmallow would load them all first, and tell of each what is wrong with it.
+    """
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> list[Any]:
+        if isinstance(value, list):
+            for rule in self.validators:
+                if isinstance(rule, ma.validate.Length):
+                    rule(value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Text(ma.fields.String):
@@ -105,3 +137,24 @@ def envelope_of(schema_class: type[ma.Schema]) -> type[ma.Schema]:
     """Return the schema of the success envelope around a schema, the same one each time."""
     name = schema_class.__name__.removesuffix("Schema") + "Answer"
     return type(name, (Schema,), {"data": ma.fields.Nested(schema_class, required=True)})
+
+
+def told(errors: Any) -> Any:
+    """Return the first of many field errors, in the shape in which they came."""
+    left = [ERRORS_TOLD]
+    cut = _told(errors, left)
+    if left[0] <= 0 and isinstance(cut, dict):
+        cut.setdefault("_schema", []).append(f"Only the first {ERRORS_TOLD} errors are listed.")
+    return cut
+
+
+def _told(errors: Any, left: list[int]) -> Any:
+    if isinstance(errors, dict):
+        cut: dict[Any, Any] = {}
+        for name, inner in errors.items():
+            if left[0] <= 0:
+                break
+            cut[name[:LONGEST_NAME_TOLD] if isinstance(name, str) else name] = _told(inner, left)
+        return cut
+    left[0] -= 1
+    return errors

@@ -24,6 +24,8 @@ class Api:
     title: str
     prefix: str
     versions: tuple[str, ...]
+    max_body: int
+    """Bytes of the largest body that it takes."""
 
     @property
     def newest(self) -> str:
@@ -44,8 +46,8 @@ class Api:
         return self.newest
 
 
-BASKET_API = Api("basket", "Jay Basket API", "/v2", ("2025-09-15", "2025-07-21"))
-PRODUCT_API = Api("product", "Jay Product Data API", "/v1", ("2025-07-09",))
+BASKET_API = Api("basket", "Jay Basket API", "/v2", ("2025-09-15", "2025-07-21"), 64 * 1024)
+PRODUCT_API = Api("product", "Jay Product Data API", "/v1", ("2025-07-09",), 1024 * 1024)
 APIS = (BASKET_API, PRODUCT_API)
 
 

@@ -30,7 +30,8 @@ from tests.api.checks import Log, assert_refused, body, field_errors, rows
 from tests.api.feed import post
 from tests.builders import Platform, Shop, User
 
-MEGABYTE = 2**20
+LIMIT = 2**16
+"""Bytes that the Basket API takes."""
 NEWEST, OLDER = "2025-09-15", "2025-07-21"
 
 Send = Callable[..., TestResponse]
@@ -200,11 +201,11 @@ BOMBS = {
     "objects in the count": b'{"count":' * 500 + b"1" + b"}" * 500,
     "a list in the count": b'{"count":' + b"[" * 900 + b"]" * 900 + b"}",
     "a list in the count, and more": b'{"count":' + b"[" * 1000 + b"]" * 1000 + b',"x":1}',
-    "many names": json.dumps(dict.fromkeys(map(str, range(50_000)))).encode(),
-    "long name": json.dumps({"x" * (MEGABYTE - 100): 1}).encode(),
-    "long number": b'{"count": ' + b"9" * (MEGABYTE - 100) + b"}",
-    "long fraction": b'{"count": 0.' + b"9" * (MEGABYTE - 100) + b"}",
-    "long text": json.dumps({"count": "x" * (MEGABYTE - 100)}).encode(),
+    "many names": json.dumps(dict.fromkeys(map(str, range(5_000)))).encode(),
+    "long name": json.dumps({"x" * (LIMIT - 100): 1}).encode(),
+    "long number": b'{"count": ' + b"9" * (LIMIT - 100) + b"}",
+    "long fraction": b'{"count": 0.' + b"9" * (LIMIT - 100) + b"}",
+    "long text": json.dumps({"count": "x" * (LIMIT - 100)}).encode(),
 }
 
 
@@ -233,7 +234,7 @@ def test_a_bomb_is_refused_with_little_work(kind: str, send: Send, alice: User, 
     with counted_calls() as calls:
         response = send(**body(BOMBS[kind]))
 
-    assert response.status_code in {400, 422}, response.status
+    assert response.status_code in {400, 413, 422}, response.status
     assert set(response.json) == {"error"}
     assert calls.total() <= CALLS + CALLS_PER_BYTE * len(BOMBS[kind])
     assert alice.cart() == {mug: 7}
@@ -261,23 +262,23 @@ class Endless(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        assert self.given < 4 * MEGABYTE, "it is read without limit"
+        assert self.given < 4 * LIMIT, "it is read without limit"
         buffer[:] = b" " * len(buffer)
         self.given += len(buffer)
         return len(buffer)
 
 
 @pytest.mark.one_database
-def test_a_declared_body_of_100_megabytes_is_refused_unread(
+def test_a_declared_body_of_much_more_than_that_is_refused_unread(
     send: Send, alice: User, mug: str
 ) -> None:
     endless = Endless()
-    environ = {"wsgi.input": endless, "CONTENT_LENGTH": str(100 * MEGABYTE)}
+    environ = {"wsgi.input": endless, "CONTENT_LENGTH": str(100 * LIMIT)}
 
     response = send(content_type="application/json", environ_overrides=environ)
 
     assert_refused(response, PayloadTooLarge)
-    assert endless.given <= MEGABYTE
+    assert endless.given <= LIMIT
     assert alice.cart() == {mug: 7}
 
 
@@ -286,7 +287,7 @@ def test_a_chunked_body_without_length_is_read_to_the_limit_only(
     send: Send, alice: User, mug: str
 ) -> None:
     # What comes before the limit must not be taken for the whole.
-    beginning = io.BytesIO(b'{"count": 8}' + b" " * MEGABYTE + b"and more")
+    beginning = io.BytesIO(b'{"count": 8}' + b" " * LIMIT + b"and more")
     for stream in (Endless(), beginning):
         environ = {
             "wsgi.input": stream,
@@ -339,7 +340,7 @@ def test_a_body_that_ends_too_early_changes_nothing(send: Send, alice: User, mug
 @pytest.mark.one_database
 def test_a_compressed_body_is_refused(send: Send, alice: User, mug: str) -> None:
     zipped = gzip.compress(b'{"count": 8}')
-    for data in (zipped, zipped[:-4], b"\x1f\x8b" + b"\0" * 20, gzip.compress(b"0" * MEGABYTE)):
+    for data in (zipped, zipped[:-4], b"\x1f\x8b" + b"\0" * 20, gzip.compress(b"0" * LIMIT)):
         response = send(**body(data), headers={"Content-Encoding": "gzip"})
         assert_refused(response, MalformedRequest)
 
