@@ -116,9 +116,12 @@ def _images(cell: str) -> Any:
     return [{"url": url} for url in split_addresses(cell)]
 
 
+_BETWEEN_ADDRESSES = re.compile(r"[\s|]+|[,;]\s*(?=[a-z]+://|/)").split
+
+
 def split_addresses(value: str) -> list[str]:
     """Part addresses in one cell, however they are separated; a comma may be within one."""
-    return [part for part in re.split(r"[\s|]+|[,;]\s*(?=[a-z]+://|/)", value) if part]
+    return [part for part in _BETWEEN_ADDRESSES(value) if part]
 
 
 def _steps(cell: str) -> Any:

@@ -199,7 +199,10 @@ class PlainText(Text):
         load = text_loader(self)
 
         def plainly(value: Any) -> Any:
-            return NOT_PLAIN if type(value) is str and has_markup(value) else load(value)
+            loaded = load(value)
+            if type(loaded) is str and ("<" in loaded or "&" in loaded) and has_markup(loaded):
+                return NOT_PLAIN
+            return loaded
 
         return plainly
 

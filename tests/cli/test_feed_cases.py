@@ -303,3 +303,12 @@ def test_a_variant_keeps_the_currency_of_its_price(imported: Callable[..., Impor
 
     assert (rows["V1"].price, rows["V1"].currency) == (1000, "EUR")
     assert (rows["V2"].price, rows["V2"].currency) == (1200, "USD")
+
+
+def test_a_product_as_search_engines_have_it_is_refused_with_what_it_has_too_much(
+    imported: Callable[..., Imported],
+) -> None:
+    found = imported("schema-org-product.jsonl")
+
+    assert "offers: Unknown field." in found.refused["SO-1"]
+    assert (found.rows, found.result.exit_code) == ({}, 1)
