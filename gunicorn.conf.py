@@ -1,6 +1,7 @@
 """How gunicorn runs the service; the environment decides, see README.md."""
 
 import signal
+import sys
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -40,3 +41,8 @@ limit_request_line = 8190
 limit_request_field_size = 16380
 # Its default place is the home directory, which a service may not have.
 control_socket_disable = True
+
+
+def when_ready(server):
+    """Say that the service listens: gunicorn's own log says so on a level that quotes requests."""
+    print(f"Listening at {', '.join(map(str, server.LISTENERS))}", file=sys.stderr, flush=True)  # noqa: T201

@@ -27,7 +27,7 @@ from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
 from jay.ops import cli as ops_cli
-from jay.ops import docs, health
+from jay.ops import docs, health, revision
 from jay.ops import worker as ops_worker
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
@@ -142,12 +142,14 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
 def make_ready(app: Flask) -> Flask:
     """Check what must be right before the first request, and make the guest keys if need be.
 
-    :raises ConfigError: the database accepts the published demo keys outside of demo mode, or it
-        was written with another JAY_SECRET_KEY.
+    :raises ConfigError: the database has an older schema, accepts the published demo keys outside
+        of demo mode, or was written with another JAY_SECRET_KEY.
     """
     with app.app_context():
         if not inspect(db.database().engine).has_table(partners.name):
             raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
+        if revision.is_outdated(db.database()):
+            raise ConfigError(f"Cannot start: {revision.OUTDATED}")
         if not web.settings().demo:
             with db.reading() as connection:
                 prefixes = demo_keys_in_force(connection)

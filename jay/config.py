@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 SECRET_BYTES = 32
 SUPPORTED_DATABASES = ("sqlite", "postgresql+psycopg")
+PLAIN_POSTGRESQL = ("postgresql", "postgres")
 
 
 # Requests a minute in each process, against abuse.
@@ -124,7 +126,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         env.str(name, "", validate=_networks)
         for name in ("JAY_OUTBOUND_ALLOW", "JAY_WEBHOOK_ALLOW")
     ]
-    problems = _problems(env)
+    problems = [*_problems(env), *env.misspelt()]
     if database_url and not (public_url or demo) and not database_url.startswith("sqlite"):
         problems.append("JAY_PUBLIC_URL: must be set with a server database: QR codes point to it")
     if database_url and secret_key == "" and not database_url.startswith("sqlite"):
@@ -135,7 +137,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise ConfigError("Cannot start: " + "; ".join(problems))
     return Settings(
-        database_url=database_url or f"sqlite:///{data_dir / 'jay.sqlite3'}",
+        database_url=_with_driver(database_url) or f"sqlite:///{data_dir / 'jay.sqlite3'}",
         data_dir=data_dir,
         public_url=(public_url or f"http://127.0.0.1:{port}").rstrip("/").lower(),
         secret_key=secret_key or _own_secret(data_dir),
@@ -159,8 +161,24 @@ class _Variables(Env):
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(eager=False)
         self._environ = dict(environ)
+        self._asked: set[str] = set()
+
+    def misspelt(self) -> list[str]:
+        """Return a sentence for each ``JAY_*`` variable that nobody has asked for.
+
+        One that is near to a name of ours was meant to be it; what is like none is another
+        program's.
+        """
+        ours = {*self._asked, *(f"{name}_FILE" for name in self._asked)}
+        found = []
+        for name in sorted(set(self._environ) - ours):
+            near = get_close_matches(name, sorted(ours), n=1, cutoff=0.8)
+            if name.startswith("JAY_") and near and near[0] not in self._environ:
+                found.append(f"{name}: is not known, did you mean {near[0]}?")
+        return found
 
     def _get_value(self, env_key: str, default: Any) -> Any:
+        self._asked.add(env_key)
         value, path = self._environ.get(env_key, ""), self._environ.get(f"{env_key}_FILE")
         try:
             value = Path(path).read_text() if path else value
@@ -182,11 +200,17 @@ def _database_url(value: str) -> None:
     if not value:
         return
     try:
-        driver = make_url(value).drivername
+        driver = make_url(_with_driver(value)).drivername
     except ArgumentError:
         raise ValidationError("is not an SQLAlchemy URL") from None
     if driver not in SUPPORTED_DATABASES:
         raise ValidationError(f"must begin with one of {', '.join(SUPPORTED_DATABASES)}")
+
+
+def _with_driver(url: str) -> str:
+    """Name the driver where a URL leaves it out, as hosting services do."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if separator and scheme in PLAIN_POSTGRESQL else url
 
 
 def _public_url(value: str) -> None:

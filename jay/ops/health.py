@@ -4,6 +4,7 @@ from flask import Blueprint, Response
 
 from jay import db, web
 from jay.errors import Busy
+from jay.ops import revision
 from jay.web.responses import json_error
 
 blp = Blueprint("health", __name__)
@@ -17,8 +18,10 @@ def alive() -> Response:
 
 @blp.get("/readyz")
 def ready() -> Response:
-    """Tell whether requests can be served: the database can be written. 503 when it can't."""
+    """Tell whether requests can be served: the database has our schema and can be written."""
     try:
+        if revision.is_outdated(db.database()):
+            return Response(f"{revision.OUTDATED}\n", 503, mimetype="text/plain")
         db.check_writable(now=web.now())
     except Busy as error:
         return json_error(error)

@@ -7,6 +7,8 @@ import threading
 import click
 from flask.cli import with_appcontext
 
+from jay import db
+from jay.ops import revision
 from jay.outbox import delivery
 from jay.web.commands import Command
 
@@ -23,6 +25,8 @@ def worker(parent: int | None) -> None:
     It logs what it does. Any number may run at the same time, on any number of machines; one that
     is killed loses nothing. Ctrl-C or SIGTERM lets it finish what it has begun.
     """
+    if revision.is_outdated(db.database()):
+        raise click.ClickException(f"Cannot start: {revision.OUTDATED}")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import alembic.command
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import func, inspect, select
 
 from jay import create_app, db, make_ready
+from jay.config import ConfigError
 from jay.db.database import Database
 from jay.db.types import metadata
 from jay.ops.cli import alembic_config
@@ -172,3 +174,31 @@ def test_a_password_with_special_characters_survives(
 
     app.extensions["jay.db"].dispose()
     assert "baskets" in tables(url)
+
+
+def test_an_older_schema_is_noticed_at_start_by_readiness_and_by_the_worker(
+    empty_app: Flask, empty_database_url: str
+) -> None:
+    run, client = runner_of(empty_app), empty_app.test_client()
+    run("db", "upgrade")
+    assert client.get("/readyz").status_code == 200
+    make_ready(empty_app)
+
+    alembic.command.downgrade(alembic_config(empty_database_url), "-1")
+
+    assert client.get("/readyz").status_code == 503
+    assert "db upgrade" in client.get("/readyz").text
+    with pytest.raises(ConfigError, match="db upgrade"):
+        make_ready(empty_app)
+    result = run("worker")
+    assert (result.exit_code, "db upgrade" in result.stderr) == (1, True)
+
+
+def test_a_newer_schema_does_not_stop_the_old_program(empty_app: Flask) -> None:
+    runner_of(empty_app)("db", "upgrade")
+    with empty_app.app_context(), db.transaction() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    make_ready(empty_app)
+
+    assert empty_app.test_client().get("/readyz").status_code == 200

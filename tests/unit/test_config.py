@@ -140,7 +140,7 @@ def test_a_message_does_not_show_the_secret(tmp_path: Path) -> None:
         ("JAY_THREADS", "0"),
         ("JAY_TRUSTED_PROXIES", "11"),
         ("JAY_DATABASE_URL", "no url at all"),
-        ("JAY_DATABASE_URL", "postgresql://jay@db.example/jay"),
+        ("JAY_DATABASE_URL", "mysql://jay@db.example/jay"),
         ("JAY_DATABASE_URL", "sqlite+aiosqlite:///x"),
     ],
 )
@@ -395,3 +395,33 @@ def test_twenty_first_starts_at_once_agree_on_one_secret(tmp_path: Path, attempt
     assert len(secrets) == 20
     assert set(secrets) == {(tmp_path / "secret-key").read_text()}
     assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
+
+
+# --- what operators type
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_a_database_url_may_leave_the_driver_out(tmp_path: Path, scheme: str) -> None:
+    url = f"{scheme}://jay@db.example/jay"
+    more = {"JAY_PUBLIC_URL": "https://jay.example", "JAY_SECRET_KEY": "0123456789abcdef" * 2}
+
+    assert read(tmp_path, JAY_DATABASE_URL=url, **more).database_url == POSTGRES
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("JAY_DATABASE_URI", "JAY_DATABASE_URL"),
+        ("JAY_SECRETKEY", "JAY_SECRET_KEY"),
+        ("JAY_TRUSTED_PROXY", "JAY_TRUSTED_PROXIES"),
+        ("JAY_PUBLIC_ULR", "JAY_PUBLIC_URL"),
+        ("JAY_SECRET_KEY_FIEL", "JAY_SECRET_KEY_FILE"),
+    ],
+)
+def test_a_misspelt_variable_is_named(tmp_path: Path, name: str, meant: str) -> None:
+    assert f"{name}: is not known, did you mean {meant}?" in refused(tmp_path, **{name: "x"})
+
+
+@pytest.mark.parametrize("name", ["JAY_TEST_CLOCK", "JAY_TOKEN", "JAYNE_DATABASE_URL"])
+def test_a_variable_like_none_of_ours_is_somebody_elses(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, **{name: "x"}) == read(tmp_path)
