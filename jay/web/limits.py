@@ -7,6 +7,7 @@
 import hashlib
 import hmac
 import ipaddress
+import re
 import threading
 from datetime import datetime, timedelta
 
@@ -128,12 +129,27 @@ def _short(caller: str) -> str:
     return hashlib.sha256(caller.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+UNREADABLE = "unreadable"
+"""The one caller that all addresses stand for that can't be read: they share a budget."""
+
+_WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d{1,5})?|(?P<v4>[\d.]+):\d{1,5}")
+
+
 def network_of(address: str | None) -> str:
-    """Return whom an address stands for: itself, or its /64, which in IPv6 is one household."""
+    """Return whom an address stands for: itself, or its /64, which in IPv6 is one household.
+
+    Balancers write it with a port, in brackets, or an IPv4 address as IPv6 (RFC 7239 section 6).
+    """
+    text = (address or "").strip()
+    told = _WITH_PORT.fullmatch(text)
+    if told is not None:
+        text = told["v6"] or told["v4"] or ""
     try:
-        found = ipaddress.ip_address(address or "")
+        found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return address or ""
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
+        return UNREADABLE
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))
