@@ -11,7 +11,6 @@ from jay.errors import (
     MalformedRequest,
     PayloadTooLarge,
     UnsupportedMediaType,
-    ValidationFailed,
 )
 
 MAX_CONTAINERS = 25_000
@@ -22,7 +21,7 @@ so many; 64 KiB have no room for them."""
 def load_json_body() -> Any:
     """Read the request's JSON body, ``ma.missing`` when there is none.
 
-    :raises PayloadTooLarge: UnsupportedMediaType, MalformedRequest, ValidationFailed
+    :raises PayloadTooLarge: UnsupportedMediaType, MalformedRequest
     """
     body = request.get_data(cache=True)
     if request.content_length is None and len(body) >= (request.max_content_length or 0):
@@ -32,7 +31,7 @@ def load_json_body() -> Any:
     if not request.is_json:
         raise UnsupportedMediaType
     if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
-        raise ValidationFailed(details={"_schema": ["Has too many objects and arrays."]})
+        raise MalformedRequest("The request body has too many objects and arrays.")
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
