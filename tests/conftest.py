@@ -14,7 +14,7 @@ from jay.config import Settings
 from jay.db import database
 from jay.db.types import metadata
 from jay.ops.cli import alembic_config
-from tests import depth
+from tests import depth, statements
 from tests.clock import NOON, MovedClock
 from tests.servers import postgres_cluster
 
@@ -125,6 +125,8 @@ def _apps(
         if database_url not in made:
             config = settings(database_url, tmp_path_factory.mktemp("data"))
             made[database_url] = make_ready(create_app(config, clock=clock))
+            watched = statements.watch(made[database_url].extensions["jay.db"])
+            made[database_url].extensions["tests.statements"] = watched
         return made[database_url]
 
     yield on
@@ -142,6 +144,8 @@ def app(_apps: Callable[[str], Flask], database_url: str, clock: MovedClock) -> 
     made.extensions["jay.auth"].forget()
     for rate in made.extensions["jay.rates"].values():
         rate.forget()
+    watched = made.extensions["tests.statements"]
+    watched.broken.clear()
     return made
 
 

@@ -21,6 +21,8 @@ from jay.products.models import Product
 
 MAX_CART_PRODUCTS = 20
 MAX_SAVED_PRODUCTS = 200
+MAX_SAVED_AFTER_MERGES = 500
+"""What a merge or an undo may lead to: what was never refused is not refused in the end."""
 MAX_COUNT = 999
 REMOVE = -1
 """The count that removes a product."""
@@ -64,11 +66,19 @@ class Entry:
     count: int
     price: int | None = None
     currency: str | None = None
+    in_checkout: bool = False
+    """Whether a checkout has it at the moment: then it is in that list, and in no other."""
 
 
 def entry_from(stored: Mapping[str, Any]) -> Entry:
     """Read an entry as it is stored."""
-    return Entry(stored["id"], stored["count"], stored["price"], stored["currency"])
+    return Entry(
+        stored["id"],
+        stored["count"],
+        stored["price"],
+        stored["currency"],
+        stored.get("checkout", False),
+    )
 
 
 class Basket:
@@ -107,16 +117,69 @@ class Basket:
         self.created = created or now
         self.last_changed = last_changed or now
         self._entries = {stored["id"]: entry_from(stored) for stored in entries or ()}
+        # What the last merge had no room for: told once, and not stored.
+        self.dropped: list[Entry] = []
+
+    @classmethod
+    def new(
+        cls,
+        user: User,
+        *,
+        now: datetime,
+        version: int = 0,
+        stored_version: int | None = None,
+        stored_id: str | None = None,
+    ) -> "Basket":
+        """Make a user's empty basket.
+
+        :param stored_version: with ``stored_id``, those of the expired one whose place it takes.
+        :param version: that of the expired one, as versions only grow.
+        """
+        return cls(
+            partner_id=user.partner_id,
+            user_id=user.user_id,
+            guest=user.guest,
+            now=now,
+            version=version,
+            stored_version=stored_version,
+            stored_id=stored_id,
+        )
+
+    @classmethod
+    def from_row(cls, row: Any) -> "Basket":
+        """Make the basket that a row of ``baskets`` holds."""
+        return cls(
+            partner_id=row.partner_id,
+            user_id=row.user_id,
+            guest=row.guest,
+            now=row.last_changed,
+            identifier=row.id,
+            entries=row.entries,
+            version=row.version,
+            stored_version=row.version,
+            stored_id=row.id,
+            created=row.created,
+            last_changed=row.last_changed,
+        )
+
+    def emptied(self, *, now: datetime) -> "Basket":
+        """Return the empty basket that its owner has once this one is deleted."""
+        return Basket(partner_id=self.partner_id, user_id=self.user_id, guest=self.guest, now=now)
 
     @property
     def cart(self) -> list[Entry]:
         """The products that the user plans to buy."""
-        return [entry for entry in self._entries.values() if entry.count > 0]
+        return [e for e in self._entries.values() if e.count > 0 and not e.in_checkout]
 
     @property
     def saved(self) -> list[Entry]:
         """The products that the user wants to remember."""
-        return [entry for entry in self._entries.values() if entry.count == 0]
+        return [e for e in self._entries.values() if e.count == 0 and not e.in_checkout]
+
+    @property
+    def checkout(self) -> list[Entry]:
+        """The products that the user is paying for at the moment."""
+        return [entry for entry in self._entries.values() if entry.in_checkout]
 
     @property
     def expires(self) -> datetime:
@@ -204,7 +267,7 @@ class Basket:
         """Put back what was taken out a moment ago, whatever the catalogue says now.
 
         It comes to its list again, at its place. Where the cart has filled up meanwhile it is
-        saved, beyond the saved list's limit if need be: an undo loses nothing.
+        saved, beyond the saved list's limit if need be.
 
         :param place: how many entries of its list stood before it.
         """
@@ -215,6 +278,7 @@ class Basket:
         at = entries.index(same_list[place]) if place < len(same_list) else len(entries)
         entries.insert(at, entry)
         self._entries = {e.product_id: e for e in entries}
+        self._drop_oldest_saved()
         self.touch(now)
 
     def exchange(self, product_id: str, product: Product, *, now: datetime) -> None:
@@ -241,10 +305,11 @@ class Basket:
         self.touch(now)
 
     def take_in(self, entries: Iterable[Entry], *, now: datetime) -> None:
-        """Take in another basket's entries after a log-in; nothing is dropped.
+        """Take in another basket's entries after a log-in.
 
         A product in both keeps the larger count. What does not fit the cart is saved, beyond the
-        saved list's limit if need be.
+        saved list's limit if need be, but never beyond ``MAX_SAVED_AFTER_MERGES``: the oldest go
+        (contract, merge), and ``dropped`` tells which.
         """
         for entry in entries:
             known = self._entries.get(entry.product_id)
@@ -259,12 +324,21 @@ class Basket:
             self._entries[entry.product_id] = Entry(
                 entry.product_id, count, entry.price, entry.currency
             )
+        self.dropped = self._drop_oldest_saved()
         self.touch(now)
+
+    def _drop_oldest_saved(self) -> list[Entry]:
+        saved = self.saved
+        gone = saved[: max(0, len(saved) - MAX_SAVED_AFTER_MERGES)]
+        for entry in gone:
+            del self._entries[entry.product_id]
+        return gone
 
     def stored_entries(self) -> list[dict[str, Any]]:
         """Return the entries as they are stored."""
         return [
             {"id": e.product_id, "count": e.count, "price": e.price, "currency": e.currency}
+            | ({"checkout": True} if e.in_checkout else {})
             for e in self._entries.values()
         ]
 

@@ -120,7 +120,7 @@ def remove_product(userId: str, productId: str) -> Response:  # noqa: N803, ARG0
 
 @blp.route(f"{_USER}/merge", methods=["POST"], once=STEPWISE)
 @blp.arguments(schemas.MergeSchema)
-@blp.response(200, schemas.BasketSchema)
+@blp.response(200, schemas.MergedBasketSchema)
 @blp.errors(GuestNotAllowed, NothingToMerge, PreconditionFailed)
 def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, ARG001
     """Let a guest's entries join the user's basket after a log-in. Once only."""
@@ -134,7 +134,7 @@ def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, A
 
 def _merge(connection: Connection, user: User, guest: User) -> dict[str, Any]:
     basket = service.merge(connection, user, guest, context=_context())
-    return {"basket": schemas.basket_view(basket), "etag": basket.etag}
+    return {"basket": schemas.merged_view(basket), "etag": basket.etag}
 
 
 def _context() -> service.Context:

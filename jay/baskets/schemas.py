@@ -1,11 +1,12 @@
 """Wire shapes of the basket."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import marshmallow as ma
 
-from jay.baskets.models import MAX_COUNT, REMOVE, Basket
+from jay.baskets.models import MAX_COUNT, REMOVE, Basket, Entry
 from jay.clock import iso
 from jay.products.models import Product, Variant
 from jay.products.schemas import (
@@ -39,6 +40,15 @@ class BasketSchema(Schema):
     checkout = ma.fields.List(ma.fields.Nested(EntrySchema), required=True)
 
 
+class MergedBasketSchema(BasketSchema):
+    """The basket after a merge, and what it had no more room for."""
+
+    dropped = ma.fields.List(
+        ma.fields.Nested(EntrySchema),
+        metadata={"description": "The oldest saved products, where more than 500 came together."},
+    )
+
+
 class AssignSchema(Schema):
     """How many: a count puts the product in the cart, 0 saves it, -1 removes it."""
 
@@ -66,10 +76,20 @@ def basket_view(basket: Basket) -> dict[str, Any]:
     return {
         "expires": iso(basket.expires),
         "lastChanged": iso(basket.last_changed),
-        "cart": [{"productId": e.product_id, "count": e.count} for e in basket.cart],
-        "saved": [{"productId": e.product_id, "count": 0} for e in basket.saved],
-        "checkout": [],
+        "cart": _entries_view(basket.cart),
+        "saved": _entries_view(basket.saved),
+        "checkout": _entries_view(basket.checkout),
     }
+
+
+def merged_view(basket: Basket) -> dict[str, Any]:
+    """Write a basket after a merge as ``MergedBasketSchema`` has it."""
+    dropped = {"dropped": _entries_view(basket.dropped)} if basket.dropped else {}
+    return {**basket_view(basket), **dropped}
+
+
+def _entries_view(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    return [{"productId": entry.product_id, "count": entry.count} for entry in entries]
 
 
 def product_id_list() -> ma.fields.List[str]:

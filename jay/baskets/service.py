@@ -229,9 +229,7 @@ def delete_basket(
         record(connection, context.event(Kind.BASKET_DELETED, basket))
     # Through a credential from a transfer too: the answer is the owner's empty basket, the next
     # request is refused.
-    return Basket(
-        partner_id=basket.partner_id, user_id=basket.user_id, guest=basket.guest, now=context.now
-    )
+    return basket.emptied(now=context.now)
 
 
 def merge(
@@ -283,7 +281,7 @@ def start_guest(
 
     :param counts: product id to count, in the order in which they come to the basket.
     """
-    basket = Basket(partner_id=user.partner_id, user_id=user.user_id, guest=True, now=now)
+    basket = Basket.new(user, now=now)
     found = catalogue.find_many(connection, counts, now=now)
     for product_id, count in counts.items():
         basket.assign(product_id, count, found.get(product_id), now=now)
@@ -327,21 +325,7 @@ def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Any:
 
 
 def _alive(row: Any, now: datetime) -> Basket | None:
-    if row is None or row.expires <= now:
-        return None
-    return Basket(
-        partner_id=row.partner_id,
-        user_id=row.user_id,
-        guest=row.guest,
-        now=now,
-        identifier=row.id,
-        entries=row.entries,
-        version=row.version,
-        stored_version=row.version,
-        stored_id=row.id,
-        created=row.created,
-        last_changed=row.last_changed,
-    )
+    return None if row is None or row.expires <= now else Basket.from_row(row)
 
 
 def _fresh(user: User, expired: Any, now: datetime) -> Basket:
@@ -351,16 +335,15 @@ def _fresh(user: User, expired: Any, now: datetime) -> Basket:
     """
     if user.basket is not None:
         raise TokenRevoked
-    version = None if expired is None else expired.version
-    return Basket(
-        partner_id=user.partner_id,
-        user_id=user.user_id,
-        guest=user.guest,
+    if expired is None:
+        return Basket.new(user, now=now)
+    # Going on with the version keeps it monotone for whoever holds an old entity tag.
+    return Basket.new(
+        user,
         now=now,
-        # Going on with the version keeps it monotone for whoever holds an old entity tag.
-        version=version or 0,
-        stored_version=version,
-        stored_id=None if expired is None else expired.id,
+        version=expired.version,
+        stored_version=expired.version,
+        stored_id=expired.id,
     )
 
 

@@ -104,13 +104,13 @@ def claim(token: str) -> Response:
     partner, now = None, web.now()
     claimant = _claimant() if sends_cookies() else f"form {request.form.get('once', '')[:64]}"
     try:
-        with db.transaction() as connection:
+        with db.reading() as connection:
             transfer = service.find_by_token(connection, token)
             partner = partner_by_id(connection, transfer.partner_id)
-            if transfer.url is not None:
-                # That shop's server redeems the token itself.
-                return redirect(url_for(".look", token=token), 303)
-            made = service.claim(connection, token, now=now, claimant=claimant)
+        if transfer.url is not None:
+            # That shop's server redeems the token itself.
+            return redirect(url_for(".look", token=token), 303)
+        made = db.write(service.claim, token, now=now, claimant=claimant)
     except TransferError as error:
         return _refused(_reason_of(error), error.status, partner=partner)
     guest = credentials(doorkeeper().tokens, made)

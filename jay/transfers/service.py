@@ -323,12 +323,13 @@ def claim(
         "guest": new_user_id(),
         "proof": hash_secret(claimant) if claimant else None,
     }
+    # First the basket, then the transfer: in the same order as who offers it anew.
+    basket = baskets.basket_by_id(connection, transfer.basket_id, now=now)
     event = Event(Kind.TRANSFER_CLAIMED, now, transfer.partner_id, tracking)
     won = _CLAIM.execute(connection, parameters, event)
     transfer = _one(connection, *named)
     if not won and not transfer.claimed_through(claimant):
         raise _ERROR_OF_STATE[transfer.state(now)]
-    basket = baskets.basket_by_id(connection, transfer.basket_id, now=now)
     if basket is None or transfer.claimed is None or transfer.claimed_by is None:
         raise TransferCancelled  # the basket was deleted meanwhile
     return Grant(

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from jay.baskets import models
 from jay.errors import (
     CartFull,
     GuestNotAllowed,
@@ -212,6 +213,26 @@ def test_nothing_is_dropped_beyond_200_saved_products(alice: User, shop: Shop) -
     assert_refused(alice.put(ids[440], 1), CartFull)
     assert alice.product("DELETE", own[0]).status_code == 200
     assert_refused(alice.put(ids[440], 0), SavedFull)
+
+
+def test_saved_never_exceeds_its_bound_and_the_oldest_that_go_are_told(
+    alice: User, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "MAX_SAVED_AFTER_MERGES", 3)
+    own, guests = products(shop, "own", 2), products(shop, "guest", 3)
+    for product in own:
+        alice.put(product, 0)
+
+    first = merged(alice, alice.platform.guest((guests[0], 0)))
+    second = merged(alice, alice.platform.guest((guests[1], 0), (guests[2], 0)))
+
+    assert "dropped" not in first
+    assert second["dropped"] == [{"productId": product, "count": 0} for product in own]
+    assert alice.saved() == guests
+
+
+def test_saved_holds_500_after_merges() -> None:
+    assert models.MAX_SAVED_AFTER_MERGES == 500
 
 
 def test_products_that_can_not_be_bought_any_more_come_along(alice: User, shop: Shop) -> None:

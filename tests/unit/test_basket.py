@@ -13,6 +13,7 @@ from jay.baskets.models import (
     MAX_SAVED_PRODUCTS,
     USER_LIFETIME,
     Basket,
+    Entry,
 )
 from jay.baskets.schemas import basket_view
 from jay.errors import (
@@ -552,3 +553,25 @@ def test_the_view_is_the_basket_of_the_contract() -> None:
         "saved": [{"productId": "plate", "count": 0}],
         "checkout": [],
     }
+
+
+def test_what_a_checkout_has_is_in_no_other_list_and_is_stored_so() -> None:
+    entries = [
+        {"id": "mug", "count": 2, "price": 1250, "currency": "EUR", "checkout": True},
+        {"id": "hat", "count": 1, "price": 900, "currency": "EUR"},
+    ]
+    basket = a_basket(entries=entries)
+
+    assert (ids(basket.cart), ids(basket.saved), ids(basket.checkout)) == (["hat"], [], ["mug"])
+    assert basket_view(basket)["checkout"] == [{"productId": "mug", "count": 2}]
+    assert basket.stored_entries() == entries
+
+
+def test_an_undo_does_not_grow_the_saved_list_beyond_its_bound() -> None:
+    stored = [{"id": f"p{n}", "count": 0, "price": 1, "currency": "EUR"} for n in range(500)]
+    basket = a_basket(entries=stored)
+
+    basket.put_back(Entry("mug", 0, 1250, "EUR"), place=500, now=NOON)
+
+    assert len(basket.saved) == 500
+    assert ids(basket.saved)[:1] + ids(basket.saved)[-1:] == ["p1", "mug"]

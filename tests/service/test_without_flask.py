@@ -1,0 +1,256 @@
+"""Every service works without Flask: in workers, in commands, in tests, wherever a connection is.
+
+Each public function of each file that is a service is called here with nothing but a connection
+and plain values. What is handed in is found by the parameter's name, or by the function's where one
+name means several things: a new parameter needs a value here.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from types import GeneratorType
+from typing import Any
+
+import pytest
+from flask import has_app_context
+from sqlalchemy import Connection, delete
+
+from jay.auth.models import User, signing_keys
+from jay.baskets import service as baskets
+from jay.baskets.models import Basket, Entry
+from jay.db.database import Database
+from jay.errors import JayError
+from jay.events import Event, Kind
+from jay.feeds import checkpoints
+from jay.merchants import service as merchants
+from jay.merchants.models import Merchant
+from jay.operators import service as operators
+from jay.ops.purge import EXPIRED
+from jay.outbox.models import Destination, Message, Outcome
+from jay.outbox.service import Taken
+from jay.outbox.webhooks import ADD_PRODUCT, lane_of
+from jay.partners import service as partners
+from jay.partners.models import Partner
+from jay.products import feeding
+from jay.products.catalogue import Filters
+from jay.sealing import Seal, WrongKey
+from jay.transfers import service as transfers
+from jay.transfers.models import Transfer
+from tests.clock import NOON
+from tests.conftest import SECRET, empty
+from tests.unit.test_house import KINDS, SERVICE
+
+
+def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    for name in KINDS[SERVICE].split():
+        module = importlib.import_module(f"jay.{name.replace('/', '.')}")
+        for attribute, value in vars(module).items():
+            own = inspect.isfunction(value) and value.__module__ == module.__name__
+            if own and not attribute.startswith("_"):
+                yield f"{name}.{attribute}", value
+
+
+FUNCTIONS = dict(functions())
+
+
+@dataclass
+class World:
+    """What the functions are about."""
+
+    connection: Connection
+    partner: Partner
+    merchant: Merchant
+    user: User
+    guest: User
+    product: str
+    basket: Basket
+    offer: transfers.Offer
+    transfer: Transfer
+    import_: checkpoints.Import
+
+
+@pytest.fixture
+def world(database_url: str) -> Iterator[World]:
+    database = Database(database_url)
+    with database.engine.execution_options(jay_transaction=True).connect() as connection:
+        transaction = connection.begin()
+        empty(connection)
+        connection.execute(delete(signing_keys))
+        yield made_in(connection)
+        transaction.rollback()
+    database.dispose()
+
+
+def made_in(connection: Connection) -> World:
+    number = merchants.add_merchant(
+        connection, name="shop", lang="de", country="DE", currency="EUR", now=NOON
+    )
+    merchant = merchants.merchant_by_id(connection, number)
+    partner_id = partners.add_partner(connection, name="kino", now=NOON)
+    partner = partners.partner_by_id(connection, partner_id)
+    product = feeding.put_product(
+        connection,
+        merchant,
+        now=NOON,
+        sku="mug",
+        name="Mug",
+        volatile={"price": 1250, "stock_count": 9, "currency": "EUR", "vat": 19.0},
+        description={},
+    ).id
+    user = User(partner_id, "alice", guest=False, basket=None, expires=0)
+    guest = User(partner_id, "g-1", guest=True, basket=None, expires=0)
+    baskets.start_guest(connection, guest, {product: 1}, now=NOON)
+    baskets.assign(connection, user, product, count=1, context=baskets.Context(NOON))
+    offer = transfers.start(connection, user, partner, now=NOON)
+    transfer = transfers.find_by_token(connection, offer.secrets.jay_token)
+    basket = baskets.open_for_writing(connection, user, now=NOON)
+    operators.add(connection, name="olga", password_hash="x", merchant=None, now=NOON)
+    import_, _given_up = checkpoints.begin(
+        connection, merchant, fingerprint="f", file="f.csv", as_of=1, now=NOON
+    )
+    return World(
+        connection, partner, merchant, user, guest, product, basket, offer, transfer, import_
+    )
+
+
+def taken(w: World) -> Taken:
+    lane = lane_of(w.merchant.id, ADD_PRODUCT)
+    message = Message(1, ADD_PRODUCT.name, lane, w.merchant.id, "shop", "mug", "key", None, NOON, 1)
+    return Taken(message, ADD_PRODUCT, Destination("http://localhost/"), 0, "lease")
+
+
+VALUES: dict[str, Callable[[World], Any]] = {
+    "address": lambda _: "192.0.2.1",
+    "after": lambda _: ("de", "DE", ""),
+    "answer": lambda _: "sealed",
+    "as_of": lambda _: 1,
+    "basket": lambda w: w.basket,
+    "batch": lambda _: 10,
+    "bodies": lambda _: {"mug": "{}"},
+    "changes": lambda _: {"display_name": "Kino"},
+    "connection": lambda w: w.connection,
+    "context": lambda _: baskets.Context(NOON),
+    "count": lambda _: 1,
+    "country": lambda _: "DE",
+    "counts": lambda w: {w.product: 1},
+    "currency": lambda _: "EUR",
+    "description": lambda _: {},
+    "display_token": lambda w: w.offer.secrets.display_token,
+    "entry": lambda _: Entry("hat", 1, 900, "EUR"),
+    "event": lambda w: Event(Kind.PRODUCT_ASSIGNED, NOON, w.partner.id),
+    "expired": lambda _: EXPIRED[0],
+    "file": lambda _: "file.csv",
+    "filters": lambda _: Filters(),
+    "fingerprint": lambda _: "another",
+    "guest": lambda w: w.guest,
+    "identifier": lambda w: w.product,
+    "identifiers": lambda w: [w.product],
+    "ids": lambda _: [1],
+    "import_": lambda w: w.import_,
+    "items": lambda _: [{"sku": "mug", "price": 1}],
+    "jitter": lambda _: lambda: 0.5,
+    "kept_for": lambda _: timedelta(hours=24),
+    "key": lambda _: "a-key-of-an-api",
+    "key_hash": lambda _: "ab" * 32,
+    "kid": lambda _: "jay-guest-1",
+    "kind": lambda _: ADD_PRODUCT,
+    "lane": lambda w: lane_of(w.merchant.id, ADD_PRODUCT),
+    "kinds": lambda _: {ADD_PRODUCT.name: ADD_PRODUCT},
+    "taken": taken,
+    "lan_address": lambda _: None,
+    "lang": lambda _: "de",
+    "lease": lambda _: "lease",
+    "limit": lambda _: 10,
+    "lines": lambda w: [{"product_id": w.product, "count": 1}],
+    "main_ids": lambda w: [w.product],
+    "mains": lambda w: [w.product],
+    "merchant": lambda w: w.merchant,
+    "most": lambda _: 10,
+    "name": lambda _: "other",
+    "now": lambda _: NOON,
+    "offset": lambda _: 0,
+    "opened": lambda w: operators.account(w.connection, "olga"),
+    "other": lambda w: w.guest,
+    "other_id": lambda w: w.product,
+    "outcome": lambda _: Outcome(),
+    "partner": lambda w: w.partner,
+    "password_hash": lambda _: "x",
+    "place": lambda _: 0,
+    "prefix": lambda _: "jay_ab",
+    "product_id": lambda w: w.product,
+    "product_ids": lambda w: [w.product, "unknown"],
+    "progress": lambda _: "sealed",
+    "public_url": lambda _: "http://localhost",
+    "puts": lambda _: [],
+    "request_hash": lambda _: "cd" * 32,
+    "sealed": lambda _: Seal("something else", SECRET).close(b""),
+    "secret": lambda _: SECRET,
+    "shared": lambda _: {},
+    "sku": lambda _: "mug",
+    "skus": lambda _: ["mug"],
+    "states": lambda _: ["waiting"],
+    "subject": lambda _: "mug",
+    "subjects": lambda _: ["mug"],
+    "token": lambda w: w.offer.secrets.jay_token,
+    "transfer": lambda w: w.transfer,
+    "typed": lambda w: w.offer.secrets.user_code,
+    "user": lambda w: w.user,
+    "volatile": lambda _: {"price": 1},
+    "write": lambda w: lambda work: work(w.connection),
+}
+BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
+    "auth/service.issue_key": {"partner": lambda w: w.partner.id},
+    "auth/service.store_key": {"partner": lambda w: w.partner.id},
+    "baskets/service.start_guest": {
+        "user": lambda w: User(w.partner.id, "g-2", guest=True, basket=None, expires=0)
+    },
+    "baskets/service.basket_by_id": {"identifier": lambda w: w.basket.id},
+    "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
+    "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
+    "checkout/comfort.change": {"changes": lambda _: {"customer_id": "C-1"}},
+    "partners/service.change_look": {"partner": lambda w: w.partner.id},
+    "partners/service.partner_by_id": {"identifier": lambda w: w.partner.id},
+    "products/service.change_config": {"changes": lambda _: {"shipping_strategy": "SUM"}},
+}
+INSTEAD_OF_A_MERCHANT = lambda w: w.merchant.id  # noqa: E731
+"""Where the merchant's number is asked for."""
+
+
+def argument(w: World, function: str, parameter: inspect.Parameter) -> Any:
+    own = BY_FUNCTION.get(function, {}).get(parameter.name)
+    if own is None and parameter.name == "merchant" and parameter.annotation is not Merchant:
+        own = INSTEAD_OF_A_MERCHANT
+    found = own or VALUES.get(parameter.name)
+    assert found is not None, f"{function}: VALUES has nothing for {parameter}"
+    return found(w)
+
+
+NEEDS_NO_DATABASE = {"ops/demo.welcome"}
+"""Texts for the terminal, made from settings alone."""
+
+
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - NEEDS_NO_DATABASE))
+def test_a_service_works_without_an_app_context(name: str, world: World) -> None:
+    positional, named = [], {}
+    for parameter in inspect.signature(FUNCTIONS[name]).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD and parameter.name in BY_FUNCTION.get(name, {}):
+            named |= argument(world, name, parameter)
+            continue
+        asked = parameter.name in BY_FUNCTION.get(name, {}) or parameter.default is parameter.empty
+        if not asked or parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            continue
+        value = argument(world, name, parameter)
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            named[parameter.name] = value
+        else:
+            positional.append(value)
+    assert not has_app_context()
+
+    try:
+        returned = FUNCTIONS[name](*positional, **named)
+        if isinstance(returned, GeneratorType):
+            list(returned)
+    except (JayError, WrongKey):
+        pass  # a rule has refused what was handed in: it was asked all the same
