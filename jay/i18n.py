@@ -70,10 +70,17 @@ def texts(lang: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-def choose(wanted: Iterable[str]) -> str:
-    """Return the first wanted language that the pages speak, English when there is none."""
-    tags = [tag.lower() for tag in wanted]  # DE is de (RFC 5646, 2.1.1)
-    return negotiate_locale(tags, [code for code, _ in languages()], sep="-") or SOURCE_LANGUAGE
+def choose(wanted: Iterable[str], *, refused: Iterable[str] = ()) -> str:
+    """Return the first wanted language that the pages speak, English when there is none.
+
+    :param refused: languages that are not acceptable (``q=0``: RFC 9110, 12.4.2); where nothing
+        else is left, English all the same.
+    """
+    never = {tag.lower() for tag in refused}  # DE is de (RFC 5646, 2.1.1)
+    spoken = [code for code, _ in languages() if code not in never] or [SOURCE_LANGUAGE]
+    tags = [tag.lower() for tag in wanted]
+    default = SOURCE_LANGUAGE if SOURCE_LANGUAGE in spoken else spoken[0]
+    return negotiate_locale(tags, spoken, sep="-") or default
 
 
 def money(amount: int, currency: str, lang: str) -> str:

@@ -1,8 +1,11 @@
 """The kiosk: pick products of a partner on a public screen, then take them along by phone."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import redirect, request, session, url_for
 from sqlalchemy import Connection
@@ -13,8 +16,16 @@ from jay.auth.guards import doorkeeper
 from jay.auth.models import User
 from jay.baskets import service as baskets
 from jay.baskets.credentials import credentials
+from jay.baskets.models import REMOVE
 from jay.baskets.view import view
-from jay.errors import BasketError, CartFull, RouteNotFound, TokenError
+from jay.errors import (
+    BasketError,
+    CartFull,
+    NotInBasket,
+    NotShoppable,
+    RouteNotFound,
+    TokenError,
+)
 from jay.guests import service as guests
 from jay.partners.models import Partner
 from jay.partners.service import kiosk_partners, partner_by_name
@@ -25,20 +36,61 @@ from jay.products.view import org_price_text, price_text
 from jay.transfers import service
 from jay.web.limits import network_of
 from jay.web.names import NAME_PATTERN
-from jay.web.pages import PageBlueprint, csrf_token, language, local_path, page
+from jay.web.pages import (
+    PageBlueprint,
+    csrf_token,
+    language,
+    local_path,
+    page,
+    without_controls,
+)
 from jay.web.pages import gettext as _
 from jay.web.rates import GUESTS_OF_ADDRESS, take
 
 blp = PageBlueprint("kiosk", __name__, guards=web.PUBLIC, error_template="tv/error.html")
 
 PRODUCTS_A_PAGE = 8
+SHOPS_A_PAGE = 6
+CHOICES_A_PAGE = 9
+PICKS_A_PAGE = 5
 LAST_PAGE = 100_000
 LINES_SHOWN = 4
 IDLE_SECONDS = 60
 """After this time without a touch the kiosk is the next person's."""
 
-# Which country's offers a kiosk shows in a language.
-_COUNTRY_OF = {"de": "DE", "en": "GB"}
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a list that is too long for one screen; parts are counted from 1."""
+
+    number: int
+    size: int
+    count: int
+
+    @classmethod
+    def of(cls, count: int, size: int, asked: int) -> "Part":
+        """Return the part that is asked for, or the last one there is."""
+        return cls(min(asked, max(1, -(-count // size))), size, count)
+
+    @property
+    def first(self) -> int:
+        """How many stand before it."""
+        return (self.number - 1) * self.size
+
+    @property
+    def end(self) -> int:
+        """How many there are up to its end."""
+        return min(self.first + self.size, self.count)
+
+    @property
+    def before(self) -> int | None:
+        """The part before it."""
+        return self.number - 1 if self.number > 1 else None
+
+    @property
+    def after(self) -> int | None:
+        """The part after it."""
+        return self.number + 1 if self.end < self.count else None
 
 
 @blp.get("/kiosk")
@@ -48,24 +100,26 @@ def start() -> Response:
         found = kiosk_partners(connection)
     if len(found) == 1:
         return redirect(url_for(".wall", name=found[0].name))
+    part = Part.of(len(found), SHOPS_A_PAGE, _asked("page"))
     partners = [
-        {"name": p.name, "title": p.display_name, "url": url_for(".wall", name=p.name)}
-        for p in found
+        {"view": partner_view(p), "url": url_for(".wall", name=p.name)}
+        for p in found[part.first : part.end]
     ]
-    return page("kiosk/start.html", partner=None, partners=partners)
+    return page(
+        "kiosk/start.html", partner=None, partners=partners, part=part, url=_self_with("page")
+    )
 
 
 @blp.get("/kiosk/<name>")
 def wall(name: str) -> Response:
     """Show the products to pick from, and what has been picked."""
     number, now = _asked_page(), web.now()
-    lang = language()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
         products, count = catalogue.wall(
             connection,
-            lang=lang,
-            country=_COUNTRY_OF.get(lang, lang.upper()),
+            lang=language(),
+            country=partner.country,
             offset=(number - 1) * PRODUCTS_A_PAGE,
             limit=PRODUCTS_A_PAGE,
             now=now,
@@ -96,6 +150,7 @@ def wall(name: str) -> Response:
         add_action=url_for(".add", name=name, page=number),
         code_action=url_for(".show_code", name=name),
         reset_action=url_for(".reset", name=name),
+        picked_url=url_for(".picked", name=name, page=number),
         idle=IDLE_SECONDS,
         focus=session.pop("focus", None),
         message=session.pop("message", None),
@@ -116,6 +171,7 @@ def choose(name: str) -> Response:
         shown = view(connection, _picked(connection, partner))
     if product is None or len(variants) < 2:
         return redirect(_page_url(name, number), 303)
+    part = Part.of(len(variants), CHOICES_A_PAGE, _asked("part"))
     session["focus"] = product_id  # the wall comes back to where it was left
     counts = {line.id: line.count for line in shown.cart}
     prices = [price_text(variant) for variant in variants]
@@ -127,13 +183,15 @@ def choose(name: str) -> Response:
         choices=[
             {
                 "id": variant.id,
-                "label": variant.variant_value or variant.sku,
+                "label": without_controls(variant.variant_value or variant.sku),
                 "price": price if len(set(prices)) > 1 else "",
                 "sold_out": not variant.buyable,
                 "in_cart": counts.get(variant.id, 0),
             }
-            for variant, price in zip(variants, prices, strict=True)
+            for variant, price in list(zip(variants, prices, strict=True))[part.first : part.end]
         ],
+        part=part,
+        url=_self_with("part"),
         add_action=url_for(".add", name=name, page=number),
         reset_action=url_for(".reset", name=name),
         back_url=_page_url(name, number),
@@ -153,8 +211,8 @@ def _tile(
     several = len({one.price for one in there}) > 1
     return {
         "id": product.id if len(variants) > 1 else offered[0].id,
-        "name": product.name,
-        "brand": product.brand_name,
+        "name": without_controls(product.name),
+        "lang": product.lang if product.lang != language() else None,
         "price": _("from %(price)s", price=price) if several else price,
         "org_price": None if several else org_price_text(cheapest),
         "image": local_path(product.image_url),
@@ -179,8 +237,12 @@ def add(name: str) -> Response:
         # No button of ours sends this: which one is meant is still to be chosen.
         return redirect(url_for(".choose", name=name, page=number, product=asked), 303)
     product_id = variants[0].id if variants and not chosen else asked
+    with db.reading() as connection:
+        home = _kiosk(connection, name).country
     session["focus"] = product and (product.main_id or product.id)
     try:
+        if product is not None and product.country != home:
+            raise NotShoppable  # its price is not one of this country's
         user = _shopper(name)
         db.write(_one_more, user, product_id=product_id, now=now)
     except CartFull:
@@ -223,8 +285,77 @@ def reset(name: str) -> Response:
     return redirect(url_for(".wall", name=name), 303)
 
 
+@blp.get("/kiosk/<name>/picked")
+def picked(name: str) -> Response:
+    """Show everything that was picked, to put single things back, or after a question all."""
+    number = _asked_page()
+    with db.reading() as connection:
+        partner = _kiosk(connection, name)
+        shown = view(connection, _picked(connection, partner))
+    if not shown.cart:
+        return redirect(_page_url(name, number), 303)
+    part = Part.of(len(shown.cart), PICKS_A_PAGE, _asked("part"))
+    return page(
+        "kiosk/picked.html",
+        partner=partner_view(partner),
+        lines=shown.cart[part.first : part.end],
+        totals=shown.totals,
+        part=part,
+        url=_self_with("part"),
+        asks=request.args.get("ask") == "all",
+        ask_url=_self_with("ask")("all"),
+        keep_url=_self_with("ask")(None),
+        less_action=url_for(".less", name=name, page=number, part=part.number),
+        code_action=url_for(".show_code", name=name),
+        reset_action=url_for(".reset", name=name),
+        back_url=_page_url(name, number),
+        idle=IDLE_SECONDS,
+        csrf=csrf_token(),
+    )
+
+
+@blp.post("/kiosk/<name>/picked")
+def less(name: str) -> Response:
+    """Put one of a product back, or all of it."""
+    product_id, now = request.form.get("product_id", ""), web.now()
+    with db.reading() as connection:
+        user = _user(_kiosk(connection, name))
+    if user is not None:
+        everything = request.form.get("action") == "remove"
+        with contextlib.suppress(BasketError):  # it was put back already
+            db.write(_one_less, user, product_id=product_id, everything=everything, now=now)
+    here = url_for(".picked", name=name, page=_asked_page(), part=_asked("part"))
+    return redirect(here, 303)
+
+
+def _one_less(
+    connection: Connection, user: User, *, product_id: str, everything: bool, now: datetime
+) -> None:
+    """Put one back, or all of it."""
+    found = baskets.open_for_writing(connection, user, now=now)
+    known = found.entry(product_id)
+    if known is None:
+        raise NotInBasket
+    count = REMOVE if everything or known.count <= 1 else known.count - 1
+    baskets.apply(connection, found, product_id, count=count, now=now)
+
+
 def _asked_page() -> int:
-    return min(max(1, request.args.get("page", 1, type=int)), LAST_PAGE)
+    return _asked("page")
+
+
+def _asked(parameter: str) -> int:
+    return min(max(1, request.args.get(parameter, 1, type=int)), LAST_PAGE)
+
+
+def _self_with(parameter: str) -> Callable[[Any], str]:
+    """Return what makes this page's address with another value of a parameter, None: without it."""
+    given = {name: value for name, value in request.args.items() if name != parameter}
+
+    def address(value: Any) -> str:
+        return "?" + urlencode(given if value is None else {**given, parameter: value})
+
+    return address
 
 
 def _shopper(name: str) -> User:

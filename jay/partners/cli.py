@@ -9,12 +9,13 @@ import orjson
 from joserfc.jwk import Key
 
 from jay import db, web
+from jay.i18n import COUNTRIES
 from jay.net.addresses import origin_of
 from jay.partners import branding
 from jay.partners import service as partners
 from jay.partners.keys import UnusableKey, algorithms_for, pem_key, public_keys
-from jay.partners.models import ALGORITHMS
-from jay.web.commands import Commands, name_of
+from jay.partners.models import ALGORITHMS, HOME
+from jay.web.commands import A_COUNTRY, Commands, known, name_of
 
 partner_cli = Commands("partner", help="Streaming platforms, which use the Basket API.")
 
@@ -133,6 +134,13 @@ def _tell_of_colour(colour: str | None) -> None:
     help="Web app that may call the Basket API from a browser; may be given several times.",
 )
 @click.option("--kiosk", is_flag=True, help="Let people pick products at /kiosk/NAME.")
+@click.option(
+    "--country",
+    default=HOME,
+    show_default=True,
+    callback=known(COUNTRIES, A_COUNTRY),
+    help="Whose offers its kiosk shows, in every language: ISO 3166 code.",
+)
 def add_partner(
     name: str,
     public_key: Path | None,

@@ -22,6 +22,9 @@ from jay.partners.branding import Palette
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """What a partner's identity provider may sign with: asymmetric algorithms only (RFC 8725)."""
 
+HOME = "DE"
+"""The country of a partner that names none."""
+
 partners = Table(
     "partners",
     metadata,
@@ -37,6 +40,8 @@ partners = Table(
     Column("transfer_origins", JSON, nullable=False),
     Column("cors_origins", JSON, nullable=False),
     Column("kiosk", Boolean, nullable=False, server_default=false()),
+    # Whose offers its kiosk shows, ISO 3166-1: the language of a page picks texts only.
+    Column("country", Text, nullable=False, server_default=HOME),
     # The colour as given, what pages use of it, and which logo there is: see jay/auth/look.py.
     Column("colour", Text),
     Column("palette", JSON(none_as_null=True)),
@@ -68,6 +73,7 @@ class Partner:
     transfer_origins: tuple[str, ...]
     kiosk: bool
     cors_origins: tuple[str, ...] = ()
+    country: str = HOME
     colour: str | None = None
     palette: Palette | None = None
     logo: dict[str, Any] | None = None

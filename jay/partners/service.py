@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from jay.partners.branding import Logo, Palette, palette_of
-from jay.partners.models import Partner, partner_logos, partners
+from jay.partners.models import HOME, Partner, partner_logos, partners
 
 
 def add_partner(
@@ -24,11 +24,13 @@ def add_partner(
     transfer_origins: Sequence[str] = (),
     cors_origins: Sequence[str] = (),
     kiosk: bool = False,
+    country: str = HOME,
     colour: str | None = None,
     logo: Logo | None = None,
 ) -> int:
     """Register a streaming platform and return its id.
 
+    :param country: ISO 3166-1; whose offers its kiosk shows.
     :param colour: as ``look.read_colour`` returns it.
     """
     row = {
@@ -42,6 +44,7 @@ def add_partner(
         "transfer_origins": list(transfer_origins),
         "cors_origins": list(cors_origins),
         "kiosk": kiosk,
+        "country": country,
         "created": now,
     }
     statement = insert(partners).values(row).returning(partners.c.id)
@@ -116,6 +119,7 @@ def _partner(row: Row[Any]) -> Partner:
         transfer_origins=tuple(row.transfer_origins),
         cors_origins=tuple(row.cors_origins),
         kiosk=row.kiosk,
+        country=row.country,
         colour=row.colour,
         palette=Palette(**row.palette) if row.palette else None,
         logo=row.logo,

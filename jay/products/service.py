@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal_column,
     or_,
@@ -217,12 +218,25 @@ def choices_of(
 def wall(
     connection: Connection, *, lang: str, country: str, offset: int, limit: int, now: datetime
 ) -> tuple[list[Product], int]:
-    """Return one page of the products that a kiosk offers, and how many there are in all."""
+    """Return one page of the products that a kiosk offers, and how many there are in all.
+
+    :param lang: which of a product's languages is shown; one that has it not is shown in another.
+    """
+    other = products.alias("other")
+    better = exists().where(
+        other.c.merchant_id == products.c.merchant_id,
+        other.c.sku == products.c.sku,
+        other.c.country == country,
+        other.c.main_id.is_(None),
+        ~other.c.not_shoppable,
+        ~other.c.removed,
+        or_(other.c.lang == lang, other.c.lang < products.c.lang),
+    )
     offered = and_(
         products.c.main_id.is_(None),
         ~products.c.not_shoppable,
-        products.c.lang == lang,
         products.c.country == country,
+        or_(products.c.lang == lang, ~better),
     )
     count = connection.execute(
         select(func.count()).select_from(products).where(offered, ~products.c.removed)

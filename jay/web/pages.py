@@ -229,7 +229,11 @@ def _choose_language() -> None:
     elif session.get("lang") in known:
         g.lang = session["lang"]
     else:
-        g.lang = i18n.choose(request.accept_languages.values())
+        asked_for = list(request.accept_languages)
+        g.lang = i18n.choose(
+            [tag for tag, quality in asked_for if quality > 0],
+            refused=[tag for tag, quality in asked_for if quality <= 0],
+        )
 
 
 def csrf_token() -> str:

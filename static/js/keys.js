@@ -64,7 +64,17 @@
       }
     }
     if (!best && key === RIGHT) { best = document.getElementById('next'); }
+    if (best && key === DOWN) { best = preferred(best, active); }
     if (best) { best.focus(); }
+  }
+
+  /* A group that is entered from above may say what is meant first. */
+  function preferred(best, active) {
+    var group = best;
+    var first;
+    while (group && !(group.hasAttribute && group.hasAttribute('data-group'))) { group = group.parentNode; }
+    first = group && !group.contains(active) ? group.querySelector('[data-prefer]:not([disabled])') : null;
+    return first && first.offsetWidth ? first : best;
   }
 
   function press(event) {

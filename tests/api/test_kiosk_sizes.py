@@ -40,7 +40,7 @@ def chooser(kiosk: Browser, product_id: str, page: str = "1") -> TestResponse:
 def buttons(page: TestResponse) -> dict[str, bool]:
     """Return the label of each button to choose with, and whether it can be pressed."""
     found = re.findall(
-        r'<button class="choice"( disabled)?[^>]*>\s*<span class="name">(\w+)',
+        r'<button class="choice"( disabled)?[^>]*>\s*<span class="name"[^>]*>(\w+)',
         page.get_data(as_text=True),
     )
     return {label: not disabled for disabled, label in found}

@@ -197,7 +197,7 @@ def test_an_error_below_a_tvs_address_looks_like_the_tv(phone: Browser) -> None:
 
     assert page.status_code == 404
     assert on_a_large_screen(page)
-    assert "Start again in the app" in text_of(page)
+    assert "Get a new code in the app" in text_of(page)
     assert buttons(page) == []
 
 

@@ -789,7 +789,7 @@ def test_a_screen_that_was_left_alone_for_an_hour_gets_no_new_code_and_says_how_
         assert response.status_code == 404
         said = text_of(response)
         assert "kino" in said
-        assert "Start again in the app" in said
+        assert "Get a new code in the app" in said
         assert "New code" not in said
 
 

@@ -59,7 +59,7 @@
       }
     };
     texts.forEach(({element, text, boxes}) => boxes.forEach(box => inside(visible(box, element), text)));
-    for (const element of document.querySelectorAll('img, svg:not(.glow), .card, .button, .tile, .tray, .shop')) {
+    for (const element of document.querySelectorAll('img, svg:not(.glow), .card, .button, .tile, .tray, .shop, .pick')) {
       if (shown(element)) { inside(element.getBoundingClientRect(), named(element)); }
     }
   } else {

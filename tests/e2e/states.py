@@ -71,9 +71,11 @@ class Visitor:
         more = (("SOHL-RUN-204-40", 1), ("SONN-SHADE-11", 1))
         return self.guest(*((self.product(sku), count) for sku, count in skus + more))
 
-    def feed(self, sku: str, slug: str, name: str, **fields: Any) -> str:
+    def feed(
+        self, sku: str, slug: str, name: str, *, locale: str | None = None, **fields: Any
+    ) -> str:
         """Have the shop sell one more product, for 19.90; return its id."""
-        language, country = self._locale.split("-")
+        language, country = (locale or self._locale).split("-")
         merchant = Merchant(self.service, DEMO_SHOP_KEY)
         sku = f"{sku}-{self.lang}"
         picture = f"{self.service.url}/static/demo/{slug}.svg"
@@ -344,7 +346,9 @@ def _kiosk_sizes(visitor: Visitor) -> Response | None:
 
 def _kiosk_outdated(visitor: Visitor) -> Response | None:
     visitor.open("/kiosk/demo")
-    visitor.page.context.clear_cookies()
+    visitor.page.locator("form:has(button.tile) [name=csrf]").first.evaluate(
+        "field => { field.value = 'of an older session'; }"
+    )
     with visitor.page.expect_response(lambda answer: answer.status == 403) as answer:
         visitor.page.locator("button.tile").first.click()
     visitor.page.locator(".halted").wait_for()
@@ -353,15 +357,49 @@ def _kiosk_outdated(visitor: Visitor) -> Response | None:
 
 def _kiosk_noted(visitor: Visitor) -> Response | None:
     visitor.pick(0, 1, 1)
-    last = visitor.feed("KIOSK", "bell", "Glocke", stockCount=1)
+    last = visitor.feed("KIOSK", "bell", "Glocke", locale="de-DE", stockCount=1)
     visitor.post("/kiosk/demo", visitor.get("/kiosk/demo"), product_id=last)
-    visitor.feed("KIOSK", "bell", "Glocke", stockCount=0)
+    visitor.feed("KIOSK", "bell", "Glocke", locale="de-DE", stockCount=0)
     return visitor.open("/kiosk/demo")
 
 
 def _kiosk_filled(visitor: Visitor) -> Response | None:
     visitor.pick(0, 1, 1, 2, 4, 5)
     return visitor.open("/kiosk/demo")
+
+
+def _kiosk_picked(visitor: Visitor) -> Response | None:
+    visitor.pick(0, 1, 1, 2, 4, 5, 3)
+    return visitor.open("/kiosk/demo/picked")
+
+
+def _kiosk_asks(visitor: Visitor) -> Response | None:
+    visitor.pick(0, 1, 1)
+    return visitor.open("/kiosk/demo/picked?ask=all")
+
+
+def _tv_one(visitor: Visitor) -> Response | None:
+    basket = visitor.guest((visitor.product("LUME-LAMP-NORD"), 1))
+    return visitor.open(basket.transfer()["displayUrl"])
+
+
+def _tv_shop(visitor: Visitor) -> Response | None:
+    offer = visitor.shopper().transfer(url="http://127.0.0.1:9000/warenkorb")
+    return visitor.open(offer["displayUrl"])
+
+
+def _right_to_left(visitor: Visitor) -> list[tuple[str, int]]:
+    names = ("כובע צמר עם פונפון 2024", "\u202eإبريق الشاي\u202e (750 ml)", "קפה ☕ Espresso")
+    pictures = ("cap", "teapot", "mug")
+    return [
+        (visitor.feed(f"RTL-{slug}", slug, name, brand=name), 2)
+        for slug, name in zip(pictures, names, strict=True)
+    ]
+
+
+def _tv_right_to_left(visitor: Visitor) -> Response | None:
+    basket = visitor.guest(*_right_to_left(visitor))
+    return visitor.open(basket.transfer()["displayUrl"])
 
 
 # --- the phone ----------------------------------------------------------------------------------
@@ -613,6 +651,9 @@ STATES = (
     State("tv-empty", _tv_empty, *_SCAN),
     State("tv-notes", _tv_noted, *_SCAN),
     State("tv-long-names", _tv_long, *_SCAN),
+    State("tv-one", _tv_one, *_SCAN),
+    State("tv-shop", _tv_shop, *_SCAN),
+    State("tv-right-to-left", _tv_right_to_left, *_SCAN),
     State("tv-kiosk-pending", _tv_of_kiosk, *_SCAN),
     State("tv-kiosk-claimed", _tv_of_kiosk_claimed, "Dein Handy hat ihn.", "Your phone has it."),
     State(
@@ -623,8 +664,10 @@ STATES = (
     ),
     State("kiosk-wall", _kiosk_wall, *_PICK),
     State("kiosk-wall-page-2", _kiosk_second_page, *_PICK),
-    State("kiosk-sizes", _kiosk_sizes, "Kapuzenpullover Logo", "Logo hoodie"),
+    State("kiosk-sizes", _kiosk_sizes, "Kapuzenpullover Logo", "Kapuzenpullover Logo"),
     State("kiosk-wall-filled", _kiosk_filled, *_PICK),
+    State("kiosk-picked", _kiosk_picked, *_BASKET),
+    State("kiosk-picked-ask", _kiosk_asks, *_BASKET),
     State("kiosk-wall-notes", _kiosk_noted, *_PICK),
     State(
         "kiosk-error-not-found",

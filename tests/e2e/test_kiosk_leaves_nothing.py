@@ -78,8 +78,10 @@ def goes_away(page: Page, service: Service) -> None:
 
 
 def starts_again(page: Page, service: Service) -> None:
-    """Press the button that forgets everything."""
-    page.get_by_role("button", name="Start again").click()
+    """Press the button that forgets everything, after a question."""
+    page.get_by_role("link", name="Change").click()
+    page.get_by_role("link", name="Start again").click()
+    page.get_by_role("button", name="Yes, start again").click()
 
 
 def leaves_the_code(page: Page, service: Service) -> None:
@@ -169,7 +171,7 @@ def test_without_scripts_a_reset_forgets_the_person_too(
     page = screens.tv(moved_service, java_script_enabled=False)
     page.goto(f"{moved_service.url}/kiosk/demo?lang=en")
     pick(page, 1)
-    page.get_by_role("button", name="Start again").click()
+    starts_again(page, moved_service)
     expect(page.locator(".mini")).to_have_count(0)
     assert session_in(page).keys() <= FRESH_SESSION
 

@@ -85,6 +85,22 @@ def test_the_first_wanted_language_that_is_spoken_is_chosen(wanted: list[str], c
     assert i18n.choose(wanted) == chosen
 
 
+@pytest.mark.parametrize(
+    ("wanted", "refused", "chosen"),
+    [
+        (["en", "de"], ["en"], "de"),
+        (["fr"], ["en"], "de"),
+        ([], ["EN"], "de"),
+        (["de"], ["fr"], "de"),
+        (["fr"], ["de", "en"], "en"),
+    ],
+)
+def test_a_refused_language_is_not_chosen(
+    wanted: list[str], refused: list[str], chosen: str
+) -> None:
+    assert i18n.choose(wanted, refused=refused) == chosen
+
+
 def test_the_languages_name_themselves() -> None:
     assert i18n.languages() == (("de", "Deutsch"), ("en", "English"))
 
