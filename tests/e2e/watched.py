@@ -126,6 +126,10 @@ def expect_same_pair(tv: Page, phone: Page) -> None:
         assert page.locator(".pair img").evaluate("image => image.naturalWidth") > 0
 
 
+# Where another size can be chosen, the one that was is what opens the choice.
+_CELLS = {"which": ".which, .sizes summary bdi"}
+
+
 def rows(page: Page, *columns: str) -> list[tuple[str, ...]]:
     """Read the lines of a basket off a phone's screen; ``count`` is what its field holds."""
     found = []
@@ -133,7 +137,7 @@ def rows(page: Page, *columns: str) -> list[tuple[str, ...]]:
         cells = [
             line.locator("input[name=count]").input_value()
             if column == "count"
-            else line.locator(f".{column}").first.inner_text()
+            else line.locator(_CELLS.get(column, f".{column}")).first.inner_text()
             for column in columns
         ]
         found.append(tuple(" ".join(cell.split()) for cell in cells))
