@@ -168,7 +168,7 @@ def _log_in(visitor: "Visitor", times: int) -> Response | None:
 
 def _outdated(visitor: "Visitor") -> Response | None:
     visitor.open("/login")
-    visitor.page.context.clear_cookies()
+    visitor.outlive_session()
     visitor.page.locator("#name").fill("nobody")
     visitor.page.locator("#password").fill("not the password")
     with visitor.page.expect_navigation() as answer:

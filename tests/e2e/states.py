@@ -202,6 +202,12 @@ class Visitor:
         wall = self.pick(0, 1, 1, 2)
         return self.post("/kiosk/demo/code", wall).headers["location"]
 
+    def outlive_session(self) -> None:
+        """Let the page's forms be of a session that has ended: its cookie is sent, not known."""
+        self.page.context.clear_cookies()
+        root = self.service.url + "/"
+        self.page.context.add_cookies([{"name": "jay", "value": "ended", "url": root}])
+
     def type_wrong_code(self, times: int = 1) -> Response:
         """Type a wrong code, in a minute in which nobody else does."""
         self.forget_tries()
