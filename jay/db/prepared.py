@@ -8,6 +8,7 @@ first use; types are converted by the same processors. Everything else goes the 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, cast
 
 import orjson
@@ -122,7 +123,8 @@ class Prepared:
     ) -> int:
         """Execute it once for each row and return how many rows that has changed in all.
 
-        :param common: the parameters that are the same for all rows; they are converted once.
+        :param common: the parameters that are the same for all rows, or for those that don't say
+            otherwise; they are converted once, and what a row says instead is not.
         """
         plan = self._plan(connection.dialect)
         into = dict(plan.into)
@@ -130,12 +132,17 @@ class Prepared:
         for name in common:
             if name in into:
                 shared[name] = into.pop(name)(shared[name])
+        processed = list(into.items())
         given: list[Any] = []
         for row in rows:
             values = {**shared, **row}
-            for name, process in into.items():
+            for name, process in processed:
                 values[name] = process(values[name])
-            given.append(values if plan.order is None else [values[name] for name in plan.order])
+            given.append(values)
+        if plan.order is not None:
+            in_order = itemgetter(*plan.order)
+            # Of one name, it gives no tuple.
+            given = [in_order(v) if len(plan.order) > 1 else (in_order(v),) for v in given]
         return int(execute(connection, plan.sql, given, many=True).rowcount)
 
     def rowcount(self, connection: Connection, parameters: Mapping[str, Any]) -> int:

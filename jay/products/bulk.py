@@ -419,12 +419,19 @@ class _Batch:
 
     def _upsert(self, rows: Sequence[dict[str, Any]], now: datetime) -> None:
         common = {"merchant_id": self.merchant.id, "created": now, "updated": now}
+        kind = self.alone, any(self._moves(row) for row in rows)
         if sql.is_sqlite(self.connection):
-            filled = (sql.EMPTY | row for row in rows)
-            sql.ROW_BY_ROW[self.alone].many(self.connection, filled, common)
+            for row in rows:
+                for name in sql.CONVERTED:
+                    row.setdefault(name)
+            sql.ROW_BY_ROW[kind].many(self.connection, rows, sql.EMPTY | common)
         else:
             document = orjson.dumps(rows).decode()
-            sql.AT_ONCE[self.alone].rowcount(self.connection, {**common, "rows": document})
+            sql.AT_ONCE[kind].rowcount(self.connection, {**common, "rows": document})
+
+    def _moves(self, row: Mapping[str, Any]) -> bool:
+        there = self.stored.get(row["id"])
+        return there is not None and there.main_id != row.get("main_id")
 
     def fulfil(self, puts: Iterable[Put]) -> None:
         """End the wishes for what has come."""
