@@ -125,7 +125,7 @@ def test_other_merchants_are_not_touched(shop: Shop, other_shop: Shop) -> None:
         ("shippingModel", '{"productShippingCalculationStrategy": null}'),
         ("shippingModel", '{"merchantShippingScale": null}'),
         ("shippingModel", '{"merchantShippingScale": [{"shippingCost": -1}]}'),
-        ("shippingModel", '{"merchantShippingScale": [{"shippingCost": 2147483648}]}'),
+        ("shippingModel", '{"merchantShippingScale": [{"shippingCost": 1000000000001}]}'),
         ("shippingModel", '{"merchantShippingScale": [{"shippingCost": 1.0}]}'),
         ("shippingModel", '{"merchantShippingScale": [{"start": 1}]}'),
         ("shippingModel", '{"strategy": "SUM"}'),
