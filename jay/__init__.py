@@ -11,17 +11,17 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from jay import db, web
 from jay.auth import cli as auth_cli
 from jay.auth import cors, guards
-from jay.auth import routes as auth
+from jay.auth import routes as auth_routes
 from jay.auth.service import demo_keys_in_force
 from jay.baskets import held_pages
 from jay.baskets import pages as basket_pages
-from jay.baskets import routes as baskets
-from jay.checkout import routes as checkout
+from jay.baskets import routes as baskets_routes
+from jay.checkout import routes as checkout_routes
 from jay.clock import Clock, system_clock
 from jay.config import ConfigError, Settings, settings_from
 from jay.db.database import Database
 from jay.feeds import cli as feeds_cli
-from jay.guests import routes as guests
+from jay.guests import routes as guests_routes
 from jay.kiosk import pages as kiosk_pages
 from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
@@ -34,13 +34,13 @@ from jay.outbox import delivery, webhooks
 from jay.partners import cli as partners_cli
 from jay.partners import pages as partner_pages
 from jay.partners.models import partners
-from jay.playouts import routes as playouts
+from jay.playouts import routes as playouts_routes
 from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
-from jay.products import routes as products
+from jay.products import routes as products_routes
 from jay.transfers import pages as transfer_pages
 from jay.transfers import polling, tv
-from jay.transfers import routes as transfers
+from jay.transfers import routes as transfers_routes
 from jay.web import information, logs, pages, rates, responses
 from jay.web.openapi import Api
 from jay.web.paths import EncodedSlashes
@@ -48,13 +48,13 @@ from jay.web.versions import BASKET_API, PRODUCT_API
 
 BASKET_ROUTES = (
     information.of(BASKET_API),
-    guests.blp,
-    baskets.blp,
-    checkout.blp,
-    transfers.users,
-    transfers.screens,
+    guests_routes.blp,
+    baskets_routes.blp,
+    checkout_routes.blp,
+    transfers_routes.users,
+    transfers_routes.screens,
 )
-PRODUCT_ROUTES = (information.of(PRODUCT_API), products.blp, playouts.blp)
+PRODUCT_ROUTES = (information.of(PRODUCT_API), products_routes.blp, playouts_routes.blp)
 PAGES = (
     transfer_pages.blp,
     tv.blp,
@@ -66,7 +66,7 @@ PAGES = (
     catalogue_pages.blp,
     docs.blp,
     health.blp,
-    auth.blp,
+    auth_routes.blp,
 )
 COMMANDS = (
     ops_cli.db_cli,

@@ -25,7 +25,7 @@ _HEADERS = (
     " X-API-Version, x-jay-api-version, X-JAY-Tracking, X-Request-ID"
 )
 _EXPOSED = (
-    "Allow, ETag, Idempotency-Replayed, Retry-After, WWW-Authenticate, X-API-Version,"
+    "Allow, ETag, Idempotency-Replayed, Link, Retry-After, WWW-Authenticate, X-API-Version,"
     " X-JAY-Tracking, X-Request-ID"
 )
 
