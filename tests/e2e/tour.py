@@ -185,7 +185,7 @@ def _said(page: Page) -> str:
     said: str = page.evaluate(
         "() => [...document.querySelectorAll('h1, main')].map(part => {"
         " const copy = part.cloneNode(true);"
-        " copy.querySelectorAll('script, noscript, .pair, .phone, .typed strong')"
+        " copy.querySelectorAll('script, noscript, .pair, .phone, .typed strong, .instead strong')"
         "  .forEach(extra => extra.remove());"
         " return copy.textContent; }).join(' ')"
     )
