@@ -32,8 +32,8 @@ from jay.ops import worker as ops_worker
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
 from jay.partners import cli as partners_cli
+from jay.partners import models as partner_models
 from jay.partners import pages as partner_pages
-from jay.partners.models import partners
 from jay.playouts import routes as playouts_routes
 from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
@@ -146,7 +146,7 @@ def make_ready(app: Flask) -> Flask:
         of demo mode, or was written with another JAY_SECRET_KEY.
     """
     with app.app_context():
-        if not inspect(db.database().engine).has_table(partners.name):
+        if not inspect(db.database().engine).has_table(partner_models.partners.name):
             raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
         if revision.is_outdated(db.database()):
             raise ConfigError(f"Cannot start: {revision.OUTDATED}")

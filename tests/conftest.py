@@ -115,6 +115,11 @@ def clock() -> MovedClock:
     return MovedClock()
 
 
+@pytest.fixture(autouse=True)
+def _noon(clock: MovedClock) -> None:
+    clock.now = NOON
+
+
 @pytest.fixture(scope="session")
 def _apps(
     clock: MovedClock, tmp_path_factory: pytest.TempPathFactory
@@ -135,9 +140,8 @@ def _apps(
 
 
 @pytest.fixture
-def app(_apps: Callable[[str], Flask], database_url: str, clock: MovedClock) -> Flask:
+def app(_apps: Callable[[str], Flask], database_url: str) -> Flask:
     """The app on an empty database, at noon."""
-    clock.now = NOON
     made = _apps(database_url)
     with made.app_context(), database().transaction() as connection:
         empty(connection)

@@ -38,7 +38,7 @@ def test_the_tv_counts_what_its_total_holds_and_says_what_not(
 ) -> None:
     said = text_of(Browser(app).get(alice.transfer()["displayUrl"]))
 
-    assert f"2 items · €25.00 incl. VAT {WITHOUT}" in said
+    assert f"2 items · €25.00 incl. VAT and shipping {WITHOUT}" in said
 
 
 def test_claim_and_basket_say_what_the_total_leaves_out(
@@ -60,7 +60,7 @@ def test_one_item_that_is_left_out_is_said_as_one(
 def test_nothing_is_said_where_nothing_is_left_out(app: Flask, alice: User, mug: str) -> None:
     said = text_of(Browser(app).get(alice.transfer()["displayUrl"]))
 
-    assert "2 items · €25.00 incl. VAT" in said
+    assert "2 items · €25.00 incl. VAT and shipping" in said
     assert "Without" not in said
 
 
@@ -82,7 +82,7 @@ def test_the_kiosk_counts_what_its_total_holds_and_says_what_not(app: Flask, sho
 
     said = text_of(kiosk.get("/kiosk/corner")).replace("\xa0", " ")
 
-    assert "1 Artikel 10,00 € inkl. MwSt. 1 gerade nicht zu haben" in said
+    assert "1 Artikel 10,00 € inkl. MwSt. und Versand 1 gerade nicht zu haben" in said
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,14 @@ def test_it_can_be_removed_by_a_count(method: str, alice: User, gone: str) -> No
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_fewer_of_it_may_stay(method: str, alice: User, gone: str) -> None:
+    assert alice.product(method, gone, json={"count": 1}).status_code == 200
+    assert alice.cart() == {gone: 1, LARGE: 1}
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_it_can_be_saved_but_not_bought_again(method: str, alice: User, gone: str) -> None:
-    assert_refused(alice.product(method, gone, json={"count": 1}), ProductNotFound)
+    assert_refused(alice.product(method, gone, json={"count": 3}), ProductNotFound)
     assert alice.product(method, gone, json={"count": 0}).status_code == 200
     assert_refused(alice.product(method, gone, json={"count": 1}), ProductNotFound)
     assert alice.saved() == [gone]

@@ -24,6 +24,9 @@ NAMED_IN_THE_README = {
     "webhooks deliver",
 }
 
+ALONE = ["worker"]
+"""What is no part of a group: the one command that runs all day."""
+
 
 @pytest.fixture(scope="module")
 def plain_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
@@ -43,6 +46,8 @@ def groups(app: Flask) -> dict[str, click.Group]:
 
 def commands(app: Flask) -> Iterator[tuple[str, click.Command]]:
     """Yield each of our commands with its name, such as ``key issue``."""
+    for name in ALONE:
+        yield name, app.cli.commands[name]
     for group_name, group in groups(app).items():
         for name, command in group.commands.items():
             yield f"{group_name} {name}", command
@@ -62,10 +67,10 @@ def test_the_commands_of_the_readme_are_there(plain_app: Flask) -> None:
     assert {name for name, _ in commands(plain_app)} >= NAMED_IN_THE_README
 
 
-def test_every_command_belongs_to_a_group(plain_app: Flask) -> None:
+def test_every_other_command_belongs_to_a_group(plain_app: Flask) -> None:
     lone = [name for name, it in plain_app.cli.commands.items() if not isinstance(it, click.Group)]
 
-    assert lone == []
+    assert lone == ALONE
 
 
 def test_a_group_says_what_it_is_about_and_lists_its_commands(plain_app: Flask) -> None:

@@ -121,7 +121,7 @@ def test_what_is_there_is_not_asked_for(
     assert result.exit_code == 0
     assert result.stderr.splitlines() == ["mug: is there already", "mug-s: is there already"]
     assert result.stdout == "0 of 2 asked for in de-DE.\n"
-    assert (receiver.requests, rows(app, "wanted_skus"), rows(app, "webhook_deliveries")) == (
+    assert (receiver.requests, rows(app, "wanted_skus"), rows(app, "outbox")) == (
         [],
         0,
         0,
@@ -210,7 +210,7 @@ def test_without_an_address_nobody_is_told(app: Flask, run: Run, shop: Shop) -> 
 
     assert result.exit_code == 0
     assert "has set no addProductWebhookUrl" in result.stderr
-    assert rows(app, "webhook_deliveries") == 0
+    assert rows(app, "outbox") == 0
     assert listed(shop) == [("de", "DE", "MUG-1")]
 
 
@@ -277,7 +277,7 @@ def test_two_editors_at_once_ask_once(
         new = list(pool.map(ask, [1, -1] * 8))
 
     assert sum(new) == 20
-    assert (rows(app, "wanted_skus"), rows(app, "webhook_deliveries")) == (20, 20)
+    assert (rows(app, "wanted_skus"), rows(app, "outbox")) == (20, 20)
 
 
 # --- the end of a wish
@@ -356,7 +356,7 @@ def test_a_wish_can_be_taken_back_with_its_webhook(
     assert result.stdout == "1 of 2 taken back in de-DE.\n"
     assert result.stderr == "C: was not asked for\n"
     assert wishes(run) == ["de-DE B"]
-    assert rows(app, "webhook_deliveries") == 1
+    assert rows(app, "outbox") == 1
 
 
 def test_a_wish_that_was_taken_back_can_be_asked_for_anew(run: Run, receiver: Receiver) -> None:
@@ -406,7 +406,7 @@ def test_a_refresh_that_waits_is_not_asked_for_twice(
     result = run("products", "refresh", "mugshop")
 
     assert (result.exit_code, "not answered the last one yet" in result.stderr) == (1, True)
-    assert (len(receiver.requests), rows(app, "webhook_deliveries")) == (1, 1)
+    assert (len(receiver.requests), rows(app, "outbox")) == (1, 1)
 
 
 def test_a_refresh_without_an_address_is_an_error(run: Run, shop: Shop) -> None:

@@ -58,6 +58,7 @@ def seen_on_all_pages(page: Page) -> list[str]:
         before = page.url
         page.keyboard.press("Enter")
         expect(page).not_to_have_url(before)
+        page.wait_for_load_state()
 
 
 def test_with_1_2_3_7_and_30_shops_each_can_be_reached(own: Service, screens: Screens) -> None:

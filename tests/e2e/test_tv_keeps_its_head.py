@@ -181,7 +181,7 @@ def test_where_a_tv_has_nothing_more_to_show_ok_leads_back_to_the_app(
         page.add_init_script(
             "window.told = []; window.ReactNativeWebView ="
             " { postMessage: message => window.told.push(JSON.parse(message)) };"
-            " window.close = () => window.told.push('closed');"
+            " window.close = () => window.told.push('closed'); window.history.back = () => {};"
         )
         shown(moved_service, page, state)
         expect(page.get_by_role("button", name="Close")).to_be_focused()
