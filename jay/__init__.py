@@ -21,6 +21,7 @@ from jay.clock import Clock, system_clock
 from jay.config import ConfigError, Settings, settings_from
 from jay.db.database import Database
 from jay.feeds import cli as feeds_cli
+from jay.feeds import pull_cli
 from jay.guests import routes as guests_routes
 from jay.kiosk import pages as kiosk_pages
 from jay.merchants import cli as merchants_cli
@@ -128,7 +129,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.register_blueprint(pages_of_feature)
     for commands in COMMANDS:
         app.cli.add_command(commands)
-    for command in feeds_cli.COMMANDS:
+    for command in (*feeds_cli.COMMANDS, *pull_cli.COMMANDS):
         products_cli.products_cli.add_command(command)
 
     app.wsgi_app = polling.PlainPolls(app, database, clock)  # type: ignore[method-assign]

@@ -32,6 +32,7 @@ TABLES = (
     auth.api_keys,
     operator_models.operators,
     feeds.product_imports,
+    feeds.feed_pulls,
     products.products,
     readiness,
     transfers.transfers,

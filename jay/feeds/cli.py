@@ -4,8 +4,6 @@ import gzip
 import os
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -16,26 +14,13 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.feeds import checkpoints, exporting, importing
 from jay.feeds.files import FeedFile
+from jay.feeds.mapping import read_mapping
+from jay.feeds.options import reading_options
 from jay.feeds.running import check_all, import_all, stopwatch
-from jay.feeds.sources import FORMATS, Reading, Source
-from jay.feeds.tables import DELIMITERS
-from jay.feeds.units import UNITS
-from jay.feeds.unpacking import UnusableFile
-from jay.i18n import COUNTRIES, LANGUAGES
-from jay.merchants import service as merchants
+from jay.feeds.sayings import Unusable, named_merchant, said_plainly
+from jay.feeds.sources import Reading, Source
 from jay.merchants.models import Merchant
-from jay.net.addresses import origin_of
 from jay.products.models import microseconds
-from jay.web.commands import A_COUNTRY, A_LANGUAGE, known
-
-MERCHANTS_NAMED = 20
-"""How many merchants are named to who has mistyped one."""
-
-
-class _Unusable(click.ClickException):
-    """What the person has given can't be used."""
-
-    exit_code = 2
 
 
 def _moment(
@@ -52,82 +37,10 @@ def _moment(
     return moment
 
 
-def _web_address(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> str | None:
-    if value is not None and origin_of(value) is None:
-        raise click.BadParameter("is not an http or https address")
-    return value
-
-
-def _delimiter(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> str | None:
-    if value is None:
-        return None
-    sign = DELIMITERS.get(value.lower(), "\t" if value == "\\t" else value)
-    if sign not in DELIMITERS.values() and (len(sign) != 1 or sign.isalnum() or sign in '"\r\n\0'):
-        raise click.BadParameter("is not a sign that can separate cells")
-    return sign
-
-
 @click.command("import")
 @click.argument("merchant")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--format",
-    type=click.Choice(FORMATS),
-    help="What FILE is, if it is not seen from its content: csv with our own columns, jsonl with"
-    " one product of the API on each line, google for a Google Merchant feed, XML or table, or the"
-    " export of another system.",
-)
-@click.option(
-    "--encoding",
-    metavar="NAME",
-    help="What FILE is written in, such as cp1252; default: UTF-8, or what XML says of itself.",
-)
-@click.option(
-    "--delimiter",
-    callback=_delimiter,
-    metavar="SIGN",
-    help=f"What separates the cells of a table: a sign, or {', '.join(DELIMITERS)}; default: it is"
-    " found.",
-)
-@click.option(
-    "--prices",
-    type=click.Choice(UNITS),
-    help="The unit of the amounts in our own CSV and in JSON Lines: minor, 1999 is 19.99, or major,"
-    " 19.99 is; default: minor, unless a row proves the other, which ends the import.",
-)
-@click.option(
-    "--mapping",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What the columns of a table mean, instead of what its headings tell; docs/IMPORT.md has"
-    " how it is written.",
-)
-@click.option(
-    "--media-url",
-    metavar="URL",
-    callback=_web_address,
-    help="What stands before pictures' addresses that are only paths, as in exports of Magento:"
-    " https://shop.example/media/catalog/product",
-)
-@click.option(
-    "--volatile",
-    is_flag=True,
-    help="Read stock and prices alone, of products that are stored already, by the rules of PATCH"
-    " /v1/shops/products; a table with no other columns is read so by itself.",
-)
-@click.option(
-    "--lang",
-    callback=known(LANGUAGES, A_LANGUAGE),
-    help="Language of rows that name none; default: the merchant's.",
-)
-@click.option(
-    "--country",
-    callback=known(COUNTRIES, A_COUNTRY),
-    help="Country of rows that name none; default: the merchant's.",
-)
+@reading_options
 @click.option(
     "--as-of",
     callback=_moment,
@@ -165,14 +78,15 @@ def import_products(
     It may be stopped at any moment: the same command goes on where it was. Refused rows are
     listed in FILE.refused.csv, and the exit status is 1 if there are any.
     """
-    owner = _merchant(merchant)
+    owner = named_merchant(merchant)
     owner_here = importing.with_locale(owner, lang, country)
     clock = web.clock()
     observed = as_of or clock()
     if observed > clock():
         raise click.BadParameter("is in the future", param_hint="--as-of")
-    with _said_plainly(), FeedFile(file, alone=not dry_run, encoding=encoding) as feed:
-        reading = Reading(delimiter, prices, mapping, media_url or "", volatile)
+    with said_plainly(), FeedFile(file, alone=not dry_run, encoding=encoding) as feed:
+        meant = read_mapping(mapping) if mapping else None
+        reading = Reading(delimiter, prices, meant, media_url or "", volatile)
         source = Source(feed, format, reading)
         for note in source.notes:
             click.echo(note, err=True)
@@ -210,27 +124,6 @@ def import_products(
     sys.exit(1 if refused else 0)
 
 
-def _merchant(name: str) -> Merchant:
-    with db.reading() as connection:
-        found = merchants.merchant_by_name(connection, name)
-        if found is not None:
-            return found
-        names = merchants.merchant_names(connection, most=MERCHANTS_NAMED)
-    if names:
-        raise _Unusable(f"There is no merchant {name!r}. There are: {', '.join(names)}.")
-    raise _Unusable(
-        f"There is no merchant {name!r} yet. Add it: flask --app app merchant add {name}"
-    )
-
-
-@contextmanager
-def _said_plainly() -> Iterator[None]:
-    try:
-        yield
-    except UnusableFile as error:
-        raise _Unusable(str(error)) from error
-
-
 @click.command("export")
 @click.argument("merchant")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
@@ -242,7 +135,7 @@ def export_products(*, merchant: str, file: Path | None, packed: bool) -> None:
     Each line is a product with its variants as POST /v1/shops/products takes it, so that `products
     import` brings the same catalogue back. FILE appears when it is complete.
     """
-    owner = _merchant(merchant)
+    owner = named_merchant(merchant)
     elapsed = stopwatch(web.clock())
     if file is None or str(file) == "-":
         count = _write(sys.stdout.buffer, owner, packed=packed)
@@ -255,7 +148,7 @@ def export_products(*, merchant: str, file: Path | None, packed: bool) -> None:
                 os.fsync(out.fileno())
             draft.replace(file)
         except OSError as error:
-            raise _Unusable(f"{file} can't be written: {error.strerror}.") from error
+            raise Unusable(f"{file} can't be written: {error.strerror}.") from error
         finally:
             draft.unlink(missing_ok=True)
     click.echo(f"{count:,} products in {elapsed():.1f} s.", err=True)

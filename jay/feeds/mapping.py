@@ -92,13 +92,25 @@ def read_mapping(path: Path) -> Mapping:
         content = path.read_bytes()
         if len(content) > MAX_FILE:
             raise UnusableFile(f"{path} is too long for a mapping.")
-        return _mapping(path.stem, tomllib.loads(content.decode()))
+        return mapping_of(path.stem, content.decode(), str(path))
     except OSError as error:
         raise UnusableFile(f"{path} can't be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
         raise UnusableFile(f"{path} is not TOML: {error}.") from error
+
+
+def mapping_of(name: str, text: str, shown: str) -> Mapping:
+    """Read a mapping that is at hand.
+
+    :param shown: what a person is told that it is.
+    :raises UnusableFile: it is none; the message says why.
+    """
+    try:
+        return _mapping(name, tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UnusableFile(f"{shown} is not TOML: {error}.") from error
     except _Wrong as error:
-        raise UnusableFile(f"{path}: {error}") from error
+        raise UnusableFile(f"{shown}: {error}") from error
 
 
 class _Wrong(Exception):

@@ -1,4 +1,7 @@
-"""Imports under way: how far each has come, so that a killed one goes on."""
+"""Imports under way, and feeds that are fetched: how far each has come, and when it is due."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint, text
 
@@ -30,3 +33,88 @@ product_imports = Table(
     Column("finished", UtcDateTime),
     UniqueConstraint("merchant_id", "fingerprint"),
 )
+
+
+LEASE = timedelta(minutes=10)
+"""How long a feed belongs to who fetches it, from the last sign of life: longer than any step."""
+
+FIRST_REST = timedelta(minutes=5)
+"""After a failure; it doubles with each one, up to the time between two fetches."""
+
+LONGEST_WAIT = timedelta(days=1)
+"""How long a server may ask to be left alone."""
+
+IMPORTED, UNCHANGED, FAILED = "imported", "unchanged", "failed"
+
+feed_pulls = Table(
+    "feed_pulls",
+    metadata,
+    Column("merchant_id", Integer, ForeignKey("merchants.id"), primary_key=True),
+    # A hash of the feed's configuration: of another one, nothing below is known.
+    Column("feed", Text, nullable=False),
+    Column("due", UtcDateTime, nullable=False),
+    # Random, of who is fetching it, and until when it is theirs.
+    Column("lease", Text),
+    Column("leased", UtcDateTime),
+    # In a row.
+    Column("failures", Integer, nullable=False),
+    # Of what was imported last: what the server calls it, and when it was observed, as above.
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("as_of", BigInteger),
+    # How the last time went, in one sentence without secrets, and when it last went well.
+    Column("state", Text),
+    Column("told", Text),
+    Column("succeeded", UtcDateTime),
+)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """How it went to fetch a feed.
+
+    :ivar told: one sentence without secrets.
+    :ivar refused: how many rows were refused.
+    :ivar etag: what the server calls the content, as its header says it.
+    :ivar as_of: when the content was observed, in microseconds since 1970.
+    :ivar wait: how long the server asks to be left alone (Retry-After).
+    """
+
+    state: str
+    told: str
+    refused: int = 0
+    etag: str | None = None
+    last_modified: str | None = None
+    as_of: int | None = None
+    wait: timedelta | None = None
+
+
+def next_due(
+    every_minutes: int,
+    failures: int,
+    wait: timedelta | None,
+    *,
+    began: datetime,
+    now: datetime,
+) -> datetime:
+    """Return when a feed is fetched the next time.
+
+    :param failures: in a row; after the first ones it is soon.
+    """
+    every = timedelta(minutes=every_minutes)
+    due = began + every
+    if failures:
+        # Doubled so often that it is longer than any wait; more would overflow.
+        due = now + min(every, FIRST_REST * 2 ** min(failures - 1, 16))
+    return max(due, now + min(wait or timedelta(), LONGEST_WAIT))
+
+
+def observed(modified: datetime | None, before: datetime | None, *, began: datetime) -> datetime:
+    """Return when the content of an answer was true.
+
+    As old as its server says, so that it can't turn back what was sent since; but what is new
+    cannot be older than what was fetched before.
+    """
+    if modified is None or modified > began or (before is not None and modified <= before):
+        return began
+    return modified

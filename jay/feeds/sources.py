@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from jay.feeds import units
 from jay.feeds.files import BOM, FeedFile
@@ -11,7 +10,7 @@ from jay.feeds.google import MANY, REQUIRED, attribute_of, google_table, google_
 from jay.feeds.items import READ, Context
 from jay.feeds.major import in_major_units
 from jay.feeds.mapped import Columns, Mapped, children_of
-from jay.feeds.mapping import Mapping, known, read_mapping, recognise
+from jay.feeds.mapping import Mapping, known, recognise
 from jay.feeds.readers import (
     VOLATILE_COLUMNS,
     Record,
@@ -39,14 +38,14 @@ class Reading:
 
     :ivar delimiter: what separates the cells of a table.
     :ivar prices: the unit of the amounts in our own CSV and JSON Lines, one of ``units.UNITS``.
-    :ivar mapping: a file that says what the columns mean.
+    :ivar mapping: what the columns mean.
     :ivar media_url: what stands before pictures' addresses that are only paths.
     :ivar volatile: only stock and prices of what is stored already are read.
     """
 
     delimiter: str | None = None
     prices: str | None = None
-    mapping: Path | None = None
+    mapping: Mapping | None = None
     media_url: str = ""
     volatile: bool = False
 
@@ -72,7 +71,7 @@ class Source:
         self._table: Table | None = None
         self._columns: Columns | None = None
         self._mapped: Mapped | None = None
-        mapping = read_mapping(reading.mapping) if reading.mapping else known().get(wanted or "")
+        mapping = reading.mapping or known().get(wanted or "")
         kind = _kind(file) if wanted != JSON_LINES else JSON_LINES
         if kind != "table" and wanted != OWN_CSV and not reading.mapping:
             self.format = JSON_LINES if kind == JSON_LINES else wanted or GOOGLE

@@ -1,6 +1,7 @@
 """Merchants: shops, with what holds for all of their products."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -33,9 +34,48 @@ merchants = Table(
     Column("order_email", Text),
     # The merchant's own token, which our webhooks to it carry: sealed, as it must be sent.
     Column("webhook_token", Text),
+    # A feed that is fetched from the merchant, as ``Feed`` has it.
+    Column("feed", JSON(none_as_null=True)),
     Column("created", UtcDateTime, nullable=False),
     CheckConstraint("shipping_strategy IN ('SUM', 'MAX')", name="shipping_strategy"),
 )
+
+
+EVERY_MINUTES = 24 * 60
+LEAST_MINUTES = 15
+MOST_MINUTES = 7 * 24 * 60
+"""How often a feed is fetched."""
+
+FEED_FORMATS = (
+    *("csv", "jsonl", "awin", "google", "idealo", "magento2", "meta", "shopify", "woocommerce"),
+)
+"""What a feed may be said to be: those that jay/feeds knows."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A feed that is fetched from a merchant, and how it is to be read.
+
+    The address may hold a secret. What is None is seen from the content, or the merchant's own.
+
+    :ivar mapping: TOML that says what the columns mean, see jay/feeds/mapping.py.
+    """
+
+    url: str = field(repr=False)
+    every_minutes: int = EVERY_MINUTES
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    prices: str | None = None
+    mapping: str | None = None
+    media_url: str | None = None
+    volatile: bool = False
+    lang: str | None = None
+    country: str | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """Return it as the configuration keeps it: what says something."""
+        return {name: value for name, value in asdict(self).items() if value not in {None, False}}
 
 
 @dataclass(frozen=True)

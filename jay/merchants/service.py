@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from jay.merchants.models import Merchant, merchants
+from jay.merchants.models import Feed, Merchant, merchants
 from jay.sealing import Seal
 
 
@@ -69,6 +69,18 @@ def open_webhook_token(sealed: str, merchant: int, *, secret: str) -> str:
     :raises WrongKey: it was sealed with another secret, or for another merchant.
     """
     return _token_seal(merchant, secret).open(sealed).decode()
+
+
+def feed_of(connection: Connection, merchant: int) -> Feed | None:
+    """Return the feed that is fetched from a merchant, if there is one."""
+    found = connection.execute(select(merchants.c.feed).where(merchants.c.id == merchant)).scalar()
+    return None if found is None else Feed(**found)
+
+
+def keep_feed(connection: Connection, merchant: int, feed: Feed | None) -> None:
+    """Keep where a merchant's feed is fetched from, and how often; None ends that."""
+    stored = None if feed is None else feed.stored()
+    connection.execute(update(merchants).where(merchants.c.id == merchant).values(feed=stored))
 
 
 def _token_seal(merchant: int, secret: str) -> Seal:

@@ -80,6 +80,11 @@ class Answer:
         self._limits = limits
         self._deadline = deadline
 
+    @property
+    def says_its_length(self) -> bool:
+        """Whether the end of the body is told, so that one that is cut off is noticed."""
+        return "Content-Length" in self.headers or bool(getattr(self._response, "chunked", False))
+
     def pieces(self) -> Iterator[bytes]:
         """Yield the body piece by piece, unpacked.
 

@@ -3,11 +3,14 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import click
 from flask.cli import with_appcontext
 
 from jay import db
+from jay.feeds import pulling
 from jay.ops import revision
 from jay.outbox import delivery
 from jay.web.commands import Command
@@ -20,7 +23,7 @@ PARENT_SECONDS = 1.0
 @click.option("--while", "parent", type=int, metavar="PID", help="End with this parent process.")
 @with_appcontext
 def worker(parent: int | None) -> None:
-    """Deliver what is due to merchants and others, until told to stop.
+    """Deliver what is due to merchants and others, and pull their feeds, until told to stop.
 
     It logs what it does. Any number may run at the same time, on any number of machines; one that
     is killed loses nothing. Ctrl-C or SIGTERM lets it finish what it has begun.
@@ -32,7 +35,19 @@ def worker(parent: int | None) -> None:
         signal.signal(number, lambda *_: stop.set())
     if parent is not None:
         threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
-    delivery.deliverer(delivery.write_log).run(stop)
+    works = delivery.deliverer(delivery.write_log).run, pulling.puller().run
+    with ThreadPoolExecutor(len(works)) as pool:
+        running = [pool.submit(_until_stopped, work, stop) for work in works]
+        for one in as_completed(running):
+            one.result()
+
+
+def _until_stopped(work: Callable[[threading.Event], None], stop: threading.Event) -> None:
+    try:
+        work(stop)
+    finally:
+        # Where one can't go on, the process ends, for whoever runs it to start it anew.
+        stop.set()
 
 
 def _stop_with(parent: int, stop: threading.Event) -> None:

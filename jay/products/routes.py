@@ -7,7 +7,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from jay import db, web
 from jay.auth.guards import current_merchant, require_merchant
 from jay.errors import MalformedRequest, SkuNotFound, SkuTaken
-from jay.products import bulk, feeding, listing, schemas, service, stored
+from jay.products import bulk, config_schemas, feeding, listing, schemas, service, stored
 from jay.products.models import normal_sku
 from jay.web.idempotency import ATOMIC
 from jay.web.responses import answer
@@ -18,22 +18,22 @@ blp.description = "Merchants feed descriptions, prices and stock."
 
 
 @blp.route("/shops/config", methods=["GET"])
-@blp.response(200, schemas.ConfigSchema)
+@blp.response(200, config_schemas.ConfigSchema)
 def get_config() -> Any:
     """Get the merchant's general configuration."""
     with db.reading() as connection:
         config = service.change_config(connection, current_merchant(), {})
-    return answer(schemas.config_view(config))
+    return answer(config_schemas.config_view(config))
 
 
 @blp.route("/shops/config", methods=["PATCH"])
-@blp.arguments(schemas.ConfigSchema)
-@blp.response(200, schemas.ConfigSchema)
+@blp.arguments(config_schemas.ConfigSchema)
+@blp.response(200, config_schemas.ConfigSchema)
 def patch_config(changes: dict[str, Any]) -> Any:
     """Change the merchant's general configuration, each field on its own."""
     with db.transaction() as connection:
         config = service.change_config(connection, current_merchant(), changes)
-    return answer(schemas.config_view(config))
+    return answer(config_schemas.config_view(config))
 
 
 @blp.route("/shops/products", methods=["GET"])

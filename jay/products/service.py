@@ -265,4 +265,5 @@ CONFIG_FIELDS = (
     "update_products_webhook_url",
     "order_webhook_url",
     "order_email",
+    "feed",
 )

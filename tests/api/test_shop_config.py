@@ -17,6 +17,7 @@ DEFAULT = {
     "addProductWebhookUrl": None,
     "updateProductsWebhookUrl": None,
     "orderWebhookUrl": None,
+    "feed": None,
     "orderEmail": None,
 }
 

@@ -113,6 +113,19 @@ def test_a_killed_process_loses_nothing(operator: Operator, receiver: Receiver) 
     assert len(receiver.requests) == 3
 
 
+def test_the_worker_pulls_feeds_beside(operator: Operator, receiver: Receiver) -> None:
+    feed = {"url": receiver.url, "every_minutes": 60}
+    with operator.database.transaction() as connection:
+        connection.execute(update(merchants).values(feed=feed))
+
+    with operator.watching() as process:
+        assert receiver.arrived.wait(PATIENCE_SECONDS)
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(PATIENCE_SECONDS) == 0
+    assert [request.method for request in receiver.requests] == ["GET"]
+
+
 def test_told_to_stop_a_process_finishes_what_it_has_begun(
     operator: Operator, receiver: Receiver
 ) -> None:

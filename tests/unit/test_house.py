@@ -33,40 +33,42 @@ KINDS = {
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/service checkout/comfort feeds/checkpoints
-        feeds/leftovers guests/service merchants/service operators/service ops/demo ops/purge
-        outbox/kinds outbox/service outbox/webhooks partners/service products/bulk
+        feeds/leftovers feeds/pulls guests/service merchants/service operators/service ops/demo
+        ops/purge outbox/kinds outbox/service outbox/webhooks partners/service products/bulk
         products/bulk_sql products/catalogue products/feeding products/listing products/service
         products/stored products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
-        products/fields products/schemas transfers/schemas web/plain web/schema
+        products/config_schemas products/fields products/schemas transfers/schemas web/plain
+        web/schema
     """,
     EDGE: """
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/focus baskets/held baskets/held_pages
         baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
-        checkout/routes db/doors feeds/cli feeds/exporting feeds/importing feeds/preview
-        feeds/report feeds/running guests/routes kiosk/pages merchants/arguments merchants/cli
-        operators/cli operators/pages ops/cli ops/docs ops/health ops/worker outbox/cli
-        outbox/delivery partners/cli partners/pages partners/view playouts/routes products/cli
-        products/pages products/routes products/view transfers/pages transfers/pairs
-        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
-        web/context web/idempotency web/information web/logs web/openapi web/pages web/paths
-        web/rates web/responses web/tracking
+        checkout/routes db/doors feeds/cli feeds/exporting feeds/importing feeds/options
+        feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
+        guests/routes kiosk/pages merchants/arguments merchants/cli operators/cli
+        operators/pages ops/cli ops/docs ops/health ops/worker outbox/cli outbox/delivery
+        partners/cli partners/pages partners/view playouts/routes products/cli products/pages
+        products/routes products/view transfers/pages transfers/pairs transfers/polling
+        transfers/routes transfers/tv web/blueprint web/bodies web/commands web/context
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/prepared
-        db/readiness db/sqlite db/types db/upsert feeds/files feeds/google feeds/items
-        feeds/major feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus
-        feeds/sources feeds/tables feeds/units feeds/unpacking net/client ops/lan ops/revision
-        outbox/transports/http partners/keys products/texts transfers/qr
+        db/readiness db/sqlite db/types db/upsert feeds/downloading feeds/files feeds/google
+        feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus
+        feeds/sources feeds/tables feeds/units feeds/unpacking net/client net/waits ops/lan
+        ops/revision outbox/transports/http partners/keys products/texts transfers/qr
     """,
 }
 
 LENT = {
     *("auth/guards", "auth/tokens", "baskets/credentials", "merchants/arguments"),
-    *("operators/pages", "outbox/delivery"),
+    *("feeds/pulling", "operators/pages", "outbox/delivery"),
     *("partners/view", "products/view", "baskets/view", "baskets/held", "baskets/showing"),
 }
 """Edges that other features' edges may use: guards, and how a thing is shown."""

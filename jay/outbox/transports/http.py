@@ -1,11 +1,11 @@
 """Messages that leave by HTTP: one request, and what its answer means for the next attempt."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from jay.net.addresses import Unreachable
 from jay.net.client import Client, Limits
+from jay.net.waits import retry_after
 from jay.outbox.models import Destination, Message, Outcome
 
 CONNECT_SECONDS = 3.0
@@ -48,20 +48,6 @@ def _outcome(status: int, headers: Mapping[str, str], now: datetime) -> Outcome:
     if status == 410:
         return Outcome(failure=f"{failure}: it is not wanted any more", final=True)
     if status in {429, 503}:
-        wait = _retry_after(headers.get("Retry-After"), now)
+        wait = retry_after(headers.get("Retry-After"), now)
         return Outcome(failure=failure, hold=True, wait=wait)
     return Outcome(failure=failure)
-
-
-def _retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """Read a Retry-After header: seconds, or a moment (RFC 9110 section 10.2.3)."""
-    if value is None:
-        return None
-    if value.isascii() and value.isdigit():
-        # A year is as good as forever, and more digits would overflow.
-        return timedelta(seconds=min(int(value[:9]), 366 * 86400))
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):  # the latter for a year or a zone of very many digits
-        return None
-    return max(moment.replace(tzinfo=moment.tzinfo or UTC) - now, timedelta())
