@@ -19,8 +19,7 @@ from jay.errors import Busy
 from jay.transfers import service
 from jay.transfers.models import POLL_SECONDS, Transfer
 from jay.web import logs, responses
-from jay.web.limits import Rate
-from jay.web.rates import POLLS
+from jay.web.rates import POLLS, Rate
 from jay.web.versions import BASKET_API
 
 ROUTE = f"{BASKET_API.prefix}/transfers/<displayToken>/status"

@@ -1,28 +1,21 @@
-"""Counting: at most so many of a kind in a minute.
+"""Counting what must not be guessed: at most so many tries of a kind in a minute.
 
-``Limit`` counts in the database, exactly and across all processes: for what must not be guessed.
-``Rate`` counts in this process's memory, for nothing but the load: it costs no query.
+They are counted in the database, exactly and across all processes. What merely keeps the load down
+is counted in memory, see ``jay.web.rates``.
 """
 
-import hashlib
 import hmac
 import ipaddress
 import re
-import threading
 from datetime import datetime, timedelta
 
-from cachetools import TTLCache
 from sqlalchemy import Column, Connection, Index, Integer, Table, Text, case, or_, update
 
-from jay.clock import Clock, timer
 from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
 from jay.errors import TooManyRequests
 
 WINDOW = timedelta(seconds=60)
-CALLERS_REMEMBERED = 100_000
-LONGEST_CALLER = 64
-"""Characters of a caller that are remembered as they are."""
 
 tries = Table(
     "tries",
@@ -78,55 +71,6 @@ class Limit:
 
     def _key(self, caller: str, secret: str) -> str:
         return hmac.digest(secret.encode(), f"{self.kind}\0{caller}".encode(), "sha256").hex()
-
-
-class Rate:
-    """At most ``most`` requests of a caller in a minute, in each process."""
-
-    def __init__(self, clock: Clock, most: int) -> None:
-        self.most = most
-        self._lock = threading.Lock()
-        self._counts: TTLCache[str, list[int]] = TTLCache(
-            CALLERS_REMEMBERED, WINDOW.total_seconds(), timer=timer(clock)
-        )
-
-    def ask(self, caller: str) -> None:
-        """Ask whether one more request would pass, and count nothing.
-
-        :raises TooManyRequests: the caller has used up this minute's requests.
-        """
-        with self._lock:
-            if self._counts.get(_short(caller), _NOTHING)[0] >= self.most:
-                raise TooManyRequests
-
-    def take(self, caller: str) -> None:
-        """Count one request. A refused one is not counted: it moves nothing into the future.
-
-        :raises TooManyRequests: the caller has used up this minute's requests.
-        """
-        caller = _short(caller)
-        with self._lock:
-            count = self._counts.get(caller)
-            if count is None:
-                count = self._counts[caller] = [0]
-            if count[0] >= self.most:
-                raise TooManyRequests
-            count[0] += 1
-
-    def forget(self) -> None:
-        """Begin anew."""
-        with self._lock:
-            self._counts.clear()
-
-
-_NOTHING = [0]
-
-
-def _short(caller: str) -> str:
-    """Return a name to remember a caller by: screens may have any, however long."""
-    if len(caller) <= LONGEST_CALLER:
-        return caller
-    return hashlib.sha256(caller.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 UNREADABLE = "unreadable"

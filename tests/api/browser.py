@@ -101,7 +101,7 @@ class _Reader(HTMLParser):
             if name == "style" or name.startswith("on"):
                 self.problems.append(f"<{tag} {name}>")
             if name in {"src", "href", "action", "data-status", "srcset", "poster", "formaction"}:
-                local = (value or "").startswith(("/", "?", "#")) and not (value or "").startswith("//")
+                local = re.match(r"/(?!/)|[?#]", value or "")
                 if not local and value != self._allowed:
                     self.problems.append(f"<{tag} {name}={value!r}>")
 

@@ -19,7 +19,7 @@ from jay import db, errors
 from jay.auth import service as auth
 from jay.baskets import service as baskets
 from jay.errors import JayError, all_errors
-from jay.web.limits import Rate
+from jay.web.rates import Rate
 from tests.api.checks import assert_refused, body
 from tests.builders import PARTNER_KEY_PAIR, Platform, Shop, User, add_platform, add_shop
 from tests.clock import NOON, MovedClock
