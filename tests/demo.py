@@ -1,13 +1,22 @@
 """The service as ``make run`` starts it: demo data and gunicorn, on a free port."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from jay.ops.demo_catalogue import FILE
 from tests.servers import ROOT, Gunicorn, free_port
+
+
+def catalogue(lang: str | None = None) -> list[dict[str, Any]]:
+    """Return the demo products as the file has them, in one language or in all."""
+    bodies = [json.loads(line) for line in FILE.read_text().splitlines()]
+    return [body for body in bodies if lang in (None, body["lang"])]
 
 
 def flask_command(environ: dict[str, str], *arguments: str, typed: str = "") -> str:

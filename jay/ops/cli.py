@@ -8,7 +8,7 @@ import alembic.util
 import click
 
 from jay import db, web
-from jay.ops import demo, purge
+from jay.ops import demo, demo_catalogue, purge
 from jay.ops.lan import lan_address
 from jay.web.commands import Commands
 
@@ -43,8 +43,10 @@ def load() -> None:
     """Load the demo partner, merchant and products, and print what to try."""
     if not web.settings().demo:
         raise click.ClickException("Demo data is for demo mode: set JAY_DEMO=1, or use `make run`.")
+    public_url = web.settings().public_url
+    products = demo_catalogue.products(public_url)
     with db.transaction() as connection:
-        demo.load(connection, public_url=web.settings().public_url, now=web.now())
+        demo.load(connection, products, public_url=public_url, now=web.now())
     click.echo(demo.welcome(web.settings(), lan_address()))
 
 

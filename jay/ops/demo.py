@@ -1,7 +1,7 @@
 """Demo data: a partner with a kiosk, a merchant, and 24 products in German and in English."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, select, update
@@ -9,18 +9,21 @@ from sqlalchemy import Connection, select, update
 from jay.auth import service as auth
 from jay.config import Settings
 from jay.merchants import service as merchants
-from jay.ops.demo_catalogue import PRODUCTS, Product, Shipping, Texts, Variant
 from jay.partners import service as partners
-from jay.products import feeding
+from jay.products.bulk import Put, put_many
 from jay.products.models import products
 
 PARTNER, PARTNER_KEY = "demo", "demo-basket-key"
 MERCHANT, MERCHANT_KEY = "demo-shop", "demo-shop-key"
-LOCALES = (("de", "DE", "EUR"), ("en", "GB", "GBP"))
+VARIANT = "NORD-HOODIE-01-S"
+"""What the printed request puts into a basket."""
+
 _LOOPBACK = ("127.0.0.1", "[::1]")
 
 
-def load(connection: Connection, *, public_url: str, now: datetime) -> None:
+def load(
+    connection: Connection, catalogue: Iterable[Put], *, public_url: str, now: datetime
+) -> None:
     """Load the demo data where it is missing; what was changed since stays changed."""
     if partners.partner_id(connection, PARTNER) is None:
         partner = partners.add_partner(
@@ -43,74 +46,9 @@ def load(connection: Connection, *, public_url: str, now: datetime) -> None:
     )
     auth.store_key(connection, MERCHANT_KEY, "demo-shop", merchant=identifier, demo=True, now=now)
     merchant = merchants.merchant_by_id(connection, identifier)
-    for lang, country, currency in LOCALES:
-        for number, product in enumerate(PRODUCTS):
-            feeding.put_product(
-                connection,
-                merchant,
-                # One after the other, as a kiosk shows them.
-                now=now + timedelta(milliseconds=number),
-                lang=lang,
-                country=country,
-                **_in_locale(product, lang, currency, public_url),
-            )
-
-
-def _in_locale(product: Product, lang: str, currency: str, public_url: str) -> dict[str, Any]:
-    german = lang == "de"
-    texts: Texts = product.de if german else product.en
-    volatile: dict[str, Any] = {
-        "stock_count": product.stock,
-        "price": product.price_eur if german else product.price_gbp,
-        "org_price": product.org_price_eur if german else product.org_price_gbp,
-        "currency": currency,
-        "vat": product.vat_de if german else product.vat_gb,
-        "shipping": _shipping(
-            product.shipping_eur if german else product.shipping_gbp, product.order_limit
-        ),
-    }
-    return {
-        "sku": product.sku,
-        "name": texts.name,
-        "not_shoppable": product.not_shoppable,
-        "variants": [_variant(variant, german=german) for variant in product.variants],
-        "volatile": volatile,
-        "description": {
-            "brand": product.brand,
-            "subLine": texts.sub_line,
-            "description": texts.description,
-            "material": texts.material,
-            "colour": texts.colour,
-            "colourCode": product.colour_code,
-            "gender": product.gender,
-            "images": [
-                {
-                    "url": f"{public_url}/static/demo/{product.slug}.svg",
-                    "copyrightText": "Jay Basket",
-                }
-            ],
-        },
-    }
-
-
-def _variant(variant: Variant, *, german: bool) -> dict[str, Any]:
-    price = variant.price_eur if german else variant.price_gbp
-    return {
-        "sku": variant.sku,
-        "type": variant.type,
-        "value": variant.value_de if german else variant.value_en,
-        "stock_count": variant.stock,
-        **({} if price is None else {"price": price}),
-    }
-
-
-def _shipping(model: Shipping, order_limit: int | None) -> dict[str, Any]:
-    return {
-        "shippingFlatRate": model.flat_rate,
-        "shippingPerItem": model.per_item,
-        "shippingScale": [{"start": step.start, "price": step.price} for step in model.scale],
-        "orderLimit": order_limit or 0,
-    }
+    for number, product in enumerate(catalogue):
+        # One after the other, as a kiosk shows them.
+        put_many(connection, merchant, [product], now=now + timedelta(milliseconds=number))
 
 
 def _move_pictures(connection: Connection, merchant: int, public_url: str) -> None:
@@ -147,7 +85,7 @@ def welcome(settings: Settings, lan_address: str | None) -> str:
 
     make run LAN=1        the code then leads to http://{lan_address}:{settings.port}
 """
-    product = f"{MERCHANT}/de-DE/{PRODUCTS[0].variants[0].sku}"
+    product = f"{MERCHANT}/de-DE/{VARIANT}"
     return f"""
   Jay Basket is starting with demo data. Open
 

@@ -16,12 +16,12 @@ from jay import db, make_ready
 from jay.auth.models import api_keys
 from jay.config import ConfigError
 from jay.merchants.models import merchants
-from jay.ops.demo_catalogue import PRODUCTS
 from jay.partners.models import partners
 from jay.products import service as catalogue
 from jay.products.models import Product, product_id, products
 from tests.cli.conftest import Run, runner_of
 from tests.clock import NOON
+from tests.demo import catalogue as demo_catalogue
 
 ROOT = Path(__file__).parents[2]
 LOCALES = [("de", "DE", "EUR"), ("en", "GB", "GBP")]
@@ -42,7 +42,7 @@ def rows(app: Flask, table: Any) -> list[dict[str, Any]]:
 
 def offered(app: Flask, lang: str, country: str) -> list[Product]:
     """Return the demo's main products in one locale, as baskets see them."""
-    ids = [product_id("demo-shop", lang, country, product.sku) for product in PRODUCTS]
+    ids = [product_id("demo-shop", lang, country, body["sku"]) for body in demo_catalogue(lang)]
     with app.app_context(), db.reading() as connection:
         found = catalogue.find_many(connection, ids, now=NOON)
     return [found[identifier] for identifier in ids]
@@ -190,16 +190,18 @@ def test_prices_are_reasonable(demo_app: MakeApp) -> None:
 
 
 def test_the_stock_of_a_product_is_that_of_its_variants() -> None:
-    for product in PRODUCTS:
-        stocks = [variant.stock for variant in product.variants]
+    for body in demo_catalogue():
+        stocks = [variant.get("stockCount") for variant in body.get("variants", ())]
         if stocks and None not in stocks:
-            assert product.stock == sum(stocks), product.sku
+            assert body["stockCount"] == sum(stocks), body["sku"]
 
 
 def test_every_picture_is_there_and_is_used() -> None:
     folder = ROOT / "static" / "demo"
 
-    assert sorted(path.stem for path in folder.glob("*.svg")) == sorted(p.slug for p in PRODUCTS)
+    there = {f"/static/demo/{path.name}" for path in folder.glob("*.svg")}
+    for lang, _country, _currency in LOCALES:
+        assert {body["images"][0]["url"] for body in demo_catalogue(lang)} == there
 
 
 def test_the_pictures_load_over_http(demo_app: MakeApp) -> None:

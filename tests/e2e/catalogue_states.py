@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Response
 
-from jay.ops.demo_catalogue import PRODUCTS, Product
-from tests.demo import flask_command
+from tests.demo import catalogue, flask_command
 from tests.e2e.actors import Merchant
 
 if TYPE_CHECKING:
@@ -35,38 +34,14 @@ def _fill(visitor: "Visitor") -> None:
     )
     for lang, country, currency in (("de", "DE", "EUR"), ("en", "GB", "GBP")):
         place = {"lang": lang, "country": country, "currency": currency}
-        for product in PRODUCTS:
-            _feed(shop, product, place, visitor.service.url)
+        for body in catalogue(lang):
+            _feed(shop, body, visitor.service.url)
         _feed_odd_ones(shop, place)
 
 
-def _feed(shop: Merchant, product: Product, place: dict[str, str], url: str) -> None:
-    german = place["lang"] == "de"
-    texts = product.de if german else product.en
-    price = product.price_eur if german else product.price_gbp
-    before = product.org_price_eur if german else product.org_price_gbp
-    fields: dict[str, Any] = {"price": price, "orgPrice": before}
-    shop.post(
-        product.sku,
-        texts.name,
-        **place,
-        brand=product.brand,
-        subLine=texts.sub_line,
-        description=texts.description,
-        stockCount=product.stock,
-        images=[{"url": f"{url}/static/demo/{product.slug}.svg"}],
-        notShoppable=product.not_shoppable,
-        variants=[
-            {
-                "sku": each.sku,
-                "type": each.type,
-                "value": each.value_de if german else each.value_en,
-                "stockCount": each.stock,
-            }
-            for each in product.variants
-        ],
-        **{name: value for name, value in fields.items() if value is not None},
-    )
+def _feed(shop: Merchant, body: dict[str, Any], url: str) -> None:
+    (image,) = body["images"]
+    shop.post(**{**body, "images": [{**image, "url": url + image["url"]}]})
 
 
 def _feed_odd_ones(shop: Merchant, place: dict[str, str]) -> None:
