@@ -23,10 +23,12 @@ from jay.baskets.models import Basket, Entry
 from jay.db.database import Database
 from jay.errors import JayError
 from jay.events import Event, Kind
-from jay.feeds import checkpoints
+from jay.feeds import checkpoints, pulls
+from jay.feeds.models import FAILED, Pulled
 from jay.merchants import service as merchants
-from jay.merchants.models import Merchant
+from jay.merchants.models import Feed, Merchant
 from jay.operators import service as operators
+from jay.ops import demo_catalogue
 from jay.ops.purge import EXPIRED
 from jay.outbox.models import Destination, Message, Outcome
 from jay.outbox.service import Taken
@@ -41,6 +43,8 @@ from jay.transfers.models import Transfer
 from tests.clock import NOON
 from tests.conftest import SECRET, empty
 from tests.unit.test_house import KINDS, SERVICE
+
+FEED = Feed("https://shop.example/feed.csv")
 
 
 def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -121,6 +125,12 @@ def taken(w: World) -> Taken:
     return Taken(message, ADD_PRODUCT, Destination("http://localhost/"), 0, "lease")
 
 
+def pull(w: World) -> pulls.Pull:
+    found = pulls.take(w.connection, w.merchant.id, now=NOON, feed=FEED)
+    assert found is not None
+    return found
+
+
 VALUES: dict[str, Callable[[World], Any]] = {
     "address": lambda _: "192.0.2.1",
     "after": lambda _: ("de", "DE", ""),
@@ -128,7 +138,9 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "as_of": lambda _: 1,
     "basket": lambda w: w.basket,
     "batch": lambda _: 10,
+    "began": lambda _: NOON,
     "bodies": lambda _: {"mug": "{}"},
+    "catalogue": lambda _: demo_catalogue.products("http://localhost"),
     "changes": lambda _: {"display_name": "Kino"},
     "connection": lambda w: w.connection,
     "context": lambda _: baskets.Context(NOON),
@@ -142,6 +154,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "event": lambda w: Event(Kind.PRODUCT_ASSIGNED, NOON, w.partner.id),
     "expired": lambda _: EXPIRED[0],
     "file": lambda _: "file.csv",
+    "feed": lambda _: FEED,
     "filters": lambda _: Filters(),
     "fingerprint": lambda _: "another",
     "guest": lambda w: w.guest,
@@ -183,6 +196,8 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "product_ids": lambda w: [w.product, "unknown"],
     "progress": lambda _: "sealed",
     "public_url": lambda _: "http://localhost",
+    "pull": pull,
+    "pulled": lambda _: Pulled(FAILED, "It did not answer."),
     "puts": lambda _: [],
     "request_hash": lambda _: "cd" * 32,
     "sealed": lambda _: Seal("something else", SECRET).close(b""),
