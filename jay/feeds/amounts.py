@@ -4,6 +4,7 @@ One reader for all formats. What can be read in two ways is refused, and both re
 a price that is wrong by a factor of a thousand is worse than a product that comes later.
 """
 
+import html
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -23,6 +24,10 @@ class Unreadable(ValueError):
     """This is no amount, or more than one; the message says why, for the merchant."""
 
 
+class Ambiguous(Unreadable):
+    """This is an amount, but nobody can tell which of two."""
+
+
 class Money(NamedTuple):
     """An amount in minor units of its currency."""
 
@@ -33,7 +38,8 @@ class Money(NamedTuple):
 _BLANK = re.compile(r"[^\S\r\n]")
 _NO_WIDTH = re.compile(r"[\u200b\u2060\ufeff]")
 _SIGNS = ".,'\u2019 "
-_NUMBER = re.compile(rf"[0-9.,][0-9{_SIGNS}]*")
+# A point behind letters is that of an abbreviation: Fr. 19.90
+_NUMBER = re.compile(rf"(?:(?<![^\W\d_])[.,])?[0-9][0-9{_SIGNS}]*")
 # A price without cents ends in a dash in German, Swiss and Dutch shops: 19,- and 19.--
 _NO_CENTS = re.compile(r"(?<=[0-9])([.,])[-\u2013\u2014]{1,2}(?![0-9])")
 
@@ -43,7 +49,8 @@ _OTHER_SYMBOLS = {
         pair.partition(" ")
         for pair in (
             *("US$ USD", "C$ CAD", "EURO EUR", "FR. CHF", "SFR. CHF", "ZŁ PLN", "KČ CZK"),
-            *("FT HUF", "LEI RON", "₽ RUB", "₺ TRY", "₴ UAH", "KR DKK/ISK/NOK/SEK"),
+            *("FT HUF", "LEI RON", "₽ RUB", "₺ TRY", "₴ UAH"),
+            *("KR DKK/ISK/NOK/SEK", "KR. DKK/ISK/NOK/SEK"),
         )
     )
 }
@@ -59,9 +66,11 @@ def read_money(text: str, currency: str | None = None) -> Money:
     """
     if len(text) > MAX_WRITTEN:
         raise Unreadable(f"{text[:20]!r}... is too long for an amount.")
-    written = _NO_CENTS.sub(r"\g<1>00", _BLANK.sub(" ", _NO_WIDTH.sub("", text)).strip())
+    # Tables often have what was meant for a web page: 19,90&nbsp;&euro;
+    plain = html.unescape(text) if "&" in text else text
+    written = _NO_CENTS.sub(r"\g<1>00", _BLANK.sub(" ", _NO_WIDTH.sub("", plain)).strip())
     number = _NUMBER.search(written)
-    if number is None or not re.search("[0-9]", number[0]):
+    if number is None:
         raise Unreadable(f"{text!r} is not an amount.")
     before, behind = written[: number.start()].strip(), written[number.end() :].strip()
     if before[-1:] in {"-", "\u2212"}:
@@ -95,7 +104,7 @@ def _currency(part: str, text: str, default: str | None) -> str:
     if default and code != default and get_currency_symbol(default, "en").endswith(part):
         code = f"{code}/{default}"
     if "/" in code:
-        raise Unreadable(f"{text!r}: {part} may be {' or '.join(code.split('/'))}.")
+        raise Ambiguous(f"{text!r}: {part} may be {' or '.join(code.split('/'))}.")
     return code
 
 
@@ -109,7 +118,7 @@ def _minor(number: str, currency: str, text: str) -> int:
     # was calculated to three places.
     if len(values) > 1 and (len(whole) > 1 or digits):
         one, other = (f"{value.normalize():f}" for value in values)
-        raise Unreadable(f"{text!r} can be read as {one} and as {other} {currency}.")
+        raise Ambiguous(f"{text!r} can be read as {one} and as {other} {currency}.")
     if not whole:
         raise Unreadable(f"{text!r} has too many decimal places for {currency}.")
     if whole[0] > MAX_AMOUNT:

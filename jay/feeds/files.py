@@ -13,6 +13,7 @@ from typing import Any, Self, cast
 
 from jay.feeds.unpacking import (
     CHUNK,
+    OTHERS,
     UnusableFile,
     buffered,
     codec_of,
@@ -27,6 +28,17 @@ MAX_LINE = 4 << 20
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([^"'>]{1,40})["']""")
+
+
+# Every second byte of what is written with Latin letters.
+_UTF16_WITHOUT_BOM: dict[tuple[bool, ...], str] = {
+    (False, True) * 4: "utf-16-le",
+    (True, False) * 4: "utf-16-be",
+}
+
+
+def _zeros(head: bytes) -> tuple[bool, ...]:
+    return tuple(byte == 0 for byte in head[:8])
 
 
 class FileBusy(UnusableFile):
@@ -75,6 +87,10 @@ class FeedFile:
         pieces = unpacked(self._raw, self._raw.peek(4)[:4], self.path, self.size)
         if pieces is not None:
             self.stream = buffered(pieces)
+        begins = self.peek(4)
+        for start, what in OTHERS.items():
+            if begins.startswith(start):
+                raise UnusableFile(f"{self.path} is {what}.")
         codec = self._codec()
         if codec != "utf-8":
             self.stream = buffered(in_utf_8(self.stream.read, codec, self.path))
@@ -89,7 +105,7 @@ class FeedFile:
         said = _DECLARED.match(head.removeprefix(BOM).lstrip())
         name = self.encoding or (said[1].decode("ascii", "replace") if said else None)
         if name is None:
-            return "utf-16" if head[:2] in UTF16 else "utf-8"
+            return "utf-16" if head[:2] in UTF16 else _UTF16_WITHOUT_BOM.get(_zeros(head), "utf-8")
         codec = codec_of(name)
         if codec is None:
             raise UnusableFile(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.parsers import expat
 
-from jay.feeds.files import MAX_LINE, FeedFile
+from jay.feeds.files import BOM, MAX_LINE, FeedFile
 from jay.feeds.items import Context, Item, record_of, split_shipping
 from jay.feeds.readers import Record, split_addresses
 from jay.feeds.tables import Table
@@ -18,6 +18,9 @@ MAX_TOKEN = 16 << 20
 
 REQUIRED = ("id", "title")
 MANY = ("additional_image_link", "shipping")
+TEXTS = ("title", "description", "summary", "content")
+SINGLE = ("id", "price", "sale_price", "availability", "item_group_id")
+"""What decides about money and goods: nobody knows which one of two is meant."""
 
 
 def google_table(table: Table, context: Context) -> Iterator[Record]:
@@ -67,8 +70,12 @@ def google_xml(file: FeedFile, context: Context) -> Iterator[Record]:
         they can make a small file grow without end.
     """
     items = _Items(file)
-    for chunk in file.chunks():
-        for line, item in items.feed(chunk):
+    for number, chunk in enumerate(file.chunks()):
+        # Programs leave empty lines before the declaration, where XML knows none.
+        beginning = chunk.removeprefix(BOM).lstrip() if number == 0 else chunk
+        if number == 0:
+            items.skipped_lines = chunk[: len(chunk) - len(beginning)].count(b"\n")
+        for line, item in items.feed(beginning):
             yield _read(line, item, context)
     items.end()
 
@@ -76,6 +83,12 @@ def google_xml(file: FeedFile, context: Context) -> Iterator[Record]:
 def _read(line: int, item: Item | None, context: Context) -> Record:
     if item is None:
         return Record(line, reason=f"The item is longer than {MAX_LINE // 2**20} MiB.")
+    for name in SINGLE:
+        given = [value for value in item.get(name, []) if isinstance(value, str)]
+        if len(set(given)) > 1:
+            sku = next(iter(item.get("id", [])), "")
+            reason = f"{name}: there are two, {given[0]!r} and {given[1]!r}."
+            return Record(line, sku if isinstance(sku, str) else "", reason=reason)
     for name in [name for name in item if name.startswith("plain ")]:
         item.setdefault(name.removeprefix("plain "), item[name])
     for theirs, ours in _OTHER_NAMES.items():
@@ -95,8 +108,10 @@ class _Items:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._data
         parser.StartDoctypeDeclHandler = self._refuse
+        self.skipped_lines = 0
         self._fed = 0
         self._line = 0
+        self._inside = 0
         self._item: Item | None = None
         self._size = 0
         self._path: list[str] = []
@@ -126,7 +141,7 @@ class _Items:
             ) from error
 
     def _place(self) -> str:
-        return f"{self._file.path}, line {self._parser.CurrentLineNumber}"
+        return f"{self._file.path}, line {self._parser.CurrentLineNumber + self.skipped_lines}"
 
     def _refuse(self, *_declaration: object) -> None:
         raise UnusableFile(f"{self._place()}: a feed must not have a document type (DOCTYPE).")
@@ -136,7 +151,10 @@ class _Items:
         if self._item is None:
             if name in ITEMS:
                 self._item, self._size = {}, 0
-                self._line = self._parser.CurrentLineNumber
+                self._line = self._parser.CurrentLineNumber + self.skipped_lines
+            return
+        if self._path and self._path[0].removeprefix("plain ") in TEXTS:
+            self._inside += 1  # HTML that nobody has escaped
             return
         # Google's own name for something comes before that of RSS or Atom.
         self._path.append(name if tag.startswith(NAMESPACE) else f"plain {name}")
@@ -152,6 +170,10 @@ class _Items:
 
     def _end(self, _tag: str) -> None:
         if self._item is None:
+            return
+        if self._inside:
+            self._inside -= 1
+            self._text.append(" ")
             return
         if not self._path:
             self._done.append((self._line, self._item if self._size <= MAX_LINE else None))

@@ -12,7 +12,7 @@ from typing import Any
 
 from jay.feeds.amounts import Money, Unreadable, read_money
 from jay.feeds.readers import Attributes, Record
-from jay.feeds.sales import Period, period, read_period
+from jay.feeds.sales import Period, read_period, shop_period
 from jay.products.texts import plain_text
 
 Item = dict[str, list[Any]]
@@ -42,12 +42,14 @@ class Context:
     :ivar at: when the content was true: decides whether a sale price is in force.
     :ivar currency: of amounts that name none; None: each has to name its own.
     :ivar media_url: what stands before pictures' addresses that are only paths.
+    :ivar month_first: ``11/1/26`` is the first of November.
     """
 
     country: str
     at: datetime
     currency: str | None = None
     media_url: str = ""
+    month_first: bool = False
 
 
 @dataclass(slots=True)
@@ -69,7 +71,8 @@ class _Reading:
         :raises Wrong: it is none.
         """
         try:
-            return read_money(text, currency or self.first("currency") or self.context.currency)
+            own = (self.first("currency") or "").upper()
+            return read_money(text, currency or own or self.context.currency)
         except Unreadable as error:
             raise Wrong(f"{name}: {error}") from None
 
@@ -169,25 +172,33 @@ def _difference(reading: _Reading) -> Attributes:
 
 # An offer that can be ordered now has no count in a feed: without limit.
 _STOCK = {
-    **dict.fromkeys(("in_stock", "preorder", "backorder", "available_for_order")),
-    **dict.fromkeys(("out_of_stock", "discontinued"), 0),
+    **dict.fromkeys(("in stock", "preorder", "backorder", "available for order")),
+    **dict.fromkeys(("out of stock", "discontinued"), 0),
+    # As search engines have it, and German shops.
+    **dict.fromkeys(("available", "limited availability", "online only", "auf lager")),
+    **dict.fromkeys(("lieferbar", "sofort lieferbar", "vorbestellbar")),
+    **dict.fromkeys(("sold out", "nicht lieferbar", "nicht auf lager", "ausverkauft"), 0),
 }
+_SQUEEZED = {word.replace(" ", ""): count for word, count in _STOCK.items()}
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
+_OF_SCHEMA_ORG = re.compile(r"https?://schema\.org/", re.IGNORECASE)
 
 
 def _stock(reading: _Reading) -> Attributes:
     availability, quantity = reading.first("availability"), reading.first("quantity")
     count: int | None = None
     if availability is not None:
-        name = availability.strip().lower().replace(" ", "_").replace("-", "_")
-        if name not in _STOCK:
-            known = ", ".join(_STOCK)
+        name = _BETWEEN_WORDS.sub("", _OF_SCHEMA_ORG.sub("", availability)).lower()
+        if name not in _SQUEEZED:
+            known = ", ".join(list(_STOCK)[:6])  # Google's own words
             raise Wrong(f"availability: {availability!r} is none of {known}.")
-        count = _STOCK[name]
+        count = _SQUEEZED[name]
     if quantity is None:
         return {} if availability is None else {"stockCount": count}
-    number = re.fullmatch(r"([-+]?[0-9]{1,9})(?:[.,]0*)?", quantity)
+    # What is sold by weight is counted in whole pieces here: half of one is none.
+    number = re.fullmatch(r"([-+]?[0-9]{1,9})(?:[.,](?:[0-9]{1,2}|[0-9]{4,12}|000)?)?", quantity)
     if number is None:
-        raise Wrong(f"quantity: {quantity!r} is not a whole number.")
+        raise Wrong(f"quantity: {quantity!r} is not a number.")
     return {"stockCount": count if count == 0 else int(number[1])}
 
 
@@ -198,6 +209,8 @@ def offer_of(reading: _Reading) -> Attributes:
     """
     listed = reading.first("price")
     if listed is None:
+        if reading.first("sale_price") is not None:
+            reading.notes.append("sale_price: there is no price beside it, so it is not used.")
         return {}
     amount, currency = reading.amount("price", listed)
     if amount == 0:
@@ -248,7 +261,9 @@ def _when(reading: _Reading) -> Period | None:
     try:
         if given is not None:
             return read_period(given, reading.context.country)
-        return period(begin, end, reading.context.country)
+        return shop_period(
+            begin, end, reading.context.country, month_first=reading.context.month_first
+        )
     except ValueError:
         said = given or f"{begin}/{end}"
         reading.notes.append(

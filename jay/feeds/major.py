@@ -5,7 +5,7 @@ from typing import Any
 
 from jay.feeds.amounts import Unreadable, read_money
 from jay.feeds.readers import Attributes, Record
-from jay.feeds.units import AMOUNTS, SHIPPING_AMOUNTS
+from jay.feeds.units import AMOUNTS, SALE, SCALE, SHIPPING_AMOUNTS
 from jay.i18n import CURRENCIES, minor_digits
 
 
@@ -53,6 +53,8 @@ def _converted(body: Attributes, currency: str) -> Attributes:
     converted = {
         name: minor(name, value) if name in AMOUNTS else value for name, value in body.items()
     }
+    if isinstance(sale := body.get(SALE), dict) and "price" in sale:
+        converted[SALE] = {**sale, "price": minor("sale", sale["price"])}
     if isinstance(model := body.get("shippingModel"), dict):
         converted["shippingModel"] = _model(model, minor)
     if named - {given or currency} and (given or len(named) > 1):
@@ -76,9 +78,9 @@ def _model(model: Attributes, minor: Callable[[str, Any], Any]) -> Attributes:
         name: minor(name, value) if name in SHIPPING_AMOUNTS else value
         for name, value in model.items()
     }
-    if isinstance(scale := model.get("shippingScale"), list):
-        converted["shippingScale"] = [
-            {**step, "price": minor("shippingScale", step["price"])}
+    if isinstance(scale := model.get(SCALE), list):
+        converted[SCALE] = [
+            {**step, "price": minor(SCALE, step["price"])}
             if isinstance(step, dict) and "price" in step
             else step
             for step in scale

@@ -24,7 +24,10 @@ _PRICED = ("price", "was", "sale_price", "sale_from", "sale_until", "currency")
 
 
 class Child(NamedTuple):
-    """A variant as its main product's row lists it: whose it is, and what it differs in."""
+    """A variant as its main product's row lists it: whose it is, and what it differs in.
+
+    ``main`` is empty where the main product is passed over.
+    """
 
     main: str
     options: Sequence[tuple[str, str]]
@@ -58,6 +61,7 @@ class Columns:
             (name, cells) for name, tests in mapping.drop.items() for cells in self._cells(tests)
         ]
         self._skip, self._mains = self._cells(mapping.skip), self._cells(mapping.main_kinds)
+        self._skip_alone = self._cells(mapping.skip_alone)
         self._key = [at for heading in mapping.rows_of for at in self._find(heading)][:1]
         self._listed = self._find(mapping.variants_in) if mapping.variants_in else []
         present = {name for name, _ in self._attributes}
@@ -92,6 +96,10 @@ class Columns:
     def skipped(self, row: Sequence[str]) -> bool:
         """Tell whether a row is passed over."""
         return any(_is_one(row[at], cells) for at, cells in self._skip)
+
+    def skipped_alone(self, row: Sequence[str]) -> bool:
+        """Tell whether a row is passed over unless it is a variant."""
+        return any(_is_one(row[at], cells) for at, cells in self._skip_alone)
 
     def is_main(self, row: Sequence[str]) -> bool:
         """Tell whether a row is a main product that is never sold itself."""
@@ -150,15 +158,17 @@ def children_of(columns: Columns, table: Table) -> dict[str, Child]:
     children: dict[str, Child] = {}
     for _line, row, _reason in table.rows():
         listed = columns.listed(row) if row is not None and columns.is_main(row) else ""
-        if row is None or not listed or columns.skipped(row):
+        if row is None or not listed:
             continue
-        main = (columns.item(row).get("id") or [""])[0]
+        # A main product's row may be one of several that repeat it: the first one counts.
+        main = "" if columns.skipped(row) else (columns.item(row).get("id") or [""])[0]
         for part in listed.split("|"):
             pairs = [pair.partition("=")[::2] for pair in part.split(",")]
             skus = [value.strip() for name, value in pairs if name.strip() == "sku"]
             options = [(name.strip(), value.strip()) for name, value in pairs]
             for sku in skus:
-                children[sku] = Child(main, [one for one in options if one[0] != "sku"])
+                if main or sku not in children:
+                    children[sku] = Child(main, [one for one in options if one[0] != "sku"])
         if len(children) > MAX_CHILDREN:
             raise UnusableFile(f"There are more than {MAX_CHILDREN:,} variants in one file.")
     return children
@@ -182,6 +192,7 @@ class Mapped:
     _held: tuple[int, Item] | None = None
     _numbers: dict[str, str] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
+    _over: set[str] = field(default_factory=set)
     _prices: dict[str, Item] = field(default_factory=dict)
 
     def records(self) -> Iterator[Record]:
@@ -193,10 +204,18 @@ class Mapped:
             elif self.columns.mapping.rows_of:
                 yield from self._together(line, row)
             elif self.columns.skipped(row):
-                self.passed_over += 1
+                self._pass_over(row)
             else:
                 yield from self._one(line, row)
         yield from self._flush()
+
+    def _pass_over(self, row: Sequence[str]) -> None:
+        self.passed_over += 1
+        if self.columns.is_main(row):
+            item = self.columns.item(row)
+            sku = self._known(item)
+            if sku not in self._seen:
+                self._over.add(sku)
 
     # --- rows that follow each other
 
@@ -249,11 +268,9 @@ class Mapped:
 
     def _one(self, line: int, row: Sequence[str]) -> Iterator[Record]:
         item = self.columns.item(row)
-        sku = (item.get("id") or [""])[0]
+        sku = self._known(item)
         if self.columns.is_main(row):
             yield from self._flush()
-            if number := item.pop("number", None):
-                self._numbers[number[0]] = sku
             self._seen.add(sku)
             own = {k: v for k, v in item.items() if k not in (*_OFFERED, "parent")}
             if not _has_price(own):
@@ -265,11 +282,25 @@ class Mapped:
         main = self._main_of(parent) if child is None else child.main
         if child is not None:
             item["option"] = list(child.options)
+        over = main in self._over - self._seen if main else child is not None
+        if over or (not main and self.columns.skipped_alone(row)):
+            self.passed_over += 1
+            return
         if main is None:
             yield from self._flush()
             yield Record(line, sku, reason="Its main product does not come before it.")
             return
         yield from self._variant_of(line, item, main) if main else self._plain(line, item)
+
+    def _known(self, item: Item) -> str:
+        """Return the SKU of a row; one that has none is named by its number, as others name it."""
+        number = (item.pop("number", None) or [""])[0]
+        if number and "id" not in item:
+            item["id"] = [f"id:{number}"]
+        sku: str = (item.get("id") or [""])[0]
+        if number:
+            self._numbers[number] = sku
+        return sku
 
     def _main_of(self, parent: str) -> str | None:
         if parent.startswith("id:"):

@@ -7,9 +7,12 @@ A mapping names, for Google's attributes (jay/feeds/items.py), the columns that 
 - ``options``, within ``[columns]``: pairs of columns, of a variant's difference and its value
 - ``[fixed]``: values for all rows; ``[values.ATTRIBUTE]``: what the cells of its column mean
 - ``[drop.ATTRIBUTE]``: it is not read where that column has one of these cells
-- ``[skip]``: rows that are passed over where that column has one of these cells, ``*`` for any
+- ``[skip]``: rows that are passed over where that column has one of these cells, ``*`` for any;
+  the variants of a main product that is passed over are passed over with it
+- ``[skip_alone]``: the same, but for rows that are variants
 - ``main_kinds``: which rows are main products that are never sold themselves
 - ``rows_of``: rows that follow each other with the same cell there are one product
+- ``month_first``: ``11/1/26`` is the first of November
 - ``variants_in``: the column in which a main product's row lists its variants
 """
 
@@ -53,10 +56,12 @@ class Mapping:
     values: Dict[str, Dict[str, str]] = field(default_factory=dict)
     drop: Dict[str, Cells] = field(default_factory=dict)
     skip: Cells = field(default_factory=dict)
+    skip_alone: Cells = field(default_factory=dict)
     main_kinds: Cells = field(default_factory=dict)
     rows_of: Sequence[str] = ()
     single_option: str = ""
     variants_in: str = ""
+    month_first: bool = False
 
     def matches(self, header: Sequence[str]) -> int:
         """Return how many headings tell that a table is of this kind; 0 where it is not."""
@@ -143,7 +148,9 @@ def _mapping(name: str, given: dict[str, Any]) -> Mapping:
         },
         drop={name: _cells(name, table) for name, table in _table(given, "drop").items()},
         skip=_cells("skip", given.get("skip", {})),
+        skip_alone=_cells("skip_alone", given.get("skip_alone", {})),
         main_kinds=_cells("main_kinds", given.get("main_kinds", {})),
+        month_first=given.get("month_first") is True,
         rows_of=_list("rows_of", given.get("rows_of", [])),
         single_option=_text("single_option", given.get("single_option", "")),
         variants_in=heading_of(_text("variants_in", given.get("variants_in", ""))),

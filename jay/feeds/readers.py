@@ -78,7 +78,12 @@ def whole_number(cell: str) -> Any:
 
 
 def _stock(cell: str) -> Any:
-    return None if cell.lower() == "unlimited" else whole_number(cell)
+    # Programs that know numbers with a point alone write 5 as 5.0.
+    return None if cell.lower() == "unlimited" else whole_number(cell.removesuffix(".0"))
+
+
+def _currency(cell: str) -> Any:
+    return cell.upper() if len(cell) == 3 and cell.isascii() else cell
 
 
 def _percent(cell: str) -> Any:
@@ -144,7 +149,7 @@ PRODUCT_COLUMNS: dict[str, Convert | None] = {
     "orgPrice": whole_number,
     "lang": None,
     "country": None,
-    "currency": None,
+    "currency": _currency,
     "vat": _percent,
     "brand": _text_or_object,
     "subLine": None,

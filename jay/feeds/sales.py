@@ -1,5 +1,6 @@
 """When a sale price counts: the periods that feeds give, in the many ways in which they do."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
@@ -42,9 +43,51 @@ def period(begin: str, end: str, country: str) -> Period:
     return Period(start, stop)
 
 
+def shop_period(begin: str, end: str, country: str, *, month_first: bool = False) -> Period:
+    """Read the two ends of a period as a shop's own export has them.
+
+    They name days, though a midnight may stand behind them.
+
+    :param month_first: ``11/1/26`` is the first of November, and not refused.
+    :raises ValueError: as ``period``.
+    """
+    ends = (_MIDNIGHT.sub("", one.strip()) for one in (begin, end))
+    first, last = (_american(one) if month_first else one for one in ends)
+    return period(first, last, country)
+
+
+_MIDNIGHT = re.compile(r"(?:[ T]00:00(?::00)?(?:\.0+)?|, ?12:00\s?AM)\Z")
+_GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})((?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?)")
+_AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2}|\d{4})(?:, ?(\d{1,2}:\d{2})\s?([AP]M))?")
+
+
+def _american(text: str) -> str:
+    """Write ``11/1/26, 3:00 PM`` as ISO 8601 does; anything else stays."""
+    found = _AMERICAN.fullmatch(text)
+    if found is None:
+        return text
+    month, day, year, time, half = found.groups()
+    written = f"{int(year) + (2000 if len(year) == 2 else 0):04}-{int(month):02}-{int(day):02}"
+    if time is None:
+        return written
+    hour, _, minute = time.partition(":")
+    return f"{written} {int(hour) % 12 + (12 if half == 'PM' else 0):02}:{minute}"
+
+
+def _iso(text: str) -> str:
+    """Write ``1.11.2026 8:00`` as ISO 8601 does; anything else stays."""
+    found = _GERMAN.fullmatch(text)
+    if found is None:
+        return text
+    day, month, year, time = found.groups()
+    hour, colon, rest = time.strip(" T").partition(":")
+    written = f"{year}-{int(month):02}-{int(day):02}"
+    return f"{written} {int(hour):02}:{rest}" if colon else written
+
+
 def _moment(text: str, country: str, *, last: bool = False) -> datetime | None:
     """Read one end; of a day that is the last one, all of it counts."""
-    written = text.strip()
+    written = _iso(text.strip())
     if not written:
         return None
     moment = datetime.fromisoformat(written)

@@ -140,7 +140,13 @@ class Source:
                 return self._in_minor_units(json_lines(self.file), currency)
             return google_xml(self.file, Context(country, at))
         if self._columns is not None:
-            context = Context(country, at, currency, self._reading.media_url)
+            context = Context(
+                country,
+                at,
+                currency,
+                self._reading.media_url,
+                month_first=self._columns.mapping.month_first,
+            )
             return self._read_mapped(self._table, self._columns, context)
         if self.format == OWN_CSV:
             return self._in_minor_units(own_csv(self._table), currency)
@@ -199,7 +205,7 @@ class Source:
 
 
 _BESIDE_NEWS = ("sku", "lang", "country", "currency", None)
-_IN_UNITS = {*units.AMOUNTS, *units.SHIPPING_AMOUNTS}
+_IN_UNITS = {*units.AMOUNTS, *units.SHIPPING_AMOUNTS, units.SCALE}
 
 
 def _single(heading: str) -> str | None:

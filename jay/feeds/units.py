@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from jay.feeds.amounts import Unreadable, read_money
+from jay.feeds.amounts import Ambiguous, Unreadable, read_money
 from jay.feeds.files import FeedFile
 from jay.feeds.tables import Table
 from jay.feeds.unpacking import UnusableFile
@@ -22,22 +22,42 @@ UNITS = (MINOR, MAJOR)
 AMOUNTS = ("price", "orgPrice")
 SHIPPING_AMOUNTS = ("shippingFlatRate", "shippingPerItem")
 
-_DECIMALS = re.compile(r"[.,][0-9]")
+SCALE, SALE = "shippingScale", "sale"
+
+_DECIMALS = re.compile(r"[0-9]+[.,][0-9]{2,}")
 # Programs that know numbers with a point alone write 1999 so.
-_WHOLE = re.compile(r"[0-9]+[.]0")
+_WHOLE = re.compile(r"[0-9]+(?:[.]0)?")
 
 
 def proves_major(value: object) -> bool:
-    """Tell whether an amount can be in major units only: ``12.99``, ``1.290,00 EUR``."""
+    """Tell whether an amount is written for people: ``12.99``, ``1.290``, ``15 EUR``.
+
+    Minor units are whole numbers, with nothing around them.
+    """
     if isinstance(value, float):
         return not value.is_integer()
-    if not isinstance(value, str) or not _DECIMALS.search(value) or _WHOLE.fullmatch(value):
+    if not isinstance(value, str) or _WHOLE.fullmatch(value.strip()):
         return False
     try:
         read_money(value, "EUR")
+    except Ambiguous:
+        return True
     except Unreadable:
-        return False
+        return _DECIMALS.fullmatch(value.strip()) is not None
     return True
+
+
+def amounts_of_scale(cell: object) -> list[object]:
+    """Return the amounts of a shipping scale, as a cell of a table or as the API has it."""
+    if isinstance(cell, str) and not cell.startswith("["):
+        return [step.partition(":")[2] for step in cell.split()]
+    try:
+        steps = orjson.loads(cell) if isinstance(cell, str) else cell
+    except orjson.JSONDecodeError:
+        return []
+    if not isinstance(steps, list):
+        return []
+    return [step.get("price") for step in steps if isinstance(step, dict)]
 
 
 def check_table(table: Table, columns: dict[int, str]) -> None:
@@ -47,11 +67,13 @@ def check_table(table: Table, columns: dict[int, str]) -> None:
     :raises UnusableFile: one does.
     """
     for line, at, cell in table.odd_cells(list(columns)):
-        if proves_major(cell):
-            raise _proven(f"line {line}", columns[at], cell)
+        amounts = amounts_of_scale(cell) if columns[at] == SCALE else [cell]
+        for amount in amounts:
+            if proves_major(amount):
+                raise _proven(f"line {line}", columns[at], amount)
 
 
-# Whatever is a text or has a point; nearly no line has such an amount.
+# Whatever is a text or has a point; nearly no line has such an amount. Steps have a price, too.
 _ODD_AMOUNT = re.compile(
     rb'"(?:price|orgPrice|shippingFlatRate|shippingPerItem)"\s*:\s*(?:"|-?[0-9]+[.eE])'
 )
@@ -75,9 +97,11 @@ def _amounts(line: bytes) -> Iterator[tuple[str, Any]]:
     for part in parts:
         if isinstance(part, dict):
             yield from ((name, part[name]) for name in AMOUNTS if name in part)
-            model = part.get("shippingModel")
-            if isinstance(model, dict):
+            if isinstance(sale := part.get(SALE), dict):
+                yield "sale.price", sale.get("price")
+            if isinstance(model := part.get("shippingModel"), dict):
                 yield from ((name, model[name]) for name in SHIPPING_AMOUNTS if name in model)
+                yield from ((SCALE, amount) for amount in amounts_of_scale(model.get(SCALE)))
 
 
 def _objects(body: Any, name: str) -> list[Any]:

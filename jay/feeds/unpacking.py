@@ -21,6 +21,17 @@ import python_calamine
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"
+EMPTY_ZIP = b"PK\x05\x06"
+
+OTHERS = {
+    b"\xd0\xcf\x11\xe0": "a file of an old Excel (xls): please save it as xlsx or CSV",
+    b"%PDF": "a PDF: please give the table itself, as xlsx or CSV",
+    ZIP: "packed twice: please unpack it once",
+    GZIP: "packed twice: please unpack it once",
+    b"Rar!": "a RAR archive: please unpack it, or use zip",
+    b"7z\xbc\xaf": "a 7-Zip archive: please unpack it, or use zip",
+}
+"""How files begin that are no feed, once they are unpacked, and what to say of them."""
 
 FREE = 64 << 20
 MAX_GROWTH = 200
@@ -76,6 +87,8 @@ def unpacked(raw: IO[bytes], head: bytes, path: Path, size: int) -> Iterator[byt
     """
     if head[:2] == GZIP:
         return _measured(gzip.GzipFile(fileobj=raw), path, size)
+    if head[:4] == EMPTY_ZIP:
+        raise UnusableFile(f"{path} has no file in it.")
     if head[:4] != ZIP:
         return None
     try:
@@ -172,7 +185,8 @@ def _text(cell: Any) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else repr(cell)
+        # Excel knows 15 digits; what a calculation has left behind them is nothing anybody sees.
+        return f"{cell:.15G}"
     if isinstance(cell, datetime | date | time):
         return cell.isoformat()
     if isinstance(cell, timedelta):

@@ -416,6 +416,9 @@ class _Batch:
             sql.REMOVE.rowcount(self.connection, {"ids": list(self.gone), "now": now})
         if others:
             refresh_search(self.connection, others)
+            if not self.alone:
+                given = {"ids": list(others), "as_of": self.as_of, "now": now}
+                sql.REMOVE_ABANDONED.rowcount(self.connection, given)
 
     def _upsert(self, rows: Sequence[dict[str, Any]], now: datetime) -> None:
         common = {"merchant_id": self.merchant.id, "created": now, "updated": now}

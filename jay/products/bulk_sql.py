@@ -147,6 +147,24 @@ GROUPS = Prepared(
         *(products.c[name] for name in ("not_shoppable", "variant_type", "variant_value")),
     ).where(listed(products.c.id, "ids"))
 )
+_child = products.alias("child")
+REMOVE_ABANDONED = Prepared(
+    update(products)
+    .where(
+        listed(products.c.id, "ids"),
+        ~products.c.removed,
+        ~products.c.stock_set,
+        products.c.main_id.is_(None),
+        func.coalesce(products.c.described_as_of, 0) < bindparam("as_of"),
+        ~select(_child.c.id)
+        .where(_child.c.main_id == products.c.id, ~_child.c.removed)
+        .correlate(products)
+        .exists(),
+    )
+    .values(removed=true(), search=None, updated=bindparam("now", type_=products.c.updated.type))
+)
+"""Takes out main products that have lost their last variant, and were never sold themselves."""
+
 SET_SEARCH = Prepared(
     update(products).where(products.c.id == bindparam("key")).values(search=bindparam("found_by"))
 )

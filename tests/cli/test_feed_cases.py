@@ -298,6 +298,34 @@ def test_stock_of_another_system_without_our_columns_is_refused_in_one_sentence(
 # --- groups
 
 
+def test_a_group_without_members_is_sold_no_more(
+    app: Flask, client: FlaskClient, run: Run, tmp_path: Path
+) -> None:
+    add_shop(app, client)
+    path = tmp_path / "feed.csv"
+
+    def catalogue(*rows: str) -> dict[str, str | None]:
+        path.write_text("id,title,price,item_group_id,size\n" + "\n".join(rows))
+        assert run("products", "import", "mugshop", str(path)).exit_code == 0
+        with app.app_context(), db.reading() as connection:
+            found = connection.execute(select(products).where(~products.c.removed)).all()
+        return {row.sku: row.main_id and row.main_id.rpartition("/")[2] for row in found}
+
+    own = "MUG,Mug,5 EUR,,"
+    assert catalogue("S,Tee S,9 EUR,OLD,S", "M,Tee M,9 EUR,OLD,M", own) == {
+        "OLD": None,
+        "S": "OLD",
+        "M": "OLD",
+        "MUG": None,
+    }
+    # A product that the file does not have stays; nobody ever sold the group by itself.
+    regrouped = {"NEW": None, "S": "NEW", "M": "NEW", "MUG": None}
+    assert catalogue("S,Tee S,9 EUR,NEW,S", "M,Tee M,9 EUR,NEW,M") == regrouped
+    assert catalogue("S,Tee S,9 EUR,,S", "M,Tee M,9 EUR,NEW,M") == regrouped | {"S": None}
+    assert catalogue("M,Tee M,9 EUR,,M") == {"S": None, "M": None, "MUG": None}
+    assert catalogue("M,Tee M,9 EUR,NEW,M")["NEW"] is None
+
+
 def test_a_variant_keeps_the_currency_of_its_price(imported: Callable[..., Imported]) -> None:
     rows = imported("group-two-currencies.xml").rows
 

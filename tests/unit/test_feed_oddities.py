@@ -1,0 +1,347 @@
+"""What shops' files have beside the ordinary: read as it is meant, or refused with a reason."""
+
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jay.feeds.amounts import Ambiguous, Money, read_money
+from jay.feeds.files import FeedFile
+from jay.feeds.readers import Record
+from jay.feeds.sales import Period, read_period, shop_period
+from jay.feeds.sources import Reading, Source
+from jay.feeds.unpacking import UnusableFile
+from tests.unit.test_feed_files import row, spreadsheet, zipped
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+RSS = '<rss xmlns:g="http://base.google.com/ns/1.0"><channel>{}</channel></rss>'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "feed"
+
+
+def read(path: Path, content: str | bytes, **reading: Any) -> list[Record]:
+    """Read a file as a merchant of Germany who sells for euros."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with FeedFile(path) as file:
+        source = Source(file, None, Reading(**reading))
+        source.survey()
+        return list(source.records("DE", NOON, "EUR"))
+
+
+def item(*more: str, **attributes: str) -> str:
+    given = {"id": "A", "title": "Mug", **attributes}
+    return (
+        "<item>"
+        + "".join(f"<g:{k}>{v}</g:{k}>" for k, v in given.items())
+        + f"{''.join(more)}</item>"
+    )
+
+
+def one(path: Path, *more: str, **attributes: str) -> Record:
+    (record,) = read(path, RSS.format(item(*more, **attributes)))
+    return record
+
+
+def body(record: Record) -> dict[str, Any]:
+    assert record.body is not None, record.reason
+    return record.body
+
+
+# --- amounts and their units
+
+
+@pytest.mark.parametrize(
+    ("text", "money"),
+    [
+        ("19,90&nbsp;&euro;", (1990, "EUR")),
+        ("&pound;1,290.00", (129000, "GBP")),
+        ("Fr. 19.90", (1990, "CHF")),
+        ("SFr.1'290.00", (129000, "CHF")),
+        (".99 EUR", (99, "EUR")),
+        ("€.99", (99, "EUR")),
+    ],
+)
+def test_what_stands_around_an_amount_is_no_part_of_it(text: str, money: tuple[int, str]) -> None:
+    assert read_money(text) == Money(*money)
+
+
+def test_a_symbol_of_several_currencies_is_told_with_all_of_them() -> None:
+    with pytest.raises(Ambiguous, match="DKK or ISK or NOK or SEK"):
+        read_money("199,00 kr.")
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "12.99",
+        "12,5",
+        "1.290",
+        "1,290",
+        "15 EUR",
+        "EUR 15",
+        "€15",
+        "1.290,00",
+        "13.7255",
+        "14.0000",
+    ],
+)
+def test_an_amount_that_is_written_for_people_refuses_a_file_of_minor_units(
+    path: Path, amount: str
+) -> None:
+    with pytest.raises(UnusableFile, match="--prices major"):
+        read(path, f"sku;name;price\nA;Mug;15\nB;Mug;{amount}\n")
+    (cheap, _) = read(path, f"sku;name;price\nA;Mug;15\nB;Mug;{amount}\n", prices="minor")
+    assert body(cheap)["price"] == 15
+
+
+@pytest.mark.parametrize("amount", ["1999", " 1999 ", "1999.0", "x", "-5", ""])
+def test_what_proves_nothing_costs_its_row_at_the_most(path: Path, amount: str) -> None:
+    assert len(read(path, f"sku;name;price\nA;Mug;15\nB;Mug;{amount}\n")) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"sku":"A","name":"M","price":2000,"sale":{"price":15.99}}',
+        '{"sku":"A","name":"M","shippingModel":{"shippingScale":[{"start":1,"price":4.9}]}}',
+        '{"sku":"A","name":"M","variants":[{"sku":"V","sale":{"price":"15,99"}}]}',
+        '{"sku":"A","name":"M","price":"15 EUR"}',
+    ],
+)
+def test_each_amount_of_a_product_can_prove_its_unit(path: Path, line: str) -> None:
+    with pytest.raises(UnusableFile, match="--prices major"):
+        read(path, line)
+
+
+@pytest.mark.parametrize("scale", ["1:4.90 5:0", '"[{""start"": 1, ""price"": 4.9}]"'])
+def test_so_can_a_scale_in_a_table(path: Path, scale: str) -> None:
+    content = f"sku,name,price,shippingScale\nA,Mug,500,{scale}\n"
+
+    with pytest.raises(UnusableFile, match=r"shippingScale is .*4\.9"):
+        read(path, content)
+    (record,) = read(path, content, prices="major")
+    assert body(record)["shippingModel"]["shippingScale"][0] == {"start": 1, "price": 490}
+
+
+def test_a_sale_is_read_in_the_unit_of_its_price(path: Path) -> None:
+    line = '{"sku":"A","name":"M","price":20,"sale":{"price":15.99,"until":"2030-01-01T00:00:00Z"}}'
+
+    (record,) = read(path, line, prices="major")
+
+    assert body(record)["price"] == 2000
+    assert body(record)["sale"] == {"price": 1599, "until": "2030-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("<g:price>25.00 USD</g:price>", "price: there are two, '20 EUR' and '25.00 USD'"),
+        ("<g:availability>out of stock</g:availability>", "availability: there are two"),
+    ],
+)
+def test_what_decides_about_money_or_goods_is_there_once(
+    path: Path, more: str, reason: str
+) -> None:
+    record = one(path, more, price="20 EUR", availability="in stock")
+
+    assert record.body is None
+    assert reason in (record.reason or "")
+    assert record.sku == "A"
+    assert one(path, "<g:price>20 EUR</g:price>", price="20 EUR").body is not None
+
+
+def test_a_sale_price_without_a_price_is_told(path: Path) -> None:
+    record = one(path, sale_price="15 EUR")
+
+    assert "price" not in body(record)
+    assert record.notes == ("sale_price: there is no price beside it, so it is not used.",)
+
+
+def test_codes_of_currencies_may_be_small(path: Path) -> None:
+    (own,) = read(path, "sku,name,price,currency\nA,Mug,5,gbp\n")
+    (awin,) = read(path, "merchant_product_id,product_name,search_price,currency\nA,Mug,5.00,gbp\n")
+
+    assert (body(own)["currency"], body(awin)["currency"]) == ("GBP", "GBP")
+
+
+# --- sale dates
+
+
+@pytest.mark.parametrize(
+    "text", ["01.11.2026/31.12.2026", "1.11.2026 00:00/31.12.2026", "2026-11-01/31.12.2026"]
+)
+def test_days_may_be_written_as_in_germany(text: str) -> None:
+    assert read_period(text, "DE") == read_period("2026-11-01/2026-12-31", "DE")
+
+
+def test_an_hour_counts_as_it_is_written() -> None:
+    assert read_period("1.11.2026 8:00/31.12.2026 20:30", "DE") == Period(
+        datetime(2026, 11, 1, 7, tzinfo=UTC), datetime(2026, 12, 31, 19, 30, tzinfo=UTC)
+    )
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("11/1/26", "12/31/26"),
+        ("11/1/2026, 12:00 AM", "12/31/2026, 12:00 AM"),
+        ("2026-11-01 00:00:00", "2026-12-31 00:00:00"),
+    ],
+)
+def test_exports_name_days_though_a_midnight_may_stand_behind_them(begin: str, end: str) -> None:
+    days = read_period("2026-11-01/2026-12-31", "DE")
+
+    assert shop_period(begin, end, "DE", month_first=True) == days
+
+
+@pytest.mark.parametrize(("hour", "utc"), [("12:30 PM", 11), ("1:30 AM", 0), ("12:30 AM", 23)])
+def test_half_days_are_read_as_americans_do(hour: str, utc: int) -> None:
+    found = shop_period(f"11/2/26, {hour}", "", "DE", month_first=True)
+
+    assert found.start is not None
+    assert (found.start.hour, found.start.minute) == (utc, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "month_first"), [("11/1/26", False), ("13/1/26", True), ("0/1/26", True)]
+)
+def test_a_date_that_may_be_another_one_is_none(text: str, month_first: bool) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of whatever kind
+        shop_period(text, "", "DE", month_first=month_first)
+
+
+# --- stock
+
+
+@pytest.mark.parametrize(
+    ("word", "stock"),
+    [
+        *(("instock", None), ("In-Stock", None), ("in\u00a0 stock", None), ("pre-order", None)),
+        *(("https://schema.org/InStock", None), ("http://schema.org/OutOfStock", 0)),
+        *(("SoldOut", 0), ("auf Lager", None), ("Nicht lieferbar", 0), ("ausverkauft", 0)),
+    ],
+)
+def test_stock_is_told_in_many_words(path: Path, word: str, stock: int | None) -> None:
+    assert body(one(path, availability=word))["stockCount"] == stock
+
+
+@pytest.mark.parametrize("word", ["1", "0", "maybe", "not in stock"])
+def test_a_word_that_nobody_knows_is_not_guessed(path: Path, word: str) -> None:
+    assert "is none of in stock, preorder" in (one(path, availability=word).reason or "")
+
+
+@pytest.mark.parametrize(("cell", "stock"), [("5.0000", 5), ("5.5", 5), ("0.9999", 0), ("-1", -1)])
+def test_what_is_sold_by_weight_counts_in_whole_pieces(path: Path, cell: str, stock: int) -> None:
+    (record,) = read(path, f"id,title,price,inventory\nA,Mug,5 EUR,{cell}\n")
+
+    assert body(record)["stockCount"] == stock
+
+
+def test_a_count_with_a_point_of_programs_is_a_count(path: Path) -> None:
+    first, second = read(path, "sku,name,stockCount\nA,Mug,5.0\nB,Mug,5.5\n")
+
+    assert (body(first)["stockCount"], body(second)["stockCount"]) == (5, "5.5")
+
+
+# --- exports: what is not published, and what has no SKU
+
+WOO = "ID,Type,SKU,Name,Published,Regular price,Parent,Attribute 1 name,Attribute 1 value(s)\n"
+
+
+def test_variants_of_a_product_that_is_not_published_are_not_sold(path: Path) -> None:
+    records = read(
+        path,
+        WOO
+        + "10,variable,TEE,Tee,0,,,Size,\n11,variation,TEE-S,Tee,1,20,TEE,Size,S\n"
+        + "12,variation,TEE-M,Tee,1,20,id:10,Size,M\n13,simple,MUG,Mug,1,5,,,\n",
+    )
+
+    assert [record.sku for record in records] == ["MUG"]
+
+
+def test_a_row_without_a_sku_is_named_by_its_number_as_others_name_it(path: Path) -> None:
+    records = read(
+        path,
+        WOO + "20,variable,,Tee,1,,,Size,\n21,variation,,Tee,1,20,id:20,Size,S\n"
+        "22,variation,TEE-M,Tee,1,20,id:20,Size,M\n",
+    )
+
+    assert [(record.sku, record.main_sku) for record in records] == [
+        ("id:20", None),
+        ("id:21", "id:20"),
+        ("TEE-M", "id:20"),
+    ]
+
+
+MAGENTO = "sku,store_view_code,product_type,name,price,product_online,configurable_variations"
+MAGENTO += ",visibility,special_price,special_price_to_date\n"
+
+
+def test_in_magento_simple_products_are_sold_where_they_are_seen(path: Path) -> None:
+    hidden = "Not Visible Individually"
+    records = read(
+        path,
+        MAGENTO
+        + f"OFF-S,,simple,Off,20,1,,{hidden},,\nOFF,,configurable,Off,,2,sku=OFF-S,Catalog,,\n"
+        + f'ON-S,,simple,On,20,1,,{hidden},15,"12/31/26, 12:00 AM"\n'
+        + "ON,,configurable,On,,1,sku=ON-S,Catalog,,\nON,de,configurable,An,,2,sku=ON-S,,,\n"
+        + f"ALONE,,simple,Alone,20,1,,{hidden},,\nSEEN,,simple,Seen,20,1,,Catalog,,\n",
+    )
+
+    assert [record.sku for record in records] == ["ON-S", "ON", "SEEN"]
+    assert body(records[0])["sale"] == {"price": 1500, "until": "2026-12-31T23:00:00+00:00"}
+
+
+# --- files and encodings
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark_is_read(path: Path, encoding: str) -> None:
+    (record,) = read(path, "sku\tname\nA\tMüg\n".encode(encoding))
+
+    assert body(record)["name"] == "Müg"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an old Excel"),
+        (b"%PDF-1.4\n", "is a PDF"),
+        (gzip.compress(gzip.compress(b"sku,name\n")), "packed twice"),
+        (zipped({"a.zip": zipped({"a.csv": b"sku,name\n"})}), "packed twice"),
+        (zipped({}), "no file in it"),
+    ],
+    ids=["xls", "pdf", "gzip twice", "zip twice", "nothing"],
+)
+def test_what_is_no_table_is_named(path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(UnusableFile, match=words):
+        read(path, content)
+
+
+def test_a_number_of_a_spreadsheet_has_the_digits_that_excel_knows(path: Path) -> None:
+    rows = [
+        row(1, "sku", "name", "price"),
+        row(2, 4006250000017.0, "Mug", 19.990000000000002),
+        row(3, 12345678901234567890.0, "Mug", 0.1 + 0.2),
+    ]
+    first, second = read(path, spreadsheet("".join(rows)), prices="major")
+
+    assert (first.sku, body(first)["price"], body(second)["price"]) == ("4006250000017", 1999, 30)
+    assert second.sku == "1.23456789012346E+19"  # as Excel shows what it has rounded
+
+
+def test_lines_before_the_declaration_of_xml_are_passed_over(path: Path) -> None:
+    (record,) = read(path, '\n\n<?xml version="1.0"?>' + RSS.format(item(price="oops")))
+
+    assert (record.line, record.body) == (3, None)
+
+
+def test_html_that_nobody_has_escaped_is_text(path: Path) -> None:
+    text = '<p xmlns="http://www.w3.org/1999/xhtml">A <b>fine</b> mug</p>'
+
+    assert body(one(path, description=text))["description"].split() == ["A", "fine", "mug"]
