@@ -1,11 +1,36 @@
 """Request paths as the client sent them."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 ENCODED_SLASH = "\0"
 """Stands for ``%2F`` in a path until the route is found; NUL itself is never part of an id."""
+
+TARGETS = ("RAW_URI", "REQUEST_URI")
+"""Where servers tell the target of a request as it was sent; WSGI itself has no name for it."""
+
+UNTOLD = (
+    "The WSGI server tells neither RAW_URI nor REQUEST_URI, so ids with a slash would lead to other"
+    " resources: run the service with gunicorn."
+)
+# What stands before the path in the absolute form of a target (RFC 9112 section 3.2.2).
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
+
+
+def path_sent(environ: dict[str, Any]) -> str:
+    """Return the path of a request as the client sent it, percent-encoded.
+
+    :raises RuntimeError: the server does not tell it. So it is with its first request, which is one
+        for ``/readyz`` where somebody waits for the start.
+    """
+    for name in TARGETS:
+        if name in environ:
+            target: str = environ[name].partition("?")[0]
+            origin = _ORIGIN.match(target)
+            return target if origin is None else target[origin.end() :] or "/"
+    raise RuntimeError(UNTOLD)
 
 
 class EncodedSlashes:
@@ -20,7 +45,7 @@ class EncodedSlashes:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Decode the path segment by segment."""
-        path = environ.get("RAW_URI", "").partition("?")[0]
+        path = path_sent(environ)
         if path.startswith("/v") and ("%2f" in path.lower() or "%00" in path):
             segments = [unquote_to_bytes(segment) for segment in path.split("/")]
             mark = ENCODED_SLASH.encode()
