@@ -189,8 +189,8 @@ OPERATOR_PASSWORD = "correct horse battery"
 
 
 @cache
-def _operator_hash() -> str:
-    # Slow on purpose, so once for all tests.
+def _operator_hash(_method: str) -> str:
+    # Once for all tests of a method.
     return operator_models.hash_password(OPERATOR_PASSWORD)
 
 
@@ -198,4 +198,6 @@ def add_operator(app: Flask, name: str = "olga", *, merchant: str | None = None)
     """Make an account that ``OPERATOR_PASSWORD`` opens."""
     with app.app_context(), db.transaction() as connection:
         only = None if merchant is None else merchants.merchant_id(connection, merchant)
-        assert operators.add(connection, name, _operator_hash(), merchant=only, now=NOON)
+        assert operators.add(
+            connection, name, _operator_hash(operator_models._METHOD), merchant=only, now=NOON
+        )

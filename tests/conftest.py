@@ -1,6 +1,6 @@
 """Fixtures that all tests share: databases of both kinds, and the app on top of one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import alembic.command
@@ -13,6 +13,7 @@ from jay import create_app, make_ready
 from jay.config import Settings
 from jay.db import database
 from jay.db.types import metadata
+from jay.operators import models as operator_models
 from jay.ops.cli import alembic_config
 from tests import depth, statements
 from tests.clock import NOON, MovedClock
@@ -109,6 +110,21 @@ def settings(
     return Settings(**values)  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    # They are slow on purpose, and what is tested is seldom that.
+    if "real_passwords" not in request.fixturenames:
+        quick = "scrypt:256:8:1"
+        nobody = operator_models._HASH_OF_NOBODY.replace(operator_models._METHOD, quick)
+        monkeypatch.setattr(operator_models, "_METHOD", quick)
+        monkeypatch.setattr(operator_models, "_HASH_OF_NOBODY", nobody)
+
+
+@pytest.fixture
+def real_passwords() -> None:
+    """Operators' passwords cost in this test what they cost in the service."""
+
+
 @pytest.fixture(scope="session")
 def clock() -> MovedClock:
     """The clock of all apps; it stands at noon when a test begins."""
@@ -120,36 +136,54 @@ def _noon(clock: MovedClock) -> None:
     clock.now = NOON
 
 
+class Apps:
+    """Apps on the databases of the tests: to make one takes longer than most tests do."""
+
+    def __init__(self, clock: MovedClock, data_dir: Path) -> None:
+        self._clock, self._data_dir = clock, data_dir
+        self._made: dict[tuple[object, ...], Flask] = {}
+
+    def on(self, database_url: str, process: str = "", **changes: object) -> Flask:
+        """Return an app as it is when its process begins: it remembers nothing.
+
+        :param process: a name, to have the same app another time.
+        :param changes: settings that are not those of all tests.
+        """
+        key = (database_url, process, *sorted(changes.items()))
+        if key not in self._made:
+            config = settings(database_url, self._data_dir, **changes)  # type: ignore[arg-type]
+            self._made[key] = create_app(config, clock=self._clock)
+        made = self._made[key]
+        made.extensions["jay.auth"].forget()
+        made.extensions["jay.origins"].clear()
+        for rate in made.extensions["jay.rates"].values():
+            rate.forget()
+        return made
+
+    def close(self) -> None:
+        """Close all connections."""
+        for app in self._made.values():
+            app.extensions["jay.db"].dispose()
+
+
 @pytest.fixture(scope="session")
-def _apps(
-    clock: MovedClock, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Flask]]:
-    made: dict[str, Flask] = {}
-
-    def on(database_url: str) -> Flask:
-        if database_url not in made:
-            config = settings(database_url, tmp_path_factory.mktemp("data"))
-            made[database_url] = make_ready(create_app(config, clock=clock))
-            watched = statements.watch(made[database_url].extensions["jay.db"])
-            made[database_url].extensions["tests.statements"] = watched
-        return made[database_url]
-
-    yield on
-    for app in made.values():
-        app.extensions["jay.db"].dispose()
+def apps(clock: MovedClock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
+    """The apps of all tests, each made once."""
+    made = Apps(clock, tmp_path_factory.mktemp("data"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def app(_apps: Callable[[str], Flask], database_url: str) -> Flask:
+def app(apps: Apps, database_url: str) -> Flask:
     """The app on an empty database, at noon."""
-    made = _apps(database_url)
+    made = apps.on(database_url)
+    if "tests.statements" not in made.extensions:
+        made.extensions["tests.statements"] = statements.watch(made.extensions["jay.db"])
+        make_ready(made)
     with made.app_context(), database().transaction() as connection:
         empty(connection)
-    made.extensions["jay.auth"].forget()
-    for rate in made.extensions["jay.rates"].values():
-        rate.forget()
-    watched = made.extensions["tests.statements"]
-    watched.broken.clear()
+    made.extensions["tests.statements"].broken.clear()
     return made
 
 

@@ -34,6 +34,7 @@ def init_app(app: Flask, clock: Clock) -> None:
     """Answer preflights, and let browsers hand answers of the Basket API to registered origins."""
     lock = threading.Lock()
     known: TTLCache[str, frozenset[str]] = TTLCache(1, ORIGINS_CACHED_SECONDS, timer=timer(clock))
+    app.extensions["jay.origins"] = known
 
     def allowed(origin: str) -> bool:
         partner: Partner | None = g.get("partner")

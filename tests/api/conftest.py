@@ -1,8 +1,6 @@
 """What API tests begin with: two platforms, two shops, and ways to look behind the answers."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import structlog
@@ -10,12 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import ECKey
 
-from jay import create_app
 from jay.web import responses
 from tests.api.checks import Log
 from tests.builders import Platform, Shop, User, add_platform, add_shop
-from tests.clock import MovedClock
-from tests.conftest import settings
+from tests.conftest import Apps
 
 # The same key id as the platform's: a key id alone must never be what decides.
 RIVAL_KEY_PAIR = ECKey.generate_key("P-256", {"kid": "partner-key-1"})
@@ -53,11 +49,9 @@ def alice(platform: Platform) -> User:
 
 
 @pytest.fixture
-def twin(app: Flask, database_url: str, clock: MovedClock, tmp_path: Path) -> Iterator[Flask]:
-    """The same service in another process: the same database, caches and loggers of its own."""
-    made = create_app(settings(database_url, tmp_path), clock=clock)
-    yield made
-    made.extensions["jay.db"].dispose()
+def twin(app: Flask, apps: Apps, database_url: str) -> Flask:
+    """The same service in another process: the same database, caches and connections of its own."""
+    return apps.on(database_url, "twin")
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """``/catalogue``: what there is, for the operator and the merchant's curiosity."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,25 +11,22 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from jay import create_app, db
+from jay import db
 from jay.errors import Busy
 from jay.products import catalogue
 from jay.products.catalogue import Filters, State
 from jay.products.search import Query
 from tests.api.browser import Browser, problems_of, text_of
 from tests.builders import OPERATOR_PASSWORD, Shop, add_operator
-from tests.clock import MovedClock
-from tests.conftest import settings
+from tests.conftest import Apps
 
 REMOTE = "https://cdn.mugs.example/mug.jpg"
 
 
 @pytest.fixture
-def demo(app: Flask, database_url: str, clock: MovedClock, tmp_path: Path) -> Iterator[Flask]:
+def demo(app: Flask, apps: Apps, database_url: str) -> Flask:
     """The same service in demo mode, in which anybody may look."""
-    made = create_app(settings(database_url, tmp_path, demo=True), clock=clock)
-    yield made
-    made.extensions["jay.db"].dispose()
+    return apps.on(database_url, demo=True)
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(desk: Browser)
     assert not sees_catalogue(desk)
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(
     desk: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,21 +1,17 @@
 """The doors of all pages: generated from the URL map, so that a new page can't forget one."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from jay import create_app
 from jay.errors import FormOutdated
 from jay.web.pages import SAFE_METHODS, PageBlueprint
 from jay.web.versions import api_of_path
 from tests.api.browser import Browser
 from tests.api.checks import dump
 from tests.builders import Platform, Shop, User
-from tests.conftest import settings
+from tests.conftest import Apps
 
 pytestmark = pytest.mark.one_database
 
@@ -143,10 +139,8 @@ def test_every_page_behind_a_login_leads_to_it(app: Flask, offer: dict[str, str]
 
 
 @pytest.fixture
-def secure_app(app: Flask, database_url: str, tmp_path: Path) -> Iterator[Flask]:
-    made = create_app(settings(database_url, tmp_path, public_url="https://jay.example"))
-    yield made
-    made.extensions["jay.db"].engine.dispose()
+def secure_app(app: Flask, apps: Apps, database_url: str) -> Flask:
+    return apps.on(database_url, public_url="https://basket.example")
 
 
 HEADERS = {

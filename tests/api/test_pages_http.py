@@ -9,11 +9,10 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from jay import create_app
 from tests.api.browser import Browser, csrf_of, problems_of, session_of, text_of
 from tests.builders import Platform, Shop, User, add_platform
 from tests.clock import MovedClock
-from tests.conftest import settings
+from tests.conftest import Apps
 
 
 @pytest.fixture
@@ -263,14 +262,10 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(alice: User, phon
         assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= attributes
 
 
-def test_behind_https_the_cookie_is_secure(
-    app: Flask, database_url: str, clock: MovedClock, tmp_path: Any
-) -> None:
-    public = {"public_url": "https://basket.example"}
-    safe = create_app(settings(database_url, tmp_path, **public), clock=clock)
+def test_behind_https_the_cookie_is_secure(app: Flask, apps: Apps, database_url: str) -> None:
+    safe = apps.on(database_url, public_url="https://basket.example")
 
     cookies = cookies_of(Browser(safe).get("/code"))
-    safe.extensions["jay.db"].dispose()
 
     assert len(cookies) == 1
     assert cookies[0].startswith("__Host-jay=")

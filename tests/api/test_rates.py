@@ -1,40 +1,33 @@
 """What is limited against floods: guests, transfers and polls, in each process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from jay import create_app, db
+from jay import db
 from jay.auth import service as auth
 from jay.errors import CartFull, TooManyRequests, ValidationFailed
 from jay.partners import service as partners
 from tests.api.checks import assert_refused, rows
 from tests.builders import Platform, Shop, User
 from tests.clock import NOON, MovedClock
-from tests.conftest import settings
+from tests.conftest import Apps
 
 LimitedTo = Callable[..., Platform]
 
 
 @pytest.fixture
-def limited(
-    app: Flask, platform: Platform, database_url: str, clock: MovedClock, tmp_path: Path
-) -> Iterator[LimitedTo]:
-    """Make an app with small limits on the same database, and the platform's client of it."""
-    made: list[Flask] = []
+def limited(apps: Apps, platform: Platform, database_url: str) -> LimitedTo:
+    """Have an app with small limits on the same database, and the platform's client of it."""
 
     def make(**limits: int) -> Platform:
-        made.append(create_app(settings(database_url, tmp_path, **limits), clock=clock))
-        return replace(platform, client=made[-1].test_client())
+        return replace(platform, client=apps.on(database_url, **limits).test_client())
 
-    yield make
-    for one in made:
-        one.extensions["jay.db"].dispose()
+    return make
 
 
 def new_guest(platform: Platform, address: str = "10.0.0.1", **more: Any) -> TestResponse:

@@ -57,6 +57,7 @@ def test_an_account_is_made_and_opens_the_catalogue(app: Flask, type_in: Run) ->
     assert opens(app, "olga", PASSWORD)
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_what_is_stored_is_slow_salted_and_not_the_password(app: Flask, type_in: Run) -> None:
     for name in ("olga", "otto"):
         type_in(PASSWORD, "operator", "add", name)
