@@ -6,12 +6,11 @@ from typing import Any
 import marshmallow as ma
 
 from jay.feeds.readers import Attributes, Record
-from jay.products.schemas import ImageSchema, ProductSchema
+from jay.products.schemas import MAX_IMAGES, ImageSchema, ProductSchema
 
 _FIELDS = ProductSchema().fields
 _IMAGE = ImageSchema()
 _ADDRESSES = ("url", "urlImageUrl")
-MAX_IMAGES = 50
 _SHOWN = 200
 
 

@@ -20,6 +20,7 @@ from jay.products import bulk_sql as sql
 from jay.products.groups import common_description, common_name, own_description
 from jay.products.models import (
     AS_OF,
+    MAX_VARIANTS,
     SALE,
     VOLATILE,
     StoredProduct,
@@ -63,8 +64,6 @@ class Put:
     variants: Sequence[Mapping[str, Any]] = field(default=())
     kind: Kind = Kind.WHOLE
 
-
-MAX_VARIANTS = 50
 
 REPEATED = "The SKU {} is there twice: each variant needs one of its own."
 VARIANT_OF = "The SKU {} is a variant of {}."

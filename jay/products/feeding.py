@@ -145,7 +145,7 @@ def update_volatile(
     :param shared: ``currency``, ``vat`` and ``shipping`` for all of them, where given.
     :param as_of: when this was observed: a field of which there is newer news is skipped.
         None means now, and nothing is skipped.
-    :raises ValidationFailed: ``as_of`` is in the future.
+    :raises NotYetObserved: ``as_of`` is in the future.
     """
     lang, country = lang or merchant.lang, country or merchant.country
     stamp = microseconds(now) if as_of is None else observed(as_of, now=now)

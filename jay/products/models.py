@@ -22,8 +22,11 @@ from sqlalchemy import (
 )
 
 from jay.db.types import UtcDateTime, metadata
-from jay.errors import NotShoppable, OrderLimit, OutOfStock, ValidationFailed
+from jay.errors import NotShoppable, OrderLimit, OutOfStock
 from jay.products.shipping import ShippingModel
+
+MAX_VARIANTS = 50
+"""How many variants a product may have."""
 
 VOLATILE = ("stock_count", "price", "org_price", "currency", "vat", "shipping")
 """The fields that ``PATCH /v1/shops/products`` changes."""
@@ -155,13 +158,17 @@ def moment_of(as_of: int) -> datetime:
     return _EPOCH + timedelta(microseconds=as_of)
 
 
+class NotYetObserved(ValueError):
+    """News is said to have been observed further ahead than clocks differ."""
+
+
 def observed(as_of: datetime, *, now: datetime) -> int:
     """Return when news was observed, as ``microseconds``; a little in the future means now.
 
-    :raises ValidationFailed: it is further ahead than clocks differ.
+    :raises NotYetObserved: it is further ahead than clocks differ.
     """
     if as_of > now + CLOCKS_DIFFER:
-        raise ValidationFailed(details={"asOf": ["Must not be in the future."]})
+        raise NotYetObserved
     return microseconds(min(as_of, now))
 
 

@@ -6,9 +6,9 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from jay import db, web
 from jay.auth.guards import current_merchant, require_merchant
-from jay.errors import MalformedRequest, SkuNotFound, SkuTaken
+from jay.errors import MalformedRequest, SkuNotFound, SkuTaken, ValidationFailed
 from jay.products import bulk, config_schemas, feeding, listing, schemas, service, stored
-from jay.products.models import normal_sku
+from jay.products.models import NotYetObserved, normal_sku
 from jay.web.idempotency import ATOMIC
 from jay.web.responses import answer
 from jay.web.versions import PRODUCT_API
@@ -104,17 +104,20 @@ def patch_products(body: dict[str, Any]) -> Any:
     shared: dict[str, Any] = {
         name: body[name] for name in ("currency", "vat", "shipping") if name in body
     }
-    with db.transaction() as connection:
-        result = feeding.update_volatile(
-            connection,
-            current_merchant(),
-            now=web.now(),
-            items=body["products"],
-            shared=shared,
-            as_of=body.get("as_of"),
-            lang=body.get("lang"),
-            country=body.get("country"),
-        )
+    try:
+        with db.transaction() as connection:
+            result = feeding.update_volatile(
+                connection,
+                current_merchant(),
+                now=web.now(),
+                items=body["products"],
+                shared=shared,
+                as_of=body.get("as_of"),
+                lang=body.get("lang"),
+                country=body.get("country"),
+            )
+    except NotYetObserved as error:
+        raise ValidationFailed(details={"asOf": ["Must not be in the future."]}) from error
     return answer(schemas.updated_view(result))
 
 

@@ -20,6 +20,7 @@ from jay.products.fields import (
     text_field,
 )
 from jay.products.models import (
+    MAX_VARIANTS,
     VOLATILE,
     SkuBlock,
     StoredProduct,
@@ -31,7 +32,6 @@ from jay.web.plain import PlainList
 from jay.web.schema import MAX_AMOUNT, Flag, Int, List, Number, Schema, Text
 
 MAX_PRODUCTS = 50
-MAX_VARIANTS = 50
 MAX_DESCRIPTION = 20_000
 MAX_IMAGES = 50
 MAX_STEPS = 100

@@ -16,7 +16,7 @@ def N_(text: str) -> str:  # noqa: N802 - the name that gettext tools know
     return text
 
 
-PAIRS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = {
     "fox": (N_("Fox"), N_("a fox")),
     "owl": (N_("Owl"), N_("an owl")),
     "whale": (N_("Whale"), N_("a whale")),
@@ -56,7 +56,7 @@ class Pair:
 
 def pair_view(key: str, lang: str) -> Pair:
     """Write a pair in a language."""
-    word, phrase = PAIRS[key]
+    word, phrase = WORDS[key]
     translate = i18n.texts(lang).gettext
     image = url_for("static", filename=f"pairs/{key}.svg")
     return Pair(translate(word), translate(phrase), image)

@@ -234,12 +234,9 @@ def test_models_know_neither_the_clock_nor_a_connection(name: str) -> None:
     assert called(path) & DOORS == set()
 
 
-STILL_AS_THE_WIRE = {"products/feeding", "products/models"}
-
-
 @of_kind(MODEL, SERVICE)
 def test_models_and_services_do_not_write_as_the_wire_does(name: str) -> None:
-    assert name in STILL_AS_THE_WIRE or list(camel_case_keys(BY_NAME[name])) == []
+    assert list(camel_case_keys(BY_NAME[name])) == []
 
 
 @of_kind(SERVICE)
