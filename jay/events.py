@@ -1,13 +1,16 @@
 """The events that analytics are made of, and where they come from.
 
 An event is appended for each successful change. It holds no personal data: a session's random id,
-never a user's. Recording costs no round trip of its own: on PostgreSQL the event travels in the
-statement that stores the change, on SQLite there is no network.
+never a user's, and a routing key that many users share. Recording costs no round trip of its own:
+on PostgreSQL the event travels in the statement that stores the change, on SQLite there is no
+network.
 """
 
 import base64
 import binascii
 import enum
+import secrets
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +42,9 @@ MAX_VALUE_LENGTH = 200
 events = Table(
     "events",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # With its basket, or with its transfer.
+    Column("routing_key", Integer, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("at", UtcDateTime, nullable=False),
     Column("kind", Text, nullable=False),
     Column("partner_id", Integer, nullable=False),
@@ -118,6 +123,22 @@ def _text(content: Mapping[str, Any], name: str) -> str | None:
 
 NOTHING = Tracking()
 
+_RANDOM_BITS = 21
+_ids = threading.Lock()
+_last_id = 0
+
+
+def _next_id(at: datetime) -> int:
+    """Return the id of an event: they grow with time, and in a process with each event.
+
+    Milliseconds and random bits: no server has to be asked for a number.
+    """
+    global _last_id  # noqa: PLW0603
+    drawn = int(at.timestamp() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    with _ids:
+        _last_id = max(drawn, _last_id + 1)
+        return _last_id
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -126,6 +147,7 @@ class Event:
     kind: Kind
     at: datetime
     partner_id: int
+    routing_key: int
     tracking: Tracking = NOTHING
     product_id: str | None = None
     count: int | None = None
@@ -133,6 +155,8 @@ class Event:
     def parameters(self) -> dict[str, Any]:
         """Return it as the statements take it."""
         return {
+            "event_routing_key": self.routing_key,
+            "event_id": _next_id(self.at),
             "event_at": self.at,
             "event_kind": self.kind.value,
             "event_partner_id": self.partner_id,
@@ -145,9 +169,7 @@ class Event:
 
 
 _PARAMETERS = {
-    column.name: bindparam(f"event_{column.name}", type_=column.type)
-    for column in events.c
-    if column.name != "id"
+    column.name: bindparam(f"event_{column.name}", type_=column.type) for column in events.c
 }
 
 _APPEND = Prepared(insert(events).values(_PARAMETERS))

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
@@ -21,6 +23,7 @@ class Seal:
         digest = hashlib.sha256("\0".join(["jay", purpose, *secrets]).encode()).digest()
         key = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         self._key = OctKey.import_key({"kty": "oct", "k": key})
+        self._siv = AESSIV(digest)
 
     def close(self, content: bytes) -> str:
         """Seal the content."""
@@ -34,6 +37,23 @@ class Seal:
         try:
             return jwe.decrypt_compact(sealed, self._key).plaintext or b""
         except JoseError as error:
+            raise WrongKey from error
+
+    def close_alike(self, content: bytes) -> str:
+        """Seal the content so that the same content gives the same, short text (RFC 5297).
+
+        It tells that two contents are the same, and nothing else about them.
+        """
+        return base64.urlsafe_b64encode(self._siv.encrypt(content, None)).decode().rstrip("=")
+
+    def open_alike(self, sealed: str) -> bytes:
+        """Return the content that ``close_alike`` has sealed.
+
+        :raises WrongKey: it was sealed with another key, or changed since.
+        """
+        try:
+            return self._siv.decrypt(base64.urlsafe_b64decode(sealed + "=="), None)
+        except (InvalidTag, ValueError) as error:
             raise WrongKey from error
 
 

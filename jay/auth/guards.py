@@ -94,7 +94,7 @@ def init_app(app: Flask, settings: Settings, database: Database, clock: Clock) -
     """Give the app its doorkeeper."""
     guest_keys = GuestKeys(database, settings.secret_key, clock)
     remote = RemoteKeySets(Client(settings.reachable), insecure=settings.demo)
-    tokens = Tokens(guest_keys, remote, clock)
+    tokens = Tokens(guest_keys, remote, clock, settings.secret_key)
     app.extensions["jay.auth"] = Doorkeeper(clock, tokens)
 
 

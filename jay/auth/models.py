@@ -14,6 +14,7 @@ from sqlalchemy import (
     false,
 )
 
+from jay.db.routing import routing_key
 from jay.db.types import UtcDateTime, metadata
 from jay.merchants.models import Merchant
 from jay.partners.models import Partner
@@ -62,6 +63,13 @@ class User:
     guest: bool
     basket: str | None
     expires: float
+    basket_key: int | None = None
+    """The routing key of ``basket``; None in a credential of before there were any."""
+
+    @property
+    def routing_key(self) -> int:
+        """Where all that belongs to this user id lies."""
+        return routing_key(self.partner_id, self.user_id)
 
 
 @dataclass(frozen=True)

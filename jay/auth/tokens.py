@@ -33,11 +33,13 @@ from jay.errors import (
     TokenKeyUnknown,
     TokenMalformed,
     TokenOfAnotherPartner,
+    TokenRevoked,
     TokenSignatureInvalid,
     TokenUnsigned,
 )
 from jay.partners.keys import keys_for, public_keys
 from jay.partners.models import Partner
+from jay.sealing import Seal, WrongKey
 
 LEEWAY_SECONDS = 30
 _LATEST_DATE = 2**63
@@ -53,8 +55,11 @@ _REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
 class Tokens:
     """Issues guest tokens and verifies all bearer tokens."""
 
-    def __init__(self, guest_keys: GuestKeys, remote: RemoteKeySets, clock: Clock) -> None:
+    def __init__(
+        self, guest_keys: GuestKeys, remote: RemoteKeySets, clock: Clock, secret: str
+    ) -> None:
         self.guest_keys = guest_keys
+        self._seal = Seal("basket of a transfer", secret)
         self._remote = remote
         self._lock = threading.Lock()
         # Keyed by a hash: a memory dump shows no tokens. Bounded in number and in time, so that
@@ -64,11 +69,12 @@ class Tokens:
         )
 
     def issue(
-        self, *, user_id: str, partner: Partner, now: datetime, basket: str | None = None
+        self, *, user_id: str, partner: Partner, now: datetime, opens: str | None = None
     ) -> tuple[str, datetime]:
         """Make a guest token.
 
-        :param basket: the basket's id, for credentials that come out of a transfer.
+        :param opens: ``Grant.opens``, for credentials that come out of a transfer. The token
+            carries it sealed: where a basket lies depends on whose it is.
         :returns: the token and the moment at which it expires.
         """
         issued = now.replace(microsecond=0)
@@ -80,8 +86,8 @@ class Tokens:
             "iat": int(issued.timestamp()),
             "exp": int(expires.timestamp()),
         }
-        if basket is not None:
-            claims["basket"] = basket
+        if opens is not None:
+            claims["opens"] = self._seal.close_alike(opens.encode())
         return self.guest_keys.sign(claims), expires
 
     def verify(self, token: str, partner: Partner, *, now: datetime) -> User:
@@ -129,7 +135,20 @@ class Tokens:
         if claims.get("iss") != GUEST_ISSUER:
             raise TokenClaimsInvalid("This service did not issue the bearer token.")
         user_id, expires = _subject_and_expiry(claims, now)
-        return User(partner.id, user_id, True, claims.get("basket"), expires)
+        basket_key, basket = self._opened(claims)
+        return User(partner.id, user_id, True, basket, expires, basket_key)
+
+    def _opened(self, claims: dict[str, Any]) -> tuple[int | None, str | None]:
+        """Return routing key and id of the basket that a token of a transfer opens."""
+        if "opens" not in claims:
+            # As tokens of before the routing key tell it: they last 30 days, see ``of_before``.
+            return None, claims.get("basket")
+        try:
+            opens = self._seal.open_alike(claims["opens"]).decode()
+        except WrongKey as error:
+            raise TokenRevoked from error
+        key, _, basket = opens.rpartition(" ")
+        return int(key) if key else None, basket
 
     def _verify_partner(
         self, token: str, header: dict[str, Any], kid: Any, partner: Partner, now: datetime

@@ -12,7 +12,15 @@ def credentials(tokens: Tokens, grant: Grant) -> Guest:
     when a process dies between the commit and the answer, and the client asks again.
     """
     token, expires = tokens.issue(
-        user_id=grant.user_id, partner=grant.partner, now=grant.since, basket=grant.opens
+        user_id=grant.user_id, partner=grant.partner, now=grant.since, opens=grant.opens
     )
-    user = User(grant.partner.id, grant.user_id, True, grant.opens, expires.timestamp())
+    claimed = grant.basket if grant.claimed else None
+    user = User(
+        grant.partner.id,
+        grant.user_id,
+        guest=True,
+        basket=None if claimed is None else claimed.id,
+        expires=expires.timestamp(),
+        basket_key=None if claimed is None else claimed.routing_key,
+    )
     return Guest(user, token, expires, grant.basket)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jay.auth.models import User
+from jay.db.routing import routing_key
 from jay.db.types import UtcDateTime, metadata
 from jay.errors import CartFull, NotInBasket, ProductNotFound, SavedFull
 from jay.partners.models import Partner
@@ -38,6 +39,8 @@ _UNTOUCHED = "0."
 baskets = Table(
     "baskets",
     metadata,
+    # That of partner and user, see ``routing_key``.
+    Column("routing_key", Integer, primary_key=True, autoincrement=False),
     Column("partner_id", Integer, ForeignKey("partners.id"), primary_key=True),
     Column("user_id", Text, primary_key=True),
     # Opaque and random: credentials that come out of a transfer name the basket by it, so they
@@ -49,7 +52,11 @@ baskets = Table(
     Column("created", UtcDateTime, nullable=False),
     Column("last_changed", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),
-    Index("uq_baskets_id", "id", unique=True),
+    # The short code's hash of its latest transfer, which names that one's row.
+    Column("offer", Text),
+    # Whether another device has taken it over.
+    Column("claimed", Boolean, nullable=False, server_default=false()),
+    Index("uq_baskets_id", "id", "routing_key", unique=True),
     Index("ix_baskets_expires", "expires"),
 )
 
@@ -102,9 +109,12 @@ class Basket:
         stored_id: str | None = None,
         created: datetime | None = None,
         last_changed: datetime | None = None,
+        offer: str | None = None,
+        claimed: bool = False,
     ) -> None:
         self.partner_id = partner_id
         self.user_id = user_id
+        self.routing_key = routing_key(partner_id, user_id)
         self.guest = guest
         self.id = identifier or secrets.token_urlsafe(16)
         # Nobody has put anything in: there is no row, or that of an expired one.
@@ -116,6 +126,9 @@ class Basket:
         self.stored_id = stored_id
         self.created = created or now
         self.last_changed = last_changed or now
+        # Its latest transfer, and whether a device has it through one: the transfers' business.
+        self.offer = offer
+        self.claimed = claimed
         self._entries = {stored["id"]: entry_from(stored) for stored in entries or ()}
         # What the last merge had no room for: told once, and not stored.
         self.dropped: list[Entry] = []
@@ -160,6 +173,8 @@ class Basket:
             stored_id=row.id,
             created=row.created,
             last_changed=row.last_changed,
+            offer=row.offer,
+            claimed=row.claimed,
         )
 
     def emptied(self, *, now: datetime) -> "Basket":
@@ -369,8 +384,11 @@ class Grant:
 
     @property
     def opens(self) -> str | None:
-        """The id of the one basket that its credentials open; a guest's own open the guest's."""
-        return self.basket.id if self.claimed else None
+        """The one basket that its credentials open: where it lies, and its id.
+
+        None for a guest's own, which open the guest's.
+        """
+        return f"{self.basket.routing_key} {self.basket.id}" if self.claimed else None
 
 
 @dataclass(frozen=True)

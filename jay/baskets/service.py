@@ -1,17 +1,18 @@
 """Use cases of the basket."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.models import User
 from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from
 from jay.db.database import Conflict, locks, optimistic
 from jay.db.prepared import Prepared
+from jay.db.routing import NOWHERE, of_before
 from jay.errors import (
     GuestNotAllowed,
     NothingToMerge,
@@ -39,14 +40,28 @@ class Context:
         self, kind: Kind, basket: Basket, product_id: str | None = None, count: int | None = None
     ) -> Event:
         """Return the event of a change."""
-        return Event(kind, self.now, basket.partner_id, self.tracking, product_id, count)
+        return event_of(kind, basket, self.now, self.tracking, product_id=product_id, count=count)
 
 
+def event_of(
+    kind: Kind,
+    basket: Basket,
+    now: datetime,
+    tracking: Tracking = NOTHING,
+    *,
+    product_id: str | None = None,
+    count: int | None = None,
+) -> Event:
+    """Return the event of a basket; it lies where the basket does."""
+    return Event(kind, now, basket.partner_id, basket.routing_key, tracking, product_id, count)
+
+
+_HERE = baskets.c.routing_key == bindparam("routing_key")
 _BY_USER = select(baskets).where(
-    baskets.c.partner_id == bindparam("partner"), baskets.c.user_id == bindparam("user")
+    _HERE, baskets.c.partner_id == bindparam("partner"), baskets.c.user_id == bindparam("user")
 )
 _BY_ID = select(baskets).where(
-    baskets.c.id == bindparam("basket"), baskets.c.partner_id == bindparam("partner")
+    _HERE, baskets.c.id == bindparam("basket"), baskets.c.partner_id == bindparam("partner")
 )
 # By whether a credential names the basket, and whether the row is to be locked.
 _LOOK_UP = {
@@ -57,17 +72,22 @@ _LOOK_UP = {
 }
 _CHANGING = ("id", "guest", "entries", "version", "created", "last_changed", "expires")
 _NEW = {name: bindparam(f"new_{name}", type_=baskets.c[name].type) for name in _CHANGING}
+# What transfers have noted stays, unless a new basket takes the place of an expired one.
+_SAME = baskets.c.id == _NEW["id"]
 _UPDATE = Recorded(
     update(baskets)
     .where(
+        baskets.c.routing_key == bindparam("key_routing_key"),
         baskets.c.partner_id == bindparam("key_partner_id"),
         baskets.c.user_id == bindparam("key_user_id"),
         baskets.c.version == bindparam("key_version"),
         baskets.c.id == bindparam("key_id"),
     )
-    .values(_NEW)
+    .values({**_NEW, "claimed": baskets.c.claimed & _SAME})
 )
-_KEY: dict[str, Any] = {name: bindparam(f"key_{name}") for name in ("partner_id", "user_id")}
+_KEY: dict[str, Any] = {
+    name: bindparam(f"key_{name}") for name in ("routing_key", "partner_id", "user_id")
+}
 _INSERT = {
     name: Recorded(dialect.insert(baskets).values({**_KEY, **_NEW}).on_conflict_do_nothing())
     for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
@@ -143,7 +163,11 @@ def apply(
     product = catalogue.find(connection, product_id, now=now) if count != REMOVE else None
     basket.assign(product_id, count, product, now=now)
     kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_ASSIGNED
-    save(connection, basket, Event(kind, now, basket.partner_id, tracking, product_id, count))
+    save(
+        connection,
+        basket,
+        event_of(kind, basket, now, tracking, product_id=product_id, count=count),
+    )
 
 
 def put_back(
@@ -151,9 +175,8 @@ def put_back(
 ) -> None:
     """Put back into an opened basket what was taken out of it a moment ago."""
     basket.put_back(entry, place=place, now=now)
-    event = Event(
-        Kind.PRODUCT_ASSIGNED, now, basket.partner_id, NOTHING, entry.product_id, entry.count
-    )
+    assigned = Kind.PRODUCT_ASSIGNED
+    event = event_of(assigned, basket, now, product_id=entry.product_id, count=entry.count)
     save(connection, basket, event)
 
 
@@ -171,7 +194,7 @@ def exchange(
     basket.exchange(product_id, other, now=now)
     entry = basket.entry(other.id)
     count = entry.count if entry is not None else 0
-    event = Event(Kind.PRODUCT_ASSIGNED, now, basket.partner_id, NOTHING, other.id, count)
+    event = event_of(Kind.PRODUCT_ASSIGNED, basket, now, product_id=other.id, count=count)
     save(connection, basket, event)
 
 
@@ -184,7 +207,7 @@ def join(connection: Connection, user: User, other: User, *, now: datetime) -> B
     basket = open_for_writing(connection, user, now=now)
     if source.id != basket.id:
         basket.take_in([*source.cart, *source.saved], now=now)
-        save(connection, basket, Event(Kind.BASKET_MERGED, now, user.partner_id, NOTHING))
+        save(connection, basket, event_of(Kind.BASKET_MERGED, basket, now))
     return basket
 
 
@@ -221,12 +244,9 @@ def delete_basket(
     """
     basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     if basket.stored_version is not None:
-        connection.execute(
-            delete(baskets).where(
-                baskets.c.partner_id == basket.partner_id, baskets.c.user_id == basket.user_id
-            )
-        )
+        connection.execute(delete(baskets).where(*_row(basket)))
         record(connection, context.event(Kind.BASKET_DELETED, basket))
+        _withdraw(connection, basket.offer, now=context.now)
     # Through a credential from a transfer too: the answer is the owner's empty basket, the next
     # request is refused.
     return basket.emptied(now=context.now)
@@ -254,18 +274,20 @@ def merge(
     taken = connection.execute(
         delete(baskets)
         .where(
+            baskets.c.routing_key == _routing_key(connection, guest),
             baskets.c.partner_id == user.partner_id,
             condition,
             baskets.c.guest,
             baskets.c.expires > context.now,
         )
-        .returning(baskets.c.entries)
+        .returning(baskets.c.entries, baskets.c.offer)
     ).one_or_none()
     if taken is None:
         raise NothingToMerge
     basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     basket.take_in((entry_from(stored) for stored in taken.entries), now=context.now)
     save(connection, basket, context.event(Kind.BASKET_MERGED, basket))
+    _withdraw(connection, taken.offer, now=context.now)
     return basket
 
 
@@ -286,19 +308,61 @@ def start_guest(
     for product_id, count in counts.items():
         basket.assign(product_id, count, found.get(product_id), now=now)
     basket.touch(now)
-    save(connection, basket, Event(Kind.BASKET_CREATED, now, user.partner_id, tracking))
+    save(connection, basket, event_of(Kind.BASKET_CREATED, basket, now, tracking))
     return basket
 
 
-def basket_by_id(connection: Connection, identifier: str, *, now: datetime) -> Basket | None:
+def basket_by_id(
+    connection: Connection, routing_key: int, identifier: str, *, now: datetime
+) -> Basket | None:
     """Return the basket that a transfer names, locked where the connection can lock.
 
     None when it is gone.
     """
-    query = select(baskets).where(baskets.c.id == identifier)
+    query = select(baskets).where(*_named(routing_key, identifier))
     if locks(connection):
         query = query.with_for_update()
     return _alive(connection.execute(query).one_or_none(), now)
+
+
+def is_kept(connection: Connection, routing_key: int, identifier: str) -> bool:
+    """Tell whether there still is the basket that a transfer names, an expired one, too."""
+    query = select(baskets.c.id).where(*_named(routing_key, identifier))
+    return connection.execute(query).one_or_none() is not None
+
+
+def note_claim(
+    connection: Connection, routing_key: int, identifier: str, *, now: datetime
+) -> Basket | None:
+    """Note that another device takes the basket over, and return it, locked; None: it is gone."""
+    statement = update(baskets).where(*_named(routing_key, identifier)).values(claimed=True)
+    row = connection.execute(statement.returning(*baskets.c)).one_or_none()
+    return _alive(row, now)
+
+
+def note_offer(connection: Connection, basket: Basket, offer: str) -> None:
+    """Note the latest transfer of an opened basket."""
+    connection.execute(update(baskets).where(*_row(basket)).values(offer=offer))
+    basket.offer = offer
+
+
+Withdraw = Callable[..., None]
+_withdrawing: set[Withdraw] = set()
+
+
+def withdraws_offers(work: Withdraw) -> Withdraw:
+    """Have a function called when a basket is deleted that was offered to another device.
+
+    ``work(connection, offer, now=now)``: transfers stand right of baskets, which can't call them.
+    """
+    _withdrawing.add(work)
+    return work
+
+
+def _withdraw(connection: Connection, offer: str | None, *, now: datetime) -> None:
+    if offer is not None:
+        for work in _withdrawing:
+            work(connection, offer, now=now)
 
 
 def details(
@@ -318,8 +382,38 @@ def _main_ids(products: Iterable[Product]) -> list[str]:
     return list(dict.fromkeys(product.main_id or product.id for product in products))
 
 
+def _row(basket: Basket) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that names a basket's row."""
+    return (
+        baskets.c.routing_key == basket.routing_key,
+        baskets.c.partner_id == basket.partner_id,
+        baskets.c.user_id == basket.user_id,
+    )
+
+
+def _named(routing_key: int, identifier: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that names a basket as transfers do."""
+    return baskets.c.routing_key == routing_key, baskets.c.id == identifier
+
+
+def _routing_key(connection: Connection, user: User) -> int:
+    """Return where the basket lies that the user opens."""
+    if user.basket is None:
+        return user.routing_key
+    if user.basket_key is not None:
+        return user.basket_key
+    query = of_before(select(baskets.c.routing_key)).where(baskets.c.id == user.basket)
+    found = connection.execute(query).scalar_one_or_none()
+    return NOWHERE if found is None else found
+
+
 def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Any:
-    parameters = {"partner": user.partner_id, "basket": user.basket, "user": user.user_id}
+    parameters = {
+        "routing_key": _routing_key(connection, user),
+        "partner": user.partner_id,
+        "basket": user.basket,
+        "user": user.user_id,
+    }
     query = _LOOK_UP[user.basket is not None, locked]
     return query.one_or_none(connection, parameters)
 
@@ -349,6 +443,7 @@ def _fresh(user: User, expired: Any, now: datetime) -> Basket:
 
 def _parameters(basket: Basket) -> dict[str, Any]:
     return {
+        "key_routing_key": basket.routing_key,
         "key_partner_id": basket.partner_id,
         "key_user_id": basket.user_id,
         "key_version": basket.stored_version,

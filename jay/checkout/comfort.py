@@ -19,6 +19,7 @@ from jay.sealing import Seal
 comfort_settings = Table(
     "comfort_settings",
     metadata,
+    Column("routing_key", Integer, primary_key=True, autoincrement=False),
     Column("partner_id", Integer, primary_key=True),
     Column("user_id", Text, primary_key=True),
     Column("customer_id", Text),
@@ -50,7 +51,11 @@ def change(
         for name, value in changes.items()
         if name in FIELDS
     }
-    key = {"partner_id": user.partner_id, "user_id": user.user_id}
+    key = {
+        "routing_key": user.routing_key,
+        "partner_id": user.partner_id,
+        "user_id": user.user_id,
+    }
     values["changed"] = now
     connection.execute(
         insert_into(connection, comfort_settings)
@@ -59,8 +64,7 @@ def change(
     )
     row = connection.execute(
         select(comfort_settings).where(
-            comfort_settings.c.partner_id == user.partner_id,
-            comfort_settings.c.user_id == user.user_id,
+            *(comfort_settings.c[name] == value for name, value in key.items())
         )
     ).one()
     return {name: getattr(row, name) is not None for name in FIELDS}

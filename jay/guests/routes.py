@@ -92,7 +92,7 @@ def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
         user_id=granted["user"],
         partner=current_partner(),
         now=datetime.fromisoformat(granted["since"]),
-        basket=granted["opens"],
+        opens=granted["opens"],
     )
     return answer(guest_view(granted["user"], credential, expires, granted["basket"]))
 

@@ -4,19 +4,24 @@ Two secrets belong to a transfer. The TV holds the display token: it shows the c
 new one. The QR code holds the ``jayToken``, from which the display token can't be computed: who
 scans a screen can take the basket over once, but never make another code. Both, and the short
 code, are derived from the display token, so that only hashes need to be stored.
+
+They are derived in a row, display token, ``jayToken``, short code: so each of them leads to the
+short code, by which a transfer is routed. Who scans the screen could have read the code there.
 """
 
 import base64
 import enum
 import hmac
+import re
 import secrets
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
 
+from jay.db.routing import routing_key
 from jay.db.types import UtcDateTime, metadata
 from jay.sealing import hash_secret
 
@@ -44,13 +49,15 @@ PAIRS = (
 transfers = Table(
     "transfers",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # That of the short code's hash, see ``routing_key``.
+    Column("routing_key", Integer, primary_key=True, autoincrement=False),
+    Column("code_hash", Text, primary_key=True),
     Column("partner_id", Integer, ForeignKey("partners.id"), nullable=False),
-    # Not a foreign key: a deleted basket ends its transfers by not being found.
+    # Where the basket lies. Not a foreign key: a basket that is deleted ends its offer itself.
+    Column("basket_key", Integer, nullable=False),
     Column("basket_id", Text, nullable=False),
     Column("display_hash", Text, nullable=False),
     Column("token_hash", Text, nullable=False),
-    Column("code_hash", Text, nullable=False),
     # The token of a claim page that was reached by typing the short code.
     Column("typed_hash", Text),
     Column("url", Text),
@@ -65,11 +72,9 @@ transfers = Table(
     # Who took it over: the guest's user id, and what the winner may repeat the request with.
     Column("claimed_by", Text),
     Column("claimant_hash", Text),
-    Index("uq_transfers_display_hash", "display_hash", unique=True),
-    Index("uq_transfers_token_hash", "token_hash", unique=True),
-    Index("uq_transfers_code_hash", "code_hash", unique=True),
-    Index("uq_transfers_typed_hash", "typed_hash", unique=True),
-    Index("ix_transfers_basket_id", "basket_id"),
+    Index("uq_transfers_display_hash", "display_hash", "routing_key", unique=True),
+    Index("uq_transfers_token_hash", "token_hash", "routing_key", unique=True),
+    Index("uq_transfers_typed_hash", "typed_hash", "routing_key", unique=True),
     Index("ix_transfers_created", "created"),
 )
 
@@ -98,25 +103,25 @@ class Secrets:
     @property
     def jay_token(self) -> str:
         """What the QR code carries: 128 bits that say nothing about the display token."""
-        return base64.urlsafe_b64encode(self._derive("jayToken")[:TOKEN_BYTES]).decode().rstrip("=")
+        return _token(_derived(self.display_token, "jayToken"))
 
     @property
     def user_code(self) -> str:
         """The short code to type where there is no camera."""
-        number = int.from_bytes(self._derive("userCode"))
-        digits = []
-        for _ in range(CODE_LENGTH):
-            number, digit = divmod(number, len(CODE_ALPHABET))
-            digits.append(CODE_ALPHABET[digit])
-        return "".join(digits)
+        return _code_of(self.jay_token)
+
+    def shown_code(self, transfer: "Transfer") -> str:
+        """Return the short code of a transfer that these secrets are of.
+
+        One that was made before the routing key has another: it lasts a minute, its screen an hour.
+        """
+        code = self.user_code
+        return code if hash_secret(code) == transfer.code_hash else _code_of(self.display_token)
 
     @property
     def pair(self) -> str:
         """The picture that TV and phone both show."""
-        return PAIRS[int.from_bytes(self._derive("pair")) % len(PAIRS)]
-
-    def _derive(self, purpose: str) -> bytes:
-        return hmac.digest(self.display_token.encode(), purpose.encode(), "sha256")
+        return PAIRS[int.from_bytes(_derived(self.display_token, "pair")) % len(PAIRS)]
 
     def hashes(self) -> dict[str, str]:
         """Return what is stored of them."""
@@ -126,11 +131,46 @@ class Secrets:
             "code_hash": hash_secret(self.user_code),
         }
 
+    @property
+    def routing_key(self) -> int:
+        """Where the transfer lies."""
+        return routing_key_of(self.jay_token)
+
+
+def _derived(token: str, purpose: str) -> bytes:
+    key = token.encode("utf-8", "surrogatepass")
+    return hmac.digest(key, purpose.encode(), "sha256")
+
+
+def _token(drawn: bytes) -> str:
+    return base64.urlsafe_b64encode(drawn[:TOKEN_BYTES]).decode().rstrip("=")
+
+
+def _code_of(token: str) -> str:
+    number = int.from_bytes(_derived(token, "userCode"))
+    digits = []
+    for _ in range(CODE_LENGTH):
+        number, digit = divmod(number, len(CODE_ALPHABET))
+        digits.append(CODE_ALPHABET[digit])
+    return "".join(digits)
+
 
 def typed_token(code_hash: str, secret: str) -> str:
-    """Return the token of the claim page that a typed short code leads to."""
+    """Return the token of the claim page that a typed short code leads to.
+
+    It begins with where the transfer lies, as it can't be computed from the rest.
+    """
     drawn = hmac.digest(secret.encode(), f"typed code {code_hash}".encode(), "sha256")
-    return base64.urlsafe_b64encode(drawn[:TOKEN_BYTES]).decode().rstrip("=")
+    return f"{routing_key(code_hash):03x}{_token(drawn)}"
+
+
+TYPED_TOKEN = re.compile(r"([0-9a-f]{3})[\w-]{22}", re.ASCII)
+
+
+def routing_key_of(token: str) -> int:
+    """Return where the transfer lies that a ``jayToken`` or a typed short code's token names."""
+    typed = TYPED_TOKEN.fullmatch(token)
+    return int(typed[1], 16) if typed else routing_key(hash_secret(_code_of(token)))
 
 
 _LOOK_ALIKE = str.maketrans(
@@ -173,8 +213,10 @@ def spaced_code(code: str) -> str:
 class Transfer:
     """An offered basket."""
 
-    id: int
+    routing_key: int
+    code_hash: str
     partner_id: int
+    basket_key: int
     basket_id: str
     url: str | None
     pair: str
@@ -187,6 +229,7 @@ class Transfer:
     claimed_by: str | None = None
     claimant_hash: str | None = None
     basket_exists: bool = True
+    """Known of one that has expired: one that is deleted cancels what can still be claimed."""
 
     def state(self, now: datetime) -> State:
         """Return the state at a moment: at exactly ``expires`` it is dead."""

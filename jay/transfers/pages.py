@@ -56,7 +56,7 @@ def look(token: str) -> Response:
     now = web.now()
     with db.reading() as connection:
         try:
-            transfer = service.find_by_token(connection, token)
+            transfer = service.find_by_token(connection, token, now=now)
         except TransferError as error:
             return _refused("unknown", error.status)
         if not transfer.claimable(now):
@@ -92,7 +92,7 @@ def opened(token: str) -> Response:
     """
     now = web.now()
     with db.transaction() as connection:
-        transfer = service.find_by_token(connection, token)
+        transfer = service.find_by_token(connection, token, now=now)
         service.opened(connection, transfer, now=now)
     return Response(status=204, headers={"Cache-Control": "no-store"})
 
@@ -105,7 +105,7 @@ def claim(token: str) -> Response:
     claimant = _claimant() if sends_cookies() else f"form {request.form.get('once', '')[:64]}"
     try:
         with db.reading() as connection:
-            transfer = service.find_by_token(connection, token)
+            transfer = service.find_by_token(connection, token, now=now)
             partner = partner_by_id(connection, transfer.partner_id)
         if transfer.url is not None:
             # That shop's server redeems the token itself.
@@ -191,7 +191,7 @@ def type_code() -> Response:
         token = service.type_code(connection, typed, secret=secret, now=now)
         if token is not None:
             CODE_TRIES.give_back(connection, caller, secret=secret)
-            service.opened(connection, service.find_by_token(connection, token), now=now)
+            service.opened(connection, service.find_by_token(connection, token, now=now), now=now)
     if token is None:
         return _code_page(
             None, _("This code does not work (any more). Check it, or get a new one on the TV.")

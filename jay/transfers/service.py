@@ -1,16 +1,16 @@
 """Use cases of the transfer: offer, look at, claim, renew."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, or_, select, update
 
 from jay.auth.models import User
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Grant, new_user_id
-from jay.baskets.models import baskets as baskets_table
 from jay.db.prepared import Prepared
+from jay.db.routing import of_before, routing_key
 from jay.errors import (
     TransferCancelled,
     TransferClaimed,
@@ -30,6 +30,7 @@ from jay.transfers.models import (
     Transfer,
     has_room_for,
     read_code,
+    routing_key_of,
     transfers,
     typed_token,
 )
@@ -47,24 +48,28 @@ _OPEN_NOW = (
 )
 """The condition of ``Transfer.claimable`` for the database."""
 
+_THIS = (transfers.c.routing_key == bindparam("key_routing_key")) & (
+    transfers.c.code_hash == bindparam("key_code_hash")
+)
+
 _OPEN = Recorded(
     update(transfers)
-    .where(transfers.c.id == bindparam("transfer"), transfers.c.opened.is_(None), _OPEN_NOW)
+    .where(_THIS, transfers.c.opened.is_(None), _OPEN_NOW)
     .values(opened=bindparam("now"))
 )
 
 # The one statement that decides. Whoever's update finds no row has lost.
 _CLAIM = Recorded(
     update(transfers)
-    .where(transfers.c.id == bindparam("transfer"), _OPEN_NOW)
+    .where(_THIS, _OPEN_NOW)
     .values(
         claimed=bindparam("now"), claimed_by=bindparam("guest"), claimant_hash=bindparam("proof")
     )
 )
 
 _OFFERED = (
-    *("partner_id", "basket_id", "url", "pair", "kiosk", "created", "expires"),
-    *("display_hash", "token_hash", "code_hash"),
+    *("routing_key", "partner_id", "basket_key", "basket_id", "url", "pair", "kiosk"),
+    *("created", "expires", "display_hash", "token_hash", "code_hash"),
 )
 _OFFER = Recorded(
     insert(transfers).values(
@@ -72,17 +77,16 @@ _OFFER = Recorded(
     )
 )
 
-_COLUMNS = [
-    exists().where(baskets_table.c.id == transfers.c.basket_id).label(name)
-    if name == "basket_exists"
-    else transfers.c[name]
-    for name in Transfer.__dataclass_fields__
-]
+_COLUMNS = [transfers.c[name] for name in Transfer.__dataclass_fields__ if name != "basket_exists"]
 
 # Every TV asks by it, every second and a half.
 _BY_DISPLAY = Prepared(
-    select(*_COLUMNS).where(transfers.c.display_hash == bindparam("display_hash"))
+    select(*_COLUMNS).where(
+        transfers.c.routing_key == bindparam("routing_key"),
+        transfers.c.display_hash == bindparam("display_hash"),
+    )
 )
+_BY_CODE = Prepared(select(*_COLUMNS).where(_THIS))
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,14 @@ class Showing:
     transfer: Transfer
     partner: Partner
     basket: Basket | None
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether a kiosk's person has gone, and what is shown is nobody else's business.
+
+        The basket was taken along, through whichever of its codes, or the kiosk has forgotten it.
+        """
+        return self.transfer.kiosk and (self.basket is None or self.basket.claimed)
 
 
 def start(
@@ -137,45 +149,26 @@ def renew(connection: Connection, display_token: str, *, now: datetime) -> Offer
     old = find_by_display(connection, display_token, now=now)
     if not old.renewable(now):
         raise TransferUnknown
-    basket = baskets.basket_by_id(connection, old.basket_id, now=now)
+    # Waits for who claims at this very moment, and from here on nobody does.
+    basket = baskets.basket_by_id(connection, old.basket_key, old.basket_id, now=now)
     if basket is None:
         raise TransferCancelled
-    cancel(connection, basket, now=now)  # waits for who claims at this very moment
-    if _was_claimed(connection, old):
+    # At a kiosk all codes of a basket are one person's; a partner's TV is its owner's.
+    if basket.claimed if old.kiosk else _again(connection, old).claimed is not None:
         raise TransferClaimed
     return _offer(
         connection, basket, now=now, url=old.url, kiosk=old.kiosk, first_start=old.created
     )
 
 
-def left_behind(connection: Connection, transfer: Transfer) -> bool:
-    """Tell whether a kiosk's person has gone, and what this screen shows is nobody else's business.
-
-    The basket was taken along, through whichever of its codes, or the kiosk has forgotten it.
-    """
-    return transfer.kiosk and (not transfer.basket_exists or _was_claimed(connection, transfer))
-
-
-def _was_claimed(connection: Connection, transfer: Transfer) -> bool:
-    # At a kiosk all codes of a basket are one person's; a partner's TV is its owner's.
-    which = (
-        transfers.c.basket_id == transfer.basket_id
-        if transfer.kiosk
-        else transfers.c.id == transfer.id
-    )
-    query = select(transfers.c.id).where(which, transfers.c.claimed.is_not(None)).limit(1)
-    return connection.execute(query).first() is not None
-
-
 def forget(connection: Connection, user: User, *, now: datetime) -> None:
     """Let a kiosk forget a person: nothing of the basket is left, unless a phone has it."""
+    # Waits for who claims at this very moment.
     basket = baskets.open_for_writing(connection, user, now=now)
-    cancel(connection, basket, now=now)  # waits for who claims at this very moment
-    query = select(transfers.c.id).where(
-        transfers.c.basket_id == basket.id, transfers.c.claimed.is_not(None)
-    )
-    if connection.execute(query.limit(1)).first() is None:
+    if not basket.claimed:
         baskets.delete_basket(connection, user, context=baskets.Context(now))
+    elif basket.offer is not None:
+        cancel(connection, basket.offer, now=now)
 
 
 def _offer(
@@ -191,10 +184,15 @@ def _offer(
     if basket.untouched:
         basket.touch(now)  # from here on it is a basket with a state of its own
         baskets.save(connection, basket)
-    cancel(connection, basket, now=now)
-    drawn = _unused_secrets(connection)
+    older, drawn = basket.offer, _unused_secrets(connection)
+    hashes = drawn.hashes()
+    baskets.note_offer(connection, basket, hashes["code_hash"])
+    if older is not None:
+        cancel(connection, older, now=now)
     row: dict[str, Any] = {
+        "routing_key": routing_key(hashes["code_hash"]),
         "partner_id": basket.partner_id,
+        "basket_key": basket.routing_key,
         "basket_id": basket.id,
         "url": url,
         "pair": drawn.pair,
@@ -202,19 +200,18 @@ def _offer(
         "created": first_start or now,
         "expires": now + CLAIM_WINDOW,
     }
-    parameters = {f"new_{name}": value for name, value in (row | drawn.hashes()).items()}
-    event = Event(Kind.TRANSFER_STARTED, now, basket.partner_id, tracking)
+    parameters = {f"new_{name}": value for name, value in (row | hashes).items()}
+    event = Event(Kind.TRANSFER_STARTED, now, basket.partner_id, row["routing_key"], tracking)
     _OFFER.execute(connection, parameters, event)
     return Offer(drawn, url, row["expires"])
 
 
-def cancel(connection: Connection, basket: Basket, *, now: datetime) -> None:
-    """Cancel the offer of a basket that is still open, if there is one."""
+@baskets.withdraws_offers
+def cancel(connection: Connection, code_hash: str, *, now: datetime) -> None:
+    """Cancel a transfer if it is still open."""
     connection.execute(
-        update(transfers)
-        .where(transfers.c.basket_id == basket.id, _OPEN_NOW)
-        .values(cancelled=bindparam("at")),
-        {"now": now, "at": now},
+        update(transfers).where(_THIS, _OPEN_NOW).values(cancelled=bindparam("at")),
+        {**_key_of(code_hash), "now": now, "at": now},
     )
 
 
@@ -222,8 +219,8 @@ def _unused_secrets(connection: Connection) -> Secrets:
     # A short code has 39 bits: among the codes of one day, two may be equal once in a long while.
     while True:
         drawn = Secrets.fresh()
-        query = select(transfers.c.id).where(transfers.c.code_hash == hash_secret(drawn.user_code))
-        if connection.execute(query).first() is None:
+        key = _key_of(hash_secret(drawn.user_code))
+        if _BY_CODE.one_or_none(connection, key) is None:
             return drawn
 
 
@@ -235,21 +232,55 @@ def find_by_display(connection: Connection, display_token: str, *, now: datetime
     transfer = left_alone(connection, display_token)
     if transfer is None or now >= transfer.shown_until:
         raise TransferUnknown
-    return transfer
+    return _with_its_basket(connection, transfer, now)
 
 
 def left_alone(connection: Connection, display_token: str) -> Transfer | None:
     """Return the transfer that a screen shows, for however long it was left alone."""
-    row = _BY_DISPLAY.one_or_none(connection, {"display_hash": hash_secret(display_token)})
+    hashed = hash_secret(display_token)
+    key = {"routing_key": Secrets(display_token).routing_key, "display_hash": hashed}
+    row: Any = _BY_DISPLAY.one_or_none(connection, key)
+    if row is None:
+        row = _made_before(connection, transfers.c.display_hash == hashed)
     return None if row is None else Transfer(*row)
 
 
-def find_by_token(connection: Connection, token: str) -> Transfer:
+def find_by_token(connection: Connection, token: str, *, now: datetime) -> Transfer:
     """Return the transfer that a QR code, or a typed short code, has led to.
 
     :raises TransferUnknown: there is none.
     """
-    return _one(connection, _named_by(token))
+    hashed = hash_secret(token)
+    named = or_(transfers.c.token_hash == hashed, transfers.c.typed_hash == hashed)
+    here = transfers.c.routing_key == routing_key_of(token)
+    row: Any = connection.execute(select(*_COLUMNS).where(here, named)).one_or_none()
+    if row is None:
+        row = _made_before(connection, named)
+    if row is None:
+        raise TransferUnknown
+    return _with_its_basket(connection, Transfer(*row), now)
+
+
+def _made_before(connection: Connection, named: ColumnElement[bool]) -> Any:
+    """Look for a transfer of before the routing key: its tokens don't lead to its short code."""
+    return connection.execute(of_before(select(*_COLUMNS)).where(named)).one_or_none()
+
+
+def _with_its_basket(connection: Connection, transfer: Transfer, now: datetime) -> Transfer:
+    """Let a transfer whose time is over know whether its basket has gone with it."""
+    if transfer.state(now) is not State.EXPIRED:
+        return transfer
+    kept = baskets.is_kept(connection, transfer.basket_key, transfer.basket_id)
+    return replace(transfer, basket_exists=kept)
+
+
+def _again(connection: Connection, transfer: Transfer) -> Transfer:
+    """Return the transfer as it is now."""
+    return Transfer(*_BY_CODE.one_or_none(connection, _key_of(transfer.code_hash)))
+
+
+def _key_of(code_hash: str) -> dict[str, Any]:
+    return {"key_routing_key": routing_key(code_hash), "key_code_hash": code_hash}
 
 
 def show(connection: Connection, transfer: Transfer, *, now: datetime) -> Showing:
@@ -257,7 +288,7 @@ def show(connection: Connection, transfer: Transfer, *, now: datetime) -> Showin
     return Showing(
         transfer,
         partner_by_id(connection, transfer.partner_id),
-        baskets.basket_by_id(connection, transfer.basket_id, now=now),
+        baskets.basket_by_id(connection, transfer.basket_key, transfer.basket_id, now=now),
     )
 
 
@@ -274,8 +305,8 @@ def opened(connection: Connection, transfer: Transfer, *, now: datetime) -> None
     """Remember that a phone looks at the claim page. It claims nothing."""
     if transfer.opened is not None:
         return
-    event = Event(Kind.TRANSFER_OPENED, now, transfer.partner_id)
-    _OPEN.execute(connection, {"transfer": transfer.id, "now": now}, event)
+    event = Event(Kind.TRANSFER_OPENED, now, transfer.partner_id, transfer.routing_key)
+    _OPEN.execute(connection, {**_key_of(transfer.code_hash), "now": now}, event)
 
 
 def type_code(connection: Connection, typed: str, *, secret: str, now: datetime) -> str | None:
@@ -288,10 +319,8 @@ def type_code(connection: Connection, typed: str, *, secret: str, now: datetime)
     code_hash = hash_secret(read_code(typed))
     token = typed_token(code_hash, secret)
     result = connection.execute(
-        update(transfers)
-        .where(transfers.c.code_hash == code_hash, _OPEN_NOW)
-        .values(typed_hash=hash_secret(token)),
-        {"now": now},
+        update(transfers).where(_THIS, _OPEN_NOW).values(typed_hash=hash_secret(token)),
+        {**_key_of(code_hash), "now": now},
     )
     return token if result.rowcount == 1 else None
 
@@ -313,21 +342,22 @@ def claim(
     :param partner: the partner of the API key; None for a phone, which needs none.
     :raises TransferUnknown: TransferExpired, TransferClaimed, TransferCancelled
     """
-    named = [_named_by(token)]
-    if partner is not None:
-        named.append(transfers.c.partner_id == partner.id)
-    transfer = _one(connection, *named)
+    transfer = find_by_token(connection, token, now=now)
+    if partner is not None and partner.id != transfer.partner_id:
+        raise TransferUnknown
+    if not transfer.claimed_through(claimant):
+        check_claimable(transfer, now)
     parameters = {
-        "transfer": transfer.id,
+        **_key_of(transfer.code_hash),
         "now": now,
         "guest": new_user_id(),
         "proof": hash_secret(claimant) if claimant else None,
     }
     # First the basket, then the transfer: in the same order as who offers it anew.
-    basket = baskets.basket_by_id(connection, transfer.basket_id, now=now)
-    event = Event(Kind.TRANSFER_CLAIMED, now, transfer.partner_id, tracking)
+    basket = baskets.note_claim(connection, transfer.basket_key, transfer.basket_id, now=now)
+    event = Event(Kind.TRANSFER_CLAIMED, now, transfer.partner_id, transfer.routing_key, tracking)
     won = _CLAIM.execute(connection, parameters, event)
-    transfer = _one(connection, *named)
+    transfer = _again(connection, transfer)
     if not won and not transfer.claimed_through(claimant):
         raise _ERROR_OF_STATE[transfer.state(now)]
     if basket is None or transfer.claimed is None or transfer.claimed_by is None:
@@ -339,15 +369,3 @@ def claim(
         basket,
         claimed=True,
     )
-
-
-def _named_by(token: str) -> ColumnElement[bool]:
-    hashed = hash_secret(token)
-    return or_(transfers.c.token_hash == hashed, transfers.c.typed_hash == hashed)
-
-
-def _one(connection: Connection, *conditions: ColumnElement[bool]) -> Transfer:
-    row: Any = connection.execute(select(*_COLUMNS).where(*conditions)).one_or_none()
-    if row is None:
-        raise TransferUnknown
-    return Transfer(*row)

@@ -40,7 +40,7 @@ def screen(display_token: str) -> Response:
             return _gone(connection, display_token, error)
         showing = service.show(connection, transfer, now=now)
         # On a public screen nothing of a person is left when the basket has gone.
-        over = service.left_behind(connection, transfer)
+        over = showing.left_behind
         if over and transfer.state(now) is not State.CLAIMED:
             return redirect(url_for("kiosk.wall", name=showing.partner.name), 303)
         basket = view(connection, None if over else showing.basket)
@@ -63,7 +63,7 @@ def screen(display_token: str) -> Response:
         more=len(basket.cart[LINES_SHOWN:]),
         totals=basket.totals,
         qr_src=url_for("screens.get_qr_svg", displayToken=display_token),
-        user_code=spaced_code(secrets.user_code),
+        user_code=spaced_code(secrets.shown_code(transfer)),
         code_address=f"{web.settings().public_host}/code",
         seconds_left=transfer.seconds_left(now),
         lifetime=int(CLAIM_WINDOW.total_seconds()),
@@ -73,7 +73,7 @@ def screen(display_token: str) -> Response:
         pair=pair_view(transfer.pair, language()) if transfer.url is None else None,
         shop_host=transfer.url and _shown_host(transfer.url),
         renew_action=url_for(".renew", display_token=display_token),
-        renew_seconds=_seconds(transfer.renewable_until - now) if transfer.basket_exists else 0,
+        renew_seconds=_seconds(transfer.renewable_until - now) if showing.basket else 0,
         csrf=csrf_token() if transfer.kiosk else "",
         **context,
     )

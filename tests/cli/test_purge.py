@@ -223,6 +223,7 @@ def _row(kind: str, number: int, partner_id: int) -> dict[str, Any]:
     hashes = {f"{secret}_hash": f"{secret}-{name}" for secret in ("display", "token", "code")}
     times = {"created": NOON, "expires": NOON + timedelta(seconds=MINUTE)}
     values = {"partner_id": partner_id, "basket_id": "gone", "url": None, "pair": "fox", **times}
+    values |= {"routing_key": number % 4096, "basket_key": 0}
     return {"statement": insert(transfers).values({**values, **hashes, **claimed})}
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import insert
 from jay.auth import service as auth
 from jay.baskets.models import baskets
 from jay.db.database import Database
+from jay.db.routing import routing_key
 from jay.merchants import service as merchants
 from jay.ops.cli import alembic_config
 from jay.partners import service as partners
@@ -95,6 +96,7 @@ def seed(url: str, folder: Path) -> Seeded:
         ]
         rows = [
             {
+                "routing_key": routing_key(partner, f"user-{number}"),
                 "partner_id": partner,
                 "user_id": f"user-{number}",
                 "id": f"basket-{number}",

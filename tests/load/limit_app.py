@@ -5,6 +5,7 @@ JSON and the database cost. ``tests/load/bench.py`` compares the service with it
 """
 
 import os
+import secrets
 import sqlite3
 import threading
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from typing import Any
 import orjson
 import psycopg
 from flask import Flask, Response, request
+
+from jay.db.routing import routing_key
 
 app = Flask(__name__)
 _local = threading.local()
@@ -41,7 +44,7 @@ _SQLITE = _url.startswith("sqlite")
 _MARK = "?" if _SQLITE else "%s"
 _READ = (
     "SELECT id, entries, version, last_changed, expires FROM baskets"
-    f" WHERE partner_id = {_MARK} AND user_id = {_MARK}"
+    f" WHERE routing_key = {_MARK} AND partner_id = {_MARK} AND user_id = {_MARK}"
 )
 _PRODUCT = (
     "SELECT p.*, m.*, s.name FROM products p JOIN merchants s ON s.id = p.merchant_id"
@@ -49,12 +52,17 @@ _PRODUCT = (
 )
 _WRITE = (
     f"UPDATE baskets SET entries = {_MARK}, version = version + 1, last_changed = {_MARK}"
-    f" WHERE partner_id = {_MARK} AND user_id = {_MARK} AND version = {_MARK}"
+    f" WHERE routing_key = {_MARK} AND partner_id = {_MARK} AND user_id = {_MARK}"
+    f" AND version = {_MARK}"
 )
 _EVENT = (
-    "INSERT INTO events (at, kind, partner_id, product_id, count)"
-    f" VALUES ({_MARK}, 'product_assigned', {_partner}, {_MARK}, {_MARK})"
+    "INSERT INTO events (routing_key, id, at, kind, partner_id, product_id, count) VALUES"
+    f" ({_MARK}, {_MARK}, {_MARK}, 'product_assigned', {_partner}, {_MARK}, {_MARK})"
 )
+
+
+def _key(user_id: str) -> tuple[int, int, str]:
+    return routing_key(_partner, user_id), _partner, user_id
 
 
 def _answer(entries: list[dict[str, Any]], version: int, changed: Any, expires: Any) -> Response:
@@ -78,7 +86,7 @@ def ready() -> str:
 def read(user_id: str) -> Response:
     """Read a basket: one row."""
     connection: Any = _sqlite() if _SQLITE else _postgres()
-    row = connection.execute(_READ, (_partner, user_id)).fetchone()
+    row = connection.execute(_READ, _key(user_id)).fetchone()
     entries = orjson.loads(row[1]) if isinstance(row[1], str) else row[1]
     return _answer(entries, row[2], row[3], row[4])
 
@@ -92,16 +100,17 @@ def write(user_id: str, product_id: str) -> Response:
     if not _SQLITE:
         connection.execute(_PRODUCT, (product_id,)).fetchone()
         while True:
-            row = connection.execute(_READ, (_partner, user_id)).fetchone()
+            row = connection.execute(_READ, _key(user_id)).fetchone()
             entries = _changed(row[1], product_id, count)
             written = connection.execute(
                 f"WITH saved AS ({_WRITE} RETURNING 1) {_EVENT.replace('VALUES', 'SELECT')[:-1].replace('SELECT (', 'SELECT ')} FROM saved",  # noqa: E501
                 (
                     orjson.dumps(entries).decode(),
                     now,
-                    _partner,
-                    user_id,
+                    *_key(user_id),
                     row[2],
+                    routing_key(_partner, user_id),
+                    secrets.randbits(62),
                     now,
                     product_id,
                     count,
@@ -112,13 +121,12 @@ def write(user_id: str, product_id: str) -> Response:
     with _lock:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_PRODUCT, (product_id,)).fetchone()
-        row = connection.execute(_READ, (_partner, user_id)).fetchone()
+        row = connection.execute(_READ, _key(user_id)).fetchone()
         entries = _changed(orjson.loads(row[1]), product_id, count)
         stamp = now.strftime("%Y-%m-%d %H:%M:%S.%f")
-        connection.execute(
-            _WRITE, (orjson.dumps(entries).decode(), stamp, _partner, user_id, row[2])
-        )
-        connection.execute(_EVENT, (stamp, product_id, count))
+        connection.execute(_WRITE, (orjson.dumps(entries).decode(), stamp, *_key(user_id), row[2]))
+        place = (routing_key(_partner, user_id), secrets.randbits(62))
+        connection.execute(_EVENT, (*place, stamp, product_id, count))
         connection.execute("COMMIT")
     return _answer(entries, row[2] + 1, now, row[4])
 

@@ -38,7 +38,7 @@ def clock() -> MovedClock:
 
 def process(database: Database, clock: MovedClock, secret: str = SECRET) -> Tokens:
     """What one process of the service has."""
-    return Tokens(GuestKeys(database, secret, clock), RemoteKeySets(Client(())), clock)
+    return Tokens(GuestKeys(database, secret, clock), RemoteKeySets(Client(())), clock, secret)
 
 
 def token_of(tokens: Tokens, clock: MovedClock, user_id: str = "g-1") -> str:

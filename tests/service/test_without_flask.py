@@ -108,7 +108,7 @@ def made_in(connection: Connection) -> World:
     baskets.start_guest(connection, guest, {product: 1}, now=NOON)
     baskets.assign(connection, user, product, count=1, context=baskets.Context(NOON))
     offer = transfers.start(connection, user, partner, now=NOON)
-    transfer = transfers.find_by_token(connection, offer.secrets.jay_token)
+    transfer = transfers.find_by_token(connection, offer.secrets.jay_token, now=NOON)
     basket = baskets.open_for_writing(connection, user, now=NOON)
     operators.add(connection, name="olga", password_hash="x", merchant=None, now=NOON)
     import_, _given_up = checkpoints.begin(
@@ -137,6 +137,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "answer": lambda _: "sealed",
     "as_of": lambda _: 1,
     "basket": lambda w: w.basket,
+    "code_hash": lambda w: w.transfer.code_hash,
     "batch": lambda _: 10,
     "began": lambda _: NOON,
     "bodies": lambda _: {"mug": "{}"},
@@ -151,7 +152,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "description": lambda _: {},
     "display_token": lambda w: w.offer.secrets.display_token,
     "entry": lambda _: Entry("hat", 1, 900, "EUR"),
-    "event": lambda w: Event(Kind.PRODUCT_ASSIGNED, NOON, w.partner.id),
+    "event": lambda w: Event(Kind.PRODUCT_ASSIGNED, NOON, w.partner.id, w.basket.routing_key),
     "expired": lambda _: EXPIRED[0],
     "file": lambda _: "file.csv",
     "feed": lambda _: FEED,
@@ -184,6 +185,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "name": lambda _: "other",
     "now": lambda _: NOON,
     "offset": lambda _: 0,
+    "offer": lambda w: w.transfer.code_hash,
     "opened": lambda w: operators.account(w.connection, "olga"),
     "other": lambda w: w.guest,
     "other_id": lambda w: w.product,
@@ -201,6 +203,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "puts": lambda _: [],
     "request_hash": lambda _: "cd" * 32,
     "sealed": lambda _: Seal("something else", SECRET).close(b""),
+    "routing_key": lambda w: w.basket.routing_key,
     "secret": lambda _: SECRET,
     "shared": lambda _: {},
     "sku": lambda _: "mug",
@@ -222,6 +225,10 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
         "user": lambda w: User(w.partner.id, "g-2", guest=True, basket=None, expires=0)
     },
     "baskets/service.basket_by_id": {"identifier": lambda w: w.basket.id},
+    "baskets/service.event_of": {"kind": lambda _: Kind.BASKET_CREATED},
+    "baskets/service.is_kept": {"identifier": lambda w: w.basket.id},
+    "baskets/service.note_claim": {"identifier": lambda w: w.basket.id},
+    "baskets/service.withdraws_offers": {"work": lambda _: transfers.cancel},
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
     "checkout/comfort.change": {"changes": lambda _: {"customer_id": "C-1"}},

@@ -59,10 +59,11 @@ KINDS = {
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/prepared
-        db/readiness db/sqlite db/types db/upsert feeds/downloading feeds/files feeds/google
-        feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus
-        feeds/sources feeds/tables feeds/units feeds/unpacking net/client net/waits ops/lan
-        ops/revision outbox/transports/http partners/keys products/texts transfers/qr
+        db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading feeds/files
+        feeds/google feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers
+        feeds/sales feeds/skus feeds/sources feeds/tables feeds/units feeds/unpacking net/client
+        net/waits ops/lan ops/revision outbox/transports/http partners/keys products/texts
+        transfers/qr
     """,
 }
 

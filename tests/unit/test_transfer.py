@@ -32,8 +32,10 @@ def offered(**fields: Any) -> Transfer:
     values = {"url": None, "pair": "fox", "kiosk": False, "created": NOON}
     return Transfer(
         **{
-            "id": 1,
+            "routing_key": 1,
+            "code_hash": "c",
             "partner_id": 1,
+            "basket_key": 2,
             "basket_id": "b",
             "expires": NOON + CLAIM_WINDOW,
             **values,
