@@ -175,16 +175,18 @@ def apps(clock: MovedClock, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def app(apps: Apps, database_url: str) -> Flask:
-    """The app on an empty database, at noon."""
+def app(apps: Apps, database_url: str) -> Iterator[Flask]:
+    """The app on an empty database, at noon. Its statements keep to the rules."""
     made = apps.on(database_url)
     if "tests.statements" not in made.extensions:
-        made.extensions["tests.statements"] = statements.watch(made.extensions["jay.db"])
+        made.extensions["tests.statements"] = statements.watch(made)
         make_ready(made)
     with made.app_context(), database().transaction() as connection:
         empty(connection)
-    made.extensions["tests.statements"].broken.clear()
-    return made
+    watched = made.extensions["tests.statements"]
+    watched.broken.clear()
+    yield made
+    assert watched.broken == []
 
 
 def empty(connection: Connection) -> None:

@@ -2,16 +2,21 @@
 
 - A GET writes nothing, whatever door it takes.
 - A transaction locks tables in one order, so that two never wait for each other.
+- What a request reads, writes or locks in a table of shoppers is named by its routing key.
 """
 
 import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from threading import local
 from typing import Any
 
-from flask import has_request_context, request
+from flask import Flask, has_request_context, request
 from sqlalchemy import Connection, event
 
 from jay.db import prepared
 from jay.db.database import Database, locks
+from jay.db.routing import ROUTED_BY, WITHOUT_KEY
 
 LOCK_ORDER = ("baskets", "comfort_settings", "transfers", "tries", "idempotency_keys")
 """First a basket, then its transfer (CONTRIBUTING.md). Nobody waits for an event."""
@@ -19,8 +24,35 @@ LOCK_ORDER = ("baskets", "comfort_settings", "transfers", "tries", "idempotency_
 WRITING_GETS = {"/readyz"}
 """It proves that the database can be written."""
 
+_TABLES = "|".join(ROUTED_BY)
+_INSERTED = re.compile(rf'\bINSERT INTO "?({_TABLES})"? \(([^)]*)\)')
+_NAMED = re.compile(rf'(?:,|\b(?:FROM|JOIN|UPDATE)) "?({_TABLES})\b(?!\.)')
+_PARAMETER = r"(?:\?|%\(|:\w)"
+
 _WRITTEN = re.compile(r"\b(?:INSERT INTO|DELETE FROM|UPDATE)\s+\"?(?!SET\b)(\w+)")
 _LOCKED = re.compile(r"\bFROM\s+\"?(\w+).*\bFOR (?:NO KEY )?UPDATE\b", re.DOTALL)
+
+
+@cache
+def not_routed(sql: str) -> tuple[str, ...]:
+    """Return the tables of shoppers of which a statement does not say where the rows lie."""
+    if WITHOUT_KEY in sql:
+        return ()
+    text = " ".join(sql.split())
+    missing = [
+        table
+        for table, columns in _INSERTED.findall(text)
+        if ROUTED_BY[table] not in columns.replace('"', "").split(", ")
+    ]
+    named = _NAMED.findall(text)
+    for table in dict.fromkeys(named):
+        key = rf'\b{table}\."?{ROUTED_BY[table]}"? = {_PARAMETER}'
+        where = re.findall(rf"\b(?:WHERE|AND) \(?{key}", text)
+        # Each time that a statement names the table it has to say where in it, and a
+        # condition that is one of several says nothing.
+        if len(where) < named.count(table) or re.search(rf"{key}\S* OR\b", text):
+            missing.append(table)
+    return tuple(missing)
 
 
 def _only_reads() -> bool:
@@ -43,6 +75,8 @@ class Statements:
 
     def see(self, connection: Connection, sql: str) -> None:
         """Look at a statement."""
+        if getattr(_serving, "depth", 0):
+            self.broken += [f"{table} without its key: {sql}" for table in not_routed(sql)]
         written = _WRITTEN.findall(sql)
         if written and _only_reads():
             self.broken.append(f"{request.method} {request.path} writes: {sql}")
@@ -62,11 +96,22 @@ class Statements:
 
 _execute = prepared.execute
 _watched: list[Statements] = []
+_serving = local()
 
 
-def watch(database: Database) -> Statements:
-    """Look at the statements of a database from now on, those that go to the driver too."""
-    made = Statements(database)
+def watch(app: Flask) -> Statements:
+    """Look at the statements of an app from now on, those that go to the driver too."""
+    made = Statements(app.extensions["jay.db"])
+    serve: Callable[..., Any] = app.wsgi_app
+
+    def served(environ: Any, start_response: Any) -> Iterable[bytes]:
+        _serving.depth = getattr(_serving, "depth", 0) + 1
+        try:
+            return serve(environ, start_response)
+        finally:
+            _serving.depth -= 1
+
+    app.wsgi_app = served  # type: ignore[method-assign]
     _watched.append(made)
     prepared.execute = _seen
     return made

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import text, update
+from sqlalchemy import bindparam, select, text, update
 
 from jay import db
 from jay.auth.models import User as Caller
 from jay.baskets import service as baskets
 from jay.baskets.models import baskets as table
+from jay.db.prepared import Prepared
+from jay.transfers import service
 from jay.transfers.models import transfers
+from tests.builders import User
 from tests.clock import NOON
 from tests.statements import LOCK_ORDER, Statements
 
@@ -71,6 +74,39 @@ def test_reading_locks_nothing(watched: Statements) -> None:
     with db.transaction() as connection:
         connection.execute(update(transfers).values(pair="fox"))
         connection.execute(text("SELECT count(*) FROM baskets"))
+
+    assert watched.broken == []
+
+
+def test_a_look_up_without_the_routing_key_is_noticed(
+    app: Flask, alice: User, watched: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_user = select(table).where(table.c.user_id == bindparam("user"))
+    monkeypatch.setitem(baskets._LOOK_UP, (False, False), Prepared(by_user))
+
+    assert alice.call("GET").status_code == 200
+
+    (line,) = watched.broken
+    assert line.startswith("baskets without its key: SELECT")
+
+
+def test_a_poll_without_the_routing_key_is_noticed(
+    app: Flask, alice: User, watched: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = alice.transfer()
+    assert watched.broken == []
+    hashed = transfers.c.display_hash == bindparam("display_hash")
+    monkeypatch.setattr(service, "_BY_DISPLAY", Prepared(select(*service._COLUMNS).where(hashed)))
+
+    assert app.test_client().get(offer["statusUrl"]).status_code == 200
+
+    (line,) = watched.broken
+    assert line.startswith("transfers without its key: SELECT")
+
+
+def test_what_a_test_asks_by_itself_is_its_own_business(watched: Statements) -> None:
+    with db.reading() as connection:
+        connection.execute(select(table))
 
     assert watched.broken == []
 
