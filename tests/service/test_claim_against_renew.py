@@ -1,0 +1,132 @@
+"""A claim, and what takes the offer away at the same moment: one of them wins, whoever is first.
+
+PostgreSQL alone lets two transactions meet: here one waits for the other's lock on the basket.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from jay.auth.models import User
+from jay.baskets import service as baskets
+from jay.db.database import Database
+from jay.errors import JayError, TransferCancelled, TransferClaimed
+from jay.partners import service as partners
+from jay.transfers import service as transfers
+from jay.transfers.models import State
+from tests.clock import NOON, PATIENCE_SECONDS
+
+pytestmark = pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+
+Work = Callable[[Connection], Any]
+ROUNDS = 20
+
+
+@pytest.fixture
+def database(new_database_url: str) -> Iterator[Database]:
+    made = Database(new_database_url, pool_size=4)
+    yield made
+    made.dispose()
+
+
+class Offered:
+    """An offered basket, and what can be done with it."""
+
+    def __init__(self, database: Database, name: str, *, kiosk: bool) -> None:
+        self.database = database
+        with database.transaction() as connection:
+            number = partners.add_partner(connection, name=name, now=NOON)
+            partner = partners.partner_by_id(connection, number)
+            self.user = User(number, "g-1", guest=True, basket=None, expires=0)
+            offer = transfers.start(connection, self.user, partner, now=NOON, kiosk=kiosk)
+        self.secrets = offer.secrets
+
+    def claim(self, connection: Connection) -> Any:
+        return transfers.claim(connection, self.secrets.jay_token, now=NOON)
+
+    def renew(self, connection: Connection) -> Any:
+        return transfers.renew(connection, self.secrets.display_token, now=NOON)
+
+    def delete(self, connection: Connection) -> Any:
+        return baskets.delete_basket(connection, self.user, context=baskets.Context(NOON))
+
+    def state(self) -> State:
+        with self.database.reading() as connection:
+            found = transfers.find_by_display(connection, self.secrets.display_token, now=NOON)
+        return found.state(NOON)
+
+
+@pytest.fixture(params=[False, True], ids=["of a TV", "of a kiosk"])
+def offered(request: pytest.FixtureRequest, database: Database) -> Offered:
+    return Offered(database, "kino", kiosk=request.param)
+
+
+def one_waits(database: Database) -> None:
+    """Come back when a transaction waits for a lock that another one has."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with database.reading() as connection:
+        while not connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            assert time.monotonic() < deadline, "nobody waits"
+
+
+def in_a_row(database: Database, first: Work, second: Work) -> "Future[Any]":
+    """Let ``second`` begin while ``first`` has done its work and not committed yet."""
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as connection:
+            first(connection)
+            started = pool.submit(database.write, second)
+            one_waits(database)
+        return started
+
+
+def test_a_screen_gets_no_new_code_for_a_basket_that_is_being_claimed(offered: Offered) -> None:
+    renewing = in_a_row(offered.database, offered.claim, offered.renew)
+
+    assert isinstance(renewing.exception(), TransferClaimed)
+    assert offered.state() is State.CLAIMED
+
+
+def test_a_code_is_not_claimed_while_the_screen_gets_another_one(offered: Offered) -> None:
+    claiming = in_a_row(offered.database, offered.renew, offered.claim)
+
+    assert isinstance(claiming.exception(), TransferCancelled)
+    assert offered.state() is State.CANCELLED
+
+
+def test_a_code_is_not_claimed_while_its_basket_is_deleted(offered: Offered) -> None:
+    claiming = in_a_row(offered.database, offered.delete, offered.claim)
+
+    assert isinstance(claiming.exception(), TransferCancelled)
+    assert offered.state() is State.CANCELLED
+
+
+def test_a_basket_that_is_being_claimed_can_be_deleted_after_it(offered: Offered) -> None:
+    deleting = in_a_row(offered.database, offered.claim, offered.delete)
+
+    assert deleting.exception() is None
+    assert offered.state() is State.CLAIMED
+
+
+def test_of_a_claim_and_a_new_code_at_once_one_wins(database: Database) -> None:
+    def outcome(work: Work, barrier: threading.Barrier) -> str:
+        barrier.wait(PATIENCE_SECONDS)
+        try:
+            database.write(work)
+        except JayError as error:
+            return type(error).__name__
+        return "won"
+
+    found = set()
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(ROUNDS):
+            one = Offered(database, f"kino-{number}", kiosk=bool(number % 2))
+            met = threading.Barrier(2)
+            both = [pool.submit(outcome, work, met) for work in (one.claim, one.renew)]
+            found.add(tuple(each.result() for each in both))
+
+    assert found <= {("won", "TransferClaimed"), ("TransferCancelled", "won")}
