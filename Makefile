@@ -8,7 +8,7 @@ JAY_DATA_DIR ?= var
 export PORT JAY_DATA_DIR
 
 # One worker a core, each with databases, services and a browser of its own.
-PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 .PHONY: help install run test test-unit test-deep bench screens lint format lock

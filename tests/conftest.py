@@ -15,7 +15,7 @@ from jay.db import database
 from jay.db.types import metadata
 from jay.operators import models as operator_models
 from jay.ops.cli import alembic_config
-from tests import depth, statements
+from tests import depth, sharing, statements
 from tests.clock import NOON, MovedClock
 from tests.servers import postgres_cluster
 
@@ -38,7 +38,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    depth.order(items)
+    sharing.order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: sharing.Producer) -> sharing.Sharing:
+    return sharing.scheduler(config, log)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -5,17 +5,12 @@ databases what touches no SQL, which a plain run does on one of them (``one_data
 """
 
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 SEED = 20250915
 """What a plain run always begins with."""
-
-# In the order in which they are begun: the long ones first, so that all cores end together.
-FOLDERS = ("property", "e2e", "api", "cli", "service", "unit")
-TESTS = Path(__file__).parent
 
 _run = {"deep": False, "seed": SEED}
 
@@ -77,25 +72,3 @@ def on_one_database(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("one_database") and not chosen:
         only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
         metafunc.definition.add_marker(only)
-
-
-def order(items: list[pytest.Item]) -> None:
-    """Order the tests, and say which ones must share a worker: they share what is dear to make."""
-    for item in items:
-        group = _group(item)
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: FOLDERS.index(_folder(item)))
-
-
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(TESTS).parts[0]
-
-
-def _group(item: pytest.Item) -> str | None:
-    if _folder(item) != "e2e":
-        return None
-    state = item.callspec.params.get("state") if hasattr(item, "callspec") else None
-    if "tour" in getattr(item, "fixturenames", ()) and state is not None:
-        return f"tour of {getattr(state, 'name', state)}"
-    return item.path.stem

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import sharing
 from tests.e2e.states import BY_NAME
 from tests.e2e.tour import FONTS, Tour, axe, measure, sizes_of, write_in
 
@@ -62,3 +63,15 @@ def test_barriers_are_noticed(tour: Tour, fault: str, noticed: str) -> None:
         found = axe(page)
 
     assert any(line.startswith(noticed) for line in found), found
+
+
+def test_each_state_is_visited_by_one_worker(request: pytest.FixtureRequest) -> None:
+    toured = [
+        (item.nodeid, item.callspec.params["state"].name)
+        for item in request.session.items
+        if item.path.stem.removeprefix("test_") in sharing.TOUR
+        and "tour" in getattr(item, "fixturenames", ())
+        and "state" in item.callspec.params
+    ]
+
+    assert [nodeid for nodeid, name in toured if sharing.group(nodeid) != f"tour of {name}"] == []
