@@ -46,7 +46,7 @@ _LATEST_DATE = 2**63
 MAX_USER_ID_LENGTH = 255
 GUEST_ISSUER = "jay-basket"
 CACHED_TOKENS = 20_000
-CACHED_SECONDS = 300
+CACHED_SECONDS = 60
 
 # Headers by which a token would bring its own key (CVE-2026-27962), or demand what we don't know.
 _REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
@@ -63,7 +63,7 @@ class Tokens:
         self._remote = remote
         self._lock = threading.Lock()
         # Keyed by a hash: a memory dump shows no tokens. Bounded in number and in time, so that
-        # a key that a partner withdraws opens nothing for longer than five minutes.
+        # a key that a partner withdraws opens nothing for long, see ``jwks.REFRESH_AFTER``.
         self._verified: TTLCache[tuple[int, bytes], User] = TTLCache(
             CACHED_TOKENS, CACHED_SECONDS, timer=timer(clock)
         )
@@ -166,7 +166,13 @@ class Tokens:
             keys = []
         if not keys:
             raise TokenKeyUnknown
-        claims = _verified_claims(token, keys, algorithm)
+        try:
+            claims = _verified_claims(token, keys, algorithm)
+        except TokenSignatureInvalid:
+            if not partner.jwks_url:
+                raise
+            newer = self._remote.newer(partner.jwks_url, algorithm, kid, now=now)
+            claims = _verified_claims(token, newer, algorithm)
         if partner.issuer is not None and claims.get("iss") != partner.issuer:
             raise TokenClaimsInvalid('The claim "iss" is not the issuer of this partner.')
         if partner.audience is not None and partner.audience not in _audiences(claims):

@@ -27,6 +27,8 @@ from jay.errors import (
     PreconditionFailed,
     ProductNotFound,
     SavedFull,
+    TokenError,
+    ValidationFailed,
 )
 from jay.web import tracking
 from jay.web.idempotency import ATOMIC, STEPWISE, done, step
@@ -127,8 +129,13 @@ def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, A
     # A crash may have come after the merge, and the guest's token have expired since.
     merged = done("merged")
     if merged is None:
-        guest = doorkeeper().tokens.verify(body["guest_token"], current_partner(), now=web.now())
-        merged = step("merged", _merge, current_user(), guest)
+        tokens = doorkeeper().tokens
+        try:
+            guest = tokens.verify(body["guest_token"], current_partner(), now=web.now())
+            merged = step("merged", _merge, current_user(), guest)
+        except TokenError as error:
+            # About the field: the caller's own token is a good one, and so no 401.
+            raise ValidationFailed(details={"guestToken": [error.message]}) from error
     return answer(merged["basket"], etag=merged["etag"])
 
 

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -16,16 +16,20 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from joserfc import jwt
 from joserfc.jwk import ECKey, Key, RSAKey
 
 from jay.auth import jwks
-from jay.auth.jwks import RemoteKeySets
-from jay.errors import KeySetUnavailable
+from jay.auth.guest_keys import GuestKeys
+from jay.auth.jwks import REFRESH_AFTER, RemoteKeySets
+from jay.auth.tokens import CACHED_SECONDS, Tokens
+from jay.errors import KeySetUnavailable, TokenSignatureInvalid
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.partners import keys as partner_keys
 from jay.partners.keys import UnusableKey, algorithms_for, pem_key, public_keys
 from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
+from tests.unit.makers import a_partner
 
 RSA = rsa.generate_private_key(65537, 2048)
 WEAK_RSA = rsa.generate_private_key(65537, 1024)
@@ -238,6 +242,9 @@ class Remote:
     def keys(self, kid: str | None = None) -> list[Key]:
         return self.sets.keys(self.url, "ES256", kid, now=self.clock.now)
 
+    def newer(self, kid: str | None = None) -> list[Key]:
+        return self.sets.newer(self.url, "ES256", kid, now=self.clock.now)
+
     def kids(self, kid: str | None = None) -> list[str]:
         return [key.kid for key in self.keys(kid)]
 
@@ -283,16 +290,37 @@ def test_a_flood_of_unknown_kids_costs_one_request_a_minute(
     assert len(server.paths) == 2
 
 
-def test_a_withdrawn_key_is_noticed_after_an_hour(server: KeyServer, remote: Remote) -> None:
+def test_a_withdrawn_key_is_noticed_within_five_minutes(server: KeyServer, remote: Remote) -> None:
     server.serve(ec_jwk("a"), ec_jwk("b"))
     remote.kids("a")
     server.serve(ec_jwk("b"))
 
-    remote.clock.move(3599)
+    remote.clock.move(REFRESH_AFTER.total_seconds() - 1)
     assert remote.kids("a") == ["a"]
 
     remote.clock.move(1)
     assert remote.kids("a") == []
+
+
+def test_a_verified_token_and_a_withdrawn_key_live_five_minutes_together() -> None:
+    assert REFRESH_AFTER.total_seconds() + CACHED_SECONDS <= 300
+
+
+def test_a_key_that_was_exchanged_under_its_name_is_found_once_a_minute(
+    server: KeyServer, remote: Remote
+) -> None:
+    server.serve(ec_jwk("a"))
+    (before,) = remote.keys("a")
+    server.serve(ec_jwk("a"))
+
+    remote.clock.move(59)
+    assert remote.newer("a") == []
+    remote.clock.move(1)
+    (after,) = remote.newer("a")
+
+    assert after.thumbprint() != before.thumbprint()
+    assert remote.newer("a") == []
+    assert len(server.paths) == 2
 
 
 @pytest.mark.parametrize("outage", ["500", "garbage", "no keys", "closed"])
@@ -568,3 +596,29 @@ def test_a_key_set_on_a_private_address_is_not_asked_for(server: KeyServer) -> N
     with pytest.raises(KeySetUnavailable):
         remote.keys("a")
     assert server.paths == []
+
+
+def signed(key: ECKey, remote: Remote) -> str:
+    """Make a partner's token for a user."""
+    claims = {"sub": "alice", "exp": int(remote.clock.now.timestamp()) + 600}
+    return jwt.encode({"alg": "ES256", "kid": "a"}, claims, key)
+
+
+@pytest.mark.parametrize("kid", ["a", None])
+def test_a_provider_that_exchanges_its_key_locks_nobody_out(
+    server: KeyServer, remote: Remote, kid: str | None
+) -> None:
+    old, new, strange = (ECKey.generate_key("P-256", {"kid": kid} if kid else None) for _ in "ons")
+    tokens = Tokens(cast("GuestKeys", None), remote.sets, remote.clock, "secret")
+    partner = a_partner(jwks_url=remote.url, algorithms=("ES256",))
+    server.serve(old.as_dict(private=False))
+    assert tokens.verify(signed(old, remote), partner, now=remote.clock.now).user_id == "alice"
+
+    server.serve(new.as_dict(private=False))
+    remote.clock.move(60)
+
+    assert tokens.verify(signed(new, remote), partner, now=remote.clock.now).user_id == "alice"
+    for key in (old, strange):
+        with pytest.raises(TokenSignatureInvalid):
+            tokens.verify(signed(key, remote), partner, now=remote.clock.now)
+    assert len(server.paths) == 2
