@@ -76,6 +76,24 @@ def rotate_guest_key() -> None:
     click.echo(kid)
 
 
+@guest_key_cli.command("revoke")
+@click.argument("kid")
+def revoke_guest_key(kid: str) -> None:
+    """Let all guest tokens that KID has signed open nothing any more, within two minutes.
+
+    For a key that others may know. Its guests lose their baskets: what they see next is as new. If
+    it is the key that signs, a new one is made first.
+    """
+    try:
+        with db.transaction() as connection:
+            keys = doorkeeper().tokens.guest_keys
+            found = keys.revoke(connection, kid, now=web.now())
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    if not found:
+        raise click.ClickException(f"There is no guest key {kid}.")
+
+
 @guest_key_cli.command("list")
 def list_guest_keys() -> None:
     """List the key pairs that sign or verify guest tokens."""

@@ -37,6 +37,7 @@ class GuestKeys:
         self._seal = Seal("guest keys", secret_key)
         self._lock = threading.Lock()
         self._keys: dict[str, OKPKey] = {}
+        self._retired: dict[str, datetime] = {}
         self._active = ""
         self._loaded: datetime | None = None
 
@@ -51,6 +52,14 @@ class GuestKeys:
         """Return the key with this id, retired ones included."""
         self._reload_when_old(unless_known=kid)
         return self._keys.get(kid)
+
+    def last_issued(self, kid: str) -> datetime | None:
+        """Return when a retired key has signed for the last time; None while it signs.
+
+        Other processes notice within a minute that it does no more.
+        """
+        retired = self._retired.get(kid)
+        return retired and retired + timedelta(seconds=KEYS_RELOADED_SECONDS)
 
     def key_set(self) -> dict[str, Any]:
         """Return the public keys as a JWK set (RFC 7517)."""
@@ -70,17 +79,27 @@ class GuestKeys:
         signing_keys.retire(connection, now=now)
         return self._make(connection, now)
 
+    def revoke(self, connection: Connection, kid: str, *, now: datetime) -> bool:
+        """Let the tokens of a key open nothing any more; one that still signs is replaced first.
+
+        :returns: whether there is such a key.
+        :raises ConfigError: as ``rotate``.
+        """
+        if any(row.kid == kid and row.active for row in signing_keys.rows(connection)):
+            self.rotate(connection, now=now)
+        return signing_keys.remove(connection, kid)
+
     def _reload_when_old(self, unless_known: str | None = None) -> None:
-        if unless_known is not None and unless_known in self._keys:
-            return
         now = self._clock()
         fresh = self._loaded and abs(now - self._loaded) < timedelta(seconds=KEYS_RELOADED_SECONDS)
-        if fresh and unless_known is None:
+        if fresh and (unless_known is None or unless_known in self._keys):
             return
         if fresh and self._loaded and now - self._loaded < timedelta(seconds=1):
             return  # a flood of unknown key ids costs one query a second
+        seen = self._loaded
         with self._lock:
-            self._load(now)
+            if self._loaded is seen:  # else another thread has just loaded them
+                self._load(now)
 
     def _load(self, now: datetime) -> None:
         rows = self._rows()
@@ -92,6 +111,7 @@ class GuestKeys:
                 pass  # another process was faster: its key is ours too
             rows = self._rows()
         self._keys = {row.kid: self._unwrap(row.private_key) for row in rows}
+        self._retired = {row.kid: row.retired for row in rows if row.retired}
         self._active = next(row.kid for row in rows if row.active)
         self._loaded = now
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from jay.auth.models import signing_keys
 
@@ -27,3 +27,9 @@ def store(connection: Connection, kid: str, sealed: str, *, now: datetime) -> No
     """
     row = {"kid": kid, "private_key": sealed, "created": now, "active": True}
     connection.execute(insert(signing_keys).values(row))
+
+
+def remove(connection: Connection, kid: str) -> bool:
+    """Remove a retired key, with which its tokens end; return whether there was one."""
+    found = delete(signing_keys).where(signing_keys.c.kid == kid, signing_keys.c.active.is_(None))
+    return connection.execute(found).rowcount == 1

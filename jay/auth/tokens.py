@@ -135,6 +135,9 @@ class Tokens:
         if claims.get("iss") != GUEST_ISSUER:
             raise TokenClaimsInvalid("This service did not issue the bearer token.")
         user_id, expires = _subject_and_expiry(claims, now)
+        last = self.guest_keys.last_issued(kid)
+        if last is not None and not _issued_until(last, claims, expires):
+            raise TokenKeyUnknown
         basket_key, basket = self._opened(claims)
         return User(partner.id, user_id, True, basket, expires, basket_key)
 
@@ -227,6 +230,20 @@ def _verified_claims(token: str, keys: list[Key], algorithm: str) -> dict[str, A
         except (JoseError, ValueError, TypeError):
             continue
     raise TokenSignatureInvalid
+
+
+def _issued_until(last: datetime, claims: dict[str, Any], expires: float) -> bool:
+    """Tell whether a retired key can have signed this while it was in use.
+
+    Who has stolen it can make new tokens, but none that says so, or outlives the last true one.
+    """
+    issued = _numeric_date(claims, "iat")
+    latest = last.timestamp() + LEEWAY_SECONDS
+    return (
+        issued is not None
+        and issued <= latest
+        and expires <= latest + GUEST_TOKEN_LIFETIME.total_seconds()
+    )
 
 
 def _subject_and_expiry(claims: dict[str, Any], now: datetime) -> tuple[str, float]:

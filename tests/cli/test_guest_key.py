@@ -95,6 +95,26 @@ def stored(app: Flask) -> list[Any]:
         return list(connection.execute(query).all())
 
 
+# --- revoke ---
+
+
+def test_revoking_the_key_that_signs_makes_a_new_one_first(app: Flask, run: Run) -> None:
+    kid = rotate(run)
+
+    result = run("guest-key", "revoke", kid)
+
+    assert (result.exit_code, result.output) == (0, "")
+    assert kid not in {line[0] for line in listed(run)}
+    assert len([line for line in listed(run) if line[-1] == "signs"]) == 1
+
+
+def test_a_key_that_is_not_there_can_not_be_revoked(run: Run) -> None:
+    result = run("guest-key", "revoke", "jay-guest-0000000000000000")
+
+    assert result.exit_code == 1
+    assert result.stderr == "Error: There is no guest key jay-guest-0000000000000000.\n"
+
+
 # --- rotate ---
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from joserfc import jws, jwt
@@ -10,7 +11,8 @@ from sqlalchemy import func, select
 
 from jay.auth.guest_keys import GuestKeys
 from jay.auth.jwks import RemoteKeySets
-from jay.auth.models import signing_keys
+from jay.auth.models import GUEST_TOKEN_LIFETIME, signing_keys
+from jay.auth.signatures import REGISTRIES
 from jay.auth.tokens import Tokens
 from jay.config import ConfigError
 from jay.db.database import Database
@@ -197,6 +199,67 @@ def test_rotating_twice_keeps_all_three_keys(database: Database, clock: MovedClo
 
     assert rows(database) == 3
     assert tokens.verify(old, PARTNER, now=clock.now).user_id == "g-1"
+
+
+def forged(tokens: Tokens, kid: str, issued: datetime | None, expires: datetime) -> str:
+    """Make a token as who has stolen a private key can."""
+    key = tokens.guest_keys.public(kid)
+    assert key is not None
+    claims: dict[str, object] = {"iss": "jay-basket", "aud": PARTNER.name, "sub": "g-1"}
+    claims |= {"exp": int(expires.timestamp())}
+    claims |= {} if issued is None else {"iat": int(issued.timestamp())}
+    header = {"alg": "EdDSA", "kid": kid, "typ": "guest+jwt"}
+    return jwt.encode(header, claims, key, registry=REGISTRIES["EdDSA"])
+
+
+def test_who_has_stolen_a_retired_key_can_make_no_token_of_a_later_time(
+    database: Database, clock: MovedClock
+) -> None:
+    tokens = process(database, clock)
+    token_of(tokens, clock)
+    (old,) = tokens.guest_keys.key_set()["keys"]
+    rotate(database, tokens, clock)
+    retired = clock.now
+    clock.move(3600)
+    tokens.guest_keys.key_set()
+    others = retired + timedelta(seconds=60)  # noticed by the other processes within a minute
+
+    for issued, expires, taken in (
+        (others, others + GUEST_TOKEN_LIFETIME, True),
+        (others + timedelta(seconds=31), clock.now + timedelta(days=1), False),
+        (others, others + GUEST_TOKEN_LIFETIME + timedelta(seconds=31), False),
+        (None, clock.now + timedelta(days=1), False),
+    ):
+        token = forged(tokens, old["kid"], issued, expires)
+        if taken:
+            assert tokens.verify(token, PARTNER, now=clock.now).user_id == "g-1"
+        else:
+            with pytest.raises(TokenKeyUnknown):
+                tokens.verify(token, PARTNER, now=clock.now)
+
+
+@pytest.mark.parametrize("rotated", [True, False], ids=["retired", "active"])
+def test_a_revoked_key_opens_nothing_in_any_process_two_minutes_later(
+    database: Database, clock: MovedClock, rotated: bool
+) -> None:
+    revoking, other = process(database, clock), process(database, clock)
+    token = token_of(revoking, clock)
+    kid = revoking.guest_keys.key_set()["keys"][0]["kid"]
+    other.verify(token, PARTNER, now=clock.now)
+    if rotated:
+        rotate(database, revoking, clock)
+
+    with database.transaction() as connection:
+        assert revoking.guest_keys.revoke(connection, kid, now=clock.now)
+        assert not revoking.guest_keys.revoke(connection, kid, now=clock.now)
+    clock.move(120)
+
+    for tokens in (revoking, other):
+        with pytest.raises(TokenKeyUnknown):
+            tokens.verify(token, PARTNER, now=clock.now)
+        assert kid not in {key["kid"] for key in tokens.guest_keys.key_set()["keys"]}
+        new = token_of(tokens, clock)
+        assert tokens.verify(new, PARTNER, now=clock.now).user_id == "g-1"
 
 
 def test_a_key_that_was_never_ours_is_unknown(database: Database, clock: MovedClock) -> None:
