@@ -78,6 +78,8 @@ def whole_number(cell: str) -> Any:
 
 
 def _stock(cell: str) -> Any:
+    if cell.isdecimal():
+        return whole_number(cell)
     # Programs that know numbers with a point alone write 5 as 5.0.
     return None if cell.lower() == "unlimited" else whole_number(cell.removesuffix(".0"))
 
@@ -172,6 +174,7 @@ SHIPPING_COLUMNS: dict[str, Convert] = {
     "shippingScale": _steps,
     "orderLimit": whole_number,
 }
+_SHIPPING = frozenset(SHIPPING_COLUMNS)
 VARIANT_COLUMNS: dict[str, None] = {"variantOf": None, "type": None, "value": None}
 OF_VARIANTS = frozenset({"sku", "stockCount", "price", "orgPrice", "type", "value"})
 
@@ -212,14 +215,13 @@ def own_csv(table: Table) -> Iterator[Record]:
 
 
 def _product(line: int, sku: str, body: Attributes) -> Record:
-    shipping = {name: body.pop(name) for name in SHIPPING_COLUMNS if name in body}
-    if shipping:
-        body["shippingModel"] = shipping
+    if not _SHIPPING.isdisjoint(body):
+        body["shippingModel"] = {n: body.pop(n) for n in SHIPPING_COLUMNS if n in body}
+    if "type" not in body and "value" not in body:
+        return Record(line, sku, body)
     # Of variants alone; other systems have their own kinds of product in a column of this name.
-    notes = tuple(f"{name}: only a variant has one." for name in ("type", "value") if name in body)
-    for name in ("type", "value") if notes else ():
-        body.pop(name, None)
-    return Record(line, sku, body, notes=notes)
+    mistaken = [name for name in ("type", "value") if body.pop(name, None) is not None]
+    return Record(line, sku, body, notes=tuple(f"{n}: only a variant has one." for n in mistaken))
 
 
 def _variant(line: int, sku: str, body: Attributes) -> Record:

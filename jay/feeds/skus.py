@@ -28,7 +28,11 @@ def apart(records: Iterator[Record]) -> Iterator[Record]:
     """
     held: list[Record] = []
     for record in records:
-        if not _is_rounded(record.sku) and not _is_rounded(record.main_sku):
+        sku, main_sku = record.sku, record.main_sku
+        if "E+" not in sku and (main_sku is None or "E+" not in main_sku):
+            yield record
+            continue
+        if not _is_rounded(sku) and not _is_rounded(main_sku):
             yield record
             continue
         held.append(record)

@@ -3,6 +3,7 @@
 import csv
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 
 import clevercsv
 
@@ -119,9 +120,20 @@ class Table:
         Rows that can't be read are passed over: who reads them for their content says so.
         """
         reader, before = self._reader, self._before
+        if not columns:
+            return
+        # Nearly all rows are passed over by three calls of C: a file is looked through as a whole.
+        get = itemgetter(*columns)
+        single = len(columns) == 1
         while True:
             try:
                 for row in reader:
+                    try:
+                        cells = get(row) if single else "".join(get(row))
+                    except IndexError:
+                        cells = "short"
+                    if not cells or cells.isdecimal():
+                        continue
                     for at in columns:
                         if at < len(row) and (cell := row[at]) and not cell.isdecimal():
                             yield before + reader.line_num, at, cell

@@ -180,8 +180,11 @@ class Sku(Text):
     @staticmethod
     def plainly(value: Any) -> Any:
         """Load a SKU of visible characters."""
-        plain = type(value) is str and 0 < len(value) <= MAX_SKU and value.isprintable()
-        return value if plain and normal_sku(value) == value else NOT_PLAIN
+        if type(value) is not str or not 0 < len(value) <= MAX_SKU or not value.isprintable():
+            return NOT_PLAIN
+        if value.isascii():  # where the space is the only blank, and nothing is to be composed
+            return value if value[0] != " " != value[-1] else NOT_PLAIN
+        return value if normal_sku(value) == value else NOT_PLAIN
 
 
 class PlainText(Text):
@@ -196,15 +199,7 @@ class PlainText(Text):
     @cached_property
     def plainly(self) -> Callable[[Any], Any]:
         """What loads a text without HTML, or answers ``NOT_PLAIN``."""
-        load = text_loader(self)
-
-        def plainly(value: Any) -> Any:
-            loaded = load(value)
-            if type(loaded) is str and ("<" in loaded or "&" in loaded) and has_markup(loaded):
-                return NOT_PLAIN
-            return loaded
-
-        return plainly
+        return text_loader(self, unless=has_markup)
 
 
 def name_field(*, limit: int = MAX_TEXT, **metadata: Any) -> Text:

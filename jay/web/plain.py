@@ -33,7 +33,8 @@ def loader_of(field: ma.fields.Field[Any]) -> Loader:
     """
     own: Loader | None = getattr(field, "plainly", None)
     if own is not None:
-        return _or_none(own, field)
+        # What is made of a text knows by itself whether it may be null.
+        return own if getattr(own, "knows_null", False) else _or_none(own, field)
     if isinstance(field, ma.fields.Nested):
         return _or_none(loader_of_schema(field.schema), field)
     if isinstance(field, ma.fields.List):
@@ -94,8 +95,11 @@ def _flag(value: Any) -> Any:
     return value if value is True or value is False else NOT_PLAIN
 
 
-def text_loader(field: Text) -> Loader:
-    """Return what loads a text, or answers ``NOT_PLAIN``."""
+def text_loader(field: Text, *, unless: Callable[[str], bool] | None = None) -> Loader:
+    """Return what loads a text, or answers ``NOT_PLAIN``.
+
+    :param unless: tells of a text with ``<`` or ``&`` that it is for the schema to judge.
+    """
     low, high, choices, rules = 0, None, None, []
     for rule in field.validators:
         if isinstance(rule, ma.validate.Length):
@@ -115,16 +119,16 @@ def text_loader(field: Text) -> Loader:
         return load_choice
     most = 2**31 if high is None else high
 
+    # One call for each text of a catalogue, whatever is to be looked at.
     def load(value: Any) -> Any:
-        if type(value) is str and low <= len(value) <= most and "\0" not in value:
-            return value
-        return None if value is None and nullable else NOT_PLAIN
+        if type(value) is not str or not low <= len(value) <= most or "\0" in value:
+            return None if value is None and nullable else NOT_PLAIN
+        if unless is not None and ("<" in value or "&" in value) and unless(value):
+            return NOT_PLAIN
+        return value if not rules or _passes(rules, value) else NOT_PLAIN
 
-    def load_by_rules(value: Any) -> Any:
-        loaded = load(value)
-        return loaded if type(loaded) is not str or _passes(rules, loaded) else NOT_PLAIN
-
-    return load_by_rules if rules else load
+    load.knows_null = True  # type: ignore[attr-defined]
+    return load
 
 
 def _passes(rules: Iterable[Callable[[Any], Any]], value: Any) -> bool:
