@@ -6,16 +6,17 @@ from typing import Any
 import marshmallow as ma
 
 from jay.feeds.readers import Attributes, Record
+from jay.feeds.rows import explain
 from jay.products.schemas import MAX_IMAGES, ImageSchema, ProductSchema
 
 _FIELDS = ProductSchema().fields
 _IMAGE = ImageSchema()
-_ADDRESSES = ("url", "urlImageUrl")
+_SPARED = ("url", "urlImageUrl", "sale")
 _SHOWN = 200
 
 
 def without_wrong_addresses(record: Record) -> Record | None:
-    """Return the record without its wrong pictures and links; None where all are right.
+    """Return the record without its wrong pictures, links and sale; None where all are right.
 
     :returns: with a note of each.
     """
@@ -36,7 +37,7 @@ def _mended(body: Attributes | None, notes: list[str]) -> Attributes | None:
         if len(kept["images"]) > MAX_IMAGES:
             notes.append(f"images: more than {MAX_IMAGES}: the others were left out.")
             del kept["images"][MAX_IMAGES:]
-    for name in _ADDRESSES:
+    for name in _SPARED:
         if (value := body.get(name)) is not None and (why := _fault(name, value)) is not None:
             notes.append(f"{name}: {str(value)[:_SHOWN]!r} was left out: {why}")
             del kept[name]
@@ -58,5 +59,5 @@ def _fault(name: str, value: Any) -> str | None:
     try:
         field.deserialize(value)
     except ma.ValidationError as error:
-        return " ".join(map(str, error.messages))
+        return explain(error.messages)
     return None

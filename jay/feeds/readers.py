@@ -88,13 +88,6 @@ def _currency(cell: str) -> Any:
     return cell.upper() if len(cell) == 3 and cell.isascii() else cell
 
 
-def _percent(cell: str) -> Any:
-    try:
-        return float(cell.replace(",", ".", 1))
-    except ValueError:
-        return cell
-
-
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -104,6 +97,17 @@ def _flag(cell: str) -> Any:
 
 def _text_or_object(cell: str) -> Any:
     return _from_json(cell) if cell.startswith("{") else cell
+
+
+def _named(cell: str) -> Any:
+    return _from_json(cell) if cell.startswith("{") else {"name": cell}
+
+
+def _decimal(cell: str) -> Any:
+    try:
+        return float(cell.replace(",", ".", 1))
+    except ValueError:
+        return cell
 
 
 def _from_json(cell: str) -> Any:
@@ -152,7 +156,7 @@ PRODUCT_COLUMNS: dict[str, Convert | None] = {
     "lang": None,
     "country": None,
     "currency": _currency,
-    "vat": _percent,
+    "vat": _decimal,
     "brand": _text_or_object,
     "subLine": None,
     "description": None,
@@ -167,6 +171,22 @@ PRODUCT_COLUMNS: dict[str, Convert | None] = {
     "urlNote": None,
     "urlImageUrl": None,
     "images": _images,
+    "orgPriceKind": None,
+    "gtin": None,
+    "mpn": None,
+    "manufacturer": _named,
+    "responsiblePerson": _named,
+    "safety": _from_json,
+    "withdrawalException": None,
+    "durabilityGuaranteeYears": whole_number,
+}
+# Each is a part of what the API has as one object.
+NESTED_COLUMNS: dict[str, tuple[str, str, Convert | None]] = {
+    "salePrice": ("sale", "price", whole_number),
+    "saleFrom": ("sale", "from", None),
+    "saleUntil": ("sale", "until", None),
+    "basePriceContent": ("basePrice", "content", _decimal),
+    "basePriceUnit": ("basePrice", "unit", None),
 }
 SHIPPING_COLUMNS: dict[str, Convert] = {
     "shippingFlatRate": whole_number,
@@ -176,9 +196,14 @@ SHIPPING_COLUMNS: dict[str, Convert] = {
 }
 _SHIPPING = frozenset(SHIPPING_COLUMNS)
 VARIANT_COLUMNS: dict[str, None] = {"variantOf": None, "type": None, "value": None}
-OF_VARIANTS = frozenset({"sku", "stockCount", "price", "orgPrice", "type", "value"})
+OF_VARIANTS = frozenset({"sku", "stockCount", "price", "orgPrice", "sale", "type", "value"})
 
-_COLUMNS: dict[str, Convert | None] = {**PRODUCT_COLUMNS, **SHIPPING_COLUMNS, **VARIANT_COLUMNS}
+_COLUMNS: dict[str, Convert | None] = {
+    **PRODUCT_COLUMNS,
+    **SHIPPING_COLUMNS,
+    **VARIANT_COLUMNS,
+    **{name: convert for name, (_, _, convert) in NESTED_COLUMNS.items()},
+}
 _BY_SHORT = {name.lower(): name for name in _COLUMNS}
 
 
@@ -197,6 +222,7 @@ def own_csv(table: Table) -> Iterator[Record]:
             at[name] = index
             plan.append((index, name, _COLUMNS[name]))
     sku_at, main_at = at["sku"], at.get("variantOf")
+    nested = [name for name in NESTED_COLUMNS if name in at]
     for line, row, reason in table.rows():
         if row is None:
             yield Record(line, reason=reason)
@@ -207,11 +233,20 @@ def own_csv(table: Table) -> Iterator[Record]:
                 body[name] = cell if convert is None else convert(cell)
         if not body:
             continue
+        if nested:
+            _nest(body, nested)
         sku = row[sku_at]
         if main_at is not None and row[main_at]:
             yield _variant(line, sku, body)
         else:
             yield _product(line, sku, body)
+
+
+def _nest(body: Attributes, names: Sequence[str]) -> None:
+    for name in names:
+        if name in body:
+            whole, part, _ = NESTED_COLUMNS[name]
+            body.setdefault(whole, {})[part] = body.pop(name)
 
 
 def _product(line: int, sku: str, body: Attributes) -> Record:

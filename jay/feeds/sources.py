@@ -205,7 +205,7 @@ class Source:
 
 
 _BESIDE_NEWS = ("sku", "lang", "country", "currency", None)
-_IN_UNITS = {*units.AMOUNTS, *units.SHIPPING_AMOUNTS, units.SCALE}
+_IN_UNITS = {*units.AMOUNTS, *units.SHIPPING_AMOUNTS, units.SCALE, "salePrice"}
 
 
 def _single(heading: str) -> str | None:

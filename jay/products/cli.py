@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -42,8 +44,36 @@ def _as_in_the_feed(
         raise click.BadParameter(" ".join(error.messages)) from error
 
 
-def _about_skus(command: Callable[..., Any]) -> Callable[..., Any]:
+@dataclass(frozen=True)
+class _Named:
+    """The SKUs that a command is about, in one language and country of a merchant."""
+
+    merchant: Merchant
+    lang: str
+    country: str
+    skus: Sequence[str]
+
+    @property
+    def locale(self) -> str:
+        return f"{self.lang}-{self.country}"
+
+
+def _about_skus(work: Callable[[_Named], None]) -> Callable[..., None]:
     """Let a command take a merchant, SKUs from its words or a file, and their locale."""
+
+    @wraps(work)
+    def command(
+        *,
+        merchant: str,
+        skus: Sequence[str],
+        file: BinaryIO | None,
+        lang: str | None,
+        country: str | None,
+    ) -> None:
+        chosen = _skus(skus, file)
+        owner = _merchant(merchant)
+        work(_Named(owner, lang or owner.lang, country or owner.country, chosen))
+
     merchant = click.argument("merchant")
     skus = click.argument("skus", nargs=-1, metavar="[SKU]...")
     file = click.option(
@@ -93,38 +123,32 @@ def _batches(skus: Iterable[str]) -> Iterator[list[str]]:
 
 @products_cli.command("want")
 @_about_skus
-def want(
-    merchant: str,
-    skus: tuple[str, ...],
-    file: BinaryIO | None,
-    lang: str | None,
-    country: str | None,
-) -> None:
+def want(named: _Named) -> None:
     """Ask MERCHANT for each SKU that it has not sent yet.
 
     The merchant finds them in its SKU list, and its addProductWebhookUrl is told of each new one.
     A wish ends when the merchant sends the product.
     """
-    chosen = _skus(skus, file)
-    owner = _merchant(merchant)
-    lang, country = lang or owner.lang, country or owner.country
     new, deliveries = 0, list[int]()
-    for batch in _batches(chosen):
+    for batch in _batches(named.skus):
         with db.transaction() as connection:
-            asked = wanted.want(connection, owner, lang, country, batch, now=web.now())
+            asked = wanted.want(
+                connection, named.merchant, named.lang, named.country, batch, now=web.now()
+            )
         for sku in asked.there:
             click.echo(f"{sku}: is there already", err=True)
         for sku in asked.before:
             click.echo(f"{sku}: was asked for before", err=True)
         new += len(asked.new)
         deliveries += asked.deliveries
-    click.echo(f"{new} of {len(chosen)} asked for in {lang}-{country}.")
+    click.echo(f"{new} of {len(named.skus)} asked for in {named.locale}.")
     if new and not deliveries:
         click.echo(
-            f"{merchant} has set no addProductWebhookUrl: it learns of them from its SKU list.",
+            f"{named.merchant.name} has set no addProductWebhookUrl: it learns of them from its SKU"
+            " list.",
             err=True,
         )
-    _tell(owner, ADD_PRODUCT, deliveries)
+    _tell(named.merchant, ADD_PRODUCT, deliveries)
 
 
 @products_cli.command("wanted")
@@ -141,55 +165,42 @@ def list_wanted(merchant: str) -> None:
 
 @products_cli.command("unwant")
 @_about_skus
-def unwant(
-    merchant: str,
-    skus: tuple[str, ...],
-    file: BinaryIO | None,
-    lang: str | None,
-    country: str | None,
-) -> None:
+def unwant(named: _Named) -> None:
     """Ask MERCHANT no longer for each SKU.
 
     Webhooks about them that have not arrived yet are taken back.
     """
-    chosen = _skus(skus, file)
-    owner = _merchant(merchant)
-    lang, country = lang or owner.lang, country or owner.country
     gone = 0
-    for batch in _batches(chosen):
+    for batch in _batches(named.skus):
         with db.transaction() as connection:
-            taken_back = wanted.unwant(connection, owner, lang, country, batch)
+            taken_back = wanted.unwant(connection, named.merchant, named.lang, named.country, batch)
         for sku in sorted(set(batch) - set(taken_back)):
             click.echo(f"{sku}: was not asked for", err=True)
         gone += len(taken_back)
-    click.echo(f"{gone} of {len(chosen)} taken back in {lang}-{country}.")
+    click.echo(f"{gone} of {len(named.skus)} taken back in {named.locale}.")
 
 
 @products_cli.command("remove")
 @_about_skus
-def remove(
-    merchant: str,
-    skus: tuple[str, ...],
-    file: BinaryIO | None,
-    lang: str | None,
-    country: str | None,
-) -> None:
+def remove(named: _Named) -> None:
     """Take each SKU out of the catalogue of MERCHANT: a product with its variants, or one variant.
 
     Baskets keep it, as no longer sold. When the merchant sends it again, it is back.
     """
-    chosen = _skus(skus, file)
-    owner = _merchant(merchant)
-    lang, country = lang or owner.lang, country or owner.country
     gone = 0
-    for batch in _batches(chosen):
+    for batch in _batches(named.skus):
         with db.transaction() as connection:
             for sku in batch:
-                if bulk.remove(connection, owner, lang, country, sku, now=web.now()) is None:
+                if (
+                    bulk.remove(
+                        connection, named.merchant, named.lang, named.country, sku, now=web.now()
+                    )
+                    is None
+                ):
                     click.echo(f"{sku}: is not there", err=True)
                 else:
                     gone += 1
-    click.echo(f"{gone} of {len(chosen)} removed in {lang}-{country}.")
+    click.echo(f"{gone} of {len(named.skus)} removed in {named.locale}.")
 
 
 @products_cli.command("refresh")

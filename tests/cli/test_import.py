@@ -24,7 +24,12 @@ from jay.feeds import importing
 from jay.feeds.cli import import_products
 from jay.feeds.files import FeedFile
 from jay.feeds.models import product_imports
-from jay.feeds.readers import PRODUCT_COLUMNS, SHIPPING_COLUMNS, VARIANT_COLUMNS
+from jay.feeds.readers import (
+    NESTED_COLUMNS,
+    PRODUCT_COLUMNS,
+    SHIPPING_COLUMNS,
+    VARIANT_COLUMNS,
+)
 from jay.products.models import microseconds, products
 from jay.products.wanted import wanted_skus
 from tests.api.feed import details, post
@@ -632,7 +637,7 @@ def test_the_examples_of_the_documentation_are_imported(
 
 def test_the_documentation_has_every_column() -> None:
     text = (ROOT / "docs" / "IMPORT.md").read_text()
-    columns = {*PRODUCT_COLUMNS, *SHIPPING_COLUMNS, *VARIANT_COLUMNS}
+    columns = {*PRODUCT_COLUMNS, *SHIPPING_COLUMNS, *VARIANT_COLUMNS, *NESTED_COLUMNS}
 
     assert {name for name in columns if f"`{name}`" not in text} == set()
 

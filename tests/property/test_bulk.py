@@ -289,12 +289,36 @@ DESCRIPTION: dict[str, Any] = {
     "description": TEXT | LONG,
     "gender": st.sampled_from([1, {"code": 2}, {"code": 3, "label": "für alle"}]),
     "material": TEXT,
+    "colour": st.none() | TEXT,
     "colourCode": st.integers(0, 0xFFFFFF),
+    "fit": TEXT,
     "url": URL,
+    "urlLabel": TEXT,
+    "urlNote": TEXT,
+    "urlImageUrl": URL,
+    "orgPriceKind": st.sampled_from([None, "previous", "rrp"]),
+    "basePrice": st.fixed_dictionaries(
+        {"content": st.floats(0.001, 1_000_000), "unit": st.sampled_from(["kg", "m2"])}
+    ),
+    "manufacturer": st.fixed_dictionaries(
+        {"name": TEXT.filter(str.strip)}, optional={"address": TEXT, "url": st.none() | URL}
+    ),
+    "responsiblePerson": st.just({"name": "R", "email": "r@shop.example"}),
+    "gtin": st.sampled_from([None, "4006381333931"]),
+    "mpn": TEXT,
+    "safety": st.lists(
+        st.fixed_dictionaries({"lang": st.just("de"), "text": TEXT.filter(str.strip)}), max_size=2
+    ),
+    "withdrawalException": st.sampled_from(["none", "sealedMedia"]),
+    "durabilityGuaranteeYears": st.none() | st.integers(1, 100),
     "images": st.lists(st.fixed_dictionaries({"url": URL}, optional={"copyrightText": TEXT})),
     "type": TEXT,
     "value": TEXT,
 }
+MOMENT = st.sampled_from(["2025-06-04T12:00:00Z", "2030-01-01T00:00:00.000001+02:00"])
+SALE = st.fixed_dictionaries({"price": st.integers(0, 10)}, optional={"from": MOMENT}) | (
+    st.fixed_dictionaries({"price": st.integers(0, 10), "until": MOMENT})
+)
 SHIPPING = st.sampled_from([None, {}, {"shippingScale": [{"start": 2}], "orderLimit": 3}])
 WIRE = st.fixed_dictionaries(
     {"name": TEXT.filter(str.strip)},
@@ -303,6 +327,7 @@ WIRE = st.fixed_dictionaries(
         "stockCount": st.none() | st.integers(-5, 2**31 - 1),
         "price": st.integers(0, 10**12),
         "orgPrice": st.integers(0, 10**12),
+        "sale": SALE,
         "currency": st.sampled_from(["EUR", "€", "JPY"]),
         "vat": st.none() | st.floats(0, 1000),
         "lang": st.sampled_from(["de", "en"]),
@@ -316,6 +341,7 @@ WIRE_VARIANT = st.fixed_dictionaries(
         "stockCount": st.none() | st.integers(-5, 5),
         "price": st.integers(0, 5),
         "orgPrice": st.integers(0, 5),
+        "sale": SALE,
         **DESCRIPTION,
         "currency": st.sampled_from(["EUR", "£"]),
         "vat": st.none() | st.floats(0, 1000),

@@ -9,10 +9,12 @@ import pytest
 
 from jay.feeds.amounts import Ambiguous, Money, read_money
 from jay.feeds.files import FeedFile
-from jay.feeds.readers import Record
+from jay.feeds.mending import without_wrong_addresses
+from jay.feeds.readers import NESTED_COLUMNS, PRODUCT_COLUMNS, Record
 from jay.feeds.sales import Period, read_period, shop_period
 from jay.feeds.sources import Reading, Source
 from jay.feeds.unpacking import UnusableFile
+from jay.products.schemas import ProductSchema
 from tests.unit.test_feed_files import row, spreadsheet, zipped
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -167,6 +169,45 @@ def test_codes_of_currencies_may_be_small(path: Path) -> None:
     (awin,) = read(path, "merchant_product_id,product_name,search_price,currency\nA,Mug,5.00,gbp\n")
 
     assert (body(own)["currency"], body(awin)["currency"]) == ("GBP", "GBP")
+
+
+def test_our_own_csv_has_a_column_for_all_that_the_api_has(path: Path) -> None:
+    (record, variant) = read(
+        path,
+        "sku,name,price,salePrice,saleUntil,basePriceContent,basePriceUnit,gtin,mpn,manufacturer,"
+        "responsiblePerson,safety,withdrawalException,durabilityGuaranteeYears,orgPriceKind,"
+        "variantOf,value\n"
+        'A,Mug,2000,1500,2030-01-01T00:00:00Z,"0,75",l,4006381333931,M-1,Clay Ltd,'
+        '"{""name"": ""R""}","[{""lang"": ""de"", ""text"": ""Hot""}]",hygiene,3,rrp,,\n'
+        "A-S,,900,800,,,,,,,,,,,,A,S\n",
+    )
+
+    given = body(record)
+    assert given["sale"] == {"price": 1500, "until": "2030-01-01T00:00:00Z"}
+    assert given["basePrice"] == {"content": 0.75, "unit": "l"}
+    assert (given["manufacturer"], given["responsiblePerson"]) == (
+        {"name": "Clay Ltd"},
+        {"name": "R"},
+    )
+    assert (given["safety"], given["orgPriceKind"]) == ([{"lang": "de", "text": "Hot"}], "rrp")
+    assert body(variant)["sale"] == {"price": 800}
+    named = {field.data_key for field in ProductSchema().fields.values()}
+    columns = {*PRODUCT_COLUMNS, *(whole for whole, _, _ in NESTED_COLUMNS.values())}
+    assert named - columns == {"shippingModel", "variants", "type", "value"}
+
+
+def test_a_sale_in_another_unit_refuses_a_table_too(path: Path) -> None:
+    with pytest.raises(UnusableFile, match=r"salePrice is '15\.99'"):
+        read(path, "sku,name,price,salePrice\nA,Mug,2000,15.99\n")
+
+
+def test_a_wrong_sale_costs_the_sale_alone(path: Path) -> None:
+    (record,) = read(path, "sku,name,price,salePrice,saleUntil\nA,Mug,2000,1500,soon\n")
+    mended = without_wrong_addresses(record)
+
+    assert mended is not None
+    assert "sale" not in body(mended)
+    assert mended.notes[0].startswith("sale: ")
 
 
 # --- sale dates
