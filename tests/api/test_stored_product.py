@@ -8,7 +8,7 @@ from flask import Flask
 from jay import db
 from jay.errors import SkuNotFound
 from jay.merchants import service as merchants
-from jay.products import feeding, listing, schemas, stored
+from jay.products import feeding, listing, schemas, service, stored
 from tests.api.checks import assert_refused, field_errors
 from tests.api.feed import details, post
 from tests.api.feed import stored as send
@@ -77,6 +77,36 @@ def test_a_product_is_as_it_was_sent_with_its_ids(shop: Shop) -> None:
     assert get(shop, "mug") == expected
     assert get(shop, "s") == expected
     assert get(shop, "%20mug%20", "?lang=de&country=DE") == expected
+
+
+def test_an_empty_shipping_model_of_a_variant_is_free_and_none_is_that_of_its_product(
+    app: Flask, shop: Shop
+) -> None:
+    flat = {"shippingFlatRate": 490}
+    variants = [
+        {"sku": "s", "shippingModel": {}},
+        {"sku": "m", "shippingModel": None},
+        {"sku": "l"},
+    ]
+    post(shop, price=900, shippingModel=flat, variants=variants)
+
+    ids = [f"mugshop/de-DE/{sku}" for sku in ("s", "m", "l")]
+    with app.app_context(), db.reading() as connection:
+        found = service.find_many(connection, ids, now=NOON)
+
+    assert [found[one].shipping.cost(1) for one in ids] == [0, 490, 490]
+
+
+def test_the_main_product_is_chosen_as_one_of_its_variants(shop: Shop, alice: User) -> None:
+    post(shop, price=900, type="size", value="L", variants=[{"sku": "s", "value": "S"}])
+
+    alice.put(MUG, 2)
+    alice.put(S)
+
+    assert alice.cart() == {MUG: 2, S: 1}
+    chosen = details(alice, MUG)
+    assert (chosen["variant"], chosen["price"]) == ("L", 900)
+    assert [one["productId"] for one in chosen["variants"]] == [MUG, S]
 
 
 def test_what_is_not_set_is_absent(shop: Shop) -> None:

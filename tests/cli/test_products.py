@@ -342,6 +342,30 @@ def test_a_wish_that_was_stored_together_with_its_product_says_nothing(
     assert listed(shop) == [("de", "DE", "mug")]
 
 
+# --- remove
+
+
+def test_products_and_variants_are_taken_out_by_their_skus(run: Run, shop: Shop) -> None:
+    shop.product("A", variants=[{"sku": "A-S"}, {"sku": "A-M"}])
+    shop.product("B")
+    shop.product("A", country="AT")
+
+    result = run("products", "remove", "mugshop", " A-S ", "B", "C")
+
+    assert result.stdout == "2 of 3 removed in de-DE.\n"
+    assert result.stderr == "C: is not there\n"
+    left = shop.call("GET", "/shops/products/A?lang=de&country=DE").json["data"]
+    assert [variant["sku"] for variant in left["variants"]] == ["A-M"]
+
+    assert (
+        "1 of 1 removed in de-AT"
+        in run("products", "remove", "mugshop", "A", "--country", "AT").stdout
+    )
+    assert listed(shop) == [("de", "DE", "A")]
+    shop.product("B")
+    assert listed(shop) == [("de", "DE", "A"), ("de", "DE", "B")]
+
+
 # --- unwant
 
 
