@@ -9,7 +9,7 @@ network.
 import base64
 import binascii
 import enum
-import secrets
+import random
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ def _next_id(at: datetime) -> int:
     Milliseconds and random bits: no server has to be asked for a number.
     """
     global _last_id  # noqa: PLW0603
-    drawn = int(at.timestamp() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    drawn = int(at.timestamp() * 1000) << _RANDOM_BITS | random.getrandbits(_RANDOM_BITS)
     with _ids:
         _last_id = max(drawn, _last_id + 1)
         return _last_id

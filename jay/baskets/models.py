@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    false,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jay.auth.models import User
@@ -176,6 +187,11 @@ class Basket:
             offer=row.offer,
             claimed=row.claimed,
         )
+
+    @classmethod
+    def alive(cls, row: Any, now: datetime) -> "Basket | None":
+        """Make the basket that a row holds; None where there is none, or an expired one."""
+        return None if row is None or row.expires <= now else cls.from_row(row)
 
     def emptied(self, *, now: datetime) -> "Basket":
         """Return the empty basket that its owner has once this one is deleted."""
@@ -369,6 +385,15 @@ class Basket:
             raise CartFull
         if count == 0 and len(self.saved) >= MAX_SAVED_PRODUCTS:
             raise SavedFull
+
+
+def row_of(basket: Basket) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that names a basket's row."""
+    return (
+        baskets.c.routing_key == basket.routing_key,
+        baskets.c.partner_id == basket.partner_id,
+        baskets.c.user_id == basket.user_id,
+    )
 
 
 @dataclass(frozen=True)

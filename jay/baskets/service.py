@@ -1,15 +1,16 @@
 """Use cases of the basket."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.models import User
-from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from
+from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from, row_of
+from jay.baskets.offered import withdraw
 from jay.db.database import Conflict, locks, optimistic
 from jay.db.prepared import Prepared
 from jay.db.routing import NOWHERE, of_before
@@ -100,7 +101,7 @@ def read(connection: Connection, user: User, *, now: datetime) -> Basket:
     :raises TokenRevoked: a credential from a transfer, whose basket is gone.
     """
     row = _row_of(connection, user)
-    return _alive(row, now) or _fresh(user, row, now)
+    return Basket.alive(row, now) or _fresh(user, row, now)
 
 
 def open_for_writing(
@@ -113,7 +114,7 @@ def open_for_writing(
     """
     # On SQLite, the transaction itself holds the write lock.
     row = _row_of(connection, user, locked=locks(connection))
-    basket = _alive(row, now) or _fresh(user, row, now)
+    basket = Basket.alive(row, now) or _fresh(user, row, now)
     if if_match is not None and not basket.matches(if_match):
         raise PreconditionFailed
     return basket
@@ -244,9 +245,9 @@ def delete_basket(
     """
     basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     if basket.stored_version is not None:
-        connection.execute(delete(baskets).where(*_row(basket)))
+        connection.execute(delete(baskets).where(*row_of(basket)))
         record(connection, context.event(Kind.BASKET_DELETED, basket))
-        _withdraw(connection, basket.offer, now=context.now)
+        withdraw(connection, basket.offer, now=context.now)
     # Through a credential from a transfer too: the answer is the owner's empty basket, the next
     # request is refused.
     return basket.emptied(now=context.now)
@@ -287,7 +288,7 @@ def merge(
     basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     basket.take_in((entry_from(stored) for stored in taken.entries), now=context.now)
     save(connection, basket, context.event(Kind.BASKET_MERGED, basket))
-    _withdraw(connection, taken.offer, now=context.now)
+    withdraw(connection, taken.offer, now=context.now)
     return basket
 
 
@@ -312,59 +313,6 @@ def start_guest(
     return basket
 
 
-def basket_by_id(
-    connection: Connection, routing_key: int, identifier: str, *, now: datetime
-) -> Basket | None:
-    """Return the basket that a transfer names, locked where the connection can lock.
-
-    None when it is gone.
-    """
-    query = select(baskets).where(*_named(routing_key, identifier))
-    if locks(connection):
-        query = query.with_for_update()
-    return _alive(connection.execute(query).one_or_none(), now)
-
-
-def is_kept(connection: Connection, routing_key: int, identifier: str) -> bool:
-    """Tell whether there still is the basket that a transfer names, an expired one, too."""
-    query = select(baskets.c.id).where(*_named(routing_key, identifier))
-    return connection.execute(query).one_or_none() is not None
-
-
-def note_claim(
-    connection: Connection, routing_key: int, identifier: str, *, now: datetime
-) -> Basket | None:
-    """Note that another device takes the basket over, and return it, locked; None: it is gone."""
-    statement = update(baskets).where(*_named(routing_key, identifier)).values(claimed=True)
-    row = connection.execute(statement.returning(*baskets.c)).one_or_none()
-    return _alive(row, now)
-
-
-def note_offer(connection: Connection, basket: Basket, offer: str) -> None:
-    """Note the latest transfer of an opened basket."""
-    connection.execute(update(baskets).where(*_row(basket)).values(offer=offer))
-    basket.offer = offer
-
-
-Withdraw = Callable[..., None]
-_withdrawing: set[Withdraw] = set()
-
-
-def withdraws_offers(work: Withdraw) -> Withdraw:
-    """Have a function called when a basket is deleted that was offered to another device.
-
-    ``work(connection, offer, now=now)``: transfers stand right of baskets, which can't call them.
-    """
-    _withdrawing.add(work)
-    return work
-
-
-def _withdraw(connection: Connection, offer: str | None, *, now: datetime) -> None:
-    if offer is not None:
-        for work in _withdrawing:
-            work(connection, offer, now=now)
-
-
 def details(
     connection: Connection, product_ids: Sequence[str], *, now: datetime
 ) -> list[tuple[str, Product | None, list[Variant]]]:
@@ -380,20 +328,6 @@ def details(
 
 def _main_ids(products: Iterable[Product]) -> list[str]:
     return list(dict.fromkeys(product.main_id or product.id for product in products))
-
-
-def _row(basket: Basket) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition that names a basket's row."""
-    return (
-        baskets.c.routing_key == basket.routing_key,
-        baskets.c.partner_id == basket.partner_id,
-        baskets.c.user_id == basket.user_id,
-    )
-
-
-def _named(routing_key: int, identifier: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition that names a basket as transfers do."""
-    return baskets.c.routing_key == routing_key, baskets.c.id == identifier
 
 
 def _routing_key(connection: Connection, user: User) -> int:
@@ -416,10 +350,6 @@ def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Any:
     }
     query = _LOOK_UP[user.basket is not None, locked]
     return query.one_or_none(connection, parameters)
-
-
-def _alive(row: Any, now: datetime) -> Basket | None:
-    return None if row is None or row.expires <= now else Basket.from_row(row)
 
 
 def _fresh(user: User, expired: Any, now: datetime) -> Basket:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, or_, select, update
 
 from jay.auth.models import User
+from jay.baskets import offered
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Grant, new_user_id
 from jay.db.prepared import Prepared
@@ -150,7 +151,7 @@ def renew(connection: Connection, display_token: str, *, now: datetime) -> Offer
     if not old.renewable(now):
         raise TransferUnknown
     # Waits for who claims at this very moment, and from here on nobody does.
-    basket = baskets.basket_by_id(connection, old.basket_key, old.basket_id, now=now)
+    basket = offered.basket_by_id(connection, old.basket_key, old.basket_id, now=now)
     if basket is None:
         raise TransferCancelled
     # At a kiosk all codes of a basket are one person's; a partner's TV is its owner's.
@@ -186,7 +187,7 @@ def _offer(
         baskets.save(connection, basket)
     older, drawn = basket.offer, _unused_secrets(connection)
     hashes = drawn.hashes()
-    baskets.note_offer(connection, basket, hashes["code_hash"])
+    offered.note_offer(connection, basket, hashes["code_hash"])
     if older is not None:
         cancel(connection, older, now=now)
     row: dict[str, Any] = {
@@ -206,7 +207,7 @@ def _offer(
     return Offer(drawn, url, row["expires"])
 
 
-@baskets.withdraws_offers
+@offered.withdraws_offers
 def cancel(connection: Connection, code_hash: str, *, now: datetime) -> None:
     """Cancel a transfer if it is still open."""
     connection.execute(
@@ -270,7 +271,7 @@ def _with_its_basket(connection: Connection, transfer: Transfer, now: datetime) 
     """Let a transfer whose time is over know whether its basket has gone with it."""
     if transfer.state(now) is not State.EXPIRED:
         return transfer
-    kept = baskets.is_kept(connection, transfer.basket_key, transfer.basket_id)
+    kept = offered.is_kept(connection, transfer.basket_key, transfer.basket_id)
     return replace(transfer, basket_exists=kept)
 
 
@@ -288,7 +289,7 @@ def show(connection: Connection, transfer: Transfer, *, now: datetime) -> Showin
     return Showing(
         transfer,
         partner_by_id(connection, transfer.partner_id),
-        baskets.basket_by_id(connection, transfer.basket_key, transfer.basket_id, now=now),
+        offered.basket_by_id(connection, transfer.basket_key, transfer.basket_id, now=now),
     )
 
 
@@ -354,7 +355,7 @@ def claim(
         "proof": hash_secret(claimant) if claimant else None,
     }
     # First the basket, then the transfer: in the same order as who offers it anew.
-    basket = baskets.note_claim(connection, transfer.basket_key, transfer.basket_id, now=now)
+    basket = offered.note_claim(connection, transfer.basket_key, transfer.basket_id, now=now)
     event = Event(Kind.TRANSFER_CLAIMED, now, transfer.partner_id, transfer.routing_key, tracking)
     won = _CLAIM.execute(connection, parameters, event)
     transfer = _again(connection, transfer)

@@ -224,11 +224,11 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "baskets/service.start_guest": {
         "user": lambda w: User(w.partner.id, "g-2", guest=True, basket=None, expires=0)
     },
-    "baskets/service.basket_by_id": {"identifier": lambda w: w.basket.id},
+    "baskets/offered.basket_by_id": {"identifier": lambda w: w.basket.id},
     "baskets/service.event_of": {"kind": lambda _: Kind.BASKET_CREATED},
-    "baskets/service.is_kept": {"identifier": lambda w: w.basket.id},
-    "baskets/service.note_claim": {"identifier": lambda w: w.basket.id},
-    "baskets/service.withdraws_offers": {"work": lambda _: transfers.cancel},
+    "baskets/offered.is_kept": {"identifier": lambda w: w.basket.id},
+    "baskets/offered.note_claim": {"identifier": lambda w: w.basket.id},
+    "baskets/offered.withdraws_offers": {"work": lambda _: transfers.cancel},
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
     "checkout/comfort.change": {"changes": lambda _: {"customer_id": "C-1"}},

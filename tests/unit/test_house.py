@@ -32,11 +32,12 @@ KINDS = {
         products/shipping transfers/models web/names web/versions
     """,
     SERVICE: """
-        events auth/service auth/signing_keys baskets/service checkout/comfort feeds/checkpoints
-        feeds/leftovers feeds/pulls guests/service merchants/service operators/service ops/demo
-        ops/purge outbox/kinds outbox/service outbox/webhooks partners/service products/bulk
-        products/bulk_sql products/catalogue products/feeding products/listing products/service
-        products/stored products/wanted transfers/service web/limits web/stored_answers
+        events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
+        feeds/checkpoints feeds/leftovers feeds/pulls guests/service merchants/service
+        operators/service ops/demo ops/purge outbox/kinds outbox/service outbox/webhooks
+        partners/service products/bulk products/bulk_sql products/catalogue products/feeding
+        products/listing products/service products/stored products/wanted transfers/service
+        web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
