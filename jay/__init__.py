@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import structlog
 from flask import Flask
 from sqlalchemy import inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -18,7 +19,7 @@ from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets_routes
 from jay.checkout import routes as checkout_routes
 from jay.clock import Clock, system_clock
-from jay.config import ConfigError, Settings, settings_from
+from jay.config import ConfigError, Settings, open_to_others, settings_from
 from jay.db.database import Database
 from jay.feeds import cli as feeds_cli
 from jay.feeds import pull_cli
@@ -85,6 +86,7 @@ COMMANDS = (
 MESSAGES = webhooks.KINDS
 """What leaves the house."""
 
+log = structlog.get_logger()
 ROOT = Path(__file__).parent.parent
 
 
@@ -161,6 +163,9 @@ def make_ready(app: Flask) -> Flask:
                     f" Set JAY_DEMO=1, or revoke them: {commands}"
                 )
         guards.doorkeeper().tokens.guest_keys.key_set()
+        found = open_to_others(web.settings().data_dir)
+    if found:
+        log.warning("others can read the data directory", files=found, mend="chmod -R go= on it")
     return app
 
 

@@ -241,10 +241,22 @@ def _secret(value: str) -> None:
         raise ValidationError("looks like an example: choose a random one")
 
 
+def make_data_dir(data_dir: Path) -> None:
+    """Make the folder of everything that is stored on this machine, its owner's alone."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def open_to_others(data_dir: Path) -> list[str]:
+    """Return what in the data directory other accounts of this machine can read or change."""
+    if not data_dir.is_dir() or not data_dir.stat().st_mode & 0o011:
+        return []  # nobody else gets in, whatever the files allow
+    return sorted(entry.name for entry in data_dir.iterdir() if entry.stat().st_mode & 0o077)
+
+
 def _own_secret(data_dir: Path) -> str:
     """Return this machine's own secret, made at first start and readable by its owner alone."""
     path = data_dir / "secret-key"
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data_dir(data_dir)
     if not path.exists():
         draft = data_dir / f"secret-key.{secrets.token_hex(8)}"
         draft.touch(mode=0o600)

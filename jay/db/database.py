@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jay.db.outages import is_outage, is_read_only, is_undone, leads_nowhere
-from jay.db.sqlite import LOCK_WAIT_SECONDS, _begin_on_sqlite, _set_up_sqlite
+from jay.db.sqlite import LOCK_WAIT_SECONDS, _begin_on_sqlite, _keep_private, _set_up_sqlite
 from jay.errors import Busy
 
 P = ParamSpec("P")
@@ -101,6 +101,7 @@ class Database:
             }
         engine = create_engine(self.url, **options)
         if self.is_sqlite:
+            event.listen(engine, "do_connect", _keep_private)
             event.listen(engine, "connect", _set_up_sqlite)
             if reads:
                 event.listen(engine, "connect", _only_read)

@@ -1,7 +1,9 @@
 """What SQLite needs: its settings, and its write lock asked for in short steps."""
 
+import os
 import sqlite3
 import time
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,6 +15,12 @@ LOCK_WAIT_SECONDS = 5
 
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.002
 """How long a process waits before it asks again for SQLite's write lock; longer each time."""
+
+
+def _keep_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
+    """Make a new database its owner's alone; SQLite gives the files beside it the same mode."""
+    with suppress(OSError):  # it is there already, or SQLite itself says why it can't be
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

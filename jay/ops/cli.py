@@ -8,6 +8,7 @@ import alembic.util
 import click
 
 from jay import db, web
+from jay.config import make_data_dir
 from jay.ops import demo, demo_catalogue, purge
 from jay.ops.lan import lan_address
 from jay.web.commands import Commands
@@ -30,7 +31,7 @@ def alembic_config(url: str) -> alembic.config.Config:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the database to the newest schema (or to REVISION). Run it before each new release."""
-    web.settings().data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(web.settings().data_dir)
     url = db.database().url.render_as_string(hide_password=False)
     try:
         alembic.command.upgrade(alembic_config(url), revision)

@@ -1,5 +1,6 @@
 """The settings: right, or refused with every problem in one message."""
 
+import os
 import stat
 import threading
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jay import create_app
-from jay.config import ConfigError, Settings, settings_from
+from jay.config import ConfigError, Settings, make_data_dir, open_to_others, settings_from
+from jay.db.database import Database
 from jay.net.addresses import LOOPBACK
 
 SECRET = "k3J9-vQ2xW7zR5tY1uB8nM4cL6pD0fGh"
@@ -425,3 +427,33 @@ def test_a_misspelt_variable_is_named(tmp_path: Path, name: str, meant: str) -> 
 @pytest.mark.parametrize("name", ["JAY_TEST_CLOCK", "JAY_TOKEN", "JAYNE_DATABASE_URL"])
 def test_a_variable_like_none_of_ours_is_somebody_elses(tmp_path: Path, name: str) -> None:
     assert read(tmp_path, **{name: "x"}) == read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "found"),
+    [(0o700, 0o644, []), (0o755, 0o600, []), (0o755, 0o640, ["data"]), (0o711, 0o604, ["data"])],
+)
+def test_what_others_can_read_of_the_data_directory_is_found(
+    tmp_path: Path, folder: int, file: int, found: list[str]
+) -> None:
+    (tmp_path / "data").touch(mode=0o600)
+    (tmp_path / "data").chmod(file)
+    tmp_path.chmod(folder)
+
+    assert open_to_others(tmp_path) == found
+    assert open_to_others(tmp_path / "nowhere") == []
+
+
+def test_a_new_data_directory_and_database_are_their_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        make_data_dir(tmp_path / "data")
+        database = Database(f"sqlite:///{tmp_path / 'data' / 'jay.sqlite3'}")
+        with database.transaction() as connection:
+            connection.exec_driver_sql("CREATE TABLE notes (text)")
+            made = [tmp_path / "data", *(tmp_path / "data").iterdir()]
+            assert len(made) == 4  # the folder, the database, its log and the log's index
+            assert {path: path.stat().st_mode & 0o077 for path in made} == dict.fromkeys(made, 0)
+        database.dispose()
+    finally:
+        os.umask(before)
