@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 
 from jay import db, web
-from jay.clock import Clock
+from jay.clock import Clock, iso
 from jay.db.database import Database
 from jay.errors import JayError
 from jay.feeds import checkpoints, importing, pulls
@@ -45,6 +46,9 @@ FOLDER = "feeds"
 FAULT = "a fault of this service, which its log describes"
 
 
+Reporting = Callable[[Pull, Pulled, datetime], None]
+
+
 class _Stopped(Exception):
     """This process was told to stop."""
 
@@ -53,13 +57,23 @@ class Puller:
     """Fetches and imports feeds.
 
     :param folder: for the files and the reports.
+    :param report: is told of each pull, how it went, and when the feed is due again.
     """
 
-    def __init__(self, database: Database, client: Client, folder: Path, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        client: Client,
+        folder: Path,
+        *,
+        clock: Clock,
+        report: Reporting = lambda _pull, _pulled, _due: None,
+    ) -> None:
         self._database = database
         self._client = client
         self._folder = folder
         self._clock = clock
+        self._report = report
         self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
@@ -105,7 +119,7 @@ class Puller:
         except TakenOver:
             log.warning("feed taken over", merchant=pull.merchant.name)
             return None
-        _write_log(pull, pulled, next=due.isoformat(timespec="seconds"))
+        self._report(pull, pulled, due)
         return pulled
 
     def reports(self, merchant: str) -> Reports:
@@ -253,15 +267,23 @@ def _imported(
     return Pulled(IMPORTED, told, done.refused, known.etag, known.last_modified, as_of)
 
 
-def _write_log(pull: Pull, pulled: Pulled, **more: str) -> None:
+def write_log(pull: Pull, pulled: Pulled, due: datetime) -> None:
     """Log how it went: never the address, which may hold a secret."""
     (log.warning if pulled.state == FAILED else log.info)(
-        "feed pulled", merchant=pull.merchant.name, state=pulled.state, told=pulled.told, **more
+        "feed pulled",
+        merchant=pull.merchant.name,
+        state=pulled.state,
+        told=pulled.told,
+        next=iso(due),
     )
 
 
-def puller() -> Puller:
-    """Return what pulls feeds for the current app."""
+def puller(report: Reporting = lambda _pull, _pulled, _due: None) -> Puller:
+    """Return what pulls feeds for the current app.
+
+    :param report: is told of each pull.
+    """
     settings = web.settings()
     client = Client(settings.reachable)
-    return Puller(db.database(), client, settings.data_dir / FOLDER, clock=web.clock())
+    folder = settings.data_dir / FOLDER
+    return Puller(db.database(), client, folder, clock=web.clock(), report=report)

@@ -35,7 +35,7 @@ def worker(parent: int | None) -> None:
         signal.signal(number, lambda *_: stop.set())
     if parent is not None:
         threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
-    works = delivery.deliverer(delivery.write_log).run, pulling.puller().run
+    works = delivery.deliverer(delivery.write_log).run, pulling.puller(pulling.write_log).run
     with ThreadPoolExecutor(len(works)) as pool:
         running = [pool.submit(_until_stopped, work, stop) for work in works]
         for one in as_completed(running):

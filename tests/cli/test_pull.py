@@ -76,7 +76,11 @@ class Works:
 
     def one(self, *, reachable: Any = LOOPBACK) -> Puller:
         return Puller(
-            self.app.extensions["jay.db"], Client(reachable), self.folder, clock=self.clock
+            self.app.extensions["jay.db"],
+            Client(reachable),
+            self.folder,
+            clock=self.clock,
+            report=pulling.write_log,
         )
 
     def due_now(self) -> list[str]:
@@ -122,7 +126,7 @@ def test_a_feed_is_fetched_and_imported(
     result = run("products", "pull", "mugshop", receiver.url)
 
     assert result.exit_code == 0, result.stderr
-    assert "1 rows: 1 added, 0 updated, 0 refused." in result.stdout
+    assert result.stdout == "1 rows: 1 added, 0 updated, 0 refused.\n"
     assert price(app) == 500
 
 
