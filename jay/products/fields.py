@@ -137,7 +137,11 @@ class Gtin(Text):
     """A Global Trade Item Number of 8, 12, 13 or 14 digits, the last of which checks the others."""
 
     def __init__(self, **kwargs: Any) -> None:
-        about = {"description": "GTIN, EAN, UPC or ISBN-13.", "example": "4012345678901"}
+        about = {
+            "description": "GTIN, EAN, UPC or ISBN-13.",
+            "example": "4012345678901",
+            "pattern": "^(?:[0-9]{8}|[0-9]{12,14})$",  # the document must tell it
+        }
         super().__init__(validate=_checked_gtin, metadata=about, **kwargs)
 
 
