@@ -154,7 +154,7 @@ def notations(draw: st.DrawFn) -> tuple[str, int, str]:
 
 
 @pytest.mark.timeout(LONG)
-@settings(max_examples=few_or_all(1500, 20_000))
+@settings(max_examples=few_or_all(500, 20_000))
 @given(notations())
 def test_every_notation_comes_back_or_is_refused(written: tuple[str, int, str]) -> None:
     text, minor, currency = written
@@ -191,7 +191,7 @@ def all_readings(number: str) -> Iterator[Fraction]:
 
 
 @pytest.mark.timeout(LONG)
-@settings(max_examples=few_or_all(1500, 20_000))
+@settings(max_examples=few_or_all(500, 20_000))
 @given(st.text("0123456789.,' ", min_size=1, max_size=12), st.sampled_from(["EUR", "JPY", "KWD"]))
 @example("1.200", "EUR")
 @example("1,000", "JPY")

@@ -61,7 +61,7 @@ PRODUCTS = st.fixed_dictionaries(
     }
 )
 
-EXAMPLES = settings(max_examples=few_or_all(25, 100))
+EXAMPLES = settings(max_examples=few_or_all(12, 100))
 
 
 def merchant_of(connection: Connection) -> Merchant:
@@ -350,7 +350,7 @@ WIRE_VARIANT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=few_or_all(20, 60))
+@settings(max_examples=few_or_all(8, 60))
 @given(
     st.lists(SKU, unique=True, max_size=6),
     st.lists(WIRE, min_size=6, max_size=6),

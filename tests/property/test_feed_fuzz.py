@@ -177,7 +177,7 @@ def read(path: Path, content: bytes, wanted: str | None, encoding: str | None, h
 
 @pytest.mark.timeout(LONG)
 @settings(
-    max_examples=few_or_all(300, 20_000),
+    max_examples=few_or_all(120, 20_000),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -194,7 +194,7 @@ def test_no_file_ends_in_a_traceback(
 
 
 @pytest.mark.timeout(LONG)
-@settings(max_examples=few_or_all(200, 20_000), deadline=None)
+@settings(max_examples=few_or_all(100, 20_000), deadline=None)
 @given(st.lists(notations(), min_size=1, max_size=6))
 def test_no_price_of_a_file_is_another_than_was_written(
     path: Path, amounts: list[tuple[str, int, str]]
