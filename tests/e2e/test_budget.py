@@ -2,20 +2,14 @@
 
 from urllib.parse import urlsplit
 
-import pytest
-
-from tests.e2e.states import LANGUAGES, STATES, State
-from tests.e2e.tour import Tour
+from tests.e2e.states import State
+from tests.e2e.tour import Tour, every_page, every_page_without_scripts
 
 MOST_BYTES = 60_000
 PRODUCT_PICTURES = "/static/demo/"
 
-every_state = pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-every_language = pytest.mark.parametrize("lang", LANGUAGES)
 
-
-@every_state
-@every_language
+@every_page
 def test_a_page_is_light(tour: Tour, state: State, lang: str) -> None:
     visit = tour.visit(state, lang)
 
@@ -23,14 +17,12 @@ def test_a_page_is_light(tour: Tour, state: State, lang: str) -> None:
     assert len(visit.html.encode()) + sum(parts.values()) < MOST_BYTES, parts
 
 
-@every_state
-@every_language
+@every_page_without_scripts
 def test_a_page_is_complete_without_a_script(tour: Tour, state: State, lang: str) -> None:
     assert tour.visit(state, lang, scripts=False).text == tour.visit(state, lang).text
 
 
-@every_state
-@every_language
+@every_page_without_scripts
 def test_a_page_talks_to_nobody_else(tour: Tour, state: State, lang: str) -> None:
     hosts = tour.visit(state, lang).hosts | tour.visit(state, lang, scripts=False).hosts
 

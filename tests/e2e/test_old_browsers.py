@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from tests.e2e.actors import http_client
-from tests.e2e.states import LANGUAGES, STATES, State
-from tests.e2e.tour import Tour
+from tests.e2e.states import STATES, State
+from tests.e2e.tour import Tour, every_page_without_scripts
 from tests.servers import ROOT
 
 PARSE = """
@@ -76,8 +76,7 @@ def test_no_style_of_a_tv_is_newer_than_its_browser(tour: Tour, state: State) ->
         assert TOO_NEW_TO_STYLE.search(re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)) is None
 
 
-@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-@pytest.mark.parametrize("lang", LANGUAGES)
+@every_page_without_scripts
 def test_no_page_holds_a_style_or_a_script(tour: Tour, state: State, lang: str) -> None:
     assert INLINE.search(tour.visit(state, lang, scripts=False).html) is None
 

@@ -1,25 +1,25 @@
 """Every page in every state: on every screen, in three fonts, in both languages, with and without
-JavaScript."""
+JavaScript. A deep run looks at all combinations."""
 
 from typing import Any
 
 import pytest
 
-from tests.e2e.states import BY_NAME, LANGUAGES, STATES, TV_STATES, State
-from tests.e2e.tour import FONTS, SIZES, Tour, write_in
+from tests.depth import is_deep
+from tests.e2e.states import BY_NAME, LANGUAGES, TV_STATES, State
+from tests.e2e.tour import FONTS, SIZES, Tour, looked_at, write_in
 
 LEFT_SIDE = (".brand", "h1", ".lead", ".goods", ".goods li", ".stage > .sum")
 
-every_state = pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-every_language = pytest.mark.parametrize("lang", LANGUAGES)
-with_and_without_scripts = pytest.mark.parametrize(
-    "scripts", [True, False], ids=["scripts", "no scripts"]
-)
+LOOKS = [
+    pytest.param(state, lang, scripts, id=f"{'' if scripts else 'no '}scripts-{lang}-{state.name}")
+    for scripts in (True, False)
+    for state, lang in looked_at(scripts=scripts)
+]
+every_look = pytest.mark.parametrize(("state", "lang", "scripts"), LOOKS)
 
 
-@every_state
-@every_language
-@with_and_without_scripts
+@every_look
 def test_a_page_says_what_it_is_about(
     tour: Tour, state: State, lang: str, *, scripts: bool
 ) -> None:
@@ -29,9 +29,7 @@ def test_a_page_says_what_it_is_about(
     assert visit.wrong == []
 
 
-@every_state
-@every_language
-@with_and_without_scripts
+@every_look
 def test_nothing_on_a_page_is_too_small_or_cut_off_or_in_the_way(
     tour: Tour, state: State, lang: str, *, scripts: bool
 ) -> None:
@@ -40,18 +38,15 @@ def test_nothing_on_a_page_is_too_small_or_cut_off_or_in_the_way(
     assert not any(broken.values()), broken
 
 
-@every_language
-@pytest.mark.parametrize("size", SIZES["tv"], ids=str)
-def test_a_change_of_state_moves_nothing_on_the_left(
-    tour: Tour, lang: str, size: tuple[int, int]
-) -> None:
-    boxes: dict[str, list[Any]] = {font: [] for font in FONTS}
+@pytest.mark.parametrize("lang", LANGUAGES if is_deep() else ["de"])
+def test_a_change_of_state_moves_nothing_on_the_left(tour: Tour, lang: str) -> None:
+    boxes: dict[Any, list[Any]] = {(size, font): [] for size in SIZES["tv"] for font in FONTS}
     for name in TV_STATES:
         with tour.at(BY_NAME[f"tv-{name}"], lang) as (page, _visit):
-            page.set_viewport_size({"width": size[0], "height": size[1]})
-            for font in FONTS:
+            for (size, font), found in boxes.items():
+                page.set_viewport_size({"width": size[0], "height": size[1]})
                 write_in(page, font)
-                boxes[font].append([page.locator(part).first.bounding_box() for part in LEFT_SIDE])
+                found.append([page.locator(part).first.bounding_box() for part in LEFT_SIDE])
 
-    for font in FONTS:
-        assert boxes[font] == [boxes[font][0]] * len(TV_STATES), font
+    for look, found in boxes.items():
+        assert found == [found[0]] * len(TV_STATES), look

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.clock import PATIENCE_SECONDS
+from tests.depth import is_deep
 from tests.e2e.actors import http_client
 from tests.e2e.service import Service
-from tests.e2e.states import LANGUAGES, State, Visitor
+from tests.e2e.states import LANGUAGES, STATES, State, Visitor
 from tests.servers import ROOT
 
 SIZES = {
@@ -68,10 +70,9 @@ class Tour:
             with self.at(state, lang, scripts=scripts) as (page, visit):
                 if scripts:
                     visit.violations = axe(page)
-                # Without scripts the boxes are the same: the widest letters show what breaks.
-                for font in FONTS if scripts else ("wide",):
+                for font, sizes in _measured(state, scripts=scripts).items():
                     write_in(page, font)
-                    for size in sizes_of(state):
+                    for size in sizes:
                         found = measure(page, state, size)
                         visit.broken[f"{size[0]}x{size[1]} {font}"] = found
             self._visits[key] = visit
@@ -134,6 +135,39 @@ class Tour:
             answer = http_client().request("GET", url, headers={"Accept-Encoding": "identity"})
             self._sizes_of[url] = len(answer.data)
         return self._sizes_of[url]
+
+
+def looked_at(*, scripts: bool = True) -> list[tuple[State, str]]:
+    """Return the states that this run looks at, and the languages.
+
+    A deep run looks at all. ``make test`` looks at each state in German, with its long words, and
+    at every third one in English too; without scripts at those that no script makes.
+    """
+    if is_deep():
+        return [(state, lang) for state in STATES for lang in LANGUAGES]
+    if not scripts:
+        return [(state, "de") for state in STATES if state.script is None]
+    return [(state, "de") for state in STATES] + [(state, "en") for state in STATES[::3]]
+
+
+def _parametrize(pages: list[tuple[State, str]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("state", "lang"), pages, ids=[f"{lang}-{state.name}" for state, lang in pages]
+    )
+
+
+every_page = _parametrize(looked_at())
+every_page_without_scripts = _parametrize(looked_at(scripts=False))
+
+
+def _measured(state: State, *, scripts: bool) -> dict[str, tuple[tuple[int, int], ...]]:
+    """Return the fonts that a page is measured in, and on which screens."""
+    sizes = sizes_of(state)
+    if is_deep():
+        return dict.fromkeys(FONTS, sizes)
+    # The widest letters are those that break a page; the others have a screen each.
+    others = {"narrow": sizes[:1], "common": sizes[1:]} if scripts else {}
+    return {**others, "wide": sizes}
 
 
 def sizes_of(state: State) -> tuple[tuple[int, int], ...]:
