@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import alembic.command
 import pytest
@@ -148,7 +149,7 @@ class Apps:
         self._clock, self._data_dir = clock, data_dir
         self._made: dict[tuple[object, ...], Flask] = {}
 
-    def on(self, database_url: str, process: str = "", **changes: object) -> Flask:
+    def on(self, database_url: str, process: str = "", **changes: Any) -> Flask:
         """Return an app as it is when its process begins: it remembers nothing.
 
         :param process: a name, to have the same app another time.
@@ -156,7 +157,7 @@ class Apps:
         """
         key = (database_url, process, *sorted(changes.items()))
         if key not in self._made:
-            config = settings(database_url, self._data_dir, **changes)  # type: ignore[arg-type]
+            config = settings(database_url, self._data_dir, **changes)
             self._made[key] = create_app(config, clock=self._clock)
         made = self._made[key]
         made.extensions["jay.auth"].forget()

@@ -36,13 +36,45 @@ def flask_command(environ: dict[str, str], *arguments: str, typed: str = "") -> 
     return run.stdout
 
 
+# A process takes longer to start than most commands take to run.
+_ALL = """
+import json, sys
+from app import app
+asked = json.load(sys.stdin)
+answers = [app.test_cli_runner().invoke(args=words, input=typed) for words, typed in asked]
+wrong = [answer.output for answer in answers if answer.exit_code]
+json.dump(wrong or [answer.stdout for answer in answers], sys.stdout)
+sys.exit(bool(wrong))
+"""
+
+
+def flask_commands(
+    environ: dict[str, str], *commands: tuple[str, ...], typed: str = ""
+) -> list[str]:
+    """Run commands one after the other in one process, and return what each prints on stdout.
+
+    :param typed: what each reads from standard input.
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", _ALL],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        input=json.dumps([(words, typed) for words in commands]),
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    printed: list[str] = json.loads(run.stdout)
+    return printed
+
+
 @contextlib.contextmanager
 def demo_service(data_dir: Path, *, app: str = "wsgi:app", **environ: str) -> Iterator[Gunicorn]:
     """Migrate, load the demo data and run gunicorn until the block ends."""
     port = free_port()
     variables = {"JAY_DEMO": "1", "JAY_DATA_DIR": str(data_dir), "PORT": str(port), **environ}
-    flask_command(variables, "db", "upgrade")
-    flask_command(variables, "demo", "load")
+    flask_commands(variables, ("db", "upgrade"), ("demo", "load"))
     service = Gunicorn(variables, app=app)
     try:
         yield service

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -11,7 +12,7 @@ from flask import Flask
 
 from jay import create_app
 from tests.clock import MovedClock
-from tests.conftest import new_postgres_database, settings
+from tests.conftest import Apps, new_postgres_database, settings
 
 Run = Callable[..., Result]
 _numbers = itertools.count()
@@ -36,21 +37,13 @@ def run(app: Flask) -> Run:
 
 
 @pytest.fixture
-def demo_app(
-    app: Flask, database_url: str, clock: MovedClock, tmp_path: Path
-) -> Iterator[Callable[..., Flask]]:
-    """Make an app in demo mode on the database of ``app``; the public URL can be chosen."""
-    made = []
+def demo_app(app: Flask, apps: Apps, database_url: str) -> Callable[..., Flask]:
+    """Have an app in demo mode on the database of ``app``; the public URL can be chosen."""
 
-    def make(**changes: object) -> Flask:
-        made.append(
-            create_app(settings(database_url, tmp_path, **{"demo": True, **changes}), clock=clock)
-        )
-        return made[-1]
+    def have(**changes: Any) -> Flask:
+        return apps.on(database_url, **{"demo": True, **changes})
 
-    yield make
-    for one in made:
-        one.extensions["jay.db"].dispose()
+    return have
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Response
 
-from tests.demo import catalogue, flask_command
+from tests.demo import catalogue, flask_commands
 from tests.e2e.actors import Merchant
 
 if TYPE_CHECKING:
@@ -25,13 +25,14 @@ def _fill(visitor: "Visitor") -> None:
     if "catalogue" in visitor.known:
         return
     visitor.known["catalogue"] = SHOP
-    environ = visitor.service.environ
-    for name in (SHOP, EMPTY_SHOP):
-        flask_command(environ, "merchant", "add", name)
-        flask_command(environ, "operator", "add", name, "--merchant", name, typed=PASSWORD)
-    shop = Merchant(
-        visitor.service, flask_command(environ, "key", "issue", "--merchant", SHOP).strip()
+    *_, key = flask_commands(
+        visitor.service.environ,
+        *(("merchant", "add", name) for name in (SHOP, EMPTY_SHOP)),
+        *(("operator", "add", name, "--merchant", name) for name in (SHOP, EMPTY_SHOP)),
+        ("key", "issue", "--merchant", SHOP),
+        typed=PASSWORD,
     )
+    shop = Merchant(visitor.service, key.strip())
     for lang, country, currency in (("de", "DE", "EUR"), ("en", "GB", "GBP")):
         place = {"lang": lang, "country": country, "currency": currency}
         for body in catalogue(lang):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.demo import demo_service, flask_command
+from tests.demo import demo_service, flask_commands
 from tests.servers import Gunicorn
 
 SECRET = "a secret of 32 bytes, for the browser tests"
@@ -26,8 +26,8 @@ class Service:
 
     def add_partner(self, name: str, *options: str) -> str:
         """Register a partner and return its API key."""
-        flask_command(self.environ, "partner", "add", name, *options)
-        return flask_command(self.environ, "key", "issue", "--partner", name).strip()
+        add, issue = ("partner", "add", name, *options), ("key", "issue", "--partner", name)
+        return flask_commands(self.environ, add, issue)[-1].strip()
 
     def move_clock(self, seconds: float) -> None:
         """Set how far the clock is ahead, where ``tests.e2e.moved_app`` runs."""
