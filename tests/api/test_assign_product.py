@@ -334,6 +334,7 @@ def test_no_product_id_fails_the_service(product_id: str, alice: User, shop: Sho
 # --- the body ---
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "count",
     [
@@ -357,6 +358,7 @@ def test_an_unknown_field_is_named(alice: User, shop: Shop) -> None:
     assert alice.cart() == {}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("text", ["[]", "[1]", '"1"', "1", "true", "null"])
 def test_the_body_must_be_an_object(text: str, alice: User, shop: Shop) -> None:
     response = alice.product("POST", shop.product("mug"), **body(text))

@@ -570,6 +570,7 @@ def test_the_agreed_issuer_and_audience_are_accepted(
     assert enter(strict, strict.token("alice", aud=audience)).status_code == 200
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "changes",
     [

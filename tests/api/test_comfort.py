@@ -213,6 +213,7 @@ def test_no_value_is_in_the_log(
 # --- what can be sent ---
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("settings", "field"),
     [

@@ -142,6 +142,7 @@ def test_a_preflight_of_a_registered_origin_passes_on_every_route_without_a_key(
             assert response.headers["Access-Control-Max-Age"] == "7200"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("origin", STRANGERS)
 def test_a_preflight_of_another_origin_is_granted_nothing_on_any_route(
     origin: str, here: Flask, browser: FlaskClient, kino: Platform
@@ -234,6 +235,7 @@ def test_an_answer_without_content_is_readable_too(kino: Platform) -> None:
     assert_readable(alice.call("HEAD", headers={"Origin": OURS}))
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("origin", STRANGERS)
 def test_another_page_reads_nothing(origin: str, kino: Platform) -> None:
     alice = kino.user()

@@ -155,6 +155,7 @@ def test_20_products_in_40_lines_fit(platform: Platform, shop: Shop) -> None:
     assert guest.cart() == dict.fromkeys(ids, 2)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("count", [-1, -2, 1000, "1", 1.0, True, None])
 def test_a_count_is_a_json_integer_from_zero_on(
     count: Any, app: Flask, platform: Platform, shop: Shop
@@ -167,6 +168,7 @@ def test_a_count_is_a_json_integer_from_zero_on(
     assert rows(app, "baskets") == 0
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("line", "field"),
     [

@@ -135,6 +135,7 @@ def shop(shop: Shop) -> Shop:
     return shop
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_refused_changes_nothing(kind: str, app: Flask, shop: Shop) -> None:
     before = dump(app)

@@ -51,6 +51,7 @@ def said(page: TestResponse) -> str:
     return found[1]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("action", "form", "expected"),
     [

@@ -625,6 +625,7 @@ CARRIERS = [
 ]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_no_header_becomes_another_header_or_a_line_of_the_log(
     carrier: str, platform: Platform, twin: Flask, log: Log

@@ -685,6 +685,7 @@ def test_being_replayed_does_not_make_it_last_longer(
 # --- what a key looks like ---
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("value", ["", " ", "a b", "x" * 256, "x" * 10_000, "ü", "€", "a\tb"])
 def test_a_malformed_key_is_refused_and_nothing_is_done(
     value: str, app: Flask, alice: User, shop: Shop

@@ -119,6 +119,7 @@ def test_language_and_country_filter(
     assert {(lang, country) for lang, country, _ in listed(page(shop, query))} == expected
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -217,6 +218,7 @@ def token(shop: Shop) -> str:
     return found
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "change",
     [

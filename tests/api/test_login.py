@@ -438,6 +438,7 @@ def test_the_login_leads_back_to_where_one_was(page: str, desk: Browser) -> None
     assert response.headers["Location"] == page.replace("a%2Fb", "a/b")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "target",
     [

@@ -548,6 +548,7 @@ def test_a_token_that_was_tampered_with_is_refused(alice: User, shop: Shop) -> N
     assert_field(merge(alice, forged), TokenSignatureInvalid)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -1131,6 +1131,7 @@ def test_every_file_that_pages_load_is_there(
 ENGLISH, GERMAN = "Enter the code from the TV", "Gib den Code vom Fernseher ein"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -1171,6 +1172,7 @@ def test_the_address_wins_and_is_remembered(app: Flask) -> None:
     assert ENGLISH in text_of(browser.get("/code"))
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("lang", ["", "xx", "DE", "../de", "de%00", "de_DE", "en.po"])
 def test_a_language_that_there_is_not_is_ignored(lang: str, app: Flask) -> None:
     assert GERMAN in text_of(Browser(app, language="de").get(f"/code?lang={lang}"))

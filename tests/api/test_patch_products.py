@@ -176,6 +176,7 @@ def test_50_products_are_accepted_and_51_change_nothing(shop: Shop, alice: User)
     assert [details(alice, ids[n])["price"] for n in (0, 49, 50)] == [2, 2, 1]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -207,6 +208,7 @@ def test_one_wrong_product_keeps_all_from_changing(wrong: str, shop: Shop, alice
     assert details(alice, mug)["price"] == 1
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [

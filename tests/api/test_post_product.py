@@ -190,6 +190,7 @@ def test_a_price_of_zero_and_one_above_the_original_are_stored(shop: Shop, alice
     assert (found["price"], found["orgPrice"]) == (2000, 1000)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("sent", "stored_as"),
     [
@@ -213,6 +214,7 @@ def test_a_brand_is_a_text_or_an_object(brand: Any, shop: Shop, alice: User) -> 
     assert found == (brand if isinstance(brand, str) else {"logoUrl": None, **brand})
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("gender", [1, 2, 3, 4, {"code": 4}, {"code": 1, "label": "Herren"}])
 def test_a_gender_is_a_code_or_an_object(gender: Any, shop: Shop, alice: User) -> None:
     assert details(alice, post(shop, gender=gender))["gender"] == gender

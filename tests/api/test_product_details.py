@@ -234,6 +234,7 @@ def test_50_ids_are_accepted_and_51_are_not(alice: User) -> None:
     field_errors(response)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "body", [[], {}, {"ids": ["a"]}, "a", [1], [None], [""], ["a\0b"], [["a"]]]
 )

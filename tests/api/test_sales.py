@@ -112,6 +112,7 @@ def test_the_catalogue_and_the_kiosk_show_what_it_costs_now(app: Flask, shop: Sh
     assert shown == [{2000}, {1500}, {2000}]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("sale", "field"),
     [

@@ -337,6 +337,7 @@ def test_a_product_in_the_cart_is_saved_updated_and_removed(
     assert assert_basket(basket_call(REMOVE, user, mug).send(client))["cart"] == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("spelling", [PROSE_HEADER, PRINTED_HEADER, None])
 @pytest.mark.parametrize("name", BASKET_CALLS)
 def test_the_version_may_be_asked_for_as_in_the_prose_as_printed_or_not_at_all(
@@ -370,6 +371,7 @@ def test_the_printed_session_and_provider_are_what_is_recorded(
     ]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
 @pytest.mark.parametrize("name", BASKET_CALLS)
 def test_with_the_printed_placeholder_as_credential_the_basket_calls_are_refused(
@@ -453,6 +455,7 @@ def test_exactly_as_printed_without_a_key_the_product_calls_are_refused(
     assert response.headers["X-API-Version"] == "2025-07-09"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("spelling", [PROSE_HEADER, PRINTED_HEADER])
 @pytest.mark.parametrize("printed", [LIST_SKUS, ADD_PRODUCT, UPDATE_PRODUCTS])
 def test_the_product_calls_may_ask_for_their_version(

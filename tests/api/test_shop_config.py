@@ -113,6 +113,7 @@ def test_other_merchants_are_not_touched(shop: Shop, other_shop: Shop) -> None:
     assert config(other_shop) == DEFAULT
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -194,6 +194,7 @@ def test_further_fields_show_in_the_details_and_only_where_set(shop: Shop, alice
     assert not FURTHER.keys() & details(alice, post(shop, sku="hat")).keys()
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -339,6 +339,7 @@ def test_every_change_takes_the_provider(
     assert [event.provider for event in recorded(app)] == [None, "prime"]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("provider", ["", "x" * 201, "%00", "%ff", "%F0%9F%99%82", "a%0Ab", "'--"])
 def test_no_provider_of_the_query_fails_a_request(
     provider: str, app: Flask, alice: User, shop: Shop
@@ -434,6 +435,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("header", BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_header_is_counted_and_ignored(
     header: str, app: Flask, alice: User, shop: Shop

@@ -145,6 +145,7 @@ def test_a_guest_may_transfer_too(platform: Platform, shop: Shop) -> None:
 # --- the web shop's address ---
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
@@ -168,6 +169,7 @@ def test_a_web_shop_gets_source_and_token_added_to_its_address(
     assert decoded(base64.b64decode(offer["qrCodeImageBase64"])).text == offer["url"]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "url",
     [

@@ -9,6 +9,7 @@ from tests.api.browser import Browser, text_of
 from tests.builders import User
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

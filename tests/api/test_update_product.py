@@ -95,6 +95,7 @@ def test_a_removed_product_is_not_found(alice: User, shop: Shop) -> None:
     assert_refused(alice.product("PATCH", mug, json={"count": 1}), NotInBasket)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("count", [-2, 1000, "1", 1.0, True, [], {}])
 def test_a_count_is_null_or_a_json_integer_in_its_limits(
     count: Any, alice: User, shop: Shop

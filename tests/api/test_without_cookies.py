@@ -118,6 +118,7 @@ def test_with_cookies_the_secret_of_the_page_still_counts(
     assert phone.post(path, data={"csrf": "x"}, headers=FROM_HERE).status_code == 403
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "credential", ["", "1", "1.", ".x", "1.eyJ", "999999999.x", "9" * 40 + ".x", "x.y.z", "1.\0"]
 )

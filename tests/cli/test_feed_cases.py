@@ -194,6 +194,7 @@ def test_latin_1_is_read_whole_or_refused_whole(imported: Callable[..., Imported
 # --- tables
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

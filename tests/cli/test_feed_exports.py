@@ -131,6 +131,7 @@ def seen(rows: dict[str, Any]) -> dict[str, Row]:
     }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_export_is_told_by_its_headings_and_imported(
     imported: Callable[..., Imported], name: str

@@ -728,6 +728,7 @@ JACKET = """<rss xmlns:g="http://base.google.com/ns/1.0"><channel>
 </channel></rss>"""
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("rows", [1, 500])
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def test_language_country_and_currency_can_be_chosen(app: Flask, run: Run) -> No
     assert (merchant.lang, merchant.country, merchant.currency) == ("en", "GB", "GBP")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("option", "value"),
     [

@@ -90,6 +90,7 @@ def test_everything_that_is_given_is_stored(app: Flask, run: Run) -> None:
 # --- keys from files
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("key", [RSA, P256, ED25519], ids=["rsa", "p-256", "ed25519"])
 @pytest.mark.parametrize("kind", ["pem", "jwks", "jwk"])
 def test_a_public_key_is_taken_with_the_algorithms_that_fit(

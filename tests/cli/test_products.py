@@ -496,6 +496,7 @@ def test_a_token_can_be_taken_away(here: Flask, run: Run, receiver: Receiver) ->
     assert "X-API-Key" not in receiver.requests[0].headers
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "token", [b"", b"\n", b"a b\n", b"a\tb\n", "ü\n".encode(), b"\xff", b"x" * 501]
 )

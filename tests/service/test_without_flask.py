@@ -253,6 +253,7 @@ NEEDS_NO_DATABASE = {"ops/demo.welcome"}
 """Texts for the terminal, made from settings alone."""
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - NEEDS_NO_DATABASE))
 def test_a_service_works_without_an_app_context(name: str, world: World) -> None:
     positional, named = [], {}
