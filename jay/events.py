@@ -57,7 +57,7 @@ events = Table(
 )
 
 
-class Kind(enum.StrEnum):
+class EventType(enum.StrEnum):
     """What happened."""
 
     PRODUCT_ASSIGNED = "product_assigned"
@@ -144,7 +144,7 @@ def _next_id(at: datetime) -> int:
 class Event:
     """Something that happened to a basket."""
 
-    kind: Kind
+    kind: EventType
     at: datetime
     partner_id: int
     routing_key: int

@@ -21,7 +21,7 @@ from jay.errors import (
     ProductNotFound,
     TokenRevoked,
 )
-from jay.events import NOTHING, Event, Kind, Recorded, Tracking, record
+from jay.events import NOTHING, Event, EventType, Recorded, Tracking, record
 from jay.products import service as catalogue
 from jay.products.models import Product, Variant
 
@@ -38,14 +38,18 @@ class Context:
     tracking: Tracking = NOTHING
 
     def event(
-        self, kind: Kind, basket: Basket, product_id: str | None = None, count: int | None = None
+        self,
+        kind: EventType,
+        basket: Basket,
+        product_id: str | None = None,
+        count: int | None = None,
     ) -> Event:
         """Return the event of a change."""
         return event_of(kind, basket, self.now, self.tracking, product_id=product_id, count=count)
 
 
 def event_of(
-    kind: Kind,
+    kind: EventType,
     basket: Basket,
     now: datetime,
     tracking: Tracking = NOTHING,
@@ -163,7 +167,7 @@ def apply(
     """Put a product into an opened basket, overwrite its count, save or remove it."""
     product = catalogue.find(connection, product_id, now=now) if count != REMOVE else None
     basket.assign(product_id, count, product, now=now)
-    kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_ASSIGNED
+    kind = EventType.PRODUCT_REMOVED if count == REMOVE else EventType.PRODUCT_ASSIGNED
     save(
         connection,
         basket,
@@ -176,7 +180,7 @@ def put_back(
 ) -> None:
     """Put back into an opened basket what was taken out of it a moment ago."""
     basket.put_back(entry, place=place, now=now)
-    assigned = Kind.PRODUCT_ASSIGNED
+    assigned = EventType.PRODUCT_ASSIGNED
     event = event_of(assigned, basket, now, product_id=entry.product_id, count=entry.count)
     save(connection, basket, event)
 
@@ -195,7 +199,7 @@ def exchange(
     basket.exchange(product_id, other, now=now)
     entry = basket.entry(other.id)
     count = entry.count if entry is not None else 0
-    event = event_of(Kind.PRODUCT_ASSIGNED, basket, now, product_id=other.id, count=count)
+    event = event_of(EventType.PRODUCT_ASSIGNED, basket, now, product_id=other.id, count=count)
     save(connection, basket, event)
 
 
@@ -208,7 +212,7 @@ def join(connection: Connection, user: User, other: User, *, now: datetime) -> B
     basket = open_for_writing(connection, user, now=now)
     if source.id != basket.id:
         basket.take_in([*source.cart, *source.saved], now=now)
-        save(connection, basket, event_of(Kind.BASKET_MERGED, basket, now))
+        save(connection, basket, event_of(EventType.BASKET_MERGED, basket, now))
     return basket
 
 
@@ -228,7 +232,7 @@ def change(
         product = catalogue.find(connection, product_id, now=context.now)
     basket.update(product_id, count, product, now=context.now)
     if count is not None:
-        kind = Kind.PRODUCT_REMOVED if count == REMOVE else Kind.PRODUCT_UPDATED
+        kind = EventType.PRODUCT_REMOVED if count == REMOVE else EventType.PRODUCT_UPDATED
         save(connection, basket, context.event(kind, basket, product_id, count))
     return basket
 
@@ -246,7 +250,7 @@ def delete_basket(
     basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     if basket.stored_version is not None:
         connection.execute(delete(baskets).where(*row_of(basket)))
-        record(connection, context.event(Kind.BASKET_DELETED, basket))
+        record(connection, context.event(EventType.BASKET_DELETED, basket))
         withdraw(connection, basket.offer, now=context.now)
     # Through a credential from a transfer too: the answer is the owner's empty basket, the next
     # request is refused.
@@ -287,7 +291,7 @@ def merge(
         raise NothingToMerge
     basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     basket.take_in((entry_from(stored) for stored in taken.entries), now=context.now)
-    save(connection, basket, context.event(Kind.BASKET_MERGED, basket))
+    save(connection, basket, context.event(EventType.BASKET_MERGED, basket))
     withdraw(connection, taken.offer, now=context.now)
     return basket
 
@@ -309,7 +313,7 @@ def start_guest(
     for product_id, count in counts.items():
         basket.assign(product_id, count, found.get(product_id), now=now)
     basket.touch(now)
-    save(connection, basket, event_of(Kind.BASKET_CREATED, basket, now, tracking))
+    save(connection, basket, event_of(EventType.BASKET_CREATED, basket, now, tracking))
     return basket
 
 

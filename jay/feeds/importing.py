@@ -16,10 +16,10 @@ from jay.feeds.leftovers import remove_page
 from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import Record
 from jay.feeds.report import Refusal, Reports
-from jay.feeds.rows import Refused, load, load_news, load_variant
+from jay.feeds.rows import RowRefused, load, load_news, load_variant
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.merchants.models import Merchant
-from jay.products.bulk import Kind, Outcome, Put, put_many
+from jay.products.bulk import Put, PutResult, VariantScope, put_many
 from jay.products.feeding import update_volatile
 from jay.products.models import moment_of, normal_sku
 
@@ -119,7 +119,7 @@ def _batches(
 def _own_rows(put: Put | News) -> list[tuple[str, str, str]]:
     if isinstance(put, News):
         return [(put.lang, put.country, put.item["sku"])]
-    own = put.main is not None and (put.kind is not Kind.GROUP or not put.variants)
+    own = put.main is not None and (put.kind is not VariantScope.GROUP or not put.variants)
     rows = [(put.lang, put.country, put.sku)] if own else []
     if put.variants:
         rows += [(put.lang, put.country, variant["sku"]) for variant in put.variants]
@@ -149,7 +149,7 @@ def put_of(record: Record, merchant: Merchant) -> Put | News | str:
         if record.main_sku is None:
             return _product(record, merchant)
         return _variant(record, merchant)
-    except Refused as refusal:
+    except RowRefused as refusal:
         return f"{refusal}{_hint(record.body)}"
 
 
@@ -168,24 +168,30 @@ def _product(record: Record, merchant: Merchant) -> Put:
         loaded["country"] or merchant.country,
         loaded,
         loaded["variants"],
-        Kind.GROUP if record.member else Kind.WHOLE if record.whole else Kind.PART,
+        _scope(record),
     )
+
+
+def _scope(record: Record) -> VariantScope:
+    if record.member:
+        return VariantScope.GROUP
+    return VariantScope.WHOLE if record.whole else VariantScope.PART
 
 
 def _news(record: Record, merchant: Merchant) -> News:
     body = dict(record.body or {})
     currency = body.pop("currency", None)
     if currency is not None and currency not in CURRENCIES:
-        raise Refused("currency: There is no such currency.")
+        raise RowRefused("currency: There is no such currency.")
     return News(*_locale(record, merchant), currency, load_news(body))
 
 
 def _locale(record: Record, merchant: Merchant) -> tuple[str, str]:
     lang, country = record.lang or merchant.lang, record.country or merchant.country
     if lang not in LANGUAGES:
-        raise Refused("lang: There is no such language.")
+        raise RowRefused("lang: There is no such language.")
     if country not in COUNTRIES:
-        raise Refused("country: There is no such country.")
+        raise RowRefused("country: There is no such country.")
     return lang, country
 
 
@@ -194,9 +200,9 @@ def _variant(record: Record, merchant: Merchant) -> Put:
     variant = load_variant(record.body or {})
     lang, country = _locale(record, merchant)
     if record.main is None:
-        return Put(normal_sku(record.main_sku), lang, country, None, [variant], Kind.PART)
+        return Put(normal_sku(record.main_sku), lang, country, None, [variant], VariantScope.PART)
     main = load(record.main)
-    return Put(main["sku"], lang, country, main, [variant], Kind.GROUP)
+    return Put(main["sku"], lang, country, main, [variant], VariantScope.GROUP)
 
 
 class _Batch:
@@ -248,8 +254,8 @@ class _Batch:
             before,
             records=before.records + len(self.batch),
             line=self.batch[-1][0].line,
-            added=before.added + final.count(Outcome.ADDED),
-            updated=before.updated + final.count(Outcome.UPDATED),
+            added=before.added + final.count(PutResult.ADDED),
+            updated=before.updated + final.count(PutResult.UPDATED),
             refused=before.refused + len(refusals),
             report_bytes=length,
             notes=before.notes + len(left_out),
@@ -279,10 +285,10 @@ class _Batch:
         return unknown
 
 
-def _told(put: News | str, unknown: Container[tuple[str, str, str]]) -> Outcome | str:
+def _told(put: News | str, unknown: Container[tuple[str, str, str]]) -> PutResult | str:
     if isinstance(put, str):
         return put
-    return UNKNOWN if (put.lang, put.country, put.item["sku"]) in unknown else Outcome.UPDATED
+    return UNKNOWN if (put.lang, put.country, put.item["sku"]) in unknown else PutResult.UPDATED
 
 
 UNKNOWN = "The catalogue has no product with this SKU."

@@ -15,14 +15,14 @@ from jay.products.schemas import (
 from jay.web.plain import NOT_PLAIN, loader_of_schema
 
 
-class Refused(Exception):
+class RowRefused(Exception):
     """A row that is not written; the message says why, for the merchant."""
 
 
 def load(body: Any) -> dict[str, Any]:
     """Check the body of a ``POST /v1/shops/products``; return the arguments of ``put_product``.
 
-    :raises Refused: it breaks a rule; the message names every field that does.
+    :raises RowRefused: it breaks a rule; the message names every field that does.
     """
     plain = _plain_product(body)
     return load_any(body) if plain is NOT_PLAIN else as_use_case(plain)
@@ -36,7 +36,7 @@ def load_any(body: Any) -> dict[str, Any]:
 def load_variant(body: Mapping[str, Any]) -> dict[str, Any]:
     """Check one variant of a product.
 
-    :raises Refused: it breaks a rule; the message names every field that does.
+    :raises RowRefused: it breaks a rule; the message names every field that does.
     """
     plain = _plain_variant(body)
     return variant_of(_judged(_VARIANT_SCHEMA, body) if plain is NOT_PLAIN else plain)
@@ -45,12 +45,12 @@ def load_variant(body: Mapping[str, Any]) -> dict[str, Any]:
 def load_news(body: Any) -> dict[str, Any]:
     """Check one product as ``PATCH /v1/shops/products`` has it.
 
-    :raises Refused: it breaks a rule, or says nothing.
+    :raises RowRefused: it breaks a rule, or says nothing.
     """
     plain = _plain_news(body)
     loaded: dict[str, Any] = _judged(_NEWS_SCHEMA, body) if plain is NOT_PLAIN else plain
     if len(loaded) == 1:
-        raise Refused("The row has neither stock nor a price.")
+        raise RowRefused("The row has neither stock nor a price.")
     return loaded
 
 
@@ -63,7 +63,7 @@ def _judged(schema: ma.Schema, body: Any) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(body)
     except ma.ValidationError as error:
-        raise Refused(explain(error.messages)) from None
+        raise RowRefused(explain(error.messages)) from None
     return loaded
 
 

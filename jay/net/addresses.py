@@ -65,7 +65,7 @@ class Unreachable(Exception):
     """A server gives no usable answer; the message is one sentence without secrets."""
 
 
-class Refused(Unreachable):
+class AddressRefused(Unreachable):
     """This service must not go there."""
 
 
@@ -112,22 +112,22 @@ def origin_of(url: str) -> str | None:
 def target_of(url: str) -> Target:
     """Take a URL apart.
 
-    :raises Refused: it is no http or https URL, holds a user name, or names a port of another kind
-        of service: those below 1024 are refused, except 80 and 443.
+    :raises AddressRefused: it is no http or https URL, holds a user name, or names a port of
+        another kind of service: those below 1024 are refused, except 80 and 443.
     """
     if origin_of(url) is None:
-        raise Refused("its address is no http or https URL")
+        raise AddressRefused("its address is no http or https URL")
     parts = urlsplit(url)
     https = parts.scheme == "https"
     port = parts.port if parts.port is not None else (443 if https else 80)
     if port < 1024 and port not in {80, 443}:
-        raise Refused(f"its address names the port {port}: use 80, 443, or one from 1024 on")
+        raise AddressRefused(f"its address names the port {port}: use 80, 443, or one from 1024 on")
     host = parts.hostname or ""
     if ":" not in host:
         try:
             host = host.encode("idna").decode()
         except UnicodeError:
-            raise Refused("its address has a host name that can't exist") from None
+            raise AddressRefused("its address has a host name that can't exist") from None
     query = "?" + parts.query if parts.query else ""
     return Target(https, host, port, quote((parts.path or "/") + query, safe="/%:@!$&'()*+,;=?~"))
 
@@ -137,7 +137,7 @@ def addresses_of(
 ) -> list[Address]:
     """Resolve the host once and return the addresses to connect to, and to no others.
 
-    :raises Refused: one of them is neither public nor allowed.
+    :raises AddressRefused: one of them is neither public nor allowed.
     :raises Unreachable: the name can't be resolved.
     """
     found = []
@@ -145,7 +145,7 @@ def addresses_of(
         # An address of a link comes with its interface: fe80::1%eth0.
         address = ip_address(str(entry[4][0]).partition("%")[0])
         if not may_reach(address, allowed):
-            raise Refused(f"its address leads to {address}, which is not a public one")
+            raise AddressRefused(f"its address leads to {address}, which is not a public one")
         found.append(address)
     return list(dict.fromkeys(found))[:MAX_ADDRESSES]
 

@@ -24,8 +24,8 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from jay.net.addresses import (
     Address,
+    AddressRefused,
     Network,
-    Refused,
     Resolver,
     Target,
     Unreachable,
@@ -145,7 +145,7 @@ class Client:
         """Send a request and have its answer for the length of the block.
 
         :param redirects: how many are followed; of https only to https.
-        :raises Refused: the address must not be reached.
+        :raises AddressRefused: the address must not be reached.
         :raises Unreachable: there is no answer of HTTP within the limits.
         """
         question = _Question(method, headers or {}, body, limits)
@@ -182,7 +182,9 @@ class Client:
             redirects -= 1
             url = urljoin(url, onward)
             if target.https and not url.startswith("https://"):
-                raise Refused("its address leads from https to an address without encryption")
+                raise AddressRefused(
+                    "its address leads from https to an address without encryption"
+                )
 
     def _connected(
         self, target: Target, addresses: Sequence[Address], limits: Limits, deadline: "_Deadline"

@@ -21,8 +21,8 @@ from jay.db.database import Database
 from jay.errors import JayError
 from jay.net.client import Client
 from jay.outbox import service
-from jay.outbox.kinds import Kind, Kinds
-from jay.outbox.models import Message, Outcome
+from jay.outbox.kinds import MessageKind, MessageKinds
+from jay.outbox.models import DeliveryResult, Message
 from jay.outbox.service import Resting, Taken
 from jay.outbox.transports import Transport
 from jay.outbox.transports.http import Sender
@@ -53,7 +53,7 @@ class Attempt:
     """
 
     message: Message
-    outcome: Outcome
+    outcome: DeliveryResult
     state: str | None
     rests_until: datetime | None
     seconds: float
@@ -72,7 +72,7 @@ class Deliverer:
         self,
         database: Database,
         transports: Mapping[str, Transport],
-        kinds: Kinds,
+        kinds: MessageKinds,
         *,
         clock: Clock,
         secret: str,
@@ -168,8 +168,8 @@ class Deliverer:
         self._report(attempt)
         return attempt
 
-    def _send(self, taken: Taken) -> Outcome:
-        if isinstance(taken.destination, Outcome):
+    def _send(self, taken: Taken) -> DeliveryResult:
+        if isinstance(taken.destination, DeliveryResult):
             return taken.destination
         transport = self._transports[taken.kind.transport]
         return transport.send(taken.message, taken.destination, now=self._clock())
@@ -204,7 +204,7 @@ class _Lanes:
             self._resting[lane] = min(until, now + LOOKED_AGAIN_AFTER)
 
 
-def init_app(app: Flask, kinds: Iterable[Kind]) -> None:
+def init_app(app: Flask, kinds: Iterable[MessageKind]) -> None:
     """Tell the app which kinds of messages there are."""
     app.extensions["jay.outbox"] = {kind.name: kind for kind in kinds}
 

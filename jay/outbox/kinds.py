@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from jay.outbox.models import Destination, Message, Outcome, Schedule
+from jay.outbox.models import DeliveryResult, Destination, Message, Schedule
 
-Find = Callable[[Connection, Message, str], Destination | Outcome]
+Find = Callable[[Connection, Message, str], Destination | DeliveryResult]
 """Returns where a message goes, or how its attempt ends before it is made.
 
 It is asked before each attempt, in the transaction in which the message is taken, so that a mended
@@ -20,7 +20,7 @@ configuration counts. The last argument is the service's secret, for what is sto
 
 
 @dataclass(frozen=True)
-class Kind:
+class MessageKind:
     """A kind of message.
 
     :ivar transport: the name of the way it leaves by.
@@ -34,4 +34,4 @@ class Kind:
     schedule: Schedule = field(default_factory=Schedule)
 
 
-Kinds = Mapping[str, Kind]
+MessageKinds = Mapping[str, MessageKind]

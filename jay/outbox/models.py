@@ -121,7 +121,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeliveryResult:
     """How an attempt went.
 
     :ivar failure: one sentence without secrets; None when the message has arrived.
@@ -169,7 +169,7 @@ class Message:
 
     def next_due(
         self,
-        outcome: Outcome,
+        outcome: DeliveryResult,
         schedule: Schedule,
         *,
         now: datetime,
@@ -197,7 +197,7 @@ def doubled(first: timedelta, times: int, longest: timedelta) -> timedelta:
     return min(first * (1 << min(times, 20)), longest)
 
 
-def rest_after(failures: int, outcome: Outcome) -> timedelta:
+def rest_after(failures: int, outcome: DeliveryResult) -> timedelta:
     """Return how long an address rests after so many failures in a row, the last one this."""
     rest = timedelta()
     if failures >= FAILURES_ENDURED:

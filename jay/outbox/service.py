@@ -21,16 +21,16 @@ from sqlalchemy import (
 
 from jay.db.upsert import insert_into
 from jay.merchants.models import merchants
-from jay.outbox.kinds import Kind, Kinds
+from jay.outbox.kinds import MessageKind, MessageKinds
 from jay.outbox.models import (
     DELIVERED,
     FAILED,
     FAILURES_ENDURED,
     LEASE,
     WAITING,
+    DeliveryResult,
     Destination,
     Message,
-    Outcome,
     address_key,
     outbox,
     outbox_addresses,
@@ -53,8 +53,8 @@ class Taken:
     """
 
     message: Message
-    kind: Kind
-    destination: Destination | Outcome
+    kind: MessageKind
+    destination: Destination | DeliveryResult
     failures: int
     lease: str
 
@@ -153,7 +153,7 @@ def _is_first_of_its_subject() -> ColumnElement[bool]:
 
 
 def take(
-    connection: Connection, lane: str, kinds: Kinds, *, secret: str, now: datetime
+    connection: Connection, lane: str, kinds: MessageKinds, *, secret: str, now: datetime
 ) -> Taken | Resting | None:
     """Take the message of a lane that has been due the longest, under a lease.
 
@@ -232,7 +232,7 @@ def _message(connection: Connection, row: Any) -> Message:
 def record(
     connection: Connection,
     taken: Taken,
-    outcome: Outcome,
+    outcome: DeliveryResult,
     *,
     now: datetime,
     jitter: Callable[[], float],
@@ -259,7 +259,7 @@ def record(
 
 
 def _record_address(
-    connection: Connection, taken: Taken, outcome: Outcome, now: datetime
+    connection: Connection, taken: Taken, outcome: DeliveryResult, now: datetime
 ) -> datetime | None:
     """Keep how an address does; return when it may be tried again."""
     if not isinstance(taken.destination, Destination):

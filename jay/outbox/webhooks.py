@@ -8,8 +8,8 @@ from sqlalchemy import Connection, select
 from jay.merchants.models import merchants
 from jay.merchants.service import open_webhook_token
 from jay.outbox import service
-from jay.outbox.kinds import Kind
-from jay.outbox.models import Destination, Message, Outcome
+from jay.outbox.kinds import MessageKind
+from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.sealing import WrongKey
 
 HTTP = "http"
@@ -20,12 +20,12 @@ _METHODS_AND_URLS = {
 }
 
 
-def _find(connection: Connection, message: Message, secret: str) -> Destination | Outcome:
+def _find(connection: Connection, message: Message, secret: str) -> Destination | DeliveryResult:
     method, column = _METHODS_AND_URLS[message.kind]
     query = select(column.label("url"), merchants.c.webhook_token)
     row = connection.execute(query.where(merchants.c.id == message.merchant_id)).one()
     if not row.url:
-        return Outcome(failure="its configuration names no address any more", final=True)
+        return DeliveryResult(failure="its configuration names no address any more", final=True)
     headers = {"Webhook-Id": message.key, "Idempotency-Key": message.key}
     if message.body is not None:
         headers["Content-Type"] = "application/json"
@@ -35,18 +35,18 @@ def _find(connection: Connection, message: Message, secret: str) -> Destination 
                 row.webhook_token, message.merchant_id or 0, secret=secret
             )
         except WrongKey:
-            return Outcome(
+            return DeliveryResult(
                 failure="its token was sealed with another JAY_SECRET_KEY: set it again", hold=True
             )
     return Destination(row.url, method, headers)
 
 
-ADD_PRODUCT = Kind("add-product", HTTP, _find)
-UPDATE_PRODUCTS = Kind("update-products", HTTP, _find)
+ADD_PRODUCT = MessageKind("add-product", HTTP, _find)
+UPDATE_PRODUCTS = MessageKind("update-products", HTTP, _find)
 KINDS = (ADD_PRODUCT, UPDATE_PRODUCTS)
 
 
-def lane_of(merchant: int, kind: Kind) -> str:
+def lane_of(merchant: int, kind: MessageKind) -> str:
     """Return the lane of a merchant's webhooks of a kind."""
     return f"{merchant}/{kind.name}"
 
@@ -54,7 +54,7 @@ def lane_of(merchant: int, kind: Kind) -> str:
 def enqueue(
     connection: Connection,
     merchant: int,
-    kind: Kind,
+    kind: MessageKind,
     bodies: Mapping[str, str | None],
     *,
     now: datetime,
@@ -73,18 +73,20 @@ def enqueue(
     )
 
 
-def url_of(connection: Connection, merchant: int, kind: Kind) -> str | None:
+def url_of(connection: Connection, merchant: int, kind: MessageKind) -> str | None:
     """Return the address that a merchant wants a kind of webhook at."""
     _, column = _METHODS_AND_URLS[kind.name]
     # An empty one is what some merchants send for "none".
     return connection.execute(select(column).where(merchants.c.id == merchant)).scalar_one() or None
 
 
-def cancel(connection: Connection, merchant: int, kind: Kind, subjects: Sequence[str]) -> None:
+def cancel(
+    connection: Connection, merchant: int, kind: MessageKind, subjects: Sequence[str]
+) -> None:
     """Take webhooks back that have not arrived yet."""
     service.cancel(connection, lane_of(merchant, kind), subjects)
 
 
-def is_waiting(connection: Connection, merchant: int, kind: Kind, subject: str) -> bool:
+def is_waiting(connection: Connection, merchant: int, kind: MessageKind, subject: str) -> bool:
     """Tell whether a webhook about this has not arrived yet."""
     return service.is_waiting(connection, lane_of(merchant, kind), subject)

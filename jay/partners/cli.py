@@ -215,7 +215,7 @@ def change_partner(
         partner = partners.partner_id(connection, name)
         if partner is None:
             raise click.ClickException(f"There is no partner {name!r}.")
-        partners.change_look(connection, partner, changes)
+        partners.change_branding(connection, partner, changes)
     _tell_of_colour(colour)
     click.echo(f"Partner {name} changed.", err=True)
 

@@ -49,11 +49,11 @@ def add_partner(
     }
     statement = insert(partners).values(row).returning(partners.c.id)
     identifier = int(connection.execute(statement).scalar_one())
-    change_look(connection, identifier, {"colour": colour, "logo": logo})
+    change_branding(connection, identifier, {"colour": colour, "logo": logo})
     return identifier
 
 
-def change_look(connection: Connection, partner: int, changes: Mapping[str, Any]) -> None:
+def change_branding(connection: Connection, partner: int, changes: Mapping[str, Any]) -> None:
     """Change how a partner looks on pages.
 
     :param changes: any of ``display_name``, ``colour`` and ``logo`` (a ``Logo``); the last two can

@@ -32,7 +32,7 @@ from jay.products.search import search_text
 from jay.products.wanted import fulfilled
 
 
-class Kind(Enum):
+class VariantScope(Enum):
     """What a ``Put`` says about the variants that it does not list."""
 
     WHOLE = "there are no others"
@@ -40,7 +40,7 @@ class Kind(Enum):
     GROUP = "as PART, and each part describes a member of a group: see groups.py"
 
 
-class Outcome(Enum):
+class PutResult(Enum):
     """What has become of a ``Put``; a refused one answers with the reason, a string."""
 
     ADDED = "added"
@@ -62,7 +62,7 @@ class Put:
     country: str
     main: Mapping[str, Any] | None
     variants: Sequence[Mapping[str, Any]] = field(default=())
-    kind: Kind = Kind.WHOLE
+    kind: VariantScope = VariantScope.WHOLE
 
 
 REPEATED = "The SKU {} is there twice: each variant needs one of its own."
@@ -93,7 +93,7 @@ def put_many(
     *,
     now: datetime,
     as_of: int | None = None,
-) -> list[Outcome | str]:
+) -> list[PutResult | str]:
     """Write products with their variants; answer for each what has become of it.
 
     No SKU may come twice, but for the main product of several parts. A product may become a
@@ -108,7 +108,7 @@ def put_many(
     outcomes = [batch.add(put) for put in puts]
     batch.write(now)
     batch.fulfil(
-        put for put, outcome in zip(puts, outcomes, strict=True) if isinstance(outcome, Outcome)
+        put for put, outcome in zip(puts, outcomes, strict=True) if isinstance(outcome, PutResult)
     )
     return outcomes
 
@@ -173,7 +173,9 @@ class _Batch:
                 self.parent[identifier] = main
 
     def _groups_of(self, puts: Sequence[Put]) -> dict[str, dict[str, Any]]:
-        mains = {self._id(put, put.sku) for put in puts if put.kind is Kind.GROUP} & self.seen
+        mains = {
+            self._id(put, put.sku) for put in puts if put.kind is VariantScope.GROUP
+        } & self.seen
         if not mains:
             return {}
         return {
@@ -191,7 +193,7 @@ class _Batch:
             prefix = self.prefixes[locale] = product_id(self.merchant.name, *locale, "")
         return prefix
 
-    def add(self, put: Put) -> Outcome | str:
+    def add(self, put: Put) -> PutResult | str:
         """Take a product into the batch, unless a rule is against it."""
         main = self._id(put, put.sku)
         ids = [self._id(put, variant["sku"]) for variant in put.variants]
@@ -201,12 +203,16 @@ class _Batch:
         late = self._is_later(main)
         if put.main is not None:
             self._add_main(put, main)
-        if put.kind is Kind.WHOLE and not late:
+        if put.kind is VariantScope.WHOLE and not late:
             self._drop_others(main, ids)
         if ids:
             self._add_variants(put, main, ids, late=late)
-        own = main if put.main is not None and (put.kind is not Kind.GROUP or not ids) else ids[0]
-        return Outcome.UPDATED if own in self.stored else Outcome.ADDED
+        own = (
+            main
+            if put.main is not None and (put.kind is not VariantScope.GROUP or not ids)
+            else ids[0]
+        )
+        return PutResult.UPDATED if own in self.stored else PutResult.ADDED
 
     def _refusal(self, put: Put, main: str, ids: Sequence[str]) -> str | None:
         parent = self.parent.get(main)
@@ -239,7 +245,7 @@ class _Batch:
         return None
 
     def _too_many(self, put: Put, main: str, ids: Sequence[str]) -> str | None:
-        if put.kind is Kind.WHOLE:
+        if put.kind is VariantScope.WHOLE:
             return TOO_MANY if len(ids) > MAX_VARIANTS else None
         before = len(self._listed(main))
         if before + len(ids) <= MAX_VARIANTS:
@@ -269,7 +275,7 @@ class _Batch:
         return identifier.removeprefix(self._prefix(put))
 
     def _add_main(self, put: Put, main: str) -> None:
-        if put.kind is Kind.GROUP and main in self.seen:
+        if put.kind is VariantScope.GROUP and main in self.seen:
             self._add_member(put, main)
             return
         self._leave(main)
@@ -313,7 +319,7 @@ class _Batch:
 
     def _add_variants(self, put: Put, main: str, ids: Sequence[str], *, late: bool) -> None:
         family = self.families.setdefault(main, {})
-        whole = put.kind is Kind.WHOLE
+        whole = put.kind is VariantScope.WHOLE
         position = 0 if whole else max((one.position + 1 for one in self._listed(main)), default=0)
         for identifier, variant in zip(ids, put.variants, strict=True):
             if late and identifier not in family:
@@ -379,7 +385,7 @@ class _Batch:
         return row
 
     def _own_description(self, put: Put, main: str, variant: Mapping[str, Any]) -> Any:
-        if put.kind is not Kind.GROUP or put.main is None:
+        if put.kind is not VariantScope.GROUP or put.main is None:
             return variant.get("description")
         product = self.mains.get(main) or self.groups.get(main) or {}
         return own_description(put.main["description"], product.get("description") or {})

@@ -43,7 +43,7 @@ _LANG, _COUNTRY = literal_column("lang", Text), literal_column("country", Text)
 _variant = products.alias("variant")
 
 
-class State(Enum):
+class Shown(Enum):
     """What a product can be looked for by, besides words."""
 
     SOLD_OUT = "sold-out"
@@ -58,7 +58,7 @@ class Filters:
     merchant: str | None = None
     lang: str | None = None
     country: str | None = None
-    state: State | None = None
+    state: Shown | None = None
     only: int | None = None
 
 
@@ -125,7 +125,7 @@ def find_page(
         return Page()
     start = _position(connection, before or after, filters.only)
     backwards = bool(before) and start is not None
-    find = _find_sold_out if filters.state is State.SOLD_OUT else _find
+    find = _find_sold_out if filters.state is Shown.SOLD_OUT else _find
     found = find(connection, query, start, backwards=backwards)
     if backwards and found.end is None:
         # The beginning is reached: a whole first page instead of what is left of it.
@@ -199,7 +199,7 @@ def _matching(connection: Connection, filters: Filters) -> Select[Any] | None:
         (products.c.country, {filters.country, asked.country}),
     ):
         query = query.where(*(_plain(column) == value for value in values if value))
-    if filters.state is State.NOT_SHOPPABLE:
+    if filters.state is Shown.NOT_SHOPPABLE:
         query = query.where(products.c.not_shoppable)
     allowed = {filters.only} - {None}
     for name in {filters.merchant, asked.merchant} - {None}:

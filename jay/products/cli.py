@@ -16,7 +16,7 @@ from jay.merchants.arguments import found_merchant
 from jay.merchants.models import Merchant
 from jay.outbox import delivery, webhooks
 from jay.outbox import service as outbox
-from jay.outbox.kinds import Kind
+from jay.outbox.kinds import MessageKind
 from jay.outbox.models import DELIVERED, FAILED, WAITING
 from jay.outbox.webhooks import ADD_PRODUCT, UPDATE_PRODUCTS
 from jay.products import bulk, schemas, wanted
@@ -221,7 +221,7 @@ def refresh(merchant: str) -> None:
     _tell(owner, UPDATE_PRODUCTS, deliveries)
 
 
-def _tell(merchant: Merchant, kind: Kind, deliveries: Sequence[int]) -> None:
+def _tell(merchant: Merchant, kind: MessageKind, deliveries: Sequence[int]) -> None:
     """Send webhooks at once, as far as that goes, and say in one line what has become of them."""
     if not deliveries:
         return

@@ -11,7 +11,7 @@ from jay.merchants.service import merchant_names
 from jay.operators import pages
 from jay.operators.models import Operator
 from jay.products import catalogue
-from jay.products.catalogue import Filters, State
+from jay.products.catalogue import Filters, Shown
 from jay.products.search import MAX_QUERY, read_query
 from jay.products.view import card, details
 from jay.web.pages import PageBlueprint, csrf_token, language, page
@@ -103,7 +103,7 @@ def _asked() -> dict[str, str]:
 
 def _filters(asked: dict[str, str], only: int | None) -> Filters:
     locale = re.fullmatch(r"([a-z]{2})-([A-Z]{2})", asked.get("locale", ""))
-    states = {state.value: state for state in State}
+    states = {state.value: state for state in Shown}
     return Filters(
         query=read_query(asked.get("q", "")),
         merchant=asked.get("merchant", "").replace("\0", "") or None,

@@ -79,7 +79,7 @@ transfers = Table(
 )
 
 
-class State(enum.StrEnum):
+class TransferState(enum.StrEnum):
     """What a screen shows. The last three are final."""
 
     PENDING = "pending"
@@ -231,19 +231,19 @@ class Transfer:
     basket_exists: bool = True
     """Known of one that has expired: one that is deleted cancels what can still be claimed."""
 
-    def state(self, now: datetime) -> State:
+    def state(self, now: datetime) -> TransferState:
         """Return the state at a moment: at exactly ``expires`` it is dead."""
         if self.claimed is not None:
-            return State.CLAIMED
+            return TransferState.CLAIMED
         if self.cancelled is not None or not self.basket_exists:
-            return State.CANCELLED
+            return TransferState.CANCELLED
         if now >= self.expires:
-            return State.EXPIRED
-        return State.PENDING if self.opened is None else State.OPENED
+            return TransferState.EXPIRED
+        return TransferState.PENDING if self.opened is None else TransferState.OPENED
 
     def claimable(self, now: datetime) -> bool:
         """Tell whether it can be taken over at a moment."""
-        return self.state(now) in {State.PENDING, State.OPENED}
+        return self.state(now) in {TransferState.PENDING, TransferState.OPENED}
 
     def claimed_through(self, claimant: str | None) -> bool:
         """Tell whether it was taken over by the one who can prove it with ``claimant``."""

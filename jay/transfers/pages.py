@@ -22,7 +22,7 @@ from jay.partners.models import Partner
 from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
 from jay.transfers import service
-from jay.transfers.models import State, Transfer
+from jay.transfers.models import Transfer, TransferState
 from jay.transfers.pairs import pair_view
 from jay.transfers.routes import claim_url
 from jay.web.limits import Limit, network_of
@@ -44,9 +44,9 @@ blp = PageBlueprint("transfer_pages", __name__, guards=web.PUBLIC)
 CODE_TRIES = Limit("short code", 5)
 
 _REASON = {
-    State.CLAIMED: ("claimed", 409),
-    State.CANCELLED: ("cancelled", 410),
-    State.EXPIRED: ("expired", 410),
+    TransferState.CLAIMED: ("claimed", 409),
+    TransferState.CANCELLED: ("cancelled", 410),
+    TransferState.EXPIRED: ("expired", 410),
 }
 
 
@@ -69,7 +69,7 @@ def look(token: str) -> Response:
     return page(
         "phone/claim.html",
         partner=partner_view(showing.partner),
-        state=State.OPENED.value,
+        state=TransferState.OPENED.value,
         lines=basket.cart,
         totals=basket.totals,
         seconds_left=transfer.seconds_left(now),
@@ -218,7 +218,7 @@ def _reason_of(error: TransferError) -> str:
     return error.constant().removeprefix("TRANSFER_").lower()
 
 
-def _refused_transfer(connection: Connection, transfer: Transfer, state: State) -> Response:
+def _refused_transfer(connection: Connection, transfer: Transfer, state: TransferState) -> Response:
     if transfer.claimed_through(_claimant()):
         # The winner has scanned or reloaded again: its basket is one redirect away.
         return redirect(url_for("basket_pages.basket"), 303)

@@ -25,7 +25,7 @@ from jay.errors import (
 )
 from jay.partners.models import Partner
 from jay.transfers import qr, service
-from jay.transfers.models import Secrets, State, spaced_code, with_parameters
+from jay.transfers.models import Secrets, TransferState, spaced_code, with_parameters
 from jay.transfers.polling import status_of
 from jay.transfers.schemas import (
     StatusSchema,
@@ -33,7 +33,7 @@ from jay.transfers.schemas import (
     TransferRequestSchema,
     TransferSchema,
 )
-from jay.transfers.service import Offer
+from jay.transfers.service import StartedTransfer
 from jay.web import tracking
 from jay.web.idempotency import STEPWISE, step
 from jay.web.rates import POLLS, TRANSFERS, take
@@ -108,7 +108,7 @@ def _qr_payload(display_token: str) -> str:
     with db.reading() as connection:
         transfer = service.find_by_display(connection, display_token, now=now)
         showing = service.show(connection, transfer, now=now)
-    if transfer.state(now) is State.CLAIMED:
+    if transfer.state(now) is TransferState.CLAIMED:
         raise QrCodeGone
     service.check_claimable(transfer, now)
     return claim_url(Secrets(display_token).jay_token, showing.partner.name, transfer.url)
@@ -121,7 +121,7 @@ def claim_url(token: str, source: str, shop_url: str | None) -> str:
     return f"{web.settings().public_url}/t/{token}"
 
 
-def _offer_view(offer: Offer, source: str) -> dict[str, Any]:
+def _offer_view(offer: StartedTransfer, source: str) -> dict[str, Any]:
     """Write a started transfer as ``TransferSchema`` has it, its picture not drawn yet."""
     token, public = offer.secrets.jay_token, web.settings().public_url
     url = claim_url(token, source, offer.url)

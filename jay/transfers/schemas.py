@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from jay.transfers.models import State
+from jay.transfers.models import TransferState
 from jay.web.schema import Schema, Text
 
 MAX_URL_BYTES = 1000
@@ -74,7 +74,8 @@ class StatusSchema(Schema):
     """How the transfer is doing."""
 
     state = ma.fields.String(
-        required=True, metadata={"enum": [str(state) for state in State], "example": "pending"}
+        required=True,
+        metadata={"enum": [str(state) for state in TransferState], "example": "pending"},
     )
     seconds_left = ma.fields.Integer(required=True, metadata={"example": 47})
     poll_seconds = ma.fields.Float(

@@ -19,7 +19,7 @@ from jay.errors import (
     TransferUnknown,
     TransferUrlRefused,
 )
-from jay.events import NOTHING, Event, Kind, Recorded, Tracking
+from jay.events import NOTHING, Event, EventType, Recorded, Tracking
 from jay.partners.models import Partner
 from jay.partners.service import partner_by_id
 from jay.sealing import hash_secret
@@ -27,8 +27,8 @@ from jay.transfers.models import (
     CLAIM_WINDOW,
     PARAMETERS,
     Secrets,
-    State,
     Transfer,
+    TransferState,
     has_room_for,
     read_code,
     routing_key_of,
@@ -37,9 +37,9 @@ from jay.transfers.models import (
 )
 
 _ERROR_OF_STATE = {
-    State.CLAIMED: TransferClaimed,
-    State.CANCELLED: TransferCancelled,
-    State.EXPIRED: TransferExpired,
+    TransferState.CLAIMED: TransferClaimed,
+    TransferState.CANCELLED: TransferCancelled,
+    TransferState.EXPIRED: TransferExpired,
 }
 
 _OPEN_NOW = (
@@ -91,7 +91,7 @@ _BY_CODE = Prepared(select(*_COLUMNS).where(_THIS))
 
 
 @dataclass(frozen=True)
-class Offer:
+class StartedTransfer:
     """A transfer that was just started, with the secrets that only its starter learns."""
 
     secrets: Secrets
@@ -125,7 +125,7 @@ def start(
     url: str | None = None,
     kiosk: bool = False,
     tracking: Tracking = NOTHING,
-) -> Offer:
+) -> StartedTransfer:
     """Offer the user's basket to another device; a pending older offer of it is cancelled.
 
     :param url: the web shop that finishes the purchase; None for this service's own pages.
@@ -138,7 +138,7 @@ def start(
     return _offer(connection, basket, now=now, url=url, kiosk=kiosk, tracking=tracking)
 
 
-def renew(connection: Connection, display_token: str, *, now: datetime) -> Offer:
+def renew(connection: Connection, display_token: str, *, now: datetime) -> StartedTransfer:
     """Offer the same basket anew, as the screen that shows the old offer asks.
 
     However often it asks: what counts is when the first code was made.
@@ -181,7 +181,7 @@ def _offer(
     kiosk: bool,
     tracking: Tracking = NOTHING,
     first_start: datetime | None = None,
-) -> Offer:
+) -> StartedTransfer:
     if basket.untouched:
         basket.touch(now)  # from here on it is a basket with a state of its own
         baskets.save(connection, basket)
@@ -202,9 +202,9 @@ def _offer(
         "expires": now + CLAIM_WINDOW,
     }
     parameters = {f"new_{name}": value for name, value in (row | hashes).items()}
-    event = Event(Kind.TRANSFER_STARTED, now, basket.partner_id, row["routing_key"], tracking)
+    event = Event(EventType.TRANSFER_STARTED, now, basket.partner_id, row["routing_key"], tracking)
     _OFFER.execute(connection, parameters, event)
-    return Offer(drawn, url, row["expires"])
+    return StartedTransfer(drawn, url, row["expires"])
 
 
 @offered.withdraws_offers
@@ -269,7 +269,7 @@ def _made_before(connection: Connection, named: ColumnElement[bool]) -> Any:
 
 def _with_its_basket(connection: Connection, transfer: Transfer, now: datetime) -> Transfer:
     """Let a transfer whose time is over know whether its basket has gone with it."""
-    if transfer.state(now) is not State.EXPIRED:
+    if transfer.state(now) is not TransferState.EXPIRED:
         return transfer
     kept = offered.is_kept(connection, transfer.basket_key, transfer.basket_id)
     return replace(transfer, basket_exists=kept)
@@ -306,7 +306,7 @@ def opened(connection: Connection, transfer: Transfer, *, now: datetime) -> None
     """Remember that a phone looks at the claim page. It claims nothing."""
     if transfer.opened is not None:
         return
-    event = Event(Kind.TRANSFER_OPENED, now, transfer.partner_id, transfer.routing_key)
+    event = Event(EventType.TRANSFER_OPENED, now, transfer.partner_id, transfer.routing_key)
     _OPEN.execute(connection, {**_key_of(transfer.code_hash), "now": now}, event)
 
 
@@ -356,7 +356,9 @@ def claim(
     }
     # First the basket, then the transfer: in the same order as who offers it anew.
     basket = offered.note_claim(connection, transfer.basket_key, transfer.basket_id, now=now)
-    event = Event(Kind.TRANSFER_CLAIMED, now, transfer.partner_id, transfer.routing_key, tracking)
+    event = Event(
+        EventType.TRANSFER_CLAIMED, now, transfer.partner_id, transfer.routing_key, tracking
+    )
     won = _CLAIM.execute(connection, parameters, event)
     transfer = _again(connection, transfer)
     if not won and not transfer.claimed_through(claimant):

@@ -14,7 +14,7 @@ from jay.errors import TransferClaimed, TransferError
 from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
 from jay.transfers import service
-from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, State, spaced_code
+from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, TransferState, spaced_code
 from jay.transfers.pairs import pair_view
 from jay.web.limits import network_of
 from jay.web.pages import PageBlueprint, csrf_token, language, page
@@ -41,7 +41,7 @@ def screen(display_token: str) -> Response:
         showing = service.show(connection, transfer, now=now)
         # On a public screen nothing of a person is left when the basket has gone.
         over = showing.left_behind
-        if over and transfer.state(now) is not State.CLAIMED:
+        if over and transfer.state(now) is not TransferState.CLAIMED:
             return redirect(url_for("kiosk.wall", name=showing.partner.name), 303)
         basket = view(connection, None if over else showing.basket)
     secrets = Secrets(display_token)
@@ -50,8 +50,8 @@ def screen(display_token: str) -> Response:
         context["reset_action"] = url_for("kiosk.reset", name=showing.partner.name)
         context["back_url"] = url_for("kiosk.wall", name=showing.partner.name)
     shown, again = transfer.state(now), request.args.get("code") == "again"
-    if again and shown is State.OPENED:
-        shown = State.PENDING  # the code is wanted large, whoever looks at it
+    if again and shown is TransferState.OPENED:
+        shown = TransferState.PENDING  # the code is wanted large, whoever looks at it
     return page(
         "tv/transfer.html",
         ancestors=showing.partner.transfer_origins,

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from jay import db
 from jay.errors import Busy
 from jay.products import catalogue
-from jay.products.catalogue import Filters, State
+from jay.products.catalogue import Filters, Shown
 from jay.products.search import Query
 from tests.api.browser import Browser, problems_of, text_of
 from tests.builders import OPERATOR_PASSWORD, Shop, add_operator
@@ -403,7 +403,7 @@ def test_few_products_are_counted(desk: Browser, shop: Shop) -> None:
         Filters(query=Query(("mug",))),
         Filters(merchant="mugshop"),
         Filters(lang="de", country="DE"),
-        Filters(state=State.NOT_SHOPPABLE),
+        Filters(state=Shown.NOT_SHOPPABLE),
         Filters(query=Query(("mug", "tea")), merchant="mugshop", lang="de", country="DE"),
     ],
 )

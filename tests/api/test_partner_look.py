@@ -299,7 +299,9 @@ def test_a_new_logo_has_a_new_address(app: Flask, branded: Platform) -> None:
     with app.app_context(), db.transaction() as connection:
         partner = partners.partner_id(connection, "orange")
         assert partner is not None
-        partners.change_look(connection, partner, {"logo": branding.read_logo(picture(200, 200))})
+        partners.change_branding(
+            connection, partner, {"logo": branding.read_logo(picture(200, 200))}
+        )
 
     assert address() != old
     assert opened(branded.client.get(address()).data).size == (200, 200)

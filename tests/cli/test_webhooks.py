@@ -22,13 +22,13 @@ from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.outbox import delivery, service, webhooks
 from jay.outbox.delivery import Deliverer, transports_of
-from jay.outbox.kinds import Kind
+from jay.outbox.kinds import MessageKind
 from jay.outbox.models import (
     DELIVERED,
     FAILED,
     LEASE,
     WAITING,
-    Outcome,
+    DeliveryResult,
 )
 from jay.outbox.models import outbox as outbox_table
 from jay.outbox.webhooks import ADD_PRODUCT, KINDS, UPDATE_PRODUCTS, lane_of
@@ -73,7 +73,7 @@ class Outbox:
         urls = dict.fromkeys(kinds or ("addProductWebhookUrl", "updateProductsWebhookUrl"), url)
         assert self.shop.call("PATCH", "/shops/config", json=urls).status_code == 200
 
-    def put(self, *subjects: str, kind: Kind = ADD_PRODUCT) -> list[int]:
+    def put(self, *subjects: str, kind: MessageKind = ADD_PRODUCT) -> list[int]:
         """Put deliveries in, whose body is their subject, and return their ids."""
         bodies = {subject: json.dumps(subject) for subject in subjects}
         with self.shop.app.app_context(), db.transaction() as connection:
@@ -497,7 +497,7 @@ def test_what_a_killed_process_has_taken_is_taken_over_when_its_lease_ends(
     assert (outbox.arrived, outbox.state(identifier)) == (["a"], DELIVERED)
 
     # It was not killed but only slow: what it has to say does not count any more.
-    failed = Outcome(failure="answered 500", final=True)
+    failed = DeliveryResult(failure="answered 500", final=True)
     with app.app_context(), db.transaction() as connection:
         recorded = service.record(connection, taken, failed, now=clock(), jitter=lambda: 1.0)
     assert (recorded, outbox.state(identifier)) == (None, DELIVERED)

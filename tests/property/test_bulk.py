@@ -21,7 +21,7 @@ from jay.feeds.readers import Record, json_lines
 from jay.merchants import service as merchants
 from jay.merchants.models import Merchant
 from jay.products import feeding
-from jay.products.bulk import Kind, Outcome, Put, put_many, remove_unseen
+from jay.products.bulk import Put, PutResult, VariantScope, put_many, remove_unseen
 from jay.products.models import AS_OF, VOLATILE, brand_name, microseconds, normal_sku, products
 from jay.products.search import search_text
 from tests.clock import NOON
@@ -95,11 +95,11 @@ def in_bulk(
     taken = []
     for batch in batches(given_):
         puts = [
-            Put(one["sku"], one["lang"], one["country"], one, one["variants"], Kind.WHOLE)
+            Put(one["sku"], one["lang"], one["country"], one, one["variants"], VariantScope.WHOLE)
             for one in batch
         ]
         outcomes = put_many(connection, merchant, puts, now=NOON)
-        taken += [isinstance(outcome, Outcome) for outcome in outcomes]
+        taken += [isinstance(outcome, PutResult) for outcome in outcomes]
     return taken
 
 
@@ -148,15 +148,15 @@ def test_bulk_gives_the_same_catalogue_as_one_by_one(
 
 
 @EXAMPLES
-@given(st.lists(st.tuples(PRODUCTS, st.integers(0, 2), st.sampled_from(Kind)), max_size=10))
+@given(st.lists(st.tuples(PRODUCTS, st.integers(0, 2), st.sampled_from(VariantScope)), max_size=10))
 def test_whatever_moves_where_each_variant_has_a_main_product(
-    app: Flask, given_: list[tuple[dict[str, Any], int, Kind]]
+    app: Flask, given_: list[tuple[dict[str, Any], int, VariantScope]]
 ) -> None:
     """Parts and wholes, observed in any order, among them main products that become variants."""
     with app.app_context(), db.transaction() as connection:
         merchant = merchant_of(connection)
         for one, later, kind in given_:
-            if kind is Kind.GROUP and not one["variants"]:
+            if kind is VariantScope.GROUP and not one["variants"]:
                 continue
             put = Put(one["sku"], one["lang"], one["country"], one, one["variants"], kind)
             put_many(connection, merchant, [put], now=NOON, as_of=microseconds(NOON) + later)
@@ -192,7 +192,14 @@ def test_what_was_observed_later_stays(
 
         for batch in batches(given_):
             puts = [
-                Put(one["sku"], one["lang"], one["country"], one, one["variants"], Kind.WHOLE)
+                Put(
+                    one["sku"],
+                    one["lang"],
+                    one["country"],
+                    one,
+                    one["variants"],
+                    VariantScope.WHOLE,
+                )
                 for one in batch
             ]
             put_many(connection, merchant, puts, now=NOON, as_of=early)
@@ -232,12 +239,12 @@ def test_parts_in_any_order_give_the_same_catalogue_as_the_whole(
             if (own := stored_variants(before, one)) is not None
         ]
         for one in again:
-            put = Put(one["sku"], one["lang"], "DE", one, one["variants"], Kind.WHOLE)
+            put = Put(one["sku"], one["lang"], "DE", one, one["variants"], VariantScope.WHOLE)
             put_many(connection, whole, [put], now=NOON, as_of=as_of)
 
-        parts = [Put(one["sku"], one["lang"], "DE", one, (), Kind.PART) for one in again]
+        parts = [Put(one["sku"], one["lang"], "DE", one, (), VariantScope.PART) for one in again]
         of_variants = [
-            Put(one["sku"], one["lang"], "DE", None, [variant], Kind.PART)
+            Put(one["sku"], one["lang"], "DE", None, [variant], VariantScope.PART)
             for one in again
             for variant in one["variants"]
         ]
@@ -247,7 +254,7 @@ def test_parts_in_any_order_give_the_same_catalogue_as_the_whole(
             outcomes = put_many(
                 connection, parted, parts[start : start + size], now=NOON, as_of=as_of
             )
-            assert all(isinstance(outcome, Outcome) for outcome in outcomes), outcomes
+            assert all(isinstance(outcome, PutResult) for outcome in outcomes), outcomes
         identifiers = [parted.name + row["id"] for row in before if row["main_id"]]
         remove_unseen(connection, parted, identifiers, now=NOON, as_of=as_of)
 
@@ -381,9 +388,9 @@ def test_an_export_brings_the_same_catalogue_into_an_empty_merchant(
         if exported:
             with FeedFile(path) as file:
                 again = store(connection, other, list(json_lines(file)))
-            assert again == [Outcome.ADDED] * len(exported)
+            assert again == [PutResult.ADDED] * len(exported)
 
-        assert len(exported) == taken.count(Outcome.ADDED)
+        assert len(exported) == taken.count(PutResult.ADDED)
         assert catalogue(connection, other) == catalogue(connection, one)
         assert exported_of(connection, other) == exported
 
@@ -394,8 +401,8 @@ def exported_of(connection: Connection, merchant: Merchant) -> list[bytes]:
 
 def store(
     connection: Connection, merchant: Merchant, records: Sequence[Record]
-) -> list[Outcome | str]:
-    outcomes: list[Outcome | str] = []
+) -> list[PutResult | str]:
+    outcomes: list[PutResult | str] = []
     for record in records:
         put = put_of(record, merchant)
         assert isinstance(put, Put), put

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jay.feeds.rows import Refused, is_plain, load, load_any, load_variant
+from jay.feeds.rows import RowRefused, is_plain, load, load_any, load_variant
 from jay.products.fields import MAX_SKU, MAX_TEXT, MAX_URL
 from jay.web.schema import MAX_AMOUNT, MAX_INT
 from tests.depth import few_or_all
@@ -130,7 +130,7 @@ def said(function: Any, body: Any) -> Any:
     """Return what the function answers or, when it refuses, why."""
     try:
         return function(body)
-    except Refused as refusal:
+    except RowRefused as refusal:
         return f"refused: {refusal}"
 
 

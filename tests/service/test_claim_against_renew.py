@@ -18,7 +18,7 @@ from jay.db.database import Database
 from jay.errors import JayError, TransferCancelled, TransferClaimed
 from jay.partners import service as partners
 from jay.transfers import service as transfers
-from jay.transfers.models import State
+from jay.transfers.models import TransferState
 from tests.clock import NOON, PATIENCE_SECONDS
 
 pytestmark = pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
@@ -55,7 +55,7 @@ class Offered:
     def delete(self, connection: Connection) -> Any:
         return baskets.delete_basket(connection, self.user, context=baskets.Context(NOON))
 
-    def state(self) -> State:
+    def state(self) -> TransferState:
         with self.database.reading() as connection:
             found = transfers.find_by_display(connection, self.secrets.display_token, now=NOON)
         return found.state(NOON)
@@ -88,28 +88,28 @@ def test_a_screen_gets_no_new_code_for_a_basket_that_is_being_claimed(offered: O
     renewing = in_a_row(offered.database, offered.claim, offered.renew)
 
     assert isinstance(renewing.exception(), TransferClaimed)
-    assert offered.state() is State.CLAIMED
+    assert offered.state() is TransferState.CLAIMED
 
 
 def test_a_code_is_not_claimed_while_the_screen_gets_another_one(offered: Offered) -> None:
     claiming = in_a_row(offered.database, offered.renew, offered.claim)
 
     assert isinstance(claiming.exception(), TransferCancelled)
-    assert offered.state() is State.CANCELLED
+    assert offered.state() is TransferState.CANCELLED
 
 
 def test_a_code_is_not_claimed_while_its_basket_is_deleted(offered: Offered) -> None:
     claiming = in_a_row(offered.database, offered.delete, offered.claim)
 
     assert isinstance(claiming.exception(), TransferCancelled)
-    assert offered.state() is State.CANCELLED
+    assert offered.state() is TransferState.CANCELLED
 
 
 def test_a_basket_that_is_being_claimed_can_be_deleted_after_it(offered: Offered) -> None:
     deleting = in_a_row(offered.database, offered.claim, offered.delete)
 
     assert deleting.exception() is None
-    assert offered.state() is State.CLAIMED
+    assert offered.state() is TransferState.CLAIMED
 
 
 def test_of_a_claim_and_a_new_code_at_once_one_wins(database: Database) -> None:

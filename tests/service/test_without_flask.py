@@ -22,7 +22,7 @@ from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Entry
 from jay.db.database import Database
 from jay.errors import JayError
-from jay.events import Event, Kind
+from jay.events import Event, EventType
 from jay.feeds import checkpoints, pulls
 from jay.feeds.models import FAILED, Pulled
 from jay.merchants import service as merchants
@@ -30,7 +30,7 @@ from jay.merchants.models import Feed, Merchant
 from jay.operators import service as operators
 from jay.ops import demo_catalogue
 from jay.ops.purge import EXPIRED
-from jay.outbox.models import Destination, Message, Outcome
+from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.service import Taken
 from jay.outbox.webhooks import ADD_PRODUCT, lane_of
 from jay.partners import service as partners
@@ -70,7 +70,7 @@ class World:
     guest: User
     product: str
     basket: Basket
-    offer: transfers.Offer
+    offer: transfers.StartedTransfer
     transfer: Transfer
     import_: checkpoints.Import
 
@@ -152,7 +152,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "description": lambda _: {},
     "display_token": lambda w: w.offer.secrets.display_token,
     "entry": lambda _: Entry("hat", 1, 900, "EUR"),
-    "event": lambda w: Event(Kind.PRODUCT_ASSIGNED, NOON, w.partner.id, w.basket.routing_key),
+    "event": lambda w: Event(EventType.PRODUCT_ASSIGNED, NOON, w.partner.id, w.basket.routing_key),
     "expired": lambda _: EXPIRED[0],
     "file": lambda _: "file.csv",
     "feed": lambda _: FEED,
@@ -189,7 +189,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "opened": lambda w: operators.account(w.connection, "olga"),
     "other": lambda w: w.guest,
     "other_id": lambda w: w.product,
-    "outcome": lambda _: Outcome(),
+    "outcome": lambda _: DeliveryResult(),
     "partner": lambda w: w.partner,
     "password_hash": lambda _: "x",
     "place": lambda _: 0,
@@ -225,14 +225,14 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
         "user": lambda w: User(w.partner.id, "g-2", guest=True, basket=None, expires=0)
     },
     "baskets/offered.basket_by_id": {"identifier": lambda w: w.basket.id},
-    "baskets/service.event_of": {"kind": lambda _: Kind.BASKET_CREATED},
+    "baskets/service.event_of": {"kind": lambda _: EventType.BASKET_CREATED},
     "baskets/offered.is_kept": {"identifier": lambda w: w.basket.id},
     "baskets/offered.note_claim": {"identifier": lambda w: w.basket.id},
     "baskets/offered.withdraws_offers": {"work": lambda _: transfers.cancel},
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
     "checkout/comfort.change": {"changes": lambda _: {"customer_id": "C-1"}},
-    "partners/service.change_look": {"partner": lambda w: w.partner.id},
+    "partners/service.change_branding": {"partner": lambda w: w.partner.id},
     "partners/service.partner_by_id": {"identifier": lambda w: w.partner.id},
     "products/service.change_config": {"changes": lambda _: {"shipping_strategy": "SUM"}},
 }

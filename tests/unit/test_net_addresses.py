@@ -10,7 +10,7 @@ import pytest
 from jay.net import addresses
 from jay.net.addresses import (
     LOOPBACK,
-    Refused,
+    AddressRefused,
     Target,
     Unreachable,
     addresses_of,
@@ -123,7 +123,7 @@ def test_a_name_is_resolved_once() -> None:
 def test_a_name_with_one_address_that_may_not_be_reached_is_refused(
     answer: tuple[str, ...],
 ) -> None:
-    with pytest.raises(Refused, match="not a public one"):
+    with pytest.raises(AddressRefused, match="not a public one"):
         addresses_of(SHOP, (), Names(answer))
 
 
@@ -132,7 +132,7 @@ def test_a_name_with_one_address_that_may_not_be_reached_is_refused(
     ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "0", "[::1]"],
 )
 def test_loopback_is_refused_however_it_is_written(host: str) -> None:
-    with pytest.raises(Refused, match="not a public one"):
+    with pytest.raises(AddressRefused, match="not a public one"):
         addresses_of(target_of(f"http://{host}:8000/"), ())
 
 
@@ -149,7 +149,7 @@ def test_so_many_addresses_of_a_name_are_tried_at_most() -> None:
 def test_an_address_beyond_those_that_are_tried_is_checked_too() -> None:
     many = tuple(f"8.8.8.{number}" for number in range(100))
 
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         addresses_of(SHOP, (), Names((*many, "10.0.0.1")))
 
 
@@ -232,13 +232,13 @@ def test_a_url_is_taken_apart(url: str, target: Target, host_header: str) -> Non
     ],
 )
 def test_what_is_no_http_address_is_refused(url: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         target_of(url)
 
 
 @pytest.mark.parametrize("port", [0, 1, 22, 25, 53, 79, 81, 110, 442, 444, 465, 993, 1023])
 def test_a_port_of_another_kind_of_service_is_refused(port: int) -> None:
-    with pytest.raises(Refused, match="port"):
+    with pytest.raises(AddressRefused, match="port"):
         target_of(f"https://shop.example:{port}/")
 
 

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from jay.net.addresses import LOOPBACK, Refused, Unreachable
+from jay.net.addresses import LOOPBACK, AddressRefused, Unreachable
 from jay.net.client import Client, Limits
 from tests.receiver import Authority, Receiver, receiving
 from tests.unit.test_net_addresses import Names
@@ -99,7 +99,7 @@ def test_only_so_many_are_followed(receiver: Receiver) -> None:
 def test_each_step_is_checked_anew(receiver: Receiver) -> None:
     redirecting(receiver, "http://10.0.0.1/")
 
-    with pytest.raises(Refused, match=r"10\.0\.0\.1"):
+    with pytest.raises(AddressRefused, match=r"10\.0\.0\.1"):
         read(receiver.url, redirects=3)
 
 
@@ -112,7 +112,7 @@ def test_nobody_is_led_from_https_to_plain_http(
         client = Client(LOOPBACK, tls=authority.trusted(), resolve=Names(("127.0.0.1",)))
 
         with (
-            pytest.raises(Refused, match="without encryption"),
+            pytest.raises(AddressRefused, match="without encryption"),
             client.exchange(
                 "GET", f"https://shop.example:{secure.port}/", limits=LIMITS, redirects=3
             ),

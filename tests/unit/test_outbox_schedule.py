@@ -9,15 +9,15 @@ from jay.outbox.models import (
     GIVEN_UP_AFTER,
     LEASE,
     LONGEST_WAIT,
+    DeliveryResult,
     Destination,
     Message,
-    Outcome,
     Schedule,
 )
 from jay.outbox.transports.http import TOTAL_SECONDS
 from tests.clock import NOON
 
-FAILED = Outcome(failure="answered 500")
+FAILED = DeliveryResult(failure="answered 500")
 
 
 def message(attempts: int = 1) -> Message:
@@ -36,7 +36,7 @@ def message(attempts: int = 1) -> Message:
 
 
 def wait(
-    attempts: int, outcome: Outcome = FAILED, *, now: datetime = NOON, jitter: float = 1.0
+    attempts: int, outcome: DeliveryResult = FAILED, *, now: datetime = NOON, jitter: float = 1.0
 ) -> timedelta:
     due = message(attempts).next_due(outcome, Schedule(), now=now, jitter=lambda: jitter)
     assert due is not None
@@ -60,14 +60,14 @@ def test_a_thousand_attempts_overflow_nothing() -> None:
 
 
 def test_a_server_may_ask_for_a_longer_wait_but_not_for_a_shorter_one() -> None:
-    asked = Outcome(failure="answered 503", hold=True, wait=timedelta(seconds=60))
+    asked = DeliveryResult(failure="answered 503", hold=True, wait=timedelta(seconds=60))
 
     assert wait(1, asked).total_seconds() == 60
     assert wait(5, asked).total_seconds() == 160
 
 
 def test_a_server_can_not_ask_for_more_than_the_longest_wait() -> None:
-    asked = Outcome(failure="answered 429", hold=True, wait=timedelta(days=300))
+    asked = DeliveryResult(failure="answered 429", hold=True, wait=timedelta(days=300))
 
     assert wait(1, asked) == LONGEST_WAIT
 
@@ -81,7 +81,7 @@ def test_the_last_attempt_is_after_three_days() -> None:
 
 
 def test_what_is_final_is_given_up_at_once() -> None:
-    final = Outcome(failure="answered 410", final=True)
+    final = DeliveryResult(failure="answered 410", final=True)
 
     assert message().next_due(final, Schedule(), now=NOON, jitter=lambda: 0.5) is None
 

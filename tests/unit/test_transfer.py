@@ -14,8 +14,8 @@ from jay.transfers.models import (
     CODE_LENGTH,
     PAIRS,
     Secrets,
-    State,
     Transfer,
+    TransferState,
     read_code,
     spaced_code,
     with_parameters,
@@ -59,7 +59,7 @@ def test_a_transfer_can_be_claimed_within_its_minute(after: float) -> None:
 @pytest.mark.parametrize("after", [60, 60.000001, 61, 86400])
 def test_a_transfer_is_dead_from_exactly_sixty_seconds_on(after: float) -> None:
     assert not offered().claimable(NOON + seconds(after))
-    assert offered().state(NOON + seconds(after)) is State.EXPIRED
+    assert offered().state(NOON + seconds(after)) is TransferState.EXPIRED
 
 
 @pytest.mark.parametrize("opened", [None, NOON + seconds(3)])
@@ -73,17 +73,17 @@ def test_having_been_opened_wins_no_time(opened: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "after", "state"),
     [
-        ({}, 0, State.PENDING),
-        ({"opened": NOON}, 59, State.OPENED),
-        ({"opened": NOON}, 60, State.EXPIRED),
-        ({"cancelled": NOON}, 1, State.CANCELLED),
-        ({"cancelled": NOON}, 60, State.CANCELLED),
-        ({"claimed": NOON}, 1, State.CLAIMED),
-        ({"claimed": NOON, "opened": NOON}, 60, State.CLAIMED),
-        ({"claimed": NOON, "cancelled": NOON}, 1, State.CLAIMED),
+        ({}, 0, TransferState.PENDING),
+        ({"opened": NOON}, 59, TransferState.OPENED),
+        ({"opened": NOON}, 60, TransferState.EXPIRED),
+        ({"cancelled": NOON}, 1, TransferState.CANCELLED),
+        ({"cancelled": NOON}, 60, TransferState.CANCELLED),
+        ({"claimed": NOON}, 1, TransferState.CLAIMED),
+        ({"claimed": NOON, "opened": NOON}, 60, TransferState.CLAIMED),
+        ({"claimed": NOON, "cancelled": NOON}, 1, TransferState.CLAIMED),
     ],
 )
-def test_the_state_at_a_moment(fields: dict[str, Any], after: int, state: State) -> None:
+def test_the_state_at_a_moment(fields: dict[str, Any], after: int, state: TransferState) -> None:
     assert offered(**fields).state(NOON + seconds(after)) is state
 
 
@@ -103,7 +103,7 @@ def test_only_pending_and_opened_transfers_can_be_claimed(
 
 
 def test_the_states_have_the_names_of_the_contract() -> None:
-    assert {str(state) for state in State} == {
+    assert {str(state) for state in TransferState} == {
         "pending",
         "opened",
         "claimed",

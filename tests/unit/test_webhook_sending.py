@@ -14,7 +14,7 @@ import pytest
 
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
-from jay.outbox.models import Destination, Message, Outcome
+from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.transports import http
 from jay.outbox.transports.http import Sender
 from tests.clock import NOON
@@ -36,7 +36,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def send(url: str, body: str | None = '{"sku":"MUG-1"}', **options: Any) -> Outcome:
+def send(url: str, body: str | None = '{"sku":"MUG-1"}', **options: Any) -> DeliveryResult:
     sender = Sender(Client(options.pop("allowed", LOOPBACK), **options))
     destination = Destination(url, headers={"X-API-Key": "t"})
     return sender.send(message(body), destination, now=NOON)
@@ -50,7 +50,7 @@ def message(body: str | None) -> Message:
 
 
 def test_a_request_arrives_as_it_was_meant(receiver: Receiver) -> None:
-    assert send(receiver.url + "?shop=1") == Outcome()
+    assert send(receiver.url + "?shop=1") == DeliveryResult()
 
     (request,) = receiver.requests
     assert (request.method, request.path, request.json) == (
@@ -66,7 +66,7 @@ def test_a_request_arrives_as_it_was_meant(receiver: Receiver) -> None:
 def test_a_request_without_a_body_has_none(receiver: Receiver) -> None:
     assert (
         Sender(Client(LOOPBACK)).send(message(None), Destination(receiver.url, "PUT"), now=NOON)
-        == Outcome()
+        == DeliveryResult()
     )
 
     assert (receiver.requests[0].method, receiver.requests[0].body) == ("PUT", b"")
@@ -76,14 +76,14 @@ def test_a_request_without_a_body_has_none(receiver: Receiver) -> None:
 def test_every_2xx_is_a_success(status: int, receiver: Receiver) -> None:
     receiver.answer_with(status)
 
-    assert send(receiver.url) == Outcome()
+    assert send(receiver.url) == DeliveryResult()
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 502])
 def test_an_error_is_a_failure_of_this_delivery(status: int, receiver: Receiver) -> None:
     receiver.answer_with(status)
 
-    assert send(receiver.url) == Outcome(failure=f"answered {status}")
+    assert send(receiver.url) == DeliveryResult(failure=f"answered {status}")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -131,13 +131,13 @@ def test_a_server_may_ask_to_wait(
     outcome = send(receiver.url)
 
     wait = None if seconds is None else timedelta(seconds=seconds)
-    assert outcome == Outcome(failure=f"answered {status}", hold=True, wait=wait)
+    assert outcome == DeliveryResult(failure=f"answered {status}", hold=True, wait=wait)
 
 
 def test_retry_after_counts_with_429_and_503_alone(receiver: Receiver) -> None:
     receiver.answer_with(500, Retry_After="120")
 
-    assert send(receiver.url) == Outcome(failure="answered 500")
+    assert send(receiver.url) == DeliveryResult(failure="answered 500")
 
 
 # --- bounds
@@ -155,7 +155,7 @@ def test_an_endless_body_is_not_read(receiver: Receiver) -> None:
 
     receiver.answer = endless
 
-    assert send(receiver.url) == Outcome()
+    assert send(receiver.url) == DeliveryResult()
     assert len(sent) < 1000
 
 
@@ -177,7 +177,7 @@ def test_an_answer_that_drips_is_cut(
 
     outcome = send(receiver.url)
 
-    assert outcome == Outcome(failure="it took more than 0 s", hold=True)
+    assert outcome == DeliveryResult(failure="it took more than 0 s", hold=True)
 
 
 def test_an_answer_that_does_not_come_is_given_up(
@@ -186,7 +186,7 @@ def test_an_answer_that_does_not_come_is_given_up(
     monkeypatch.setattr(http, "READ_SECONDS", 0.1)
     receiver.answer_when_released()
 
-    assert send(receiver.url) == Outcome(failure="no answer within 0 s", hold=True)
+    assert send(receiver.url) == DeliveryResult(failure="no answer within 0 s", hold=True)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_server_that_takes_no_connection_is_given_up(monkeypatch: pytest.Monke
 
         outcome = send(f"http://127.0.0.1:{full.getsockname()[1]}/")
 
-    assert outcome == Outcome(failure="no connection within 0 s", hold=True)
+    assert outcome == DeliveryResult(failure="no connection within 0 s", hold=True)
 
 
 def test_a_request_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_a_request_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch
 def test_a_private_address_gets_no_connection(receiver: Receiver) -> None:
     outcome = send(receiver.url, allowed=())
 
-    assert outcome == Outcome(
+    assert outcome == DeliveryResult(
         failure="its address leads to 127.0.0.1, which is not a public one", hold=True
     )
     assert receiver.requests == []
@@ -260,7 +260,7 @@ def test_a_name_that_changes_its_address_gets_no_connection_to_the_second_one(
     first = send(url, allowed=allowed, resolve=names)
     second = send(url, allowed=allowed, resolve=names)
 
-    assert (first, len(receiver.requests)) == (Outcome(), 1)
+    assert (first, len(receiver.requests)) == (DeliveryResult(), 1)
     assert second.failure == "its address leads to 127.0.0.2, which is not a public one"
     assert len(names.asked) == 2  # once for each request
 
@@ -276,7 +276,7 @@ def test_nothing_else_resolves_the_name(
 
     monkeypatch.setattr(socket, "getaddrinfo", watched)
 
-    assert send(f"http://shop.example:{receiver.port}/", resolve=Names(HERE)) == Outcome()
+    assert send(f"http://shop.example:{receiver.port}/", resolve=Names(HERE)) == DeliveryResult()
 
     assert set(asked) <= {"127.0.0.1"}
     assert receiver.requests[0].headers["Host"] == f"shop.example:{receiver.port}"
@@ -286,7 +286,7 @@ def test_the_next_address_of_a_name_is_tried(receiver: Receiver) -> None:
     # Nobody listens at the first one.
     names = Names(("127.0.0.9", "127.0.0.1"))
 
-    assert send(f"http://shop.example:{receiver.port}/", resolve=names) == Outcome()
+    assert send(f"http://shop.example:{receiver.port}/", resolve=names) == DeliveryResult()
 
 
 # --- TLS
@@ -300,7 +300,7 @@ def test_the_certificate_is_checked_for_the_name_and_not_for_the_address(
 
         outcome = send(url, tls=authority.trusted(), resolve=Names(HERE))
 
-        assert outcome == Outcome()
+        assert outcome == DeliveryResult()
         assert receiver.asked_names == ["shop.example"]
         assert receiver.requests[0].headers["Host"] == f"shop.example:{receiver.port}"
 
@@ -320,7 +320,7 @@ def test_a_certificate_for_the_address_alone_is_refused_under_a_name(authority: 
         tls, url = authority.trusted(), f"https://shop.example:{receiver.port}/hook"
 
         assert "certificate" in str(send(url, tls=tls, resolve=Names(HERE)).failure)
-        assert send(receiver.url, tls=tls) == Outcome()
+        assert send(receiver.url, tls=tls) == DeliveryResult()
 
 
 def test_an_authority_that_nobody_knows_is_refused(authority: Authority) -> None:
@@ -336,7 +336,9 @@ def test_a_server_that_speaks_no_tls_is_a_failure(
 
     outcome = send(url, tls=authority.trusted())
 
-    assert outcome == Outcome(failure="no encrypted connection could be agreed on", hold=True)
+    assert outcome == DeliveryResult(
+        failure="no encrypted connection could be agreed on", hold=True
+    )
 
 
 def test_a_handshake_that_stands_still_is_cut(

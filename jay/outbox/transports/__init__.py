@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Protocol
 
-from jay.outbox.models import Destination, Message, Outcome
+from jay.outbox.models import DeliveryResult, Destination, Message
 
 
 class Transport(Protocol):
     """A way out of the house."""
 
-    def send(self, message: Message, destination: Destination, *, now: datetime) -> Outcome:
+    def send(self, message: Message, destination: Destination, *, now: datetime) -> DeliveryResult:
         """Send a message and tell how it went, within a bound shorter than a lease."""

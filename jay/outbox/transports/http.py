@@ -6,7 +6,7 @@ from datetime import datetime
 from jay.net.addresses import Unreachable
 from jay.net.client import Client, Limits
 from jay.net.waits import retry_after
-from jay.outbox.models import Destination, Message, Outcome
+from jay.outbox.models import DeliveryResult, Destination, Message
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -22,7 +22,7 @@ class Sender:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def send(self, message: Message, destination: Destination, *, now: datetime) -> Outcome:
+    def send(self, message: Message, destination: Destination, *, now: datetime) -> DeliveryResult:
         """Send a request and tell how it went."""
         limits = Limits(CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS)
         content = None if message.body is None else message.body.encode()
@@ -36,18 +36,18 @@ class Sender:
             ) as answer:
                 return _outcome(answer.status, answer.headers, now)
         except Unreachable as error:
-            return Outcome(failure=str(error), hold=True)
+            return DeliveryResult(failure=str(error), hold=True)
 
 
-def _outcome(status: int, headers: Mapping[str, str], now: datetime) -> Outcome:
+def _outcome(status: int, headers: Mapping[str, str], now: datetime) -> DeliveryResult:
     if 200 <= status < 300:
-        return Outcome()
+        return DeliveryResult()
     failure = f"answered {status}"
     if 300 <= status < 400:
-        return Outcome(failure=f"{failure}: {REDIRECTED}")
+        return DeliveryResult(failure=f"{failure}: {REDIRECTED}")
     if status == 410:
-        return Outcome(failure=f"{failure}: it is not wanted any more", final=True)
+        return DeliveryResult(failure=f"{failure}: it is not wanted any more", final=True)
     if status in {429, 503}:
         wait = retry_after(headers.get("Retry-After"), now)
-        return Outcome(failure=failure, hold=True, wait=wait)
-    return Outcome(failure=failure)
+        return DeliveryResult(failure=failure, hold=True, wait=wait)
+    return DeliveryResult(failure=failure)
