@@ -106,17 +106,28 @@ class Source:
         :raises UnusableFile: it is not in UTF-8 to its end, or a row proves that its amounts are in
             another unit.
         """
+        judged = self._reading.prices is None and self.format in {OWN_CSV, JSON_LINES}
+        columns = self._columns_in_units() if judged else {}
+        if self._table is not None and columns:
+            with self._again() as file:
+                if Table(file, self._table.delimiter).has_digits_alone(list(columns)):
+                    return
         with self._again() as file:
             file.check_text()
-        if self._reading.prices is not None or self.format not in {OWN_CSV, JSON_LINES}:
+        if not judged:
             return
         with self._again() as file:
             if self._table is None:
                 units.check_json_lines(file)
             else:
-                names = {at: column_of(one) for at, one in enumerate(self._table.header)}
-                columns = {at: name for at, name in names.items() if name in _IN_UNITS}
                 units.check_table(Table(file, self._table.delimiter), columns)
+
+    def _columns_in_units(self) -> dict[int, str]:
+        """Return the places of the amounts in a row of a table, with their names."""
+        names = {
+            at: column_of(one) for at, one in enumerate(self._table.header if self._table else ())
+        }
+        return {at: name for at, name in names.items() if name in _IN_UNITS}
 
     def _again(self) -> FeedFile:
         return FeedFile(self.file.path, alone=False, encoding=self.file.encoding)
