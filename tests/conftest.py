@@ -15,6 +15,7 @@ from jay.config import Settings
 from jay.db import database
 from jay.db.types import metadata
 from jay.operators import models as operator_models
+from jay.operators import service as operator_service
 from jay.ops.cli import alembic_config
 from tests import depth, sharing, statements
 from tests.clock import NOON, MovedClock
@@ -123,7 +124,7 @@ def _quick_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
         quick = "scrypt:256:8:1"
         nobody = operator_models._HASH_OF_NOBODY.replace(operator_models._METHOD, quick)
         monkeypatch.setattr(operator_models, "_METHOD", quick)
-        monkeypatch.setattr(operator_models, "_HASH_OF_NOBODY", nobody)
+        monkeypatch.setattr(operator_service, "_HASH_OF_NOBODY", nobody)
 
 
 @pytest.fixture
