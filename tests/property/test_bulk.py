@@ -24,6 +24,7 @@ from jay.products import feeding
 from jay.products.bulk import Put, PutResult, VariantScope, put_many, remove_unseen
 from jay.products.models import AS_OF, VOLATILE, brand_name, microseconds, normal_sku, products
 from jay.products.search import search_text
+from jay.products.texts import plain_text
 from tests.clock import NOON
 from tests.depth import few_or_all
 
@@ -283,6 +284,9 @@ def set_wise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 TEXT = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+SAID = TEXT.filter(lambda text: plain_text(text).strip())
+"""What is not blank, not even without its HTML."""
+
 LONG = st.sampled_from(["😀" * 20_000, 'He said: "no"\n\r\n,;\t' * 1000, "ß" * 20_000])
 SKU = (
     st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -308,14 +312,12 @@ DESCRIPTION: dict[str, Any] = {
         {"content": st.floats(0.001, 1_000_000), "unit": st.sampled_from(["kg", "m2"])}
     ),
     "manufacturer": st.fixed_dictionaries(
-        {"name": TEXT.filter(str.strip)}, optional={"address": TEXT, "url": st.none() | URL}
+        {"name": SAID}, optional={"address": TEXT, "url": st.none() | URL}
     ),
     "responsiblePerson": st.just({"name": "R", "email": "r@shop.example"}),
     "gtin": st.sampled_from([None, "4006381333931"]),
     "mpn": TEXT,
-    "safety": st.lists(
-        st.fixed_dictionaries({"lang": st.just("de"), "text": TEXT.filter(str.strip)}), max_size=2
-    ),
+    "safety": st.lists(st.fixed_dictionaries({"lang": st.just("de"), "text": SAID}), max_size=2),
     "withdrawalException": st.sampled_from(["none", "sealedMedia"]),
     "durabilityGuaranteeYears": st.none() | st.integers(1, 100),
     "images": st.lists(st.fixed_dictionaries({"url": URL}, optional={"copyrightText": TEXT})),
@@ -328,7 +330,7 @@ SALE = st.fixed_dictionaries({"price": st.integers(0, 10)}, optional={"from": MO
 )
 SHIPPING = st.sampled_from([None, {}, {"shippingScale": [{"start": 2}], "orderLimit": 3}])
 WIRE = st.fixed_dictionaries(
-    {"name": TEXT.filter(str.strip)},
+    {"name": SAID},
     optional={
         **DESCRIPTION,
         "stockCount": st.none() | st.integers(-5, 2**31 - 1),
