@@ -161,6 +161,9 @@ class Apps:
             config = settings(database_url, self._data_dir, **changes)
             self._made[key] = create_app(config, clock=self._clock)
         made = self._made[key]
+        if process or changes:
+            # Other tests end connections at the server; a process that begins has none yet.
+            made.extensions["jay.db"].dispose()
         made.extensions["jay.auth"].forget()
         made.extensions["jay.origins"].clear()
         for rate in made.extensions["jay.rates"].values():
