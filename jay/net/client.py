@@ -92,7 +92,7 @@ class Answer:
         """
         left = self._limits.most
         try:
-            while piece := self._response.read(_PIECE):
+            while piece := self._response.read1(_PIECE):
                 if len(piece) > left:
                     raise Unreachable(f"the answer is larger than {self._limits.most} bytes")
                 left -= len(piece)
@@ -180,8 +180,11 @@ class Client:
                 raise
             connection.close()
             redirects -= 1
-            url = urljoin(url, onward)
-            if target.https and not url.startswith("https://"):
+            try:
+                url = urljoin(url, onward)
+            except ValueError:  # such as an address with half a bracket
+                raise AddressRefused("its address leads to one that is no address") from None
+            if target.https and not target_of(url).https:
                 raise AddressRefused(
                     "its address leads from https to an address without encryption"
                 )

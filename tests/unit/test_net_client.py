@@ -1,5 +1,6 @@
 """The one HTTP client: bodies within their bounds, and redirects only where they are asked for."""
 
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
@@ -7,6 +8,7 @@ import pytest
 
 from jay.net.addresses import LOOPBACK, AddressRefused, Unreachable
 from jay.net.client import Client, Limits
+from tests.clock import PATIENCE_SECONDS
 from tests.receiver import Authority, Receiver, receiving
 from tests.unit.test_net_addresses import Names
 
@@ -64,6 +66,28 @@ def test_a_body_that_drips_is_cut_and_not_taken_for_whole(receiver: Receiver) ->
         read(receiver.url, limits=Limits(connect=3, read=10, total=0.3, most=1000))
 
 
+def test_each_piece_is_handed_on_as_it_comes(receiver: Receiver) -> None:
+    """Who reads a body can so tell that it is alive, however slow the server is."""
+    read_on = threading.Event()
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "2")
+        handler.end_headers()
+        handler.wfile.write(b"a")
+        read_on.wait(PATIENCE_SECONDS)
+        handler.wfile.write(b"b")
+
+    receiver.answer = slow
+
+    patient = Limits(PATIENCE_SECONDS, PATIENCE_SECONDS, PATIENCE_SECONDS, most=10)
+    with Client(LOOPBACK).exchange("GET", receiver.url, limits=patient) as answer:
+        pieces = answer.pieces()
+        first = next(pieces)
+        read_on.set()
+        assert [first, *pieces] == [b"a", b"b"]
+
+
 def test_headers_are_found_in_any_case(receiver: Receiver) -> None:
     receiver.answer = answering(b"", ETag='"1"')
 
@@ -86,6 +110,13 @@ def test_a_redirect_is_followed_where_it_is_asked_for(receiver: Receiver) -> Non
         assert read(receiver.url, redirects=1) == b"here"
         with Client(LOOPBACK).exchange("GET", receiver.url, limits=LIMITS) as answer:
             assert answer.status == 302
+
+
+def test_a_redirect_to_what_is_no_address_is_refused(receiver: Receiver) -> None:
+    redirecting(receiver, "http://[bad")
+
+    with pytest.raises(AddressRefused, match="no address"):
+        read(receiver.url, redirects=1)
 
 
 def test_only_so_many_are_followed(receiver: Receiver) -> None:
