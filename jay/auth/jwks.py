@@ -69,17 +69,19 @@ class RemoteKeySets:
             raise KeySetUnavailable
         return found
 
-    def newer(self, url: str, algorithm: str, kid: str | None, *, now: datetime) -> list[Key]:
+    def newer(
+        self, url: str, algorithm: str, kid: str | None, *, tried: list[Key], now: datetime
+    ) -> list[Key]:
         """Return the keys that ``url`` has exchanged meanwhile: a new one may bear an old ``kid``.
 
+        :param tried: the keys as they were known before; another thread may have asked since.
         :returns: none when nothing has changed, or was asked less than a minute ago.
         """
         with self._lock:
             cached = self._sets.setdefault(url, _Cached())
-        before = cached.keys
         with cached.lock:
             self._refresh(url, cached, now)
-        known = {key.thumbprint() for key in before}
+        known = {key.thumbprint() for key in tried}
         found = keys_for(cached.keys, algorithm, kid)
         return [key for key in found if key.thumbprint() not in known]
 

@@ -21,7 +21,13 @@ from joserfc.errors import (
 )
 from joserfc.jwk import Key
 
-from jay.auth.guest_keys import GUEST_ALGORITHM, GUEST_KID_PREFIX, GUEST_TYPE, GuestKeys
+from jay.auth.guest_keys import (
+    GUEST_ALGORITHM,
+    GUEST_KID_PREFIX,
+    GUEST_TYPE,
+    KEYS_RELOADED_SECONDS,
+    GuestKeys,
+)
 from jay.auth.jwks import RemoteKeySets
 from jay.auth.models import GUEST_TOKEN_LIFETIME, User
 from jay.auth.signatures import MAX_TOKEN_LENGTH, REGISTRIES
@@ -174,7 +180,7 @@ class Tokens:
         except TokenSignatureInvalid:
             if not partner.jwks_url:
                 raise
-            newer = self._remote.newer(partner.jwks_url, algorithm, kid, now=now)
+            newer = self._remote.newer(partner.jwks_url, algorithm, kid, tried=keys, now=now)
             claims = _verified_claims(token, newer, algorithm)
         if partner.issuer is not None and claims.get("iss") != partner.issuer:
             raise TokenClaimsInvalid('The claim "iss" is not the issuer of this partner.')
@@ -218,6 +224,18 @@ def _header_of(token: str) -> dict[str, Any]:
     if _REFUSED_HEADERS & header.keys():
         raise TokenMalformed("The header of the bearer token has a parameter that is not accepted.")
     return dict(header)
+
+
+def was_issued_lately(token: str, now: datetime) -> bool:
+    """Tell whether a token says that it is so new that its key may be known in a moment.
+
+    Nothing of it is verified: this explains a refusal, and opens nothing.
+    """
+    try:
+        claims = orjson.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+        return bool(claims["iat"] > now.timestamp() - 2 * KEYS_RELOADED_SECONDS)
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _verified_claims(token: str, keys: list[Key], algorithm: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 A browser that keeps no cookies holds one basket, in the forms of the page that shows it.
 """
 
-import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sqlalchemy.exc import NoResultFound
 
 from jay.auth.guards import doorkeeper
 from jay.auth.models import User
+from jay.auth.tokens import was_issued_lately
 from jay.errors import Busy, TokenError, TokenKeyUnknown
 from jay.partners.models import Partner
 from jay.partners.service import partner_by_id
@@ -96,11 +96,21 @@ def field_of(token: str, partner: Partner) -> str:
 def take(connection: Connection, token: str, user: User, now: datetime) -> None:
     """Open a basket that this browser has just taken over; the one before stays in the list."""
     rest = [
-        (held.token, held.partner.id)
-        for held in _all(connection, now)
-        if (held.user.partner_id, held.user.basket) != (user.partner_id, user.basket)
+        entry for entry in _entries() if _is_another(connection, entry, user.basket_of_partner, now)
     ]
     _store([(token, user.partner_id), *rest])
+
+
+def _is_another(
+    connection: Connection, entry: tuple[str, int], basket: tuple[int, str | None], now: datetime
+) -> bool:
+    """Tell whether an entry of the list may still open another basket than this one."""
+    try:
+        return _verified(connection, *entry, now).user.basket_of_partner != basket
+    except TokenKeyUnknown:
+        return True  # it can't be told at the moment
+    except (TokenError, NoBasket):
+        return False
 
 
 def switch(key: str) -> bool:
@@ -140,13 +150,6 @@ def drop_opened() -> bool:
     return had
 
 
-def _all(connection: Connection, now: datetime) -> Iterator[Held]:
-    if "token" in session:
-        with contextlib.suppress(NoBasket):
-            yield opened(connection, now)
-    yield from others(connection, now)
-
-
 def _entries() -> list[tuple[str, int]]:
     first = [(session["token"], session["partner"])] if "token" in session else []
     return [*first, *((token, partner) for token, partner in session.get("others", ()))]
@@ -178,7 +181,12 @@ def _verified(connection: Connection, token: str, partner_id: str | int, now: da
         partner = partner_by_id(connection, int(partner_id))
     except NoResultFound as error:  # the operator has removed it
         raise NoBasket from error
-    return Held(token, partner, doorkeeper().tokens.verify(token, partner, now=now))
+    try:
+        return Held(token, partner, doorkeeper().tokens.verify(token, partner, now=now))
+    except TokenKeyUnknown as error:
+        if was_issued_lately(token, now):
+            raise
+        raise NoBasket from error  # its key was revoked, or is too old to be kept
 
 
 def _key(token: str) -> str:

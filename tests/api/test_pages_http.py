@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from jay import db
 from tests.api.browser import Browser, csrf_of, problems_of, session_of, text_of
 from tests.builders import Platform, Shop, User, add_platform
 from tests.clock import MovedClock
@@ -332,6 +333,35 @@ def test_while_the_key_of_a_credential_is_missing_the_session_keeps_it(
 
     assert [answer.status_code for answer in answers] == [503, 503]
     assert phone.get("/basket").status_code == 200
+
+
+def test_when_the_key_of_a_credential_was_revoked_its_basket_has_ended(
+    taken: str, alice: User, app: Flask, phone: Browser, clock: MovedClock
+) -> None:
+    keys = app.extensions["jay.auth"].tokens.guest_keys
+    with app.app_context(), db.transaction() as connection:
+        for key in keys.key_set()["keys"]:
+            assert keys.revoke(connection, key["kid"], now=clock.now)
+    clock.move(121)
+
+    assert phone.get("/basket").status_code == 404
+    phone.take(alice.transfer())
+    assert phone.get("/basket").status_code == 200
+
+
+def test_while_a_key_is_missing_another_basket_can_be_taken_and_the_first_stays(
+    taken: str, alice: User, app: Flask, phone: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = alice.platform.user("bob")
+    bob.put(taken)
+    doorkeeper = app.extensions["jay.auth"]
+    doorkeeper.forget()
+    with monkeypatch.context() as lost:
+        lost.setattr(doorkeeper.tokens.guest_keys, "public", lambda _kid: None)
+        phone.take(bob.transfer())
+
+    assert phone.get("/basket").status_code == 200
+    assert len(session_of(phone)["others"]) == 1
 
 
 def test_the_session_ends_with_its_credentials(

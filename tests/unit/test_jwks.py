@@ -242,8 +242,8 @@ class Remote:
     def keys(self, kid: str | None = None) -> list[Key]:
         return self.sets.keys(self.url, "ES256", kid, now=self.clock.now)
 
-    def newer(self, kid: str | None = None) -> list[Key]:
-        return self.sets.newer(self.url, "ES256", kid, now=self.clock.now)
+    def newer(self, tried: list[Key], kid: str | None = None) -> list[Key]:
+        return self.sets.newer(self.url, "ES256", kid, tried=tried, now=self.clock.now)
 
     def kids(self, kid: str | None = None) -> list[str]:
         return [key.kid for key in self.keys(kid)]
@@ -314,12 +314,14 @@ def test_a_key_that_was_exchanged_under_its_name_is_found_once_a_minute(
     server.serve(ec_jwk("a"))
 
     remote.clock.move(59)
-    assert remote.newer("a") == []
+    assert remote.newer([before], "a") == []
     remote.clock.move(1)
-    (after,) = remote.newer("a")
+    (after,) = remote.newer([before], "a")
 
     assert after.thumbprint() != before.thumbprint()
-    assert remote.newer("a") == []
+    # Who comes a moment later with the old one gets the new one, too.
+    assert remote.newer([before], "a") == [after]
+    assert remote.newer([after], "a") == []
     assert len(server.paths) == 2
 
 
