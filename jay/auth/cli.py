@@ -82,7 +82,8 @@ def revoke_guest_key(kid: str) -> None:
     """Let all guest tokens that KID has signed open nothing any more, within two minutes.
 
     For a key that others may know. Its guests lose their baskets: what they see next is as new. If
-    it is the key that signs, a new one is made first.
+    it is the key that signs, a new one is made first; other processes sign with the old one for up
+    to a minute, so `guest-key rotate` a minute earlier spares those guests.
     """
     try:
         with db.transaction() as connection:

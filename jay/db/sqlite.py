@@ -19,6 +19,8 @@ SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.002
 
 def _keep_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
     """Make a new database its owner's alone; SQLite gives the files beside it the same mode."""
+    if arguments[0].startswith((":", "file:")):
+        return
     with suppress(OSError):  # it is there already, or SQLite itself says why it can't be
         os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL, 0o600))
 
