@@ -53,8 +53,7 @@ class RemoteKeySets:
 
         :raises KeySetUnavailable: nothing is known of this key set and it can't be loaded.
         """
-        with self._lock:
-            cached = self._sets.setdefault(url, _Cached())
+        cached = self._cached(url)
         found = keys_for(cached.keys, algorithm, kid)
         stale = cached.loaded is None or abs(now - cached.loaded) >= REFRESH_AFTER
         if not found or stale:
@@ -77,13 +76,16 @@ class RemoteKeySets:
         :param tried: the keys as they were known before; another thread may have asked since.
         :returns: none when nothing has changed, or was asked less than a minute ago.
         """
-        with self._lock:
-            cached = self._sets.setdefault(url, _Cached())
+        cached = self._cached(url)
         with cached.lock:
             self._refresh(url, cached, now)
         known = {key.thumbprint() for key in tried}
         found = keys_for(cached.keys, algorithm, kid)
         return [key for key in found if key.thumbprint() not in known]
+
+    def _cached(self, url: str) -> _Cached:
+        with self._lock:
+            return self._sets.setdefault(url, _Cached())
 
     def _refresh(self, url: str, cached: _Cached, now: datetime) -> None:
         if cached.tried is not None and abs(now - cached.tried) < REFRESH_AT_MOST:

@@ -64,13 +64,12 @@ class User:
     basket: str | None
     expires: float
     basket_key: int | None = None
+    """The routing key of ``basket``; None in a credential of before there were any."""
 
     @property
     def basket_of_partner(self) -> tuple[int, str | None]:
         """Which basket a credential of a transfer opens."""
         return self.partner_id, self.basket
-
-    """The routing key of ``basket``; None in a credential of before there were any."""
 
     @property
     def routing_key(self) -> int:
