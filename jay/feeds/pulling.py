@@ -26,7 +26,7 @@ from jay.feeds.mapping import mapping_of
 from jay.feeds.models import FAILED, IMPORTED, LEASE, UNCHANGED, Pulled, observed
 from jay.feeds.pulls import Pull
 from jay.feeds.report import Report, Reports
-from jay.feeds.sources import JSON_LINES, Reading, Source
+from jay.feeds.sources import Reading, Source
 from jay.feeds.unpacking import UnusableFile
 from jay.merchants.models import Feed
 from jay.net.client import Client
@@ -245,9 +245,8 @@ class _Importer:
             done = next(iter(deque(imported, maxlen=1)), started)
             if not done.records:
                 raise UnusableFile(f"{self.path} has no products.")
-            parted = source.format != JSON_LINES and not source.volatile
             return done, importing.finish(
-                self.database.write, owner, done, parted=parted, clock=clock
+                self.database.write, owner, done, parted=source.parted, clock=clock
             )
 
 

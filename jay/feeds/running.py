@@ -50,7 +50,6 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
     elapsed = stopwatch(clock)
     progress = Progress(sys.stderr, file.path.name, file.size, elapsed, rows=started.records)
     running = _Running(started, progress)
-    parted = source.format != "jsonl" and not source.volatile
     with _stops_explained(running):
         for running.done in importing.run(
             db.write,
@@ -64,7 +63,7 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
             progress.show(file.position, running.done.records, running.done.refused)
         if not running.done.records:
             raise UnusableFile(f"{file.path} has no products.")
-        removed = importing.finish(db.write, owner, running.done, parted=parted, clock=clock)
+        removed = importing.finish(db.write, owner, running.done, parted=source.parted, clock=clock)
         progress.clear()
     done = running.done
     _summary(source, done, elapsed(), before=started.records)
@@ -78,7 +77,7 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
         )
     if done.refused:
         click.echo(f"The refused rows and their reasons are in {reports.refused.path}", err=True)
-        if parted:
+        if source.parted:
             click.echo("As rows were refused, no variant was removed.", err=True)
     return done.refused
 

@@ -96,6 +96,11 @@ class Source:
         return units.MAJOR
 
     @property
+    def parted(self) -> bool:
+        """Whether variants may come apart from their main products, so that some may be gone."""
+        return self.format != JSON_LINES and not self.volatile
+
+    @property
     def passed_over(self) -> int:
         """How many rows were passed over so far, as they are no products that are sold."""
         return self._mapped.passed_over if self._mapped else 0
