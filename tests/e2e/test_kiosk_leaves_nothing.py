@@ -87,6 +87,7 @@ def starts_again(page: Page, service: Service) -> None:
 def leaves_the_code(page: Page, service: Service) -> None:
     """Walk away from the code, which then expires."""
     show_code(page)
+    page.wait_for_load_state()  # its picture, too, which is gone with the minute
     service.move_clock(60)
     page.clock.run_for(2_000)
     expect_state(page, "expired")

@@ -203,6 +203,7 @@ def test_a_new_code_can_be_asked_for_again_after_a_lost_network(
     page.locator("button.tile:enabled").first.click()
     page.get_by_role("button", name="Code zeigen").click()
     expect_state(page, "pending")
+    page.wait_for_load_state()  # its picture, too, which is gone with the minute
     address = page.url
     moved_service.move_clock(60)
     page.clock.run_for(2_000)
