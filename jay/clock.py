@@ -29,4 +29,4 @@ def timer(clock: Clock) -> Callable[[], float]:
 
 def iso(moment: datetime) -> str:
     """Write a moment as the API does: ISO 8601, UTC, whole seconds, ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat()[:19] + "Z"

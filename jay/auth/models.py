@@ -1,6 +1,6 @@
 """API keys, and this service's own signing keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
@@ -65,16 +65,17 @@ class User:
     expires: float
     basket_key: int | None = None
     """The routing key of ``basket``; None in a credential of before there were any."""
+    routing_key: int = field(init=False)
+    """Where all that belongs to this user id lies."""
+
+    def __post_init__(self) -> None:
+        # Told once: a verified token, and its user, are remembered over many requests.
+        object.__setattr__(self, "routing_key", routing_key(self.partner_id, self.user_id))
 
     @property
     def basket_of_partner(self) -> tuple[int, str | None]:
         """Which basket a credential of a transfer opens."""
         return self.partner_id, self.basket
-
-    @property
-    def routing_key(self) -> int:
-        """Where all that belongs to this user id lies."""
-        return routing_key(self.partner_id, self.user_id)
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,7 @@ class Basket:
         user_id: str,
         guest: bool,
         now: datetime,
+        bucket: int | None = None,
         identifier: str | None = None,
         entries: list[dict[str, Any]] | None = None,
         version: int = 0,
@@ -125,7 +126,7 @@ class Basket:
     ) -> None:
         self.partner_id = partner_id
         self.user_id = user_id
-        self.routing_key = routing_key(partner_id, user_id)
+        self.routing_key = routing_key(partner_id, user_id) if bucket is None else bucket
         self.guest = guest
         self.id = identifier or secrets.token_urlsafe(16)
         # Nobody has put anything in: there is no row, or that of an expired one.
@@ -164,6 +165,7 @@ class Basket:
             user_id=user.user_id,
             guest=user.guest,
             now=now,
+            bucket=user.routing_key,
             version=version,
             stored_version=stored_version,
             stored_id=stored_id,
@@ -177,6 +179,7 @@ class Basket:
             user_id=row.user_id,
             guest=row.guest,
             now=row.last_changed,
+            bucket=row.routing_key,
             identifier=row.id,
             entries=row.entries,
             version=row.version,

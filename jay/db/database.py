@@ -18,7 +18,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jay.db.outages import is_outage, is_read_only, is_undone, leads_nowhere
-from jay.db.sqlite import LOCK_WAIT_SECONDS, _begin_on_sqlite, _keep_private, _set_up_sqlite
+from jay.db.sqlite import (
+    LOCK_WAIT_SECONDS,
+    begin_on_sqlite,
+    keep_private,
+    set_up_readers,
+    set_up_writers,
+)
 from jay.errors import Busy
 
 P = ParamSpec("P")
@@ -101,11 +107,8 @@ class Database:
             }
         engine = create_engine(self.url, **options)
         if self.is_sqlite:
-            event.listen(engine, "do_connect", _keep_private)
-            event.listen(engine, "connect", _set_up_sqlite)
-            if reads:
-                event.listen(engine, "connect", _only_read)
-        event.listen(engine, "begin", _begin)
+            event.listen(engine, "do_connect", keep_private)
+            event.listen(engine, "connect", set_up_readers if reads else set_up_writers)
         event.listen(engine, "handle_error", _give_up)
         return engine
 
@@ -123,6 +126,10 @@ class Database:
             self._turn(),
             connection.begin(),
         ):
+            if self.is_sqlite:
+                begin_on_sqlite(connection)
+            else:
+                connection.exec_driver_sql("BEGIN")
             yield connection
 
     @contextmanager
@@ -223,21 +230,7 @@ def driver_error(error: BaseException | None) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
 
 
-def _begin(connection: Connection) -> None:
-    # A reader begins nothing: each statement of it is a transaction of its own.
-    if not locks(connection):
-        return
-    if connection.dialect.name == "sqlite":
-        _begin_on_sqlite(connection)
-    else:
-        connection.exec_driver_sql("BEGIN")
-
-
 def _give_up(context: ExceptionContext) -> None:
     # SQLAlchemy then takes the connection out of the pool.
     if leads_nowhere(context.original_exception):
         context.is_disconnect = True
-
-
-def _only_read(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA query_only = ON")

@@ -17,7 +17,7 @@ SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.002
 """How long a process waits before it asks again for SQLite's write lock; longer each time."""
 
 
-def _keep_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
+def keep_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
     """Make a new database its owner's alone; SQLite gives the files beside it the same mode."""
     if arguments[0].startswith((":", "file:")):
         return
@@ -25,7 +25,19 @@ def _keep_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) ->
         os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def set_up_readers(connection: Any, _record: Any) -> None:
+    """Let a connection read, and never write."""
+    _set_up(connection)
+    connection.execute("PRAGMA query_only = ON")
+
+
+def set_up_writers(connection: Any, _record: Any) -> None:
+    """Let a connection wait for the write lock as ``begin_on_sqlite`` does, and never by itself."""
+    _set_up(connection)
+    connection.execute("PRAGMA busy_timeout = 0")
+
+
+def _set_up(connection: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
@@ -37,7 +49,7 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_on_sqlite(connection: Connection) -> None:
+def begin_on_sqlite(connection: Connection) -> None:
     """Take the write lock at once: upgrading a read lock later fails instead of waiting.
 
     SQLite itself waits longer each time, up to 100 ms, only to find that the process which never
@@ -45,13 +57,9 @@ def _begin_on_sqlite(connection: Connection) -> None:
     """
     deadline = time.monotonic() + LOCK_WAIT_SECONDS
     pause = SHORTEST_PAUSE_SECONDS
-    execute(connection, "PRAGMA busy_timeout = 0")
-    try:
-        while not _take_write_lock(connection, last=time.monotonic() >= deadline):
-            time.sleep(pause)
-            pause = min(pause * 1.2, LONGEST_PAUSE_SECONDS)
-    finally:
-        execute(connection, f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
+    while not _take_write_lock(connection, last=time.monotonic() >= deadline):
+        time.sleep(pause)
+        pause = min(pause * 1.2, LONGEST_PAUSE_SECONDS)
 
 
 def _take_write_lock(connection: Connection, *, last: bool) -> bool:

@@ -28,6 +28,8 @@ def path_sent(environ: dict[str, Any]) -> str:
     for name in TARGETS:
         if name in environ:
             target: str = environ[name].partition("?")[0]
+            if target.startswith("/"):
+                return target
             origin = _ORIGIN.match(target)
             return target if origin is None else target[origin.end() :] or "/"
     raise RuntimeError(UNTOLD)

@@ -78,12 +78,11 @@ class World:
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
     database = Database(database_url)
-    with database.engine.execution_options(jay_transaction=True).connect() as connection:
-        transaction = connection.begin()
+    with database.transaction() as connection:
         empty(connection)
         connection.execute(delete(signing_keys))
         yield made_in(connection)
-        transaction.rollback()
+        connection.rollback()
     database.dispose()
 
 
