@@ -179,8 +179,10 @@ def _verified(connection: Connection, token: str, partner_id: str | int, now: da
         raise NoBasket
     try:
         partner = partner_by_id(connection, int(partner_id))
-    except NoResultFound as error:  # the operator has removed it
+    except NoResultFound as error:  # the form was written by somebody else
         raise NoBasket from error
+    if partner.removed is not None:
+        raise NoBasket
     try:
         return Held(token, partner, doorkeeper().tokens.verify(token, partner, now=now))
     except TokenKeyUnknown as error:

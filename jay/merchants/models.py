@@ -21,6 +21,8 @@ merchants = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    # How people know it; None: by its name.
+    Column("display_name", Text),
     Column("lang", Text, nullable=False),
     Column("country", Text, nullable=False),
     Column("currency", Text, nullable=False),
@@ -37,6 +39,8 @@ merchants = Table(
     # A feed that is fetched from the merchant, as ``Feed`` has it.
     Column("feed", JSON(none_as_null=True)),
     Column("created", UtcDateTime, nullable=False),
+    # A row stays for good: ids of products begin with its name, which is never another one's.
+    Column("removed", UtcDateTime),
     CheckConstraint("shipping_strategy IN ('SUM', 'MAX')", name="shipping_strategy"),
 )
 
@@ -90,3 +94,10 @@ class Merchant:
     vat: float | None
     shipping_strategy: str
     shipping_scale: tuple[dict[str, int], ...]
+    display_name: str | None = None
+    removed: bool = False
+
+    @property
+    def shown_name(self) -> str:
+        """How people know it."""
+        return self.display_name or self.name

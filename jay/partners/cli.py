@@ -1,83 +1,171 @@
 """``flask partner``: streaming platforms."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from joserfc.jwk import Key
+from sqlalchemy import Connection
 
 from jay import db, web
-from jay.i18n import COUNTRIES
-from jay.net.addresses import origin_of
-from jay.partners import branding
+from jay.partners import branding, options
 from jay.partners import service as partners
-from jay.partners.keys import UnusableKey, algorithms_for, pem_key, public_keys
-from jay.partners.models import ALGORITHMS, HOME
-from jay.web.commands import A_COUNTRY, Commands, known, name_of
+from jay.partners.keys import public_keys
+from jay.partners.models import HOME, Partner
+from jay.web.commands import Commands, name_of, told_rows
 
 partner_cli = Commands("partner", help="Streaming platforms, which use the Basket API.")
 
 
-def _origins(
-    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
-) -> list[str]:
-    origins = []
-    for value in values:
-        origin = origin_of(value)
-        if origin is None:
-            raise click.BadParameter(f"{value!r} is not an http or https URL")
-        origins.append(origin)
-    return origins
+@partner_cli.command("add")
+@click.argument("name", callback=name_of)
+@options.partner_options
+@click.option("--kiosk", is_flag=True, help="Let people pick products at /kiosk/NAME.")
+@lambda command: options.country_option(command, default=HOME)
+def add_partner(
+    name: str,
+    public_key: Path | None,
+    jwks: Path | None,
+    jwks_url: str | None,
+    algorithms: tuple[str, ...],
+    **given: Any,
+) -> None:
+    """Register the streaming platform NAME.
+
+    Without keys it can only use guest baskets. With --public-key, --jwks or --jwks-url it can
+    also send the tokens that its own identity provider signs.
+    """
+    keys = options.read_keys(public_key, jwks, jwks_url, algorithms)
+    with db.transaction() as connection:
+        if partners.partner_id(connection, name) is not None:
+            raise click.ClickException(f"There is already a partner {name!r}.")
+        partners.add_partner(connection, name=name, now=web.now(), **keys, **given)
+    _tell_of_colour(given["colour"])
+    click.echo(f"Partner {name} added. Next: flask --app app key issue --partner {name}", err=True)
 
 
-def _jwks_url(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> str | None:
-    if value is not None and origin_of(value) is None:
-        raise click.BadParameter("is not an http or https URL")
-    return value
+@partner_cli.command("list")
+def list_partners() -> None:
+    """List all partners, with how their tokens are verified."""
+    with db.reading() as connection:
+        found = partners.all_partners(connection)
+    click.echo(f"{'NAME':<41}{'COUNTRY':<9}{'KIOSK':<7}{'TOKENS':<12}SHOWN AS")
+    for partner in found:
+        tokens = "JWKS URL" if partner.jwks_url else "own keys" if partner.jwks else "guests"
+        kiosk = "yes" if partner.kiosk else "no"
+        click.echo(
+            f"{partner.name:<41}{partner.country:<9}{kiosk:<7}{tokens:<12}{partner.display_name}"
+        )
 
 
-def _colour(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        return branding.read_colour(value)
-    except branding.UnusableColour as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _logo(
-    _context: click.Context, _parameter: click.Parameter, value: Path | None
-) -> branding.Logo | None:
-    if value is None:
-        return None
-    if value.stat().st_size > branding.MAX_LOGO_BYTES:
-        raise click.BadParameter(f"{value} is larger than 1 MiB")
-    try:
-        return branding.read_logo(value.read_bytes())
-    except branding.UnusableLogo as error:
-        raise click.BadParameter(f"{value} {error}") from error
-
-
-def _look_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a command take a colour and a logo."""
-    colour = click.option(
-        "--colour",
-        callback=_colour,
-        metavar="#RRGGBB",
-        help="Colour of buttons and of the glow on the TV; made darker where words on it"
-        " could not be read.",
+@partner_cli.command("show")
+@click.argument("name", callback=name_of)
+def show_partner(name: str) -> None:
+    """Show all that is set up for the streaming platform NAME."""
+    with db.reading() as connection:
+        partner = _found(connection, name)
+    logo = f"{partner.logo['width']} x {partner.logo['height']}" if partner.logo else None
+    told_rows(
+        {
+            "name": partner.name,
+            "shown as": partner.display_name,
+            "issuer": partner.issuer,
+            "audience": partner.audience,
+            "keys": partner.jwks_url or [_told(key) for key in _keys_of(partner)],
+            "algorithms": list(partner.algorithms),
+            "transfer origins": list(partner.transfer_origins),
+            "CORS origins": list(partner.cors_origins),
+            "kiosk": f"{web.settings().public_url}/kiosk/{name}" if partner.kiosk else None,
+            "country": partner.country,
+            "colour": partner.colour,
+            "logo": logo,
+            "registered": f"{partner.created:%Y-%m-%d %H:%M} UTC" if partner.created else None,
+            "API keys": f"flask --app app key list --partner {name}",
+        }
     )
-    logo = click.option(
-        "--logo",
-        callback=_logo,
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Picture next to the name: PNG, JPEG or WebP, at most 1 MiB. It stands on white.",
-    )
-    return colour(logo(command))
+
+
+@partner_cli.command("change")
+@click.argument("name", callback=name_of)
+@options.partner_options
+@options.absences
+@options.dropped_origins
+@click.option(
+    "--kiosk/--no-kiosk", default=None, help="Whether people may pick products at /kiosk/NAME."
+)
+@options.country_option
+@click.option("--no-keys", is_flag=True, help="Take no tokens of its own: guest baskets only.")
+def change_partner(
+    *,
+    name: str,
+    public_key: Path | None,
+    jwks: Path | None,
+    jwks_url: str | None,
+    algorithms: tuple[str, ...],
+    drop_transfer_origins: list[str],
+    drop_cors_origins: list[str],
+    no_keys: bool,
+    **given: Any,
+) -> None:
+    """Change what the streaming platform NAME was set up with.
+
+    What is not given stays as it is; origins are added to those that are there. Every process
+    goes by it within seconds, with tokens that it has verified before, too.
+    """
+    absent = {what: None for flag, (what, _) in options.TAKEN_AWAY.items() if given.pop(flag)}
+    changes = {key: value for key, value in given.items() if value not in (None, [])}
+    if changes.keys() & absent.keys():
+        raise click.UsageError("Give a new one or take the old one away, not both.")
+    changes |= absent
+    keys = dict(options.read_keys(public_key, jwks, jwks_url, algorithms))
+    if no_keys:
+        if keys:
+            raise click.UsageError("Give keys or take them away, not both.")
+        keys = {"jwks": None, "jwks_url": None, "algorithms": ()}
+    with db.transaction() as connection:
+        partner = _found(connection, name)
+        if keys.keys() == {"algorithms"}:
+            keys["algorithms"] = _for_its_keys(partner, algorithms)
+        dropped = {"transfer_origins": drop_transfer_origins, "cors_origins": drop_cors_origins}
+        for which, gone in dropped.items():
+            if gone or which in changes:
+                there = getattr(partner, which)
+                changes[which] = _origins_of(there, changes.get(which, []), gone)
+        if not (changes | keys):
+            raise click.UsageError("Say what to change; --help lists it.")
+        partners.change_partner(connection, partner.id, changes | keys)
+    _tell_of_colour(changes.get("colour"))
+    click.echo(f"Partner {name} changed.", err=True)
+
+
+def _found(connection: Connection, name: str) -> Partner:
+    found = partners.partner_by_name(connection, name)
+    if found is None:
+        raise click.ClickException(f"There is no partner {name!r}.")
+    return found
+
+
+def _keys_of(partner: Partner) -> list[Key]:
+    return public_keys(partner.jwks) if partner.jwks else []
+
+
+def _told(key: Key) -> str:
+    named = f" {key.kid}" if key.get("kid") else ""
+    return f"{key.key_type}{named} (thumbprint {key.thumbprint()})"
+
+
+def _for_its_keys(partner: Partner, algorithms: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the algorithms that were given without keys, once they fit those that are there."""
+    if partner.jwks_url is not None:
+        return algorithms
+    return options.fitting(algorithms, _keys_of(partner))
+
+
+def _origins_of(there: tuple[str, ...], more: list[str], gone: list[str]) -> list[str]:
+    unknown = [origin for origin in gone if origin not in there]
+    if unknown:
+        raise click.ClickException(f"{unknown[0]} is none of its origins: {', '.join(there)}")
+    return list(dict.fromkeys([*(o for o in there if o not in gone), *more]))
 
 
 def _tell_of_colour(colour: str | None) -> None:
@@ -90,142 +178,3 @@ def _tell_of_colour(colour: str | None) -> None:
             f" {palette.accent}.",
             err=True,
         )
-
-
-@partner_cli.command("add")
-@click.argument("name", callback=name_of)
-@click.option("--display-name", help="How the partner is called on pages; else NAME.")
-@_look_options
-@click.option("--issuer", help='The "iss" that its tokens must have.')
-@click.option("--audience", help='The "aud" that its tokens must name.')
-@click.option(
-    "--public-key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="PEM file with the public key that verifies its tokens.",
-)
-@click.option(
-    "--jwks",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON file with its public keys as a JWK set.",
-)
-@click.option("--jwks-url", callback=_jwks_url, help="https address of its JWK set.")
-@click.option(
-    "--algorithm",
-    "algorithms",
-    multiple=True,
-    type=click.Choice(ALGORITHMS),
-    help="Signature algorithm to accept; may be given several times."
-    " Default: those that fit the keys; with --jwks-url RS256 and ES256.",
-)
-@click.option(
-    "--transfer-origin",
-    "transfer_origins",
-    multiple=True,
-    callback=_origins,
-    metavar="URL",
-    help="Web shop that may finish its baskets; may be given several times.",
-)
-@click.option(
-    "--cors-origin",
-    "cors_origins",
-    multiple=True,
-    callback=_origins,
-    metavar="URL",
-    help="Web app that may call the Basket API from a browser; may be given several times.",
-)
-@click.option("--kiosk", is_flag=True, help="Let people pick products at /kiosk/NAME.")
-@click.option(
-    "--country",
-    default=HOME,
-    show_default=True,
-    callback=known(COUNTRIES, A_COUNTRY),
-    help="Whose offers its kiosk shows, in every language: ISO 3166 code.",
-)
-def add_partner(
-    name: str,
-    public_key: Path | None,
-    jwks: Path | None,
-    jwks_url: str | None,
-    algorithms: tuple[str, ...],
-    **options: Any,
-) -> None:
-    """Register the streaming platform NAME.
-
-    Without keys it can only use guest baskets. With --public-key, --jwks or --jwks-url it can
-    also send the tokens that its own identity provider signs.
-    """
-    if sum(source is not None for source in (public_key, jwks, jwks_url)) > 1:
-        raise click.UsageError("Give only one of --public-key, --jwks and --jwks-url.")
-    if jwks_url is not None and not (jwks_url.startswith("https://") or web.settings().demo):
-        raise click.BadParameter("must be https", param_hint="--jwks-url")
-    keys = _read_keys(public_key, jwks)
-    if keys is not None:
-        fitting = algorithms_for(keys)
-        if unfit := [name for name in algorithms if name not in fitting]:
-            raise click.BadParameter(
-                f"{', '.join(unfit)} fits none of the keys", param_hint="--algorithm"
-            )
-        algorithms = algorithms or tuple(fitting)
-    elif jwks_url is not None:
-        algorithms = algorithms or ("RS256", "ES256")
-    with db.transaction() as connection:
-        if partners.partner_id(connection, name) is not None:
-            raise click.ClickException(f"There is already a partner {name!r}.")
-        partners.add_partner(
-            connection,
-            name=name,
-            now=web.now(),
-            jwks=None if keys is None else {"keys": [key.as_dict(private=False) for key in keys]},
-            jwks_url=jwks_url,
-            algorithms=algorithms,
-            **options,
-        )
-    _tell_of_colour(options["colour"])
-    click.echo(f"Partner {name} added. Next: flask --app app key issue --partner {name}", err=True)
-
-
-@partner_cli.command("change")
-@click.argument("name", callback=name_of)
-@click.option("--display-name", help="How the partner is called on pages.")
-@_look_options
-@click.option("--no-colour", is_flag=True, help="Go back to this service's own colour.")
-@click.option("--no-logo", is_flag=True, help="Take the logo away.")
-def change_partner(
-    *,
-    name: str,
-    display_name: str | None,
-    colour: str | None,
-    logo: branding.Logo | None,
-    no_colour: bool,
-    no_logo: bool,
-) -> None:
-    """Change how the streaming platform NAME looks on pages.
-
-    What is not given stays as it is.
-    """
-    if (colour and no_colour) or (logo and no_logo):
-        raise click.UsageError("Give a new one or take the old one away, not both.")
-    given = {"display_name": display_name, "colour": colour, "logo": logo}
-    changes: dict[str, Any] = {key: value for key, value in given.items() if value}
-    changes |= {"colour": None} if no_colour else {}
-    changes |= {"logo": None} if no_logo else {}
-    if not changes:
-        raise click.UsageError("Say what to change; --help lists it.")
-    with db.transaction() as connection:
-        partner = partners.partner_id(connection, name)
-        if partner is None:
-            raise click.ClickException(f"There is no partner {name!r}.")
-        partners.change_branding(connection, partner, changes)
-    _tell_of_colour(colour)
-    click.echo(f"Partner {name} changed.", err=True)
-
-
-def _read_keys(public_key: Path | None, jwks: Path | None) -> list[Key] | None:
-    try:
-        if public_key is not None:
-            return [pem_key(public_key.read_bytes())]
-        if jwks is not None:
-            return public_keys(orjson.loads(jwks.read_bytes()))
-    except (UnusableKey, orjson.JSONDecodeError) as error:
-        raise click.ClickException(f"{public_key or jwks}: {error}.") from error
-    return None

@@ -1,6 +1,10 @@
 """Partners: streaming platforms, with what their tokens are checked against."""
 
+import hashlib
+import json
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -47,6 +51,9 @@ partners = Table(
     Column("palette", JSON(none_as_null=True)),
     Column("logo", JSON(none_as_null=True)),
     Column("created", UtcDateTime, nullable=False),
+    # A row stays for good, so that its id and its name, which events and old tokens bear, are
+    # never another one's. Who registers the name again has it back, empty.
+    Column("removed", UtcDateTime),
 )
 
 # Apart from the partners, which are read on every request.
@@ -77,6 +84,14 @@ class Partner:
     colour: str | None = None
     palette: Palette | None = None
     logo: dict[str, Any] | None = None
+    created: datetime | None = None
+    removed: datetime | None = None
+
+    @cached_property
+    def trust(self) -> str:
+        """What its tokens are checked against, in short: with it, each verified token ends."""
+        told = (self.name, self.issuer, self.audience, self.jwks, self.jwks_url, self.algorithms)
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def may_transfer_to(self, url: str) -> bool:
         """Tell whether a web shop URL is http(s) and on an origin that the partner registered."""

@@ -33,8 +33,7 @@ def add_partner(
     :param country: ISO 3166-1; whose offers its kiosk shows.
     :param colour: as ``look.read_colour`` returns it.
     """
-    row = {
-        "name": name,
+    values = {
         "display_name": display_name or name,
         "issuer": issuer,
         "audience": audience,
@@ -46,18 +45,22 @@ def add_partner(
         "kiosk": kiosk,
         "country": country,
         "created": now,
+        "removed": None,
     }
-    statement = insert(partners).values(row).returning(partners.c.id)
-    identifier = int(connection.execute(statement).scalar_one())
-    change_branding(connection, identifier, {"colour": colour, "logo": logo})
-    return identifier
+    # Once removed, it gets its row back: what bears its name never becomes another one's.
+    again = update(partners).where(partners.c.name == name, partners.c.removed.is_not(None))
+    identifier = connection.execute(again.values(values).returning(partners.c.id)).scalar()
+    if identifier is None:
+        made = insert(partners).values(name=name, **values).returning(partners.c.id)
+        identifier = connection.execute(made).scalar_one()
+    change_partner(connection, identifier, {"colour": colour, "logo": logo})
+    return int(identifier)
 
 
-def change_branding(connection: Connection, partner: int, changes: Mapping[str, Any]) -> None:
-    """Change how a partner looks on pages.
+def change_partner(connection: Connection, partner: int, changes: Mapping[str, Any]) -> None:
+    """Change what ``add_partner`` takes, except for the name; what is absent stays.
 
-    :param changes: any of ``display_name``, ``colour`` and ``logo`` (a ``Logo``); the last two can
-        be taken away with None.
+    :param changes: ``logo`` is a ``Logo``; None takes away what may be absent.
     """
     values = dict(changes)
     if "colour" in values:
@@ -80,29 +83,39 @@ def logo_of(connection: Connection, partner: Partner) -> bytes | None:
 
 def partner_id(connection: Connection, name: str) -> int | None:
     """Return the id of the partner with this name."""
-    return connection.execute(select(partners.c.id).where(partners.c.name == name)).scalar()
+    query = select(partners.c.id).where(partners.c.name == name, partners.c.removed.is_(None))
+    return connection.execute(query).scalar()
 
 
 def partner_by_name(connection: Connection, name: str) -> Partner | None:
     """Return the partner with this name."""
-    row = connection.execute(select(partners).where(partners.c.name == name)).one_or_none()
+    query = select(partners).where(partners.c.name == name, partners.c.removed.is_(None))
+    row = connection.execute(query).one_or_none()
     return None if row is None else _partner(row)
 
 
 def partner_by_id(connection: Connection, identifier: int) -> Partner:
-    """Return the partner with this id."""
+    """Return the partner with this id, a removed one, too."""
     return _partner(connection.execute(select(partners).where(partners.c.id == identifier)).one())
+
+
+def all_partners(connection: Connection) -> list[Partner]:
+    """Return all partners, by name."""
+    query = select(partners).where(partners.c.removed.is_(None)).order_by(partners.c.name)
+    return [_partner(row) for row in connection.execute(query)]
 
 
 def kiosk_partners(connection: Connection) -> list[Partner]:
     """Return the partners whose products may be picked at a kiosk, by name."""
-    query = select(partners).where(partners.c.kiosk).order_by(partners.c.display_name)
+    there = (partners.c.kiosk, partners.c.removed.is_(None))
+    query = select(partners).where(*there).order_by(partners.c.display_name)
     return [_partner(row) for row in connection.execute(query)]
 
 
 def cors_origins(connection: Connection) -> frozenset[str]:
     """Return the origins of all partners' web apps."""
-    rows = connection.execute(select(partners.c.cors_origins)).scalars()
+    query = select(partners.c.cors_origins).where(partners.c.removed.is_(None))
+    rows = connection.execute(query).scalars()
     return frozenset(origin for origins in rows for origin in origins)
 
 
@@ -123,4 +136,6 @@ def _partner(row: Row[Any]) -> Partner:
         colour=row.colour,
         palette=Palette(**row.palette) if row.palette else None,
         logo=row.logo,
+        created=row.created,
+        removed=row.removed,
     )

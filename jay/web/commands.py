@@ -1,6 +1,6 @@
 """The house group of commands: what goes wrong outside of a command is said without a traceback."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ from jay.web.names import NAME_PATTERN
 
 A_LANGUAGE = "ISO 639 language code, such as de"
 A_COUNTRY = "ISO 3166 country code, such as DE"
+MOST_TEXT = 300
+"""Letters in an option's text."""
 
 
 @contextmanager
@@ -64,6 +66,27 @@ def name_of(_context: click.Context, _parameter: click.Parameter, value: str) ->
             "use 1 to 40 lower case letters, digits and hyphens; it appears in addresses"
         )
     return value
+
+
+def some_text(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    """Take a text of one line that says something."""
+    text = value and value.strip()
+    if value is not None and not text:
+        raise click.BadParameter("must not be empty")
+    if text and (len(text) > MOST_TEXT or not text.isprintable()):
+        raise click.BadParameter(f"is one line of at most {MOST_TEXT} characters")
+    return text
+
+
+def told_rows(rows: Mapping[str, str | Sequence[str] | None]) -> None:
+    """Print what there is to say, each with its name; several lines for several things."""
+    width = max(map(len, rows)) + 2
+    for name, value in rows.items():
+        lines = [value] if isinstance(value, str) else value or ["-"]
+        for number, line in enumerate(lines):
+            click.echo(f"{'' if number else name:<{width}}{line}")
 
 
 def known(values: Container[str], what: str) -> Callable[..., str | None]:

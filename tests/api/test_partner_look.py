@@ -299,7 +299,7 @@ def test_a_new_logo_has_a_new_address(app: Flask, branded: Platform) -> None:
     with app.app_context(), db.transaction() as connection:
         partner = partners.partner_id(connection, "orange")
         assert partner is not None
-        partners.change_branding(
+        partners.change_partner(
             connection, partner, {"logo": branding.read_logo(picture(200, 200))}
         )
 

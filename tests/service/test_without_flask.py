@@ -231,7 +231,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
     "checkout/comfort.change": {"changes": lambda _: {"customer_id": "C-1"}},
-    "partners/service.change_branding": {"partner": lambda w: w.partner.id},
+    "partners/service.change_partner": {"partner": lambda w: w.partner.id},
     "partners/service.partner_by_id": {"identifier": lambda w: w.partner.id},
     "products/service.change_config": {"changes": lambda _: {"shipping_strategy": "SUM"}},
 }

@@ -52,11 +52,11 @@ KINDS = {
         feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
         guests/routes kiosk/pages merchants/arguments merchants/cli operators/cli
         operators/pages ops/cli ops/demo_catalogue ops/docs ops/health ops/worker outbox/cli
-        outbox/delivery partners/cli partners/pages partners/view playouts/routes products/cli
-        products/pages products/routes products/view transfers/pages transfers/pairs
-        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
-        web/context web/idempotency web/information web/logs web/openapi web/pages web/paths
-        web/rates web/responses web/tracking
+        outbox/delivery partners/cli partners/options partners/pages partners/view
+        playouts/routes products/cli products/pages products/routes products/view
+        transfers/pages transfers/pairs transfers/polling transfers/routes transfers/tv
+        web/blueprint web/bodies web/commands web/context web/idempotency web/information
+        web/logs web/openapi web/pages web/paths web/rates web/responses web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/prepared
