@@ -3,6 +3,9 @@
 import re
 import secrets
 import sys
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -10,35 +13,47 @@ from jay import db, web
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.merchants import service as merchants
 from jay.merchants.arguments import found_merchant
-from jay.web.commands import A_COUNTRY, A_LANGUAGE, Commands, known, name_of
+from jay.web.commands import A_COUNTRY, A_LANGUAGE, Commands, known, name_of, some_text, told_rows
 
 merchant_cli = Commands("merchant", help="Shops, which use the Product Data API.")
 
 
+_CODES = {
+    "lang": ("de", LANGUAGES, A_LANGUAGE, "ISO 639 code of two letters."),
+    "country": ("DE", COUNTRIES, A_COUNTRY, "ISO 3166 code."),
+    "currency": ("EUR", CURRENCIES, "ISO 4217 currency code, such as EUR", "ISO 4217 code."),
+}
+"""What holds for products that come without: the option, its default, and what it takes."""
+
+
+def _codes(*, defaults: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a command take language, country and currency."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name, (default, values, what, text) in reversed(_CODES.items()):
+            option = click.option(
+                f"--{name}",
+                default=default if defaults else None,
+                show_default=defaults,
+                callback=known(values, what),
+                help=text,
+            )
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_display_name = click.option(
+    "--display-name", callback=some_text, help="How people know the shop; NAME to begin with."
+)
+
+
 @merchant_cli.command("add")
 @click.argument("name", callback=name_of)
-@click.option(
-    "--lang",
-    default="de",
-    show_default=True,
-    callback=known(LANGUAGES, A_LANGUAGE),
-    help="ISO 639 code of two letters.",
-)
-@click.option(
-    "--country",
-    default="DE",
-    show_default=True,
-    callback=known(COUNTRIES, A_COUNTRY),
-    help="ISO 3166 code.",
-)
-@click.option(
-    "--currency",
-    default="EUR",
-    show_default=True,
-    callback=known(CURRENCIES, "ISO 4217 currency code, such as EUR"),
-    help="ISO 4217 code.",
-)
-def add_merchant(name: str, lang: str, country: str, currency: str) -> None:
+@_display_name
+@_codes(defaults=True)
+def add_merchant(name: str, **given: Any) -> None:
     """Register the shop NAME.
 
     Language, country and currency are those of products that come without.
@@ -46,17 +61,77 @@ def add_merchant(name: str, lang: str, country: str, currency: str) -> None:
     with db.transaction() as connection:
         if merchants.merchant_id(connection, name) is not None:
             raise click.ClickException(f"There is already a merchant {name!r}.")
-        merchants.add_merchant(
-            connection,
-            name=name,
-            lang=lang,
-            country=country,
-            currency=currency,
-            now=web.now(),
-        )
+        merchants.add_merchant(connection, name=name, now=web.now(), **given)
     click.echo(
         f"Merchant {name} added. Next: flask --app app key issue --merchant {name}", err=True
     )
+
+
+@merchant_cli.command("list")
+def list_merchants() -> None:
+    """List all merchants, with what holds for products that come without."""
+    with db.reading() as connection:
+        found = merchants.all_merchants(connection)
+    click.echo(f"{'NAME':<41}{'LANG':<6}{'COUNTRY':<9}{'CURRENCY':<10}SHOWN AS")
+    for one in found:
+        click.echo(f"{one.name:<41}{one.lang:<6}{one.country:<9}{one.currency:<10}{one.shown_name}")
+
+
+@merchant_cli.command("show")
+@click.argument("name", callback=name_of)
+def show_merchant(name: str) -> None:
+    """Show all that is set up for the shop NAME.
+
+    Of addresses only the host is told: they may hold a secret.
+    """
+    with db.reading() as connection:
+        merchant = found_merchant(connection, name)
+        stored = merchants.details(connection, merchant.id)
+        feed = merchants.feed_of(connection, merchant.id)
+    told_rows(
+        {
+            "name": merchant.name,
+            "shown as": merchant.shown_name,
+            "language": merchant.lang,
+            "country": merchant.country,
+            "currency": merchant.currency,
+            "VAT": None if merchant.vat is None else f"{merchant.vat:g} %",
+            "shipping": [
+                f"{merchant.shipping_strategy} of the products' costs",
+                *(", ".join(f"{k} {v}" for k, v in step.items()) for step in stored.shipping_scale),
+            ],
+            "asked for products at": _host(stored.add_product_webhook_url),
+            "asked for updates at": _host(stored.update_products_webhook_url),
+            "orders go to": _host(stored.order_webhook_url) or stored.order_email,
+            "webhook token": "set" if stored.webhook_token else None,
+            "feed": f"{_host(feed.url)}, every {feed.every_minutes} minutes" if feed else None,
+            "registered": f"{stored.created:%Y-%m-%d %H:%M} UTC",
+            "API keys": f"flask --app app key list --merchant {name}",
+        }
+    )
+
+
+@merchant_cli.command("change")
+@click.argument("name", callback=name_of)
+@_display_name
+@_codes(defaults=False)
+def change_merchant(name: str, **given: Any) -> None:
+    """Change what the shop NAME was set up with; what is not given stays as it is.
+
+    Language, country and currency are those of products that come without, from now on: products
+    that are stored keep their ids, which name language and country. A currency holds for stored
+    products without one, too.
+    """
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise click.UsageError("Say what to change; --help lists it.")
+    with db.transaction() as connection:
+        merchants.change_merchant(connection, found_merchant(connection, name).id, changes)
+    click.echo(f"Merchant {name} changed.", err=True)
+
+
+def _host(url: str | None) -> str | None:
+    return url and urlsplit(url).netloc
 
 
 @merchant_cli.command("webhook-token")

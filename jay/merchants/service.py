@@ -1,5 +1,6 @@
 """Use cases around merchants."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,17 +11,53 @@ from jay.sealing import Seal
 
 
 def add_merchant(
-    connection: Connection, *, name: str, lang: str, country: str, currency: str, now: datetime
+    connection: Connection,
+    *,
+    name: str,
+    lang: str,
+    country: str,
+    currency: str,
+    now: datetime,
+    display_name: str | None = None,
 ) -> int:
     """Register a shop and return its id. The locale is the default of its products."""
-    row = {"name": name, "lang": lang, "country": country, "currency": currency, "created": now}
-    statement = insert(merchants).values(row).returning(merchants.c.id)
-    return int(connection.execute(statement).scalar_one())
+    values = {
+        "lang": lang,
+        "country": country,
+        "currency": currency,
+        "display_name": display_name,
+        "created": now,
+        "removed": None,
+    }
+    # Once removed, it gets its row back: what bears its name never becomes another one's.
+    again = update(merchants).where(merchants.c.name == name, merchants.c.removed.is_not(None))
+    identifier = connection.execute(again.values(values).returning(merchants.c.id)).scalar()
+    if identifier is None:
+        made = insert(merchants).values(name=name, **values).returning(merchants.c.id)
+        identifier = connection.execute(made).scalar_one()
+    return int(identifier)
+
+
+def change_merchant(connection: Connection, merchant: int, changes: Mapping[str, Any]) -> None:
+    """Change what ``add_merchant`` takes, except for the name; what is absent stays."""
+    connection.execute(update(merchants).where(merchants.c.id == merchant).values(**changes))
 
 
 def merchant_id(connection: Connection, name: str) -> int | None:
     """Return the id of the merchant with this name."""
-    return connection.execute(select(merchants.c.id).where(merchants.c.name == name)).scalar()
+    query = select(merchants.c.id).where(merchants.c.name == name, merchants.c.removed.is_(None))
+    return connection.execute(query).scalar()
+
+
+def all_merchants(connection: Connection) -> list[Merchant]:
+    """Return all merchants, by name."""
+    query = select(merchants).where(merchants.c.removed.is_(None)).order_by(merchants.c.name)
+    return [_merchant(row) for row in connection.execute(query)]
+
+
+def details(connection: Connection, merchant: int) -> Row[Any]:
+    """Return all that is stored of a merchant, addresses and sealed token included."""
+    return connection.execute(select(merchants).where(merchants.c.id == merchant)).one()
 
 
 def merchant_names(connection: Connection, *, most: int, only: int | None = None) -> list[str]:
@@ -28,7 +65,8 @@ def merchant_names(connection: Connection, *, most: int, only: int | None = None
 
     :param only: the id of the one that may be seen; None: all.
     """
-    query = select(merchants.c.name).order_by(merchants.c.name).limit(most)
+    there = merchants.c.removed.is_(None)
+    query = select(merchants.c.name).where(there).order_by(merchants.c.name).limit(most)
     if only is not None:
         query = query.where(merchants.c.id == only)
     return list(connection.execute(query).scalars())
@@ -36,12 +74,13 @@ def merchant_names(connection: Connection, *, most: int, only: int | None = None
 
 def merchant_by_name(connection: Connection, name: str) -> Merchant | None:
     """Return the merchant with this name and its configuration as it is now."""
-    row = connection.execute(select(merchants).where(merchants.c.name == name)).one_or_none()
+    query = select(merchants).where(merchants.c.name == name, merchants.c.removed.is_(None))
+    row = connection.execute(query).one_or_none()
     return None if row is None else _merchant(row)
 
 
 def merchant_by_id(connection: Connection, merchant: int) -> Merchant:
-    """Return a merchant with its configuration as it is now."""
+    """Return a merchant with its configuration as it is now, a removed one, too."""
     return _merchant(connection.execute(select(merchants).where(merchants.c.id == merchant)).one())
 
 
@@ -97,4 +136,6 @@ def _merchant(row: Row[Any]) -> Merchant:
         vat=row.vat,
         shipping_strategy=row.shipping_strategy,
         shipping_scale=tuple(row.shipping_scale),
+        display_name=row.display_name,
+        removed=row.removed is not None,
     )

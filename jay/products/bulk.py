@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
+from jay.errors import ApiKeyRevoked
 from jay.merchants.models import Merchant
 from jay.products import bulk_sql as sql
 from jay.products.groups import common_description, common_name, own_description
@@ -82,8 +83,11 @@ def lock_merchant(connection: Connection, merchant: Merchant) -> None:
 
     Comes before everything else in a transaction that adds, moves or takes out products: those
     that are new can't be locked themselves. Updates of prices and stock don't wait for it.
+
+    :raises ApiKeyRevoked: the merchant was removed while this was on its way.
     """
-    sql.LOCK_MERCHANT.one_or_none(connection, {"merchant": merchant.id})
+    if sql.LOCK_MERCHANT.one_or_none(connection, {"merchant": merchant.id}) is None:
+        raise ApiKeyRevoked("The shop was removed.")
 
 
 def put_many(

@@ -117,7 +117,7 @@ AT_ONCE = {(a, m): _at_once(always=a, moves=m) for a, m in _KINDS}
 
 LOCK_MERCHANT = Prepared(
     select(merchants.c.id)
-    .where(merchants.c.id == bindparam("merchant"))
+    .where(merchants.c.id == bindparam("merchant"), merchants.c.removed.is_(None))
     .with_for_update(key_share=True)
 )
 LOCK = Prepared(
