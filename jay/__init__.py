@@ -155,7 +155,7 @@ def make_ready(app: Flask) -> Flask:
             raise ConfigError(f"Cannot start: {revision.OUTDATED}")
         if not web.settings().demo:
             with db.reading() as connection:
-                prefixes = demo_keys_in_force(connection)
+                prefixes = demo_keys_in_force(connection, now=web.now())
             if prefixes:
                 commands = "; ".join(f"flask --app app key revoke {prefix}" for prefix in prefixes)
                 raise ConfigError(

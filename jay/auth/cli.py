@@ -1,5 +1,7 @@
 """``flask key`` and ``flask guest-key``."""
 
+from datetime import UTC, datetime, timedelta
+
 import click
 
 from jay import db, web
@@ -12,6 +14,10 @@ from jay.partners import service as partners
 from jay.web.commands import Commands
 
 key_cli = Commands("key", help="API keys of partners and merchants.")
+
+OVERLAP = timedelta(days=7)
+"""For so long a key that is replaced is still accepted."""
+
 guest_key_cli = Commands("guest-key", help="The key pairs that sign guest tokens.")
 
 
@@ -37,28 +43,86 @@ def issue_key(partner: str | None, merchant: str | None) -> None:
 
 
 @key_cli.command("list")
-def list_keys() -> None:
-    """List all API keys by their prefix, with owner and state."""
+@click.option("--partner", help="Name of the partner whose keys to list; else all.")
+@click.option("--merchant", help="Name of the merchant whose keys to list; else all.")
+def list_keys(partner: str | None, merchant: str | None) -> None:
+    """List API keys by their prefix, with owner and state."""
+    now = web.now()
     with db.reading() as connection:
-        rows = service.list_keys(connection)
-    click.echo(f"{'PREFIX':<14}{'OWNER':<33} {'ISSUED (UTC)':<19}STATE")
+        rows = service.list_keys(connection, partner=partner, merchant=merchant)
+    click.echo(f"{'PREFIX':<14}{'OWNER':<50} {'ISSUED (UTC)':<19}STATE")
     for row in rows:
         owner = f"partner {row.partner}" if row.partner else f"merchant {row.merchant}"
-        state = f"revoked {row.revoked:%Y-%m-%d %H:%M}" if row.revoked else "valid"
-        click.echo(f"{row.prefix:<14}{owner:<33} {row.created:%Y-%m-%d %H:%M}   {state}")
+        click.echo(
+            f"{row.prefix:<14}{owner:<50} {row.created:%Y-%m-%d %H:%M}   {_state(row.revoked, now)}"
+        )
+
+
+def _state(revoked: datetime | None, now: datetime) -> str:
+    if revoked is None:
+        return "valid"
+    return f"{'revoked' if revoked <= now else 'valid until'} {revoked:%Y-%m-%d %H:%M}"
+
+
+_MOMENT = click.DateTime(("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _later(value: datetime, option: str) -> datetime:
+    """Return a moment in UTC that is still to come.
+
+    :raises click.BadParameter: it is over.
+    """
+    moment, now = value.replace(tzinfo=UTC), web.now()
+    if moment <= now:
+        raise click.BadParameter(f"is over: it is {now:%Y-%m-%d %H:%M} UTC", param_hint=option)
+    return moment
+
+
+@key_cli.command("replace")
+@click.argument("prefix")
+@click.option(
+    "--until",
+    type=_MOMENT,
+    metavar="'YYYY-MM-DD HH:MM'",
+    help=f"Until when the old key is accepted, in UTC. Default: {OVERLAP.days} days from now.",
+)
+def replace_key(prefix: str, until: datetime | None) -> None:
+    """Make a new API key for the owner of the one that begins with PREFIX, and print it, this once.
+
+    Both work until a moment, so that every app and server can change over; then the old one stops.
+    `key revoke` ends it earlier, or with --at later.
+    """
+    now = web.now()
+    end = _later(until, "--until") if until else now + OVERLAP
+    with db.transaction() as connection:
+        key = service.replace_key(connection, prefix, now=now, until=end)
+        if key is None:
+            raise click.ClickException(
+                f"There is no valid key with the prefix {prefix!r} that is not replaced yet."
+            )
+    click.echo(key)  # only now: what is printed is in force
+    click.echo(f"Key {prefix} is accepted until {end:%Y-%m-%d %H:%M} UTC.", err=True)
 
 
 @key_cli.command("revoke")
 @click.argument("prefix")
-def revoke_key(prefix: str) -> None:
+@click.option(
+    "--at",
+    type=_MOMENT,
+    metavar="'YYYY-MM-DD HH:MM'",
+    help="Until when it is still accepted, in UTC. Default: it ends now.",
+)
+def revoke_key(prefix: str, at: datetime | None) -> None:
     """Revoke the API key that begins with PREFIX, as `key list` shows it.
 
     It stops working within five seconds and can't be brought back.
     """
+    end = _later(at, "--at") if at else None
     with db.transaction() as connection:
-        if not service.revoke_key(connection, prefix, now=web.now()):
+        if not service.revoke_key(connection, prefix, now=web.now(), at=end):
             raise click.ClickException(f"There is no valid key with the prefix {prefix!r}.")
-    click.echo(f"Key {prefix} revoked.", err=True)
+    when = f"; it is accepted until {end:%Y-%m-%d %H:%M} UTC" if end else ""
+    click.echo(f"Key {prefix} revoked{when}.", err=True)
 
 
 @guest_key_cli.command("rotate")

@@ -69,7 +69,7 @@ class Doorkeeper:
         found = self._find(hash_secret(key)) if len(key) <= _MAX_KEY_LENGTH else None
         if found is None or (found.demo and not web.settings().demo):
             raise ApiKeyUnknown
-        if found.revoked is not None:
+        if not found.opens(web.now()):
             raise ApiKeyRevoked
         return found
 

@@ -31,6 +31,7 @@ api_keys = Table(
     Column("merchant_id", Integer, ForeignKey("merchants.id")),
     Column("demo", Boolean, nullable=False, server_default=false()),
     Column("created", UtcDateTime, nullable=False),
+    # From when on it opens nothing; of one that is being replaced that moment is still to come.
     Column("revoked", UtcDateTime),
     CheckConstraint("(partner_id IS NULL) <> (merchant_id IS NULL)", name="one_owner"),
 )
@@ -87,3 +88,7 @@ class ApiKey:
     merchant: Merchant | None
     demo: bool
     revoked: datetime | None
+
+    def opens(self, now: datetime) -> bool:
+        """Tell whether it has not been revoked by now."""
+        return self.revoked is None or self.revoked > now

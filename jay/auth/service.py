@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from jay.auth.models import ApiKey, api_keys, signing_keys
 from jay.merchants.models import merchants
@@ -57,18 +57,64 @@ def store_key(
     )
 
 
-def revoke_key(connection: Connection, prefix: str, *, now: datetime) -> bool:
-    """Revoke the API key with this prefix; False when there is none that is still valid."""
-    result = connection.execute(
+def revoke_key(
+    connection: Connection, prefix: str, *, now: datetime, at: datetime | None = None
+) -> bool:
+    """Revoke the API key with this prefix; False when there is none that is still valid.
+
+    :param at: from when on; None means now. The last word counts, as long as it is valid.
+    """
+    revoke = update(api_keys).where(api_keys.c.prefix == prefix, _in_force(now))
+    return connection.execute(revoke.values(revoked=at or now)).rowcount == 1
+
+
+def replace_key(
+    connection: Connection, prefix: str, *, now: datetime, until: datetime
+) -> str | None:
+    """Make a key that takes the place of another one, which is accepted until a moment.
+
+    :returns: the new key; None when there is no valid one with this prefix that nothing ends yet.
+    """
+    old = (api_keys.c.prefix == prefix, api_keys.c.revoked.is_(None))
+    owner = connection.execute(
         update(api_keys)
-        .where(api_keys.c.prefix == prefix, api_keys.c.revoked.is_(None))
-        .values(revoked=now)
+        .where(*old)
+        .values(revoked=until)
+        .returning(api_keys.c.partner_id, api_keys.c.merchant_id)
+    ).one_or_none()
+    if owner is None:
+        return None
+    return issue_key(connection, now=now, partner=owner.partner_id, merchant=owner.merchant_id)
+
+
+def revoke_keys_of(
+    connection: Connection,
+    *,
+    now: datetime,
+    partner: int | None = None,
+    merchant: int | None = None,
+) -> int:
+    """Revoke all API keys of a partner or a merchant; return how many were valid."""
+    owner = (
+        api_keys.c.partner_id == partner
+        if partner is not None
+        else api_keys.c.merchant_id == merchant
     )
-    return result.rowcount == 1
+    revoke = update(api_keys).where(owner, _in_force(now)).values(revoked=now)
+    return connection.execute(revoke).rowcount
 
 
-def list_keys(connection: Connection) -> Sequence[Any]:
-    """Return prefix, kind, owner, created and revoked of every key, oldest first."""
+def _in_force(now: datetime) -> ColumnElement[bool]:
+    return or_(api_keys.c.revoked.is_(None), api_keys.c.revoked > now)
+
+
+def list_keys(
+    connection: Connection, *, partner: str | None = None, merchant: str | None = None
+) -> Sequence[Any]:
+    """Return prefix, owner, created and revoked of every key, oldest first.
+
+    :param partner: the name of the only one whose keys are listed; ``merchant`` likewise.
+    """
     query = (
         select(
             api_keys.c.prefix,
@@ -81,6 +127,10 @@ def list_keys(connection: Connection) -> Sequence[Any]:
         .outerjoin(merchants, merchants.c.id == api_keys.c.merchant_id)
         .order_by(api_keys.c.created, api_keys.c.prefix)
     )
+    if partner is not None:
+        query = query.where(partners.c.name == partner)
+    if merchant is not None:
+        query = query.where(merchants.c.name == merchant)
     return connection.execute(query).all()
 
 
@@ -90,9 +140,9 @@ def list_guest_keys(connection: Connection) -> Sequence[Any]:
     return connection.execute(query.order_by(signing_keys.c.created)).all()
 
 
-def demo_keys_in_force(connection: Connection) -> list[str]:
+def demo_keys_in_force(connection: Connection, *, now: datetime) -> list[str]:
     """Return the prefixes of demo keys that still open the service."""
-    query = select(api_keys.c.prefix).where(api_keys.c.demo, api_keys.c.revoked.is_(None))
+    query = select(api_keys.c.prefix).where(api_keys.c.demo, _in_force(now))
     return list(connection.execute(query).scalars())
 
 

@@ -183,3 +183,98 @@ def test_an_unknown_or_shortened_prefix_revokes_nothing(app: Flask, run: Run, pr
 
 def test_the_whole_key_is_no_prefix(run: Run) -> None:
     assert run("key", "revoke", issue(run)).exit_code == 1
+
+
+# --- replace
+
+
+def test_a_replaced_key_is_accepted_beside_the_new_one_until_the_stated_time(
+    app: Flask, run: Run, clock: MovedClock
+) -> None:
+    old = issue(run)
+
+    result = run("key", "replace", old[:11], "--until", "2025-06-04 18:00")
+
+    new = result.stdout.strip()
+    assert re.fullmatch(r"jay_[A-Za-z0-9_-]{43}", new)
+    assert "2025-06-04 18:00 UTC" in result.stderr
+    assert [enters(app, old), enters(app, new)] == [200, 200]
+    clock.move(6 * 3600 - 1)
+    assert [enters(app, old), enters(app, new)] == [200, 200]
+    clock.move(1)
+    assert [enters(app, old), enters(app, new)] == [401, 200]
+
+
+def test_a_key_that_is_known_in_a_process_ends_at_that_moment_there_too(
+    app: Flask, run: Run, clock: MovedClock
+) -> None:
+    old = issue(run)
+    run("key", "replace", old[:11], "--until", "2025-06-04 12:01")
+    clock.move(58)
+    assert enters(app, old) == 200
+
+    clock.move(2)  # less than a look-up is remembered for
+
+    assert enters(app, old) == 401
+
+
+def test_a_week_is_given_by_default_and_the_new_key_has_the_same_owner(
+    app: Flask, run: Run, clock: MovedClock
+) -> None:
+    old = issue(run, "--merchant", "mugshop")
+
+    new = run("key", "replace", old[:11]).stdout.strip()
+
+    assert enters(app, new, "/v1/shops/config") == 200
+    states = {line[:11]: line for line in run("key", "list").stdout.splitlines()[1:]}
+    assert states[old[:11]].endswith("valid until 2025-06-11 12:00")
+    assert states[new[:11]].endswith("valid")
+    clock.move(7 * 86400)
+    assert "revoked 2025-06-11 12:00" in run("key", "list").stdout
+
+
+def test_what_is_replaced_can_be_ended_earlier_or_later(
+    app: Flask, run: Run, clock: MovedClock
+) -> None:
+    early, late = issue(run), issue(run)
+    for key in (early, late):
+        run("key", "replace", key[:11], "--until", "2025-06-04 13:00")
+
+    assert run("key", "revoke", early[:11]).exit_code == 0
+    assert run("key", "revoke", late[:11], "--at", "2025-06-04 15:00").exit_code == 0
+
+    clock.move(2 * 3600)
+    assert [enters(app, early), enters(app, late)] == [401, 200]
+
+
+@pytest.mark.parametrize("until", ["2025-06-04 12:00", "yesterday", ""])
+@pytest.mark.one_database
+def test_the_moment_must_be_still_to_come(app: Flask, run: Run, until: str) -> None:
+    old = issue(run)
+
+    assert run("key", "replace", old[:11], "--until", until).exit_code == 2
+    assert run("key", "revoke", old[:11], "--at", until).exit_code == 2
+
+    assert len(run("key", "list").stdout.splitlines()) == 2
+
+
+@pytest.mark.one_database
+def test_a_key_is_replaced_once(run: Run) -> None:
+    old, gone = issue(run), issue(run)
+    run("key", "revoke", gone[:11])
+    assert run("key", "replace", old[:11]).exit_code == 0
+
+    for prefix in (old[:11], gone[:11], "jay_unknown"):
+        result = run("key", "replace", prefix)
+        assert (result.exit_code, result.stdout) == (1, "")
+
+
+def test_the_keys_of_one_owner_can_be_listed(run: Run) -> None:
+    mine, other = issue(run), issue(run, "--merchant", "mugshop")
+
+    def listed(*options: str) -> list[str]:
+        return [line[:11] for line in run("key", "list", *options).stdout.splitlines()[1:]]
+
+    assert listed("--partner", "kino") == [mine[:11]]
+    assert listed("--merchant", "mugshop") == [other[:11]]
+    assert listed("--partner", "mugshop") == []

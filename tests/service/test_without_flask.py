@@ -213,6 +213,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "token": lambda w: w.offer.secrets.jay_token,
     "transfer": lambda w: w.transfer,
     "typed": lambda w: w.offer.secrets.user_code,
+    "until": lambda _: NOON + timedelta(days=7),
     "user": lambda w: w.user,
     "volatile": lambda _: {"price": 1},
     "write": lambda w: lambda work: work(w.connection),
