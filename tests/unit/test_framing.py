@@ -1,0 +1,86 @@
+"""How much of a request has arrived is told without a parser, whatever pieces it comes in."""
+
+import pytest
+
+from jay.web.framing import MOST_HEAD_BYTES, MOST_LINE_BYTES, Framing
+
+MOST = 1000
+GET = b"GET /code HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def post(headers: bytes, body: bytes) -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n" + body
+
+
+WHOLE = {
+    "without a body": GET,
+    "with a length": post(b"Content-Length: 5", b"12345"),
+    "with a length of nothing": post(b"content-length:0", b""),
+    "in chunks": post(
+        b"Transfer-Encoding: chunked", b"5\r\n12345\r\nA;x=1\r\n0123456789\r\n0\r\n\r\n"
+    ),
+    "in chunks with trailers": post(b"Transfer-Encoding: chunked", b"1\r\n1\r\n0\r\nX: 1\r\n\r\n"),
+    "in chunks that hold blank lines": post(
+        b"Transfer-Encoding: chunked", b"8\r\n\r\n\r\n\r\n\r\n\r\n0\r\n\r\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("request_", WHOLE.values(), ids=WHOLE)
+def test_a_request_is_complete_with_its_last_byte_and_not_before(request_: bytes) -> None:
+    framing, data = Framing(MOST), bytearray()
+    for byte in request_[:-1]:
+        data.append(byte)
+        assert not framing.is_complete(data), bytes(data)
+    data += request_[-1:]
+    assert framing.is_complete(data)
+    assert framing.whole
+    # What follows belongs to the next one.
+    assert Framing(MOST).is_complete(bytearray(request_ + GET))
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"GET /" + b"x" * (MOST_LINE_BYTES + 2),
+        b"GET / HTTP/1.1\r\n" + b"A: 1\r\n" * (MOST_HEAD_BYTES // 6),
+        post(b"Content-Length: 1001", b""),
+        post(b"Content-Length: 999999999999999999", b""),
+        post(b"Transfer-Encoding: chunked", b"fffffff\r\n" + bytes(MOST + MOST_HEAD_BYTES)),
+        post(b"Transfer-Encoding: chunked", b"1\r\n1\r\n" * (MOST_HEAD_BYTES // 6 + MOST)),
+        post(b"Transfer-Encoding: chunked", b"0\r\n" + b"X: 1\r\n" * (MOST_HEAD_BYTES // 6 + MOST)),
+    ],
+)
+def test_what_is_too_long_is_not_waited_for(beginning: bytes) -> None:
+    framing = Framing(MOST)
+
+    assert framing.is_complete(bytearray(beginning))
+    assert not framing.whole
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        post(b"Transfer-Encoding: chunked", b"zz\r\n"),
+        post(b"Transfer-Encoding: chunked", b"1" * (MOST_LINE_BYTES + 2)),
+        post(b"Content-Length: -5", b""),
+        post(b"Content-Length: five", b""),
+    ],
+)
+def test_what_is_wrong_is_left_to_the_parser(wrong: bytes) -> None:
+    assert Framing(MOST).is_complete(bytearray(wrong))
+
+
+def test_a_client_that_waits_to_be_told_is_noticed() -> None:
+    framing = Framing(MOST)
+
+    assert not framing.is_complete(
+        bytearray(post(b"Expect: 100-Continue\r\nContent-Length: 5", b""))
+    )
+    assert framing.expects
+
+    framing = Framing(MOST)
+    assert framing.is_complete(
+        bytearray(post(b"Expect: 100-continue\r\nContent-Length: 5000", b""))
+    )
+    assert not framing.expects  # it is refused as it is
