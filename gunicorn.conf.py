@@ -1,9 +1,6 @@
 """How gunicorn runs the service; the environment decides, see README.md."""
 
-import signal
 import sys
-
-from gunicorn.workers.gthread import ThreadWorker
 
 from jay.config import or_exit, settings_from
 
@@ -11,22 +8,7 @@ _settings = or_exit(settings_from)
 
 bind = f"{_settings.bind_host}:{_settings.port}"
 workers = _settings.workers
-
-
-class Worker(ThreadWorker):
-    """Leaves Ctrl-C to the master, which then tells its workers to end.
-
-    A terminal sends SIGINT to all of them, and a worker that is told twice re-enters its handler
-    and hangs until it is killed.
-    """
-
-    def init_signals(self):
-        """Install the handlers of signals."""
-        super().init_signals()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-worker_class = Worker
+worker_class = "jay.web.serving.BufferingWorker"
 threads = _settings.threads
 # Televisions poll every second and a half: a connection is worth keeping a little longer.
 keepalive = 5

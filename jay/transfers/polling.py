@@ -25,8 +25,8 @@ from jay.web.versions import BASKET_API
 ROUTE = f"{BASKET_API.prefix}/transfers/<displayToken>/status"
 _BEFORE, _AFTER = ROUTE.split("<displayToken>")
 
-# Headers that change the answer, as WSGI names them: they are Flask's business.
-_NOT_PLAIN = ("HTTP_ORIGIN", "HTTP_X_API_VERSION", "HTTP_X_JAY_API_VERSION")
+# What changes the answer is Flask's business: headers, as WSGI names them, and having waited.
+_NOT_PLAIN = ("HTTP_ORIGIN", "HTTP_X_API_VERSION", "HTTP_X_JAY_API_VERSION", responses.EXPIRED)
 
 _HEADERS = [
     ("Content-Type", "application/json"),

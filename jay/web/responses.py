@@ -26,6 +26,9 @@ log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1024 * 1024
 
+EXPIRED = "jay.expired"
+"""Where the server says in a request's environment that it has waited too long for a thread."""
+
 _ERROR_OF_STATUS: dict[int, type[JayError]] = {
     400: MalformedRequest,
     404: RouteNotFound,
@@ -110,6 +113,11 @@ def init_app(app: Flask, *, render_page_error: ErrorRenderer) -> None:
         return render_page_error(error)
 
     _register_error_handlers(app, render)
+
+    @app.before_request
+    def _refuse_expired() -> None:
+        if EXPIRED in request.environ:
+            raise Busy
 
     @app.after_request
     def _stamp(response: Response) -> Response:

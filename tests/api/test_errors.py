@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from jay.db.database import Database
 from jay.errors import (
     AuthError,
     BasketError,
@@ -27,7 +28,7 @@ from jay.errors import (
     UpstreamError,
     all_errors,
 )
-from jay.web.responses import json_error
+from jay.web.responses import EXPIRED, json_error
 from tests.api.checks import assert_refused, body, field_errors
 from tests.builders import Shop, User
 
@@ -302,3 +303,16 @@ def test_no_answer_may_be_sniffed_or_read_by_other_origins(path: str, client: Fl
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Access-Control-Allow-Origin" not in response.headers
     response.close()
+
+
+@pytest.mark.parametrize("path", ["/v2/transfers/a/status", "/v1/info", "/code"])
+def test_who_has_waited_too_long_for_a_thread_costs_no_more_of_it(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(Database, "reading", None)
+
+    answer = client.get(path, environ_overrides={EXPIRED: True})
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    if path.startswith("/v"):
+        assert_refused(answer, Busy)

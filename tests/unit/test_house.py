@@ -64,7 +64,7 @@ KINDS = {
         feeds/google feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers
         feeds/sales feeds/skus feeds/sources feeds/tables feeds/units feeds/unpacking net/client
         net/waits ops/lan ops/revision outbox/transports/http partners/keys products/texts
-        transfers/qr web/framing
+        transfers/qr web/framing web/serving
     """,
 }
 

@@ -1,0 +1,420 @@
+"""The worker of gunicorn that runs the service, with nothing in front.
+
+Gunicorn's own threads wait for their clients, so a handful of slow ones holds all of them. Here
+one thread reads from and writes to all clients and waits for none; the others get requests that
+have arrived whole, and leave their answers behind. Everything has a deadline, and a bound.
+"""
+
+import contextlib
+import os
+import resource
+import selectors
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from gunicorn.http import wsgi
+from gunicorn.http.errors import NoMoreData
+from gunicorn.http.message import Request
+from gunicorn.http.unreader import IterUnreader
+from gunicorn.workers.base import Worker
+
+from jay.web.framing import Framing
+from jay.web.responses import EXPIRED, MAX_BODY_BYTES
+
+DEADLINE_SECONDS = 20.0
+"""For a request to arrive, and for each 256 KiB of its answer to be taken."""
+
+PIECE_BYTES = 256 * 1024
+LINGER_SECONDS = 2.0
+"""For what may be on its way still, when a connection is about to be closed."""
+
+EXPIRES_SECONDS = 5.0
+"""A request that has waited that long for a thread is told to come again: nobody waits any more."""
+
+TICK_SECONDS = 0.5
+MOST_BUFFERED_BYTES = 64 * 1024 * 1024
+"""Of all clients together that are slow; then the largest are cut off."""
+
+OTHER_FILES = 100
+"""Databases, logs and whatever else is open beside connections."""
+
+_READING, _WORKING, _WRITING, _LINGERING, _CLOSED = range(5)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_BOUNDED = "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_LATE = _BOUNDED.format("408 Request Timeout").encode()
+_LARGE_HEAD = _BOUNDED.format("431 Request Header Fields Too Large").encode()
+_ALIVE = (b"GET /healthz HTTP/1.", b"HEAD /healthz HTTP/1.")
+
+
+class _Connection:
+    """A client. It belongs to the loop, and to a thread while that works for it."""
+
+    __slots__ = (
+        *("client", "close_after", "data", "deadline", "framing", "out", "queued", "server"),
+        *("served", "sock", "state", "watched"),
+    )
+
+    def __init__(self, sock: socket.socket, client: Any, server: Any) -> None:
+        self.sock, self.client, self.server = sock, client, server
+        self.data = bytearray()
+        self.framing = Framing(MAX_BODY_BYTES)
+        self.out = memoryview(b"")
+        self.state = _READING
+        self.deadline = time.monotonic() + DEADLINE_SECONDS
+        self.queued = 0.0
+        self.served = 0
+        self.close_after = False
+        self.watched = 0  # which events the selector looks for
+
+    @property
+    def buffered(self) -> int:
+        return len(self.data) + len(self.out)
+
+
+class _Outbox:
+    """Takes the place of the socket for gunicorn's answers, and keeps what is written."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.sendall = self.pieces.append
+
+    def gettimeout(self) -> float:
+        """It never waits."""
+        return 0.0
+
+
+class BufferingWorker(Worker):
+    """Threads that never wait for clients."""
+
+    def init_process(self) -> None:
+        """Make what belongs to this process alone, and run."""
+        self._selector = selectors.DefaultSelector()
+        self._open: set[_Connection] = set()
+        self._most = _connections(self.cfg.worker_connections)
+        self._ready: SimpleQueue[_Connection | None] = SimpleQueue()
+        self._done: SimpleQueue[_Connection] = SimpleQueue()
+        # Who of loop and thread a connection belongs to changes under this lock.
+        self._handover = threading.Lock()
+        self._next_tick = 0.0
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """Leave Ctrl-C to the master, which then tells its workers to end.
+
+        A terminal sends SIGINT to all of them, and a worker that is told twice re-enters its
+        handler and hangs until it is killed.
+        """
+        super().init_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def run(self) -> None:
+        """Serve until told to stop, and then finish what has begun."""
+        for number in range(self.cfg.threads):
+            threading.Thread(target=self._work, name=f"request-{number}", daemon=True).start()
+        self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._woken)
+        for listener in self.sockets:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        while self.alive and self.ppid == os.getppid():
+            self._pass()
+        self._stop()
+
+    def _stop(self) -> None:
+        # Who is next to have the port must not wait for our clients.
+        for listener in self.sockets:
+            for _ in range(self.cfg.backlog):
+                if not self._accept(listener):
+                    break
+            self._selector.unregister(listener)
+            listener.close()
+        self.alive = False
+        now = time.monotonic()
+        end = now + self.cfg.graceful_timeout
+        for connection in self._open:
+            if not connection.data:  # a request may be on its way
+                connection.deadline = min(connection.deadline, now + LINGER_SECONDS)
+        while self._open and time.monotonic() < end:
+            self._pass()
+        for _ in range(self.cfg.threads):
+            self._ready.put(None)
+
+    def _pass(self) -> None:
+        self.notify()
+        for key, events in self._selector.select(TICK_SECONDS):
+            if isinstance(key.data, _Connection):
+                self._on_event(key.data, events)
+            else:
+                key.data(key.fileobj)
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._next_tick = now + TICK_SECONDS / 2
+            self._cut_off(now)
+
+    # What the loop does
+
+    def _woken(self, pipe: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(pipe, 4096)
+        while not self._done.empty():
+            connection = self._done.get()
+            if connection.state == _WORKING:
+                self._after_answer(connection)
+
+    def _accept(self, listener: Any) -> bool:
+        try:
+            sock, client = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False  # another worker was faster, or the client has gone
+        except OSError:  # no more files
+            self._make_room()
+            return False
+        if len(self._open) >= self._most:
+            self._make_room()
+        sock.setblocking(False)
+        connection = _Connection(sock, client, listener.getsockname())
+        self._open.add(connection)
+        self._watch(connection, selectors.EVENT_READ)
+        return True
+
+    def _make_room(self) -> None:
+        """Close the connection that would be cut off next, of those that nobody works for."""
+        waiting = (one for one in self._open if one.state != _WORKING)
+        with contextlib.suppress(ValueError):
+            self._close(min(waiting, key=lambda one: one.deadline))
+
+    def _on_event(self, connection: _Connection, events: int) -> None:
+        with self._handover:
+            if connection.state == _WORKING:
+                # It sends what comes next, or has gone: that must wait.
+                self._watch(connection, 0)
+                return
+        if connection.state == _WRITING:
+            self._write(connection)
+        elif events & selectors.EVENT_READ:
+            self._read(connection)
+
+    def _read(self, connection: _Connection) -> None:
+        try:
+            arrived = connection.sock.recv(PIECE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            arrived = b""
+        if not arrived:
+            self._close(connection)
+        elif connection.state == _READING:
+            if not connection.data and connection.served:
+                connection.deadline = time.monotonic() + DEADLINE_SECONDS
+            connection.data += arrived
+            self._look(connection)
+
+    def _look(self, connection: _Connection, *, inline: bool = True) -> None:
+        """Hand a request that has arrived to the threads."""
+        if not connection.framing.is_complete(connection.data):
+            if connection.framing.expects:
+                connection.framing.expects = False
+                with contextlib.suppress(OSError):
+                    connection.sock.send(_CONTINUE)
+            return
+        connection.state = _WORKING
+        connection.queued = time.monotonic()
+        if inline and connection.data.startswith(_ALIVE):
+            # Whether the process lives must not depend on a thread being free.
+            self._serve(connection)
+            return
+        self._ready.put(connection)
+
+    def _after_answer(self, connection: _Connection) -> None:
+        """Go on with a connection that a thread has left: not all could be done there."""
+        if connection.out:
+            connection.state = _WRITING
+            self._watch(connection, selectors.EVENT_WRITE)
+        elif connection.close_after:
+            self._end(connection)
+        else:
+            self._next(connection)
+            self._watch(connection, selectors.EVENT_READ)
+            if connection.data:
+                self._look(connection, inline=False)
+
+    def _next(self, connection: _Connection) -> None:
+        connection.framing = Framing(MAX_BODY_BYTES)
+        patience = DEADLINE_SECONDS if connection.data else self.cfg.keepalive
+        if not self.alive:
+            patience = min(patience, LINGER_SECONDS)
+        connection.deadline = time.monotonic() + patience
+        connection.state = _READING
+
+    def _write(self, connection: _Connection) -> None:
+        before = len(connection.out)
+        try:
+            sent = connection.sock.send(connection.out)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._close(connection)
+            return
+        connection.out = connection.out[sent:]
+        if before // PIECE_BYTES != len(connection.out) // PIECE_BYTES:
+            connection.deadline = time.monotonic() + DEADLINE_SECONDS
+        if not connection.out:
+            self._after_answer(connection)
+
+    def _end(self, connection: _Connection) -> None:
+        """Close it, but leave the answer alone: unread bytes would reset the connection."""
+        if connection.framing.whole and not connection.data:
+            self._close(connection)
+            return
+        connection.state = _LINGERING
+        connection.data = bytearray()
+        connection.deadline = time.monotonic() + LINGER_SECONDS
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(connection)
+        else:
+            self._watch(connection, selectors.EVENT_READ)
+
+    def _watch(self, connection: _Connection, events: int) -> None:
+        if events == connection.watched:
+            return
+        if not connection.watched:
+            self._selector.register(connection.sock, events, connection)
+        elif events:
+            self._selector.modify(connection.sock, events, connection)
+        else:
+            self._selector.unregister(connection.sock)
+        connection.watched = events
+
+    def _close(self, connection: _Connection, *, reset: bool = False) -> None:
+        if connection.state == _CLOSED:
+            return
+        self._watch(connection, 0)
+        connection.state = _CLOSED
+        self._open.discard(connection)
+        with contextlib.suppress(OSError):
+            if reset:  # what was not read by now is thrown away
+                linger = struct.pack("ii", 1, 0)
+                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            connection.sock.close()
+
+    def _cut_off(self, now: float) -> None:
+        buffered = 0
+        for connection in list(self._open):
+            buffered += connection.buffered
+            with self._handover:
+                over = connection.state != _WORKING and now >= connection.deadline
+            if over:
+                if connection.state == _READING and connection.data:
+                    with contextlib.suppress(OSError):
+                        connection.sock.send(_LATE)
+                self._close(connection, reset=connection.state == _WRITING)
+        if buffered > MOST_BUFFERED_BYTES:
+            self._free(buffered - MOST_BUFFERED_BYTES)
+
+    def _free(self, left: int) -> None:
+        for connection in sorted(self._open, key=lambda one: -one.buffered):
+            if left <= 0:
+                return
+            if connection.state in {_READING, _WRITING}:
+                left -= connection.buffered
+                self._close(connection, reset=True)
+
+    # What the threads do
+
+    def _work(self) -> None:
+        while (connection := self._ready.get()) is not None:
+            self._serve(connection)
+
+    def _serve(self, connection: _Connection) -> None:
+        outbox = _Outbox()
+        try:
+            keep = self._answer(connection, outbox)
+        except BaseException:  # a thread that ends would be missed
+            self.log.exception("Error handling request")
+            outbox.pieces.clear()
+            keep = False
+        connection.served += 1
+        connection.close_after = not keep
+        connection.out = memoryview(b"".join(outbox.pieces))
+        connection.deadline = time.monotonic() + DEADLINE_SECONDS
+        with contextlib.suppress(BlockingIOError):
+            try:
+                connection.out = connection.out[connection.sock.send(connection.out) :]
+            except BlockingIOError:
+                raise
+            except OSError:
+                connection.out, connection.close_after = memoryview(b""), True
+        if not (connection.out or connection.close_after or connection.data):
+            # As nearly always: the loop need not be told.
+            with self._handover:
+                if connection.watched:
+                    self._next(connection)
+                    return
+        self._done.put(connection)
+        with contextlib.suppress(BlockingIOError):  # then it is full, and the loop awake
+            os.write(self.PIPE[1], b".")
+
+    def _answer(self, connection: _Connection, outbox: _Outbox) -> bool:
+        """Answer a request, and tell whether another one may follow."""
+        whole = connection.framing.whole
+        unreader = IterUnreader(iter([bytes(connection.data)]))
+        request = None
+        try:
+            request = Request(self.cfg, unreader, connection.client, connection.served + 1)
+            keep = self._run(request, connection, outbox)
+        except (NoMoreData, StopIteration):
+            # The parser wants more than there will be.
+            if not whole:
+                outbox.pieces[:] = [_LARGE_HEAD]
+            return False
+        except Exception as error:  # noqa: BLE001 - it is answered and logged
+            outbox.pieces.clear()
+            self.handle_error(request, outbox, connection.client, error)
+            return False
+        connection.data = bytearray(unreader.take_buffered())
+        return keep and whole
+
+    def _run(self, request: Any, connection: _Connection, outbox: _Outbox) -> bool:
+        request._expected_100_continue = False  # the loop has said it
+        answer, environ = wsgi.create(
+            request, outbox, connection.client, connection.server, self.cfg
+        )
+        environ["wsgi.multithread"] = True
+        if time.monotonic() - connection.queued > EXPIRES_SECONDS:
+            environ[EXPIRED] = True
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        if not self.alive or not connection.framing.whole:
+            answer.force_close()
+        pieces = self.wsgi(environ, answer.start_response)
+        try:
+            for piece in pieces:
+                answer.write(piece)
+            answer.close()
+        finally:
+            close: Callable[[], None] | None = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+        if answer.should_close():
+            return False
+        while request.body.read(PIECE_BYTES):  # of a body that nobody wanted
+            pass
+        return True
+
+
+def _connections(wanted: int) -> int:
+    """Return how many connections may be open at once, with as many files as we may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = wanted + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < need:
+        soft = need if hard == resource.RLIM_INFINITY else min(need, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - OTHER_FILES))

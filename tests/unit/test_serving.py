@@ -1,0 +1,351 @@
+"""The worker that serves clients with nothing in front: none of them holds a thread."""
+
+import itertools
+import os
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from jay.web import serving
+from jay.web.responses import EXPIRED, MAX_BODY_BYTES
+from jay.web.serving import BufferingWorker
+from tests.clock import PATIENCE_SECONDS
+
+LARGE = 16 * 1024 * 1024
+"""Bytes of an answer that no socket takes at once."""
+
+
+class App:
+    """A WSGI app that does as the path says."""
+
+    def __init__(self) -> None:
+        self.entered, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/wait":
+            self.entered.release()
+            assert self.go_on.acquire(timeout=PATIENCE_SECONDS)
+        if path == "/break":
+            raise RuntimeError("of the app")
+        answer = {
+            "/large": lambda: bytes(LARGE),
+            "/echo": environ["wsgi.input"].read,
+            "/unread": lambda: b"unread",
+            "/expired": lambda: str(EXPIRED in environ).encode(),
+        }.get(path, path.encode)()
+        start_response("200 OK", [("Content-Length", str(len(answer)))])
+        return [answer]
+
+
+class InThread(BufferingWorker):
+    """The worker without a master and its signals."""
+
+    def init_signals(self) -> None:
+        pass
+
+    def load_wsgi(self) -> None:
+        self.wsgi = self.app
+
+
+class Server:
+    """A worker, and connections to it."""
+
+    def __init__(self, threads: int, most: int = 1000) -> None:
+        self.app = App()
+        config = Config()
+        config.set("threads", threads)
+        config.set("worker_connections", most)
+        config.set("keepalive", PATIENCE_SECONDS)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.worker = InThread(
+            1, os.getppid(), [self._listener], self.app, 30, config, Logger(config)
+        )
+        self._opened: list[socket.socket] = []
+        self._thread = threading.Thread(target=self.worker.init_process)
+        self._thread.start()
+        assert self.ask("/begin") == b"/begin"
+
+    def connect(self, sent: bytes = b"", *, buffer: int | None = None) -> socket.socket:
+        """Open a connection and send something."""
+        opened = socket.socket()
+        if buffer is not None:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        opened.settimeout(PATIENCE_SECONDS)
+        opened.connect(("127.0.0.1", self.port))
+        opened.sendall(sent)
+        self._opened.append(opened)
+        return opened
+
+    def ask(self, path: str) -> bytes:
+        """Send a normal request over a new connection, and return its answer's body."""
+        return body_of(self.connect(get(path, close=True)))
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something; requests are the clock."""
+        for _ in range(20_000):
+            if condition():
+                return
+            self.ask("/tick")
+        raise AssertionError("it did not come")
+
+    def tell_to_stop(self) -> None:
+        self.worker.alive = False
+        os.write(self.worker.PIPE[1], b".")
+
+    def stop(self) -> None:
+        for _ in range(50):
+            self.app.go_on.release()
+        for opened in self._opened:
+            opened.close()
+        self.tell_to_stop()
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+        for pipe in self.worker.PIPE:
+            os.close(pipe)
+        self.worker.tmp._tmp.close()
+
+
+def get(path: str, *, close: bool = False) -> bytes:
+    more = "Connection: close\r\n" if close else ""
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the server closes the connection, or resets it."""
+    found = bytearray()
+    try:
+        while piece := connection.recv(65536):
+            found += piece
+    except ConnectionError:
+        pass
+    return bytes(found)
+
+
+def body_of(connection: socket.socket) -> bytes:
+    head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    return body
+
+
+SLOW = {
+    "silent": b"",
+    "half a line": b"GET /co",
+    "half a head": b"GET / HTTP/1.1\r\nHost: x\r\n",
+    "half a body": b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345",
+    "half a chunk": b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12",
+}
+
+
+@pytest.fixture
+def serve(request: pytest.FixtureRequest) -> Callable[..., Server]:
+    def start(threads: int = 1, **more: Any) -> Server:
+        server = Server(threads, **more)
+        request.addfinalizer(server.stop)
+        return server
+
+    return start
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    return serve()
+
+
+def test_slow_clients_hold_no_thread(server: Server) -> None:
+    for said in SLOW.values():
+        server.connect(said)
+    server.connect(get("/large") * 3, buffer=4096)  # and reads nothing
+
+    assert [server.ask(f"/{number}") for number in range(3)] == [b"/0", b"/1", b"/2"]
+    assert len(server.worker._open) >= len(SLOW) + 1
+
+
+@pytest.mark.parametrize("said", SLOW.values(), ids=SLOW)
+def test_a_request_has_a_deadline_for_its_arrival(
+    server: Server, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(serving, "DEADLINE_SECONDS", 0.1)
+
+    heard = read_all(server.connect(said))
+
+    assert heard.startswith(b"HTTP/1.1 408 ") if said else heard == b""
+
+
+def test_an_answer_has_a_deadline_for_being_taken(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "DEADLINE_SECONDS", 0.1)
+    writing = lambda: any(one.out for one in list(server.worker._open))  # noqa: E731
+    deaf = server.connect(get("/large"), buffer=4096)
+    server.until(writing)
+
+    server.until(lambda: not writing())
+
+    assert len(read_all(deaf)) < LARGE
+
+
+def test_a_client_that_takes_its_time_gets_all(server: Server) -> None:
+    slow = server.connect(get("/large", close=True), buffer=4096)
+    server.until(lambda: any(one.out for one in list(server.worker._open)))
+
+    assert len(body_of(slow)) == LARGE
+
+
+def test_the_process_is_alive_while_every_thread_hangs(server: Server) -> None:
+    server.connect(get("/wait"))
+    assert server.app.entered.acquire(timeout=PATIENCE_SECONDS)
+
+    assert server.ask("/healthz") == b"/healthz"
+
+
+def test_who_has_waited_too_long_for_a_thread_is_told_so(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert server.ask("/expired") == b"False"
+    monkeypatch.setattr(serving, "EXPIRES_SECONDS", 0.0)
+
+    assert server.ask("/expired") == b"True"
+
+
+def test_requests_in_a_row_are_answered_in_their_order(serve: Callable[..., Server]) -> None:
+    server = serve(threads=4)
+    paths = ["/healthz", *(f"/{number}" for number in range(30)), "/healthz"]
+    asked = b"".join(map(get, paths)) + get("/last", close=True)
+
+    heard = read_all(server.connect(asked))
+
+    bodies = [part.partition(b"HTTP/1.1")[0] for part in heard.split(b"\r\n\r\n")[1:]]
+    assert bodies == [path.encode() for path in [*paths, "/last"]]
+
+
+def test_a_body_is_what_was_sent_in_whatever_pieces(server: Server) -> None:
+    for said in (
+        b"Content-Length: 10\r\n\r\n0123456789",
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n",
+    ):
+        asked = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + said
+        connection = server.connect()
+        for byte in asked:
+            connection.sendall(bytes([byte]))
+        assert body_of(connection) == b"0123456789"
+
+
+def test_a_body_that_nobody_reads_is_not_the_next_request(server: Server) -> None:
+    asked = b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nGET / HTTP"
+
+    heard = read_all(server.connect(asked + get("/next", close=True)))
+
+    assert heard.count(b"HTTP/1.1 200 ") == 2
+    assert heard.endswith(b"/next")
+
+
+def test_who_asks_before_sending_a_body_is_told_to_go_on(server: Server) -> None:
+    asked = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
+    connection = server.connect(asked + b"Content-Length: 5\r\n\r\n")
+
+    assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    connection.sendall(b"12345")
+    assert body_of(connection) == b"12345"
+
+
+def test_a_body_that_is_too_large_is_answered_at_once_and_the_answer_can_be_read(
+    server: Server,
+) -> None:
+    length = MAX_BODY_BYTES + 1
+    asked = f"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+    connection = server.connect(asked + bytes(length))
+
+    assert body_of(connection) == b"unread"
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"GET / HTTP/7.3\r\nHost: x\r\n\r\n", 505),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /" + b"x" * 9000, 414),
+        (b"GET / HTTP/1.1\r\n" + b"A: 1\r\n" * 12_000, 431),
+        (SLOW["half a chunk"].replace(b"5\r\n12", b"z\r\n12"), 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n1", 400),
+    ],
+)
+def test_what_is_no_request_is_refused(server: Server, said: bytes, status: int) -> None:
+    answer = read_all(server.connect(said))
+
+    assert answer.startswith(b"HTTP/1.1 "), answer
+    assert int(answer[9:12]) in {status, 400}
+    assert server.ask("/next") == b"/next"
+
+
+def test_a_fault_of_the_app_is_a_500_and_no_thread_is_lost(server: Server) -> None:
+    for _ in range(3):
+        assert read_all(server.connect(get("/break"))).startswith(b"HTTP/1.1 500 ")
+
+    assert server.ask("/next") == b"/next"
+
+
+def test_a_new_client_takes_the_place_of_the_one_that_is_cut_off_next(
+    serve: Callable[..., Server],
+) -> None:
+    server = serve(most=4)
+    idle = [server.connect() for _ in range(10)]
+
+    assert server.ask("/next") == b"/next"
+    assert [read_all(one) for one in idle[:6]] == [b""] * 6
+
+
+def test_all_slow_clients_together_are_bounded(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST_BUFFERED_BYTES", 1000)
+    asked = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"
+
+    assert read_all(server.connect(asked + bytes(4000))) == b""
+    assert server.ask("/next") == b"/next"
+
+
+def test_what_has_begun_is_finished_before_the_end(server: Server) -> None:
+    kept = server.connect(get("/first"))
+    assert kept.recv(1000).endswith(b"/first")
+    working = server.connect(get("/wait", close=True))
+    assert server.app.entered.acquire(timeout=PATIENCE_SECONDS)
+
+    server.tell_to_stop()
+    server.app.go_on.release()
+
+    assert body_of(working) == b"/wait"
+    # A request may have been on its way: it is answered, and told that it was the last one.
+    kept.sendall(get("/second"))
+    assert b"\r\nConnection: close\r\n" in read_all(kept)
+
+
+def test_clients_that_come_and_go_at_random_leave_nothing(serve: Callable[..., Server]) -> None:
+    server = serve(threads=4)
+    said = itertools.cycle([*SLOW.values(), get("/a"), get("/b") * 5, get("/large")])
+    lock = threading.Lock()
+
+    def come_and_go(_number: int) -> None:
+        with lock:
+            what = next(said)
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
+            connection.sendall(what)
+            assert server.ask("/beside") == b"/beside"
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(come_and_go, range(120)))
+
+    server.until(lambda: len(server.worker._open) <= 1)
+
+
+@pytest.fixture(autouse=True)
+def _no_files_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The limit of this process is that of all tests in it.
+    monkeypatch.setattr(serving, "_connections", lambda wanted: wanted)
