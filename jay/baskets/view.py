@@ -190,21 +190,12 @@ def _sums(connection: Connection, cart: list[Entry], found: dict[str, Product]) 
         shipping=i18n.money(sums.shipping, sums.currency, language())
         if sums.shipping
         else _("free"),
-        merchants=sums.merchants,
+        merchants=len(sums.parts),
         total=i18n.money(sums.total, sums.currency, language()),
         tax=i18n.money(sums.tax, sums.currency, language()),
-        saving=_saving(positions, sums.currency),
+        saving=i18n.money(sums.saving, sums.currency, language()) if sums.saving else None,
         notice=_without(everything - items) if everything > items else None,
     )
-
-
-def _saving(positions: list[tuple[Product, int]], currency: str) -> str | None:
-    """Return what all reductions come to."""
-    saved = sum(
-        max((product.org_price or 0) - (product.price or 0), 0) * count
-        for product, count in positions
-    )
-    return i18n.money(saved, currency, language()) if saved else None
 
 
 def _without(left_out: int) -> str:
