@@ -17,16 +17,18 @@ from jay.products.schemas import (
 )
 from jay.web.plain import PlainList
 from jay.web.schema import Int, Schema, Text
+from jay.web.words import EXAMPLES
 
 MAX_PRODUCT_ID = 500
 MAX_DETAILS = 50
 MAX_TOKEN_LENGTH = 8 * 1024
+EXAMPLE = EXAMPLES["productId"]
 
 
 class EntrySchema(Schema):
     """A product in a list of the basket."""
 
-    product_id = ma.fields.String(required=True, metadata={"example": "demo-shop/de-DE/MUG-1"})
+    product_id = ma.fields.String(required=True, metadata={"example": EXAMPLE})
     count = ma.fields.Integer(required=True, metadata={"example": 1})
 
 
@@ -95,7 +97,7 @@ def _entries_view(entries: Iterable[Entry]) -> list[dict[str, Any]]:
 def product_id_list() -> ma.fields.List[str]:
     """Build the body of the details request: an array of product ids."""
     length = ma.validate.Length(1, MAX_PRODUCT_ID)
-    identifier = Text(validate=length, metadata={"example": "demo-shop/de-DE/MUG-1"})
+    identifier = Text(validate=length, metadata={"example": EXAMPLE})
     return PlainList(identifier, validate=ma.validate.Length(1, MAX_DETAILS))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import marshmallow as ma
 
 from jay.baskets.models import MAX_COUNT
-from jay.baskets.schemas import MAX_PRODUCT_ID, BasketSchema
+from jay.baskets.schemas import EXAMPLE, MAX_PRODUCT_ID, BasketSchema
 from jay.clock import iso
 from jay.web.schema import Int, List, Schema, Text
 
@@ -20,7 +20,7 @@ class GuestProductSchema(Schema):
     product_id = Text(
         required=True,
         validate=ma.validate.Length(1, MAX_PRODUCT_ID),
-        metadata={"example": "demo-shop/de-DE/NORD-MUG-01"},
+        metadata={"example": EXAMPLE},
     )
     count = Int(0, MAX_COUNT, load_default=1, metadata={"example": 1})
 

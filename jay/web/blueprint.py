@@ -21,6 +21,7 @@ from jay.errors import (
     PayloadTooLarge,
     PreconditionFailed,
     TooManyRequests,
+    TrackingNotValid,
     UnsupportedMediaType,
     ValidationFailed,
     VersionUnknown,
@@ -40,6 +41,13 @@ Budgets = Callable[[], Sequence[tuple[str, str]]]
 
 PUBLIC: tuple[Guard, ...] = ()
 """The guards of what everybody may see: said on the door, also when it is everyone."""
+
+
+_ASKED_BY: dict[type[JayError], str] = {
+    PreconditionFailed: "IfMatch",
+    TrackingNotValid: "Session",
+}
+"""Which header an operation knows that may answer this."""
 
 
 class Parser(FlaskParser):
@@ -172,8 +180,8 @@ class Blueprint(flask_smorest.Blueprint):
         elif doc_info.get("arguments"):
             errors.append(ValidationFailed)
         parameters = doc.setdefault("parameters", [])
-        if PreconditionFailed in doc_info.get("errors", ()):
-            parameters.append("IfMatch")
+        answered = doc_info.get("errors", ())
+        parameters += [name for error, name in _ASKED_BY.items() if error in answered]
         if 304 in doc.get("responses", {}):
             parameters.append("IfNoneMatch")
         if "userToken" in security:
@@ -181,7 +189,7 @@ class Blueprint(flask_smorest.Blueprint):
         if method == "post":
             errors += [MalformedRequest, *idempotency.errors_of(security)]
             parameters.append("IdempotencyKey")
-        errors += [*doc_info.get("errors", ()), InternalError, Busy]
+        errors += [*answered, InternalError, Busy]
         responses = doc.setdefault("responses", {})
         errors = list(dict.fromkeys(errors))
         for status in sorted({error.status for error in errors}):

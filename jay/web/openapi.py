@@ -4,7 +4,8 @@ from typing import Any
 
 import flask_smorest
 from flask import Flask
-from werkzeug.routing import PathConverter
+from flask_smorest.spec.plugins import FlaskPlugin
+from werkzeug.routing import PathConverter, Rule
 
 from jay.errors import (
     JayError,
@@ -12,6 +13,7 @@ from jay.errors import (
 from jay.web import idempotency, versions
 from jay.web.responses import error_body
 from jay.web.schema import ErrorAnswer
+from jay.web.words import EXAMPLES, MEANINGS, meaning
 
 
 def error_doc(errors: list[type[JayError]]) -> dict[str, Any]:
@@ -29,44 +31,63 @@ def error_doc(errors: list[type[JayError]]) -> dict[str, Any]:
 
 _STRING = {"type": "string"}
 
+_SESSION = {
+    "name": "X-JAY-Tracking",
+    "required": True,
+    "schema": _STRING,
+    "example": "eyJzZXNzaW9uX2lkIjoiZXhhbXBsZSIsInN0YXJ0X3RpbWUiOiIyMDI1LTAxLTAxVDEyOjAwOjAwWiIs"
+    "InNvdXJjZSI6ImpheS5hcGkucGxheW91dCJ9",
+    "description": "The tracking session that it is about; a browser may send its cookie instead.",
+}
+
+# Without examples: whoever tries a request out would send them, and a key or a tag of another
+# request refuses it.
 _PARAMETERS = {
     "IdempotencyKey": (
         "header",
         idempotency.HEADER,
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-        "5f2b1c9e-6c1b-4a57-9d0e-8a3c1f0d2b4e",
-        "Sent again with the same key within 24 hours: the first answer.",
+        "A new random key for each request, such as a UUID. Sent again with the same key within 24"
+        " hours, the request is not done again: its first answer comes again.",
     ),
     "IfMatch": (
         "header",
         "If-Match",
         _STRING,
-        '"ONtr5x_OIIOzXB4BC4meig-7"',
-        "Entity tag that the basket must have for the write to be done.",
+        'Entity tag that the basket must have for the write to be done, such as `"ONtr5x-7"`.',
     ),
     "IfNoneMatch": (
         "header",
         "If-None-Match",
         _STRING,
-        '"ONtr5x_OIIOzXB4BC4meig-7"',
-        "Entity tag for which 304 is answered in place of the basket.",
+        'Entity tag for which 304 is answered in place of the basket, such as `"ONtr5x-7"`.',
     ),
     "Tracking": (
         "header",
         "X-JAY-Tracking",
         _STRING,
-        "eyJzZXNzaW9uX2lkIjoiZXhhbXBsZSIsInN0YXJ0X3RpbWUiOiIyMDI1LTAxLTAxVDEyOjAwOjAwWiIsInNvdX"
-        "JjZSI6ImpheS5hcGkucGxheW91dCJ9",
         "Tracking session, base64 of JSON; a broken one is ignored.",
     ),
     "ProviderId": (
         "query",
         "provider_id",
         _STRING,
-        "netflix",
         "Provider name where the tracking session names none.",
     ),
 }
+
+
+class _Addresses(FlaskPlugin):  # type: ignore[misc,unused-ignore]
+    """Says of each part of an address what it is, with an example that works in the demo."""
+
+    def rule_to_params(self, rule: Rule) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = super().rule_to_params(rule)
+        for parameter in found:
+            name = parameter["name"]
+            parameter["description"] = MEANINGS[name]
+            if name in EXAMPLES:
+                parameter["example"] = EXAMPLES[name]
+        return found
 
 
 class Api(flask_smorest.Api):
@@ -87,9 +108,11 @@ class Api(flask_smorest.Api):
         spec = {
             "info": {"description": description},
             "servers": [{"url": app.extensions["jay.settings"].public_url}],
+            "flask_plugin": _Addresses(),
         }
         super().__init__(app, config_prefix=prefix, spec_kwargs=spec)
         self.ma_plugin.converter.add_attribute_function(_alternatives)
+        self.ma_plugin.converter.add_attribute_function(_described)
         # Flask takes an id with a line end for no address at all; no product has such a one.
         one_line = {"type": "string", "minLength": 1, "pattern": r"^[^\n]+(?!\n)$"}
         self.register_converter(PathConverter, lambda _: one_line)
@@ -100,9 +123,10 @@ class Api(flask_smorest.Api):
         components.security_scheme(
             "userToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         )
-        for identifier, (location, name, schema, example, text) in _PARAMETERS.items():
-            content = {"name": name, "schema": schema, "example": example, "description": text}
+        for identifier, (location, name, schema, text) in _PARAMETERS.items():
+            content = {"name": name, "schema": schema, "description": text}
             components.parameter(identifier, location, content)
+        components.parameter("Session", "header", _SESSION)
         components.parameter(
             "ApiVersion",
             "header",
@@ -110,7 +134,6 @@ class Api(flask_smorest.Api):
                 "name": versions.RESPONSE_HEADER,
                 "description": "Implementation version; the newest one when absent.",
                 "schema": {"type": "string", "enum": list(api.versions)},
-                "example": api.newest,
             },
         )
 
@@ -125,3 +148,11 @@ def _alternatives(converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:
     if shapes and field.allow_none:
         shapes.append({"type": "null"})
     return {"anyOf": shapes} if shapes else {}
+
+
+def _described(_converter: Any, field: Any, ret: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    """Say what a field means that does not say so itself."""
+    if "description" in ret or not field.data_key:
+        return {}
+    text = meaning(type(field.parent), field.data_key)
+    return {} if text is None else {"description": text}

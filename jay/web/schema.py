@@ -129,7 +129,9 @@ class ErrorSchema(Schema):
 class ErrorAnswer(Schema):
     """The failure envelope."""
 
-    error = ma.fields.Nested(ErrorSchema, required=True)
+    error = ma.fields.Nested(
+        ErrorSchema, required=True, metadata={"description": "What went wrong."}
+    )
 
 
 @functools.cache

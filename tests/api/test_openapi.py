@@ -154,6 +154,25 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
         assert declared == set(re.findall(r"{(\w+)}", path)), (method, path)
 
 
+def test_every_parameter_and_field_has_a_sentence(document: dict[str, Any]) -> None:
+    for path, node in walk(document):
+        if path.endswith("/properties"):
+            for name, field in node.items():
+                assert is_sentence(field.get("description", "")), (path, name)
+        elif isinstance(node, dict) and {"in", "name"} <= node.keys() and "securitySch" not in path:
+            assert is_sentence(node.get("description", "")), (path, node["name"])
+
+
+def is_sentence(text: str) -> bool:
+    return text.endswith((".", ":")) and (text[0].isupper() or text[0] in "`>0123456789n")
+
+
+def test_what_is_optional_is_not_filled_in_but_filters(document: dict[str, Any]) -> None:
+    for path, node in walk(document):
+        if isinstance(node, dict) and node.get("in") == "header" and not node.get("required"):
+            assert "example" not in {*node, *node.get("schema", ())}, (path, node)
+
+
 def test_every_operation_knows_the_version_header(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         names = [resolved(document, p)["name"] for p in operation["parameters"]]

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from jay.errors import JayError, all_errors
+from jay.errors import AuthError, JayError, RequestError, all_errors
 from jay.ops.mends import mend_of
 from tests.api.browser import Browser, text_of
 from tests.builders import User
@@ -62,3 +62,5 @@ def test_an_errors_answer_names_the_page_that_explains_it(app: Flask, alice: Use
 @pytest.mark.parametrize("error", [*all_errors()], ids=lambda error: error.__name__)
 def test_every_error_says_what_to_do(error: type[JayError]) -> None:
     assert mend_of(error).endswith(".")
+    # What is said of a whole family helps nobody.
+    assert mend_of(error) not in {mend_of(AuthError), mend_of(RequestError), mend_of(JayError)}

@@ -91,7 +91,7 @@ class World:
         """Name things that exist, in most of the requests."""
 
         def mostly() -> bool:
-            return chance.random() < 0.8
+            return chance.random() < 0.9
 
         product = chance.choice(self.products)
         parameters: dict[str, Any] = case.path_parameters

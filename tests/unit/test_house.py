@@ -41,8 +41,8 @@ KINDS = {
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
-        products/config_schemas products/fields products/schemas transfers/schemas web/plain
-        web/schema
+        products/config_schemas products/examples products/fields products/schemas
+        transfers/schemas web/plain web/schema web/words
     """,
     EDGE: """
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
@@ -63,8 +63,8 @@ KINDS = {
         db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading feeds/files
         feeds/google feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers
         feeds/sales feeds/skus feeds/sources feeds/tables feeds/units feeds/unpacking net/client
-        net/waits ops/lan ops/revision outbox/transports/http partners/keys products/texts
-        transfers/qr web/framing web/serving
+        net/waits ops/demo_viewer ops/lan ops/revision outbox/transports/http partners/keys
+        products/texts transfers/qr web/framing web/serving
     """,
 }
 
