@@ -9,7 +9,7 @@ import click
 
 from jay import db, web
 from jay.config import make_data_dir
-from jay.ops import demo, demo_catalogue, purge
+from jay.ops import demo, demo_catalogue, demo_viewer, purge
 from jay.ops.lan import lan_address
 from jay.web.commands import Commands
 
@@ -45,9 +45,10 @@ def load() -> None:
     if not web.settings().demo:
         raise click.ClickException("Demo data is for demo mode: set JAY_DEMO=1, or use `make run`.")
     public_url = web.settings().public_url
+    keys = demo_viewer.key_set(web.settings().secret_key)
     products = demo_catalogue.products(public_url)
     with db.transaction() as connection:
-        demo.load(connection, products, public_url=public_url, now=web.now())
+        demo.load(connection, products, public_url=public_url, viewer_keys=keys, now=web.now())
     click.echo(demo.welcome(web.settings(), lan_address()))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, select, update
@@ -10,6 +11,7 @@ from jay.auth import service as auth
 from jay.config import Settings
 from jay.merchants import service as merchants
 from jay.partners import service as partners
+from jay.partners.models import partners as partners_table
 from jay.products.bulk import Put, put_many
 from jay.products.models import products
 
@@ -22,9 +24,17 @@ _LOOPBACK = ("127.0.0.1", "[::1]")
 
 
 def load(
-    connection: Connection, catalogue: Iterable[Put], *, public_url: str, now: datetime
+    connection: Connection,
+    catalogue: Iterable[Put],
+    *,
+    public_url: str,
+    viewer_keys: dict[str, Any],
+    now: datetime,
 ) -> None:
-    """Load the demo data where it is missing; what was changed since stays changed."""
+    """Load the demo data where it is missing; what was changed since stays changed.
+
+    :param viewer_keys: a JWK set, with which tokens of the demo's viewer are checked.
+    """
     if partners.partner_id(connection, PARTNER) is None:
         partner = partners.add_partner(
             connection,
@@ -37,6 +47,7 @@ def load(
             now=now,
         )
         auth.store_key(connection, PARTNER_KEY, "demo-basket", partner=partner, demo=True, now=now)
+    _let_viewers_sign_in(connection, viewer_keys)
     identifier = merchants.merchant_id(connection, MERCHANT)
     if identifier is not None:
         _move_pictures(connection, identifier, public_url)
@@ -49,6 +60,22 @@ def load(
     for number, product in enumerate(catalogue):
         # One after the other, as a kiosk shows them.
         put_many(connection, merchant, [product], now=now + timedelta(milliseconds=number))
+
+
+def _let_viewers_sign_in(connection: Connection, wanted: dict[str, Any]) -> None:
+    """Register the key of the demo's viewer, unless the partner has got keys of its own."""
+    row = connection.execute(
+        select(partners_table.c.id, partners_table.c.jwks, partners_table.c.jwks_url).where(
+            partners_table.c.name == PARTNER
+        )
+    ).one()
+    kids = [{key.get("kid") for key in (keys or {}).get("keys", ())} for keys in (row.jwks, wanted)]
+    if kids[0] <= kids[1] and row.jwks_url is None and row.jwks != wanted:
+        connection.execute(
+            update(partners_table)
+            .where(partners_table.c.id == row.id)
+            .values(jwks=wanted, algorithms=["EdDSA"])
+        )
 
 
 def _move_pictures(connection: Connection, merchant: int, public_url: str) -> None:

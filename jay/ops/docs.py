@@ -6,20 +6,24 @@ import flask_swagger_ui
 from flask import Blueprint, Response, render_template, send_from_directory
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from jay import web
 from jay.errors import all_errors
+from jay.ops import demo, demo_viewer
 from jay.ops.mends import mend_of
 from jay.web.pages import page
-from jay.web.versions import APIS
+from jay.web.versions import APIS, BASKET_API, PRODUCT_API
+from jay.web.words import EXAMPLES
 
 blp = Blueprint("docs", __name__)
 
 # The package brings the files of Swagger UI along: nothing is loaded from another host.
 _ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
 
-# Swagger UI sets style attributes and draws its icons from data: URLs.
+# Swagger UI sets style attributes, and draws its icons from data: URLs and answered pictures from
+# blob: ones.
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none';"
+    " img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
 
@@ -27,8 +31,18 @@ _CSP = (
 @blp.get("/docs")
 @blp.get("/docs/")
 def documentation() -> Response:
-    """Show both APIs, with examples, to read and to try out."""
-    response = Response(render_template("docs.html", apis=APIS, lang="en"))
+    """Show both APIs, with examples, to read and to try out.
+
+    In demo mode the keys of the demo and a token of its viewer are filled in.
+    """
+    settings = web.settings()
+    keys = {BASKET_API.name: demo.PARTNER_KEY, PRODUCT_API.name: demo.MERCHANT_KEY}
+    viewer = {
+        "user": EXAMPLES["userId"],
+        "token": demo_viewer.token(settings.secret_key, EXAMPLES["userId"], now=web.now()),
+    }
+    trial = {"keys": keys, **viewer} if settings.demo else None
+    response = Response(render_template("docs.html", apis=APIS, lang="en", trial=trial))
     response.headers["Content-Security-Policy"] = _CSP
     return response
 

@@ -123,6 +123,16 @@ class ConfigSchema(Schema):
         return data
 
 
+EXAMPLE = {
+    "shippingModel": {
+        "productShippingCalculationStrategy": "MAX",
+        "merchantShippingScale": [{"orderPriceStart": 0, "shippingCost": 0}],
+    },
+    "vat": 19,
+}
+"""A change of the configuration; it lets nothing be sent to anybody."""
+
+
 def config_view(config: dict[str, Any]) -> dict[str, Any]:
     """Write a merchant's configuration as ``ConfigSchema`` has it."""
     return {

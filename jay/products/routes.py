@@ -7,7 +7,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from jay import db, web
 from jay.auth.guards import current_merchant, require_merchant
 from jay.errors import MalformedRequest, SkuNotFound, SkuTaken, ValidationFailed
-from jay.products import bulk, config_schemas, feeding, listing, schemas, service, stored
+from jay.products import bulk, config_schemas, examples, feeding, listing, schemas, service, stored
 from jay.products.models import NotYetObserved, normal_sku
 from jay.web.idempotency import ATOMIC
 from jay.web.responses import answer
@@ -27,7 +27,7 @@ def get_config() -> Any:
 
 
 @blp.route("/shops/config", methods=["PATCH"])
-@blp.arguments(config_schemas.ConfigSchema)
+@blp.arguments(config_schemas.ConfigSchema, example=config_schemas.EXAMPLE)
 @blp.response(200, config_schemas.ConfigSchema)
 def patch_config(changes: dict[str, Any]) -> Any:
     """Change the merchant's general configuration, each field on its own."""
@@ -50,7 +50,7 @@ def list_skus(query: dict[str, str]) -> Any:
 
 
 @blp.route("/shops/products", methods=["POST"], once=ATOMIC)
-@blp.arguments(schemas.ProductSchema)
+@blp.arguments(schemas.ProductSchema, example=examples.PRODUCT)
 @blp.response(200, schemas.StoredProductSchema)
 @blp.errors(SkuTaken)
 def post_product(body: dict[str, Any]) -> Any:
@@ -97,7 +97,7 @@ def delete_product(query: dict[str, str], sku: str) -> Any:
 
 
 @blp.route("/shops/products", methods=["PATCH"])
-@blp.arguments(schemas.VolatileUpdateSchema)
+@blp.arguments(schemas.VolatileUpdateSchema, example=examples.UPDATE)
 @blp.response(200, schemas.UpdatedSchema)
 def patch_products(body: dict[str, Any]) -> Any:
     """Update stock, prices and the like of up to 50 products and variants."""

@@ -28,6 +28,7 @@ from jay.transfers import qr, service
 from jay.transfers.models import Secrets, TransferState, spaced_code, with_parameters
 from jay.transfers.polling import status_of
 from jay.transfers.schemas import (
+    REQUESTS,
     StatusSchema,
     TransferQuerySchema,
     TransferRequestSchema,
@@ -55,7 +56,7 @@ def _budgets() -> list[tuple[str, str]]:
 
 @users.route("/baskets/users/<userId>/transfer", methods=["POST"], once=STEPWISE, budgets=_budgets)
 @users.arguments(TransferQuerySchema, location="query")
-@users.arguments(TransferRequestSchema, required=False)
+@users.arguments(TransferRequestSchema, required=False, examples=REQUESTS)
 @users.response(200, TransferSchema)
 @users.errors(TransferUrlRefused, TooManyRequests)
 def start_transfer(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001

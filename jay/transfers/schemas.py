@@ -43,6 +43,13 @@ class TransferRequestSchema(Schema):
     )
 
 
+REQUESTS = {
+    "phone": {"summary": "To the phone", "value": {}},
+    "shop": {"summary": "To a web shop", "value": {"url": "https://shop.example/basket"}},
+}
+"""Bodies to start a transfer with."""
+
+
 class TransferSchema(Schema):
     """A started transfer. It ends after 60 seconds, or with the first device that claims it."""
 

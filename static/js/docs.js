@@ -20,10 +20,57 @@ window.addEventListener("load", function () {
     });
   }
 
+  // What an answer hands on to the operations below it.
+  var MERGE = ["/v2/baskets/users/{userId}/merge", "post"];
+  var SCREENS = "/v2/transfers/{displayToken}/";
+  var guestToken = null;
+  function handOn(path, data) {
+    if (path === "/v2/baskets/guests") {
+      guestToken = data.token;
+      fillIn();
+    }
+    if (data.displayUrl) {
+      ["status", "qr.png", "qr.svg"].forEach(function (last) {
+        var token = data.displayUrl.split("/").pop();
+        ui.specActions.changeParam([SCREENS + last, "get"], "displayToken", "path", token, false);
+      });
+    }
+  }
+  // The viewer fills in the document's example when an operation is opened.
+  function fillIn() {
+    var body = guestToken && ui.oas3Selectors.requestBodyValue(MERGE[0], MERGE[1]);
+    if (typeof body === "string" && body.indexOf(guestToken) < 0) {
+      ui.oas3Actions.setRequestBodyValue({
+        value: JSON.stringify({ guestToken: guestToken }, null, 2), pathMethod: MERGE
+      });
+    }
+  }
+  // This page may be open under another name of the service than the one that the document tells.
+  function here(request) {
+    var url = new URL(request.url, location.href);
+    request.url = location.origin + url.pathname + url.search;
+    return request;
+  }
+  function answered(response) {
+    var path = new URL(response.url, location.href).pathname;
+    if (response.ok && /^\/v2\/baskets\//.test(path)) {
+      try { handOn(path, JSON.parse(response.text).data); } catch (_notJson) { /* nothing to hand on */ }
+    }
+    return response;
+  }
+  function authorize() {
+    var key = ui.specSelectors.url() === home.basket ? home.basketKey : home.productKey;
+    if (key) {
+      ui.preauthorizeApiKey("apiKey", key);
+      ui.preauthorizeApiKey("userToken", home.token);
+    }
+  }
+
   shade();
   dark.addEventListener("change", shade);
-  new MutationObserver(mend).observe(docs, { childList: true, subtree: true });
-  window.SwaggerUIBundle({
+  new MutationObserver(function () { mend(); fillIn(); })
+    .observe(docs, { childList: true, subtree: true });
+  var ui = window.SwaggerUIBundle({
     domNode: docs,
     urls: [
       { name: "Basket API", url: home.basket },
@@ -32,6 +79,9 @@ window.addEventListener("load", function () {
     presets: [window.SwaggerUIBundle.presets.apis, window.SwaggerUIStandalonePreset],
     layout: "StandaloneLayout",
     deepLinking: true,
+    requestInterceptor: here,
+    responseInterceptor: answered,
+    onComplete: authorize,
     tryItOutEnabled: true,
     validatorUrl: null,
     defaultModelsExpandDepth: 0

@@ -16,6 +16,7 @@ from jay import db, make_ready
 from jay.auth.models import api_keys
 from jay.config import ConfigError
 from jay.merchants.models import merchants
+from jay.ops import demo_viewer
 from jay.partners.models import partners
 from jay.products import service as catalogue
 from jay.products.models import Product, product_id, products
@@ -212,6 +213,69 @@ def test_the_pictures_load_over_http(demo_app: MakeApp) -> None:
         response = client.get(urlsplit(product.image_url).path)
         assert (response.status_code, response.mimetype) == (200, "image/svg+xml")
         response.close()
+
+
+# --- the viewer who has signed in
+
+
+def partner_keys(app: Flask) -> Any:
+    return next(row["jwks"] for row in rows(app, partners))
+
+
+def get_basket(app: Flask, bearer: str) -> int:
+    headers = {"X-API-Key": "demo-basket-key", "Authorization": f"Bearer {bearer}"}
+    return app.test_client().get("/v2/baskets/users/demo-viewer", headers=headers).status_code
+
+
+def test_the_documentation_fills_in_a_token_that_opens_the_viewers_basket(
+    demo_app: MakeApp,
+) -> None:
+    app = loaded(demo_app)
+
+    page = app.test_client().get("/docs").get_data(as_text=True)
+
+    bearer = page.split('data-token="')[1].split('"')[0]
+    assert get_basket(app, bearer) == 200
+    assert "demo-basket-key" in page
+    assert "demo-shop-key" in page
+
+
+def test_without_demo_mode_the_documentation_knows_no_key(app: Flask, demo_app: MakeApp) -> None:
+    loaded(demo_app)
+
+    page = app.test_client().get("/docs").get_data(as_text=True)
+
+    assert "demo-basket-key" not in page
+    assert "token" not in page
+
+
+def test_who_knows_the_code_but_not_the_secret_signs_no_viewer_in(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+
+    assert get_basket(app, demo_viewer.token("another secret", "demo-viewer", now=NOON)) == 401
+
+
+def test_a_key_of_the_partners_own_stays(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+    own = demo_viewer.key_set("another secret")
+    own["keys"][0]["kid"] = "own"
+    with app.app_context(), db.transaction() as connection:
+        connection.execute(update(partners).values(jwks=own))
+
+    loaded(demo_app)
+
+    assert partner_keys(app) == own
+
+
+def test_demo_data_of_before_gets_the_viewers_key(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+    new = partner_keys(app)
+    with app.app_context(), db.transaction() as connection:
+        connection.execute(update(partners).values(jwks=None, algorithms=[]))
+
+    loaded(demo_app)
+
+    assert partner_keys(app) == new
 
 
 # --- the published keys

@@ -80,7 +80,8 @@ class Screens:
         return context.new_page()
 
     def _on_request(self, request: Request) -> None:
-        if urlsplit(request.url).netloc not in self._hosts:
+        # What a script has made of an answer is a blob: of its page.
+        if urlsplit(request.url.removeprefix("blob:")).netloc not in self._hosts:
             self.wrong.append(f"request to another host: {request.url}")
 
     def _on_console(self, message: ConsoleMessage) -> None:
