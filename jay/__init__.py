@@ -29,7 +29,7 @@ from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
 from jay.ops import cli as ops_cli
-from jay.ops import docs, health, revision
+from jay.ops import docs, health, removal_cli, revision
 from jay.ops import worker as ops_worker
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
@@ -131,6 +131,8 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.register_blueprint(pages_of_feature)
     for commands in COMMANDS:
         app.cli.add_command(commands)
+    partners_cli.partner_cli.add_command(removal_cli.remove_partner)
+    merchants_cli.merchant_cli.add_command(removal_cli.remove_merchant)
     for command in (*feeds_cli.COMMANDS, *pull_cli.COMMANDS):
         products_cli.products_cli.add_command(command)
 

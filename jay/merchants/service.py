@@ -49,6 +49,25 @@ def merchant_id(connection: Connection, name: str) -> int | None:
     return connection.execute(query).scalar()
 
 
+def removed_merchant_id(connection: Connection, name: str) -> int | None:
+    """Return the id of a merchant that had this name and was removed."""
+    query = select(merchants.c.id)
+    query = query.where(merchants.c.name == name, merchants.c.removed.is_not(None))
+    return connection.execute(query).scalar()
+
+
+def remove_merchant(connection: Connection, merchant: int, *, now: datetime) -> None:
+    """Let a merchant be one no more: nothing of its set-up is left but its name."""
+    nothing = dict.fromkeys(
+        (
+            *("display_name", "vat", "feed", "webhook_token", "order_webhook_url", "order_email"),
+            *("add_product_webhook_url", "update_products_webhook_url"),
+        )
+    )
+    shipping = {"shipping_strategy": "MAX", "shipping_scale": []}
+    change_merchant(connection, merchant, {**nothing, **shipping, "removed": now})
+
+
 def all_merchants(connection: Connection) -> list[Merchant]:
     """Return all merchants, by name."""
     query = select(merchants).where(merchants.c.removed.is_(None)).order_by(merchants.c.name)

@@ -1,5 +1,6 @@
 """Removing what has expired, in small transactions that stand in nobody's way."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from jay.outbox.models import outbox
 from jay.transfers.models import RENEWABLE_FOR, transfers
 from jay.web.limits import WINDOW, tries
 from jay.web.stored_answers import KEPT_FOR, idempotency_keys
+
+Write = Callable[[Callable[[Connection], int]], int]
 
 GRACE = timedelta(days=1)
 """Clocks differ, and an old guest key may have signed a moment after it was retired."""
@@ -53,29 +56,34 @@ EXPIRED = (
 )
 
 
-def purge(
-    write: Callable[[Callable[[Connection], int]], int],
-    expired: Expired,
+def purge(write: Write, expired: Expired, *, now: datetime, batch: int, most: int) -> Iterator[int]:
+    """Delete expired rows in batches, see ``delete_in_batches``."""
+    # The condition counts at the deletion, too: a basket may have come alive since it was chosen.
+    return delete_in_batches(write, expired.table, expired.at(now), batch=batch, most=most)
+
+
+def delete_in_batches(
+    write: Write,
+    table: Table,
+    condition: ColumnElement[bool],
     *,
-    now: datetime,
     batch: int,
-    most: int,
+    most: int | None = None,
 ) -> Iterator[int]:
-    """Delete expired rows in batches, each in its own transaction; yield how many each time.
+    """Delete rows in batches, each in its own transaction; yield how many each time.
 
     It can be stopped at any moment and begun again: what is left is found again.
 
     :param write: runs its argument in a transaction.
-    :param most: how many rows to delete at the most.
+    :param most: how many rows to delete at the most; None: all.
     """
-    keys = list(expired.table.primary_key.columns)
-    condition = expired.at(now)
-    while most > 0:
-        chosen = select(*keys).where(condition).limit(min(batch, most))
-        # The condition again: a basket may have come alive since it was chosen.
-        statement = delete(expired.table).where(tuple_(*keys).in_(chosen), condition)
+    keys = list(table.primary_key.columns)
+    left = sys.maxsize if most is None else most
+    while left > 0:
+        chosen = select(*keys).where(condition).limit(min(batch, left))
+        statement = delete(table).where(tuple_(*keys).in_(chosen), condition)
         deleted = write(lambda connection: connection.execute(statement).rowcount)  # noqa: B023
         if deleted == 0:
             return
-        most -= deleted
+        left -= deleted
         yield deleted

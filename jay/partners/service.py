@@ -87,6 +87,26 @@ def partner_id(connection: Connection, name: str) -> int | None:
     return connection.execute(query).scalar()
 
 
+def removed_partner_id(connection: Connection, name: str) -> int | None:
+    """Return the id of a partner that had this name and was removed."""
+    query = select(partners.c.id).where(partners.c.name == name, partners.c.removed.is_not(None))
+    return connection.execute(query).scalar()
+
+
+def remove_partner(connection: Connection, partner: int, *, now: datetime) -> None:
+    """Let a partner be one no more: nothing of its set-up is left but its name."""
+    change_partner(
+        connection,
+        partner,
+        {
+            **dict.fromkeys(("issuer", "audience", "jwks", "jwks_url", "colour", "logo")),
+            **{name: [] for name in ("algorithms", "transfer_origins", "cors_origins")},
+            "kiosk": False,
+            "removed": now,
+        },
+    )
+
+
 def partner_by_name(connection: Connection, name: str) -> Partner | None:
     """Return the partner with this name."""
     query = select(partners).where(partners.c.name == name, partners.c.removed.is_(None))

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, delete
 from jay.auth.models import User, signing_keys
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Entry
+from jay.baskets.models import baskets as baskets_table
 from jay.db.database import Database
 from jay.errors import JayError
 from jay.events import Event, EventType
@@ -30,6 +31,7 @@ from jay.merchants.models import Feed, Merchant
 from jay.operators import service as operators
 from jay.ops import demo_catalogue
 from jay.ops.purge import EXPIRED
+from jay.ops.removal import PARTNER
 from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.service import Taken
 from jay.outbox.webhooks import ADD_PRODUCT, lane_of
@@ -171,6 +173,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "kind": lambda _: ADD_PRODUCT,
     "lane": lambda w: lane_of(w.merchant.id, ADD_PRODUCT),
     "kinds": lambda _: {ADD_PRODUCT.name: ADD_PRODUCT},
+    "table": lambda _: baskets_table,
     "taken": taken,
     "lan_address": lambda _: None,
     "lang": lambda _: "de",
@@ -189,6 +192,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "other": lambda w: w.guest,
     "other_id": lambda w: w.product,
     "outcome": lambda _: DeliveryResult(),
+    "owner": lambda _: PARTNER,
     "partner": lambda w: w.partner,
     "password_hash": lambda _: "x",
     "place": lambda _: 0,
@@ -232,7 +236,13 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
     "checkout/comfort.change": {"changes": lambda _: {"customer_id": "C-1"}},
+    "ops/purge.delete_in_batches": {"condition": lambda _: baskets_table.c.expires <= NOON},
+    **{
+        f"ops/removal.{name}": {"identifier": lambda w: w.partner.id}
+        for name in ("belongings", "clear", "end")
+    },
     "partners/service.change_partner": {"partner": lambda w: w.partner.id},
+    "partners/service.remove_partner": {"partner": lambda w: w.partner.id},
     "partners/service.partner_by_id": {"identifier": lambda w: w.partner.id},
     "products/service.change_config": {"changes": lambda _: {"shipping_strategy": "SUM"}},
 }

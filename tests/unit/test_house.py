@@ -34,10 +34,10 @@ KINDS = {
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
         feeds/checkpoints feeds/leftovers feeds/pulls guests/service merchants/service
-        operators/service ops/demo ops/purge outbox/kinds outbox/service outbox/webhooks
-        partners/service products/bulk products/bulk_sql products/catalogue products/feeding
-        products/listing products/service products/stored products/wanted transfers/service
-        web/limits web/stored_answers
+        operators/service ops/demo ops/purge ops/removal outbox/kinds outbox/service
+        outbox/webhooks partners/service products/bulk products/bulk_sql products/catalogue
+        products/feeding products/listing products/service products/stored products/wanted
+        transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -51,9 +51,9 @@ KINDS = {
         checkout/routes db/doors feeds/cli feeds/exporting feeds/importing feeds/options
         feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
         guests/routes kiosk/pages merchants/arguments merchants/cli operators/cli
-        operators/pages ops/cli ops/demo_catalogue ops/docs ops/health ops/worker outbox/cli
-        outbox/delivery partners/cli partners/options partners/pages partners/view
-        playouts/routes products/cli products/pages products/routes products/view
+        operators/pages ops/cli ops/demo_catalogue ops/docs ops/health ops/removal_cli
+        ops/worker outbox/cli outbox/delivery partners/cli partners/options partners/pages
+        partners/view playouts/routes products/cli products/pages products/routes products/view
         transfers/pages transfers/pairs transfers/polling transfers/routes transfers/tv
         web/blueprint web/bodies web/commands web/context web/idempotency web/information
         web/logs web/openapi web/pages web/paths web/rates web/responses web/tracking

@@ -1,0 +1,104 @@
+"""Letting a partner or a merchant go, with all that belongs to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, func, select
+
+from jay.auth import service as auth
+from jay.baskets.models import baskets
+from jay.checkout.comfort import comfort_settings
+from jay.feeds.models import feed_pulls, product_imports
+from jay.merchants import service as merchants
+from jay.operators.models import operators
+from jay.ops.purge import Write, delete_in_batches
+from jay.outbox.models import outbox, outbox_addresses
+from jay.partners import service as partners
+from jay.products.models import products
+from jay.products.wanted import wanted_skus
+from jay.transfers.models import transfers
+
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """Rows of a table that go with their owner, and what they are for a person."""
+
+    table: Table
+    told: str
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A kind of owner.
+
+    :ivar column: names it in the tables of what belongs to it.
+    :ivar remove: ends its set-up.
+    """
+
+    kind: str
+    column: str
+    belongings: tuple[Belonging, ...]
+    remove: Callable[..., None]
+
+
+PARTNER = Owner(
+    "partner",
+    "partner_id",
+    (
+        Belonging(transfers, "transfers to a phone or web shop"),
+        Belonging(baskets, "baskets of its viewers, whoever has taken them over"),
+        Belonging(comfort_settings, "viewers' settings for a quick checkout"),
+    ),
+    partners.remove_partner,
+)
+MERCHANT = Owner(
+    "merchant",
+    "merchant_id",
+    (
+        Belonging(operators, "accounts of operators who see its products alone"),
+        Belonging(feed_pulls, "feed that is fetched from it"),
+        Belonging(product_imports, "imports"),
+        Belonging(wanted_skus, "products that it was asked for"),
+        Belonging(outbox, "messages to it"),
+        Belonging(outbox_addresses, "addresses of it that rest"),
+        Belonging(products, "products and variants; baskets show that they are gone"),
+    ),
+    merchants.remove_merchant,
+)
+
+
+def belongings(connection: Connection, owner: Owner, identifier: int) -> dict[str, int]:
+    """Count what goes with an owner, under the words for it; what there is none of is left out."""
+    counts = {
+        each.told: connection.execute(
+            select(func.count()).where(each.table.c[owner.column] == identifier)
+        ).scalar_one()
+        for each in owner.belongings
+    }
+    return {told: count for told, count in counts.items() if count}
+
+
+def end(connection: Connection, owner: Owner, identifier: int, *, now: datetime) -> int:
+    """Close the doors: its keys open nothing, and nothing more is done for it.
+
+    :returns: how many API keys there were.
+    """
+    owner.remove(connection, identifier, now=now)
+    return auth.revoke_keys_of(connection, now=now, **{owner.kind: identifier})
+
+
+def clear(write: Write, owner: Owner, identifier: int) -> int:
+    """Delete what belongs to an owner, in small transactions; return how many rows.
+
+    It can be stopped at any moment and begun again.
+    """
+    return sum(
+        deleted
+        for each in owner.belongings
+        for deleted in delete_in_batches(
+            write, each.table, each.table.c[owner.column] == identifier, batch=BATCH
+        )
+    )
