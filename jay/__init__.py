@@ -43,7 +43,7 @@ from jay.products import routes as products_routes
 from jay.transfers import pages as transfer_pages
 from jay.transfers import polling, tv
 from jay.transfers import routes as transfers_routes
-from jay.web import information, logs, pages, rates, responses
+from jay.web import information, logs, pages, rates, responses, seldom
 from jay.web.openapi import Api
 from jay.web.paths import EncodedSlashes
 from jay.web.versions import BASKET_API, PRODUCT_API
@@ -118,6 +118,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     guards.init_app(app, settings, database, clock)
     cors.init_app(app, clock)
     rates.init_app(app, settings, clock)
+    seldom.init_app(app, settings, clock)
     delivery.init_app(app, MESSAGES)
 
     for api, routes, text in (

@@ -30,8 +30,7 @@ from jay.partners.models import Partner
 from jay.transfers import service as transfers
 from jay.web import tracking
 from jay.web.idempotency import Once, step
-from jay.web.limits import network_of
-from jay.web.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY
+from jay.web.rates import GUESTS_OF_ADDRESS, GUESTS_OF_KEY, of_address
 from jay.web.responses import answer
 from jay.web.stored_answers import KEPT_FOR
 from jay.web.versions import BASKET_API
@@ -51,8 +50,10 @@ def _redeems() -> bool:
 def _budgets() -> list[tuple[str, str]]:
     if _redeems():
         return []
-    address = network_of(request.remote_addr)
-    return [(GUESTS_OF_KEY, str(g.api_key)), (GUESTS_OF_ADDRESS, address)]
+    return [
+        (GUESTS_OF_KEY, str(g.api_key)),
+        *of_address(GUESTS_OF_ADDRESS, request.remote_addr),
+    ]
 
 
 def _kept_for() -> timedelta:

@@ -34,7 +34,6 @@ from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.view import org_price_text, price_text
 from jay.transfers import service
-from jay.web.limits import network_of
 from jay.web.names import NAME_PATTERN
 from jay.web.pages import (
     PageBlueprint,
@@ -45,7 +44,7 @@ from jay.web.pages import (
     without_controls,
 )
 from jay.web.pages import gettext as _
-from jay.web.rates import GUESTS_OF_ADDRESS, take
+from jay.web.rates import GUESTS_OF_ADDRESS, of_address, take_all
 
 blp = PageBlueprint("kiosk", __name__, guards=web.PUBLIC, error_template="tv/error.html")
 
@@ -365,7 +364,7 @@ def _shopper(name: str) -> User:
         user = _user(partner)
         if user is not None:
             return user
-        take(GUESTS_OF_ADDRESS, network_of(request.remote_addr))
+        take_all(of_address(GUESTS_OF_ADDRESS, request.remote_addr))
         made = guests.start(connection, partner, [], now=web.now())
     guest = credentials(doorkeeper().tokens, made)
     session["kiosk"] = guest.token

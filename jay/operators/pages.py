@@ -15,14 +15,14 @@ from jay import db, web
 from jay.errors import JayError, TooManyRequests
 from jay.operators import service as operators
 from jay.operators.models import Operator
-from jay.web.limits import Limit, network_of
+from jay.web.limits import AddressLimit, Limit
 from jay.web.names import NAME_PATTERN
 from jay.web.pages import SAFE_METHODS, PageBlueprint, csrf_token, page, renew_csrf
 from jay.web.pages import gettext as _
 
 blp = PageBlueprint("login", __name__, guards=web.PUBLIC, error_template="catalogue/error.html")
 
-TRIES_OF_ADDRESS = Limit("login of address", 5)
+TRIES_OF_ADDRESS = AddressLimit("login of address", 5)
 TRIES_OF_ACCOUNT = Limit("login of account", 5)
 TRIES_OF_BROWSER = Limit("login of browser", 5)
 
@@ -130,7 +130,7 @@ def _counters(name: str) -> list[tuple[Limit, str]]:
     known = str(session.get("known", ""))
     if known.startswith(f"{name}/"):
         return [(TRIES_OF_BROWSER, known)]
-    return [(TRIES_OF_ADDRESS, network_of(request.remote_addr)), (TRIES_OF_ACCOUNT, name)]
+    return [*TRIES_OF_ADDRESS.counters(request.remote_addr), (TRIES_OF_ACCOUNT, name)]
 
 
 def _target() -> str:

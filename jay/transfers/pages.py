@@ -25,7 +25,8 @@ from jay.transfers import service
 from jay.transfers.models import Transfer, TransferState
 from jay.transfers.pairs import pair_view
 from jay.transfers.routes import claim_url
-from jay.web.limits import Limit, network_of
+from jay.web import seldom
+from jay.web.limits import AddressLimit, Limit
 from jay.web.pages import (
     PageBlueprint,
     browser_id,
@@ -41,7 +42,9 @@ from jay.web.pages import gettext as _
 
 blp = PageBlueprint("transfer_pages", __name__, guards=web.PUBLIC)
 
-CODE_TRIES = Limit("short code", 5)
+CODE_TRIES = AddressLimit("short code", 5)
+
+EVERYBODY = "everybody"
 
 _REASON = {
     TransferState.CLAIMED: ("claimed", 409),
@@ -179,24 +182,38 @@ def code() -> Response:
 @instead_of_csrf(sent_from_here)
 def type_code() -> Response:
     """Go on to the claim page of a typed code; one answer alike for wrong, expired and used."""
-    typed, caller = request.form.get("user_code", "")[:200], network_of(request.remote_addr)
-    now, secret = web.now(), web.settings().secret_key
+    typed = request.form.get("user_code", "")[:200]
+    now, secret, counters = web.now(), web.settings().secret_key, _counters()
+    limit, caller = counters[0]
     try:
-        # A transaction of its own: a refused try stays counted.
+        # A transaction of its own: the try stays counted.
         with db.transaction() as connection:
-            CODE_TRIES.take(connection, caller, secret=secret, now=now)
+            for limit, caller in counters:
+                limit.take(connection, caller, secret=secret, now=now)
     except TooManyRequests as error:
+        if caller == EVERYBODY:
+            seldom.warn("too many wrong codes from ever new addresses", most=limit.most)
         return _code_page(error, _("Too many tries. Please wait a minute."))
     with db.transaction() as connection:
         token = service.type_code(connection, typed, secret=secret, now=now)
         if token is not None:
-            CODE_TRIES.give_back(connection, caller, secret=secret)
+            for limit, caller in counters:
+                limit.give_back(connection, caller, secret=secret)
             service.opened(connection, service.find_by_token(connection, token, now=now), now=now)
     if token is None:
         return _code_page(
             None, _("This code does not work (any more). Check it, or get a new one on the TV.")
         )
     return redirect(url_for(".look", token=token), 303)
+
+
+def _counters() -> list[tuple[Limit, str]]:
+    """Return what counts a typed code: its address, the address's site, and all of them together.
+
+    Whoever has any number of addresses guesses no more than the last one lets through.
+    """
+    of_all = Limit("all short codes", web.settings().wrong_codes)
+    return [*CODE_TRIES.counters(request.remote_addr), (of_all, EVERYBODY)]
 
 
 def _code_page(refused: JayError | None = None, error: str | None = None) -> Response:

@@ -16,9 +16,8 @@ from jay.partners.view import partner_view
 from jay.transfers import service
 from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, TransferState, spaced_code
 from jay.transfers.pairs import pair_view
-from jay.web.limits import network_of
 from jay.web.pages import PageBlueprint, csrf_token, language, page
-from jay.web.rates import TRANSFERS, take
+from jay.web.rates import TRANSFERS_OF_ADDRESS, of_address, take_all
 
 # A TV app's browser may keep no cookies. Who knows a screen's address may ask for a code there.
 blp = PageBlueprint("tv", __name__, guards=web.PUBLIC, csrf=False, error_template="tv/error.html")
@@ -83,7 +82,7 @@ def screen(display_token: str) -> Response:
 def renew(display_token: str) -> Response:
     """Make a new code for the same basket. Knowing the screen's address is the permission."""
     now = web.now()
-    take(TRANSFERS, network_of(request.remote_addr))
+    take_all(of_address(TRANSFERS_OF_ADDRESS, request.remote_addr))
     try:
         offer = db.write(service.renew, display_token, now=now)
     except TransferError as error:

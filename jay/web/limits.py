@@ -73,16 +73,36 @@ class Limit:
         return hmac.digest(secret.encode(), f"{self.kind}\0{caller}".encode(), "sha256").hex()
 
 
+class AddressLimit:
+    """At most so many tries of a kind in a minute from one address, and from its neighbourhood.
+
+    :param most: of an address. A whole /48 of IPv6, which costs no more to have than one address,
+        gets ``SITE`` times as many.
+    """
+
+    def __init__(self, kind: str, most: int) -> None:
+        self._limits = (Limit(kind, most), Limit(f"{kind} of site", most * SITE))
+
+    def counters(self, address: str | None) -> list[tuple[Limit, str]]:
+        """Return what counts a try from an address, the narrowest first: locks have one order."""
+        return list(zip(self._limits, networks_of(address), strict=False))
+
+
+SITE = 4
+"""How many callers' budgets a /48 of IPv6 has: a company's people, but not 65,536 of one."""
+
 UNREADABLE = "unreadable"
 """The one caller that all addresses stand for that can't be read: they share a budget."""
 
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d{1,5})?|(?P<v4>[\d.]+):\d{1,5}")
 
 
-def network_of(address: str | None) -> str:
-    """Return whom an address stands for: itself, or its /64, which in IPv6 is one household.
+def networks_of(address: str | None) -> tuple[str, ...]:
+    """Return whom an address stands for, the narrowest first.
 
-    Balancers write it with a port, in brackets, or an IPv4 address as IPv6 (RFC 7239 section 6).
+    An IPv4 address is itself. One of IPv6 is its /64, a household, and its /48, which is handed out
+    to whoever asks for it (RFC 6177). Balancers write an address with a port, in brackets, or one
+    of IPv4 as IPv6 (RFC 7239 section 6).
     """
     text = (address or "").strip()
     told = _WITH_PORT.fullmatch(text)
@@ -91,9 +111,9 @@ def network_of(address: str | None) -> str:
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return UNREADABLE
+        return (UNREADABLE,)
     if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
+        return (str(found),)
     if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+        return (str(found.ipv4_mapped),)
+    return tuple(str(ipaddress.ip_network((found, size), strict=False)) for size in (64, 48))

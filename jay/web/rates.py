@@ -16,11 +16,15 @@ from limits.strategies import FixedWindowRateLimiter
 from jay.clock import Clock, timer
 from jay.config import Settings
 from jay.errors import TooManyRequests
+from jay.web.limits import SITE, networks_of
 
 GUESTS_OF_KEY = "guests of key"
 GUESTS_OF_ADDRESS = "guests of address"
 TRANSFERS = "transfers"
+TRANSFERS_OF_ADDRESS = "transfers of address"
 POLLS = "polls"
+
+_SITE = " of site"
 
 CALLERS_REMEMBERED = 100_000
 LONGEST_CALLER = 64
@@ -125,10 +129,20 @@ def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
     """Give the app its limits."""
     app.extensions["jay.rates"] = {
         GUESTS_OF_KEY: Rate(clock, settings.guests_per_key),
-        GUESTS_OF_ADDRESS: Rate(clock, settings.guests_per_address),
+        **_of_address(GUESTS_OF_ADDRESS, clock, settings.guests_per_address),
         TRANSFERS: Rate(clock, settings.transfers_per_user),
+        **_of_address(TRANSFERS_OF_ADDRESS, clock, settings.transfers_per_user),
         POLLS: Rate(clock, settings.polls_per_screen),
     }
+
+
+def _of_address(rate: str, clock: Clock, most: int) -> dict[str, Rate]:
+    return {rate: Rate(clock, most), rate + _SITE: Rate(clock, most * SITE)}
+
+
+def of_address(rate: str, address: str | None) -> list[tuple[str, str]]:
+    """Return the budgets that a request from an address uses up: its own, and its site's."""
+    return list(zip((rate, rate + _SITE), networks_of(address), strict=False))
 
 
 def take(rate: str, caller: str) -> None:

@@ -182,7 +182,7 @@ def test_a_kiosk_that_can_not_go_on_says_so_and_leads_to_the_wall(
     def refuse(*_args: object) -> None:
         raise error
 
-    monkeypatch.setattr(kiosk_pages, "take", refuse)
+    monkeypatch.setattr(kiosk_pages, "take_all", refuse)
 
     page = phone.submit("/kiosk/corner", "/kiosk/corner", product_id=shop.product("mug"))
 
@@ -209,7 +209,7 @@ def test_a_tv_that_asks_for_too_many_codes_can_try_again(
     def refuse(*_args: object) -> None:
         raise TooManyRequests
 
-    monkeypatch.setattr(tv_pages, "take", refuse)
+    monkeypatch.setattr(tv_pages, "take_all", refuse)
 
     page = phone.post(offer["displayUrl"])
 
