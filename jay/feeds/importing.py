@@ -3,7 +3,7 @@
 import gc
 import itertools
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -67,16 +67,32 @@ def run(
     :raises Busy: the database is busy; what was yielded is stored.
     """
     left = itertools.islice(records, import_.records, None)
-    # What the program itself is made of need not be looked through for garbage at every batch.
-    gc.freeze()
-    try:
+    with _garbage_seldom_looked_for():
         for batch in _batches(left, merchant):
             still_valid()
             import_ = _attempts(write, _Batch(merchant, import_, batch, reports, clock))
             yield import_
         still_valid()
+
+
+@contextmanager
+def _garbage_seldom_looked_for() -> Iterator[None]:
+    """Look for garbage once in a few batches, and not in what the program itself is made of.
+
+    Rows are many small objects without circles: they go by themselves.
+    """
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN, *_GENERATIONS)
+    try:
+        yield
     finally:
+        gc.set_threshold(*_THRESHOLDS)
         gc.unfreeze()
+
+
+_THRESHOLDS = gc.get_threshold()
+_GENERATIONS = _THRESHOLDS[1:]
+_OBJECTS_BETWEEN = 100_000
 
 
 def check(
@@ -103,8 +119,7 @@ def _batches(
         record, put = _mended(each, merchant)
         if not isinstance(put, str):
             own = _own_rows(put)
-            full = len(rows) + len(own) > BATCH_ROWS
-            if batch and (full or not rows.isdisjoint(own)):
+            if batch and (len(rows) + len(own) > BATCH_ROWS or not rows.isdisjoint(own)):
                 yield batch
                 batch, rows = [], set()
             rows.update(own)

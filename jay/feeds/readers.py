@@ -69,7 +69,7 @@ def json_lines(file: FeedFile) -> Iterator[Record]:
 
 def whole_number(cell: str) -> Any:
     """Read an integer; leave anything else as it is, for the schema to refuse."""
-    if cell.isdecimal() and cell.isascii() and len(cell) < MAX_DIGITS:
+    if len(cell) < MAX_DIGITS and cell.isdecimal() and cell.isascii():
         return int(cell)
     if cell[:1] == "-" and cell[1:2] != "-":
         positive = whole_number(cell[1:])
@@ -127,11 +127,14 @@ def _images(cell: str) -> Any:
     return [{"url": url} for url in split_addresses(cell)]
 
 
+# What \s takes, str.split() takes, too.
 _BETWEEN_ADDRESSES = re.compile(r"[\s|]+|[,;]\s*(?=[a-z]+://|/)").split
 
 
 def split_addresses(value: str) -> list[str]:
     """Part addresses in one cell, however they are separated; a comma may be within one."""
+    if "," not in value and ";" not in value:
+        return value.replace("|", " ").split()
     return [part for part in _BETWEEN_ADDRESSES(value) if part]
 
 
@@ -214,25 +217,25 @@ def column_of(heading: str) -> str | None:
 
 def own_csv(table: Table) -> Iterator[Record]:
     """Read our own CSV: a product or a variant in each row, as docs/IMPORT.md has it."""
-    plan: list[tuple[int, str, Convert | None]] = []
-    at = {}
+    at: dict[str, int] = {}
     for index, heading in enumerate(table.header):
         name = column_of(heading)
-        if name is not None and name not in at:
-            at[name] = index
-            plan.append((index, name, _COLUMNS[name]))
+        if name is not None:
+            at.setdefault(name, index)
+    columns = tuple(at.items())
+    converted = [(name, convert) for name in at if (convert := _COLUMNS[name]) is not None]
     sku_at, main_at = at["sku"], at.get("variantOf")
     nested = [name for name in NESTED_COLUMNS if name in at]
     for line, row, reason in table.rows():
         if row is None:
             yield Record(line, reason=reason)
             continue
-        body: Attributes = {}
-        for index, name, convert in plan:
-            if cell := row[index]:
-                body[name] = cell if convert is None else convert(cell)
+        body: Attributes = {name: cell for name, index in columns if (cell := row[index])}
         if not body:
             continue
+        for name, convert in converted:
+            if name in body:
+                body[name] = convert(body[name])
         if nested:
             _nest(body, nested)
         sku = row[sku_at]

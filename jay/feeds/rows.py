@@ -12,7 +12,7 @@ from jay.products.schemas import (
     as_use_case,
     variant_of,
 )
-from jay.web.plain import NOT_PLAIN, loader_of_schema
+from jay.web.plain import NotPlain, loader_of_schema
 
 
 class RowRefused(Exception):
@@ -24,8 +24,10 @@ def load(body: Any) -> dict[str, Any]:
 
     :raises RowRefused: it breaks a rule; the message names every field that does.
     """
-    plain = _plain_product(body)
-    return load_any(body) if plain is NOT_PLAIN else as_use_case(plain)
+    try:
+        return as_use_case(_plain_product(body))
+    except NotPlain:
+        return load_any(body)
 
 
 def load_any(body: Any) -> dict[str, Any]:
@@ -38,8 +40,10 @@ def load_variant(body: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises RowRefused: it breaks a rule; the message names every field that does.
     """
-    plain = _plain_variant(body)
-    return variant_of(_judged(_VARIANT_SCHEMA, body) if plain is NOT_PLAIN else plain)
+    try:
+        return variant_of(_plain_variant(body))
+    except NotPlain:
+        return variant_of(_judged(_VARIANT_SCHEMA, body))
 
 
 def load_news(body: Any) -> dict[str, Any]:
@@ -47,8 +51,11 @@ def load_news(body: Any) -> dict[str, Any]:
 
     :raises RowRefused: it breaks a rule, or says nothing.
     """
-    plain = _plain_news(body)
-    loaded: dict[str, Any] = _judged(_NEWS_SCHEMA, body) if plain is NOT_PLAIN else plain
+    loaded: dict[str, Any]
+    try:
+        loaded = _plain_news(body)
+    except NotPlain:
+        loaded = _judged(_NEWS_SCHEMA, body)
     if len(loaded) == 1:
         raise RowRefused("The row has neither stock nor a price.")
     return loaded
@@ -56,7 +63,11 @@ def load_news(body: Any) -> dict[str, Any]:
 
 def is_plain(body: Any) -> bool:
     """Tell whether the body of a product takes the fast way."""
-    return _plain_product(body) is not NOT_PLAIN
+    try:
+        _plain_product(body)
+    except NotPlain:
+        return False
+    return True
 
 
 def _judged(schema: ma.Schema, body: Any) -> dict[str, Any]:

@@ -140,11 +140,12 @@ class _Batch:
         self.connection = connection
         self.merchant = merchant
         self.prefixes: dict[tuple[str, str], str] = {}
-        ids = {self._id(put, put.sku) for put in puts}
-        ids |= {self._id(put, variant["sku"]) for put in puts for variant in put.variants}
+        self.ids = {id(put): self._ids(put) for put in puts}
+        ids = {one for main, variants in self.ids.values() for one in (main, *variants)}
         given = {"ids": list(ids)}
         self.alone = as_of is None
         self.as_of = microseconds(now) if as_of is None else as_of
+        self.replaced = dict.fromkeys(map(AS_OF.__getitem__, _REPLACED), self.as_of)
         self.stored = {row.id: row for row in sql.LOOK_UP.all(connection, given)}
         self.parent: dict[str, str] = {}  # of live variants
         self.families: dict[str, dict[str, _Child]] = {}  # by main id, live variants in order
@@ -177,9 +178,7 @@ class _Batch:
                 self.parent[identifier] = main
 
     def _groups_of(self, puts: Sequence[Put]) -> dict[str, dict[str, Any]]:
-        mains = {
-            self._id(put, put.sku) for put in puts if put.kind is VariantScope.GROUP
-        } & self.seen
+        mains = {self.ids[id(put)][0] for put in puts if put.kind is VariantScope.GROUP} & self.seen
         if not mains:
             return {}
         return {
@@ -187,8 +186,10 @@ class _Batch:
             for row in sql.GROUPS.all(self.connection, {"ids": list(mains)})
         }
 
-    def _id(self, put: Put, sku: str) -> str:
-        return self._prefix(put) + sku
+    def _ids(self, put: Put) -> tuple[str, list[str]]:
+        """Return the ids of a product and its variants."""
+        prefix = self._prefix(put)
+        return prefix + put.sku, [prefix + variant["sku"] for variant in put.variants]
 
     def _prefix(self, put: Put) -> str:
         locale = put.lang, put.country
@@ -199,8 +200,7 @@ class _Batch:
 
     def add(self, put: Put) -> PutResult | str:
         """Take a product into the batch, unless a rule is against it."""
-        main = self._id(put, put.sku)
-        ids = [self._id(put, variant["sku"]) for variant in put.variants]
+        main, ids = self.ids[id(put)]
         refusal = self._refusal(put, main, ids)
         if refusal is not None:
             return refusal
@@ -251,6 +251,8 @@ class _Batch:
     def _too_many(self, put: Put, main: str, ids: Sequence[str]) -> str | None:
         if put.kind is VariantScope.WHOLE:
             return TOO_MANY if len(ids) > MAX_VARIANTS else None
+        if len(self.families.get(main, ())) + len(ids) <= MAX_VARIANTS:
+            return None
         before = len(self._listed(main))
         if before + len(ids) <= MAX_VARIANTS:
             return None
@@ -382,9 +384,8 @@ class _Batch:
             "variant_value": variant.get("value"),
             "description": self._own_description(put, main, variant),
             "described_as_of": self.as_of,
+            **self.replaced,
         }
-        for name in _REPLACED:
-            row[AS_OF[name]] = self.as_of
         self._observe(row, variant)
         return row
 

@@ -12,7 +12,7 @@ from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.net.addresses import origin_of
 from jay.products.models import normal_sku
 from jay.products.texts import MAX_HTML, has_markup, plain_text
-from jay.web.plain import NOT_PLAIN, loader_of, text_loader
+from jay.web.plain import NotPlain, loader_of, staying, text_loader
 from jay.web.schema import MAX_AMOUNT, Int, Schema, Text
 
 MAX_TEXT = 500
@@ -67,7 +67,9 @@ class Currency(Text):
     @staticmethod
     def plainly(value: Any) -> Any:
         """Load what is a code already."""
-        return value if type(value) is str and value in CURRENCIES else NOT_PLAIN
+        if type(value) is str and value in CURRENCIES:
+            return value
+        raise NotPlain
 
 
 class Moment(Text):
@@ -106,8 +108,9 @@ class Url(Text):
     @staticmethod
     def plainly(value: Any) -> Any:
         """Load an address without user name, brackets and port, in ASCII."""
-        plain = type(value) is str and len(value) <= MAX_URL and _PLAIN_URL(value)
-        return value if plain else NOT_PLAIN
+        if type(value) is str and len(value) <= MAX_URL and _PLAIN_URL(value):
+            return value
+        raise NotPlain
 
 
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?:[/?#][!-\[\]-~]*)?").fullmatch
@@ -185,10 +188,12 @@ class Sku(Text):
     def plainly(value: Any) -> Any:
         """Load a SKU of visible characters."""
         if type(value) is not str or not 0 < len(value) <= MAX_SKU or not value.isprintable():
-            return NOT_PLAIN
-        if value.isascii():  # where the space is the only blank, and nothing is to be composed
-            return value if value[0] != " " != value[-1] else NOT_PLAIN
-        return value if normal_sku(value) == value else NOT_PLAIN
+            raise NotPlain
+        # In ASCII the space is the only blank, and nothing is to be composed.
+        plain = value[0] != " " != value[-1] if value.isascii() else normal_sku(value) == value
+        if not plain:
+            raise NotPlain
+        return value
 
 
 class PlainText(Text):
@@ -202,7 +207,7 @@ class PlainText(Text):
 
     @cached_property
     def plainly(self) -> Callable[[Any], Any]:
-        """What loads a text without HTML, or answers ``NOT_PLAIN``."""
+        """What loads a text without HTML."""
         return text_loader(self, unless=has_markup)
 
 
@@ -238,7 +243,12 @@ class StringOr(ma.fields.Field[Any]):
         field: Any = self.nested if isinstance(value, dict) else self.plain
         return field.deserialize(value, attr, data, **kwargs)
 
-    def plainly(self, value: Any) -> Any:
-        """Load either of them where it is plainly right."""
+    @cached_property
+    def plainly(self) -> Callable[[Any], Any]:
+        """What loads either of them where it is plainly right."""
         plain, nested = self._loaders
-        return nested(value) if type(value) is dict else plain(value)
+
+        def load(value: Any) -> Any:
+            return nested(value) if type(value) is dict else plain(value)
+
+        return staying(load, getattr(plain, "stays", None))

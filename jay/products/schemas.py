@@ -1,6 +1,7 @@
 """Wire shapes of the Product Data API."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import marshmallow as ma
@@ -255,25 +256,29 @@ DESCRIPTIVE = tuple(str(field.data_key) for field in DescriptionSchema().fields.
 
 def as_use_case(body: dict[str, Any]) -> dict[str, Any]:
     """Sort a loaded ``ProductSchema`` into the arguments of ``feeding.put_product``."""
+    get, (offered, _, described) = body.get, _sorted(tuple(body))
     return {
         "sku": body["sku"],
         "name": body["name"],
-        "lang": body.get("lang"),
-        "country": body.get("country"),
+        "lang": get("lang"),
+        "country": get("country"),
         "not_shoppable": body["not_shoppable"],
-        "type": body.get("type"),
-        "value": body.get("value"),
+        "type": get("type"),
+        "value": get("value"),
         "variants": [variant_of(variant) for variant in body["variants"]],
-        "volatile": {name: body[name] for name in _OFFERED if name in body},
-        "description": _description(body),
+        "volatile": {name: body[name] for name in offered},
+        "description": {name: value for name in described if (value := body[name]) is not None},
     }
 
 
 def variant_of(body: dict[str, Any]) -> dict[str, Any]:
     """Sort a loaded ``VariantSchema`` into a variant of ``feeding.put_product``."""
-    variant = {name: body[name] for name in _OF_VARIANTS if name in body}
-    if len(variant) < len(body) and (description := _description(body)):
-        variant["description"] = description
+    _, of_variants, described = _sorted(tuple(body))
+    variant = {name: body[name] for name in of_variants}
+    if described:
+        own = {name: value for name in described if (value := body[name]) is not None}
+        if own:
+            variant["description"] = own
     return variant
 
 
@@ -282,8 +287,14 @@ _OFFERED = (*VOLATILE, "sale")
 _OF_VARIANTS = ("sku", "type", "value", *_OFFERED)
 
 
-def _description(body: dict[str, Any]) -> dict[str, Any]:
-    return {n: value for n, value in body.items() if n in _DESCRIPTIVE and value is not None}
+@lru_cache(maxsize=1_000)
+def _sorted(names: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Return which of these names are an offer's, a variant's and a description's."""
+    return (
+        [name for name in _OFFERED if name in names],
+        [name for name in _OF_VARIANTS if name in names],
+        [name for name in names if name in _DESCRIPTIVE],
+    )
 
 
 def product_body(product: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def search_text(*, name: str, brand: str, sku: str, variants: Iterable[str] = ()
 
     :param variants: their SKUs.
     """
-    text = " ".join(filter(None, map(fold, (name, brand, sku, *variants))))
+    text = fold(" ".join((name, brand, sku, *variants)))
     return text.encode("utf-8", "replace")[:MAX_BYTES].decode("utf-8", "ignore")
 
 

@@ -5,29 +5,42 @@ catalogue has a million of them. Nearly all are plainly right: these pass by a t
 comparison for each field, which are derived here from the same fields, with their bounds and
 choices. Whatever is unusual, and every kind of field that is not known here, is left to the
 schema, which decides and explains. A property test proves that both agree.
+
+The objects of a catalogue have the same few sets of names, and a function is written for each of
+these: a call for each field would cost more than all that is looked at.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 import marshmallow as ma
 
 from jay.web.schema import Flag, Int, List, Number, Text
 
-NOT_PLAIN: Any = type("NotPlain", (), {"__repr__": lambda _: "NOT_PLAIN"})()
-"""Answered in place of a value that it takes the schema to judge."""
+MAX_SHAPES = 1_000
+"""Sets of names, in their order, that are remembered of a schema."""
+
+
+class NotPlain(Exception):
+    """It takes the schema to judge this value."""
+
 
 Loader = Callable[[Any], Any]
+"""Loads a value, or raises ``NotPlain``.
+
+Its attribute ``stays``, where it has one, is the Python for a condition under which the value
+``{0}`` is loaded as it is.
+"""
 
 
-def never(_value: Any) -> Any:
+def never(_value: Any) -> NoReturn:
     """Leave every value to the schema."""
-    return NOT_PLAIN
+    raise NotPlain
 
 
 def loader_of(field: ma.fields.Field[Any]) -> Loader:
-    """Return what loads a value of a field, or answers ``NOT_PLAIN``.
+    """Return what loads a value of a field.
 
     A field with rules of its own says itself what is plain: ``plainly(value)``.
     """
@@ -50,85 +63,125 @@ def loader_of(field: ma.fields.Field[Any]) -> Loader:
 
 
 def loader_of_schema(schema: ma.Schema) -> Loader:
-    """Return what loads an object, or answers ``NOT_PLAIN``."""
+    """Return what loads an object."""
     if any(schema._hooks.values()):
         return never  # what its hooks do is not known here
     named = {str(field.attribute or name): field for name, field in schema.load_fields.items()}
     fields = {str(field.data_key): (name, loader_of(field)) for name, field in named.items()}
-    required = {name for name, field in named.items() if field.required}
-    defaults = [
-        (name, field.load_default)
+    required = {str(field.data_key) for field in named.values() if field.required}
+    defaults = {
+        str(field.data_key): (name, field.load_default)
         for name, field in named.items()
         if field.load_default is not ma.missing
-    ]
+    }
+    written: dict[tuple[str, ...], Loader] = {}
+
+    def write(names: tuple[str, ...]) -> Loader:
+        if not fields.keys() >= set(names) >= required:
+            raise NotPlain
+        if len(written) >= MAX_SHAPES:
+            written.clear()
+        absent = [default for key, default in defaults.items() if key not in names]
+        written[names] = load_these = _written([fields[name] for name in names], absent)
+        return load_these
 
     def load(value: Any) -> Any:
         if type(value) is not dict:
-            return NOT_PLAIN
-        loaded: dict[str, Any] = {}
-        for name, content in value.items():
-            known = fields.get(name)
-            if known is None:
-                return NOT_PLAIN
-            attribute, load_one = known
-            inner = load_one(content)
-            if inner is NOT_PLAIN:
-                return NOT_PLAIN
-            loaded[attribute] = inner
-        if not required <= loaded.keys():
-            return NOT_PLAIN
-        for name, default in defaults:
-            if name not in loaded:
-                loaded[name] = default() if callable(default) else default
-        return loaded
+            raise NotPlain
+        names = tuple(value)
+        return (written.get(names) or write(names))(value)
 
     return load
+
+
+def _written(fields: Sequence[tuple[str, Loader]], absent: Sequence[tuple[str, Any]]) -> Loader:
+    """Write the function that loads objects with these fields, and these defaults for others."""
+    lines, parts, known = ["def load(value):"], [], {}
+    if fields:
+        lines.append(f"    {', '.join(f'v{at}' for at in range(len(fields)))}, = value.values()")
+    for at, (name, load) in enumerate(fields):
+        known[f"load{at}"] = load
+        stays = getattr(load, "stays", None)
+        lines.append(f"    if not ({stays.format(f'v{at}')}):" if stays else "    if True:")
+        lines.append(f"        v{at} = load{at}(v{at})")
+        parts.append(f"{name!r}: v{at}")
+    for at, (name, default) in enumerate(absent):
+        known[f"default{at}"] = default
+        parts.append(f"{name!r}: default{at}{'()' if callable(default) else ''}")
+    lines.append(f"    return {{{', '.join(parts)}}}")
+    exec("\n".join(lines), known)  # noqa: S102 - of our own field names, and nothing else
+    return known["load"]
 
 
 def _or_none(load: Loader, field: ma.fields.Field[Any]) -> Loader:
     if not field.allow_none:
         return load
-    return lambda value: None if value is None else load(value)
+
+    def load_or_none(value: Any) -> Any:
+        return None if value is None else load(value)
+
+    return staying(load_or_none, getattr(load, "stays", None))
+
+
+def staying(load: Loader, stays: str | None) -> Loader:
+    """Return a loader that says of which values it changes nothing."""
+    if stays is not None:
+        load.stays = stays  # type: ignore[attr-defined]
+    return load
 
 
 def _flag(value: Any) -> Any:
-    return value if value is True or value is False else NOT_PLAIN
+    if value is True or value is False:
+        return value
+    raise NotPlain
 
 
 def text_loader(field: Text, *, unless: Callable[[str], bool] | None = None) -> Loader:
-    """Return what loads a text, or answers ``NOT_PLAIN``.
+    """Return what loads a text.
 
     :param unless: tells of a text with ``<`` or ``&`` that it is for the schema to judge.
     """
-    low, high, choices, rules = 0, None, None, []
-    for rule in field.validators:
-        if isinstance(rule, ma.validate.Length):
-            low, high = max(low, rule.min or 0), rule.max
-        elif isinstance(rule, ma.validate.OneOf):
-            choices = frozenset(rule.choices)
-        else:
-            rules.append(rule)
+    low, high, choices, rules = _rules_of(field)
     nullable = field.allow_none
     if choices is not None and not rules:
 
         def load_choice(value: Any) -> Any:
-            if type(value) is str and value in choices:
+            if (type(value) is str and value in choices) or (value is None and nullable):
                 return value
-            return None if value is None and nullable else NOT_PLAIN
+            raise NotPlain
 
         return load_choice
-    most = 2**31 if high is None else high
 
-    # One call for each text of a catalogue, whatever is to be looked at.
     def load(value: Any) -> Any:
-        if type(value) is not str or not low <= len(value) <= most or "\0" in value:
-            return None if value is None and nullable else NOT_PLAIN
-        if unless is not None and ("<" in value or "&" in value) and unless(value):
-            return NOT_PLAIN
-        return value if not rules or _passes(rules, value) else NOT_PLAIN
+        if value is None and nullable:
+            return None
+        if type(value) is not str or not low <= len(value) <= high or "\0" in value:
+            raise NotPlain
+        if (unless is not None and unless(value)) or not _passes(rules, value):
+            raise NotPlain
+        return value
 
     load.knows_null = True  # type: ignore[attr-defined]
-    return load
+    if rules:
+        return load
+    marks = '"<" not in {0} and "&" not in {0} and ' if unless else ""
+    length = f"{low} <= len({{0}}) <= {high}"
+    return staying(load, f'type({{0}}) is str and {marks}"\\0" not in {{0}} and {length}')
+
+
+def _rules_of(
+    field: Text,
+) -> tuple[int, int, frozenset[str] | None, list[Callable[[Any], Any]]]:
+    """Return the lengths, the choices and the other rules of a text."""
+    low, high, choices, rules = 0, 2**31, None, []
+    for rule in field.validators:
+        if isinstance(rule, ma.validate.Length):
+            low, high = max(low, rule.min or 0), high if rule.max is None else rule.max
+        elif isinstance(rule, ma.validate.OneOf):
+            choices = frozenset(rule.choices)
+        else:
+            rules.append(rule)
+    return low, high, choices, rules
 
 
 def _passes(rules: Iterable[Callable[[Any], Any]], value: Any) -> bool:
@@ -153,11 +206,11 @@ def _int(field: Int) -> Loader:
     low, high = bounds
 
     def load(value: Any) -> Any:
-        if type(value) is int and low <= value <= high:
+        if (type(value) is int and low <= value <= high) or (value is None and nullable):
             return value
-        return None if value is None and nullable else NOT_PLAIN
+        raise NotPlain
 
-    return load
+    return staying(load, f"type({{0}}) is int and {low} <= {{0}} <= {high}")
 
 
 def _number(field: Number) -> Loader:
@@ -169,9 +222,11 @@ def _number(field: Number) -> Loader:
     def load(value: Any) -> Any:
         if (type(value) is float or type(value) is int) and low <= value <= high:
             return float(value)
-        return None if value is None and nullable else NOT_PLAIN
+        if value is None and nullable:
+            return None
+        raise NotPlain
 
-    return load
+    return staying(load, f"type({{0}}) is float and {low} <= {{0}} <= {high}")
 
 
 def _list(field: ma.fields.List[Any]) -> Loader:
@@ -183,9 +238,8 @@ def _list(field: ma.fields.List[Any]) -> Loader:
 
     def load(value: Any) -> Any:
         if type(value) is not list or not low <= len(value) <= high:
-            return NOT_PLAIN
-        loaded = [inner(each) for each in value]
-        return NOT_PLAIN if NOT_PLAIN in loaded else loaded
+            raise NotPlain
+        return [inner(each) for each in value]
 
     return _or_none(load, field)
 
@@ -207,7 +261,7 @@ class PlainList(List):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> list[Any]:
-        plain = self._plain(value)
-        if plain is NOT_PLAIN:
+        try:
+            return list(self._plain(value))
+        except NotPlain:
             return super()._deserialize(value, attr, data, **kwargs)
-        return list(plain)
