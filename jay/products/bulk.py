@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from jay.errors import ApiKeyRevoked
 from jay.merchants.models import Merchant
 from jay.products import bulk_sql as sql
+from jay.products import stock
 from jay.products.groups import common_description, common_name, own_description
 from jay.products.models import (
     AS_OF,
@@ -422,6 +423,8 @@ class _Batch:
             sql.LOCK.all(self.connection, {"ids": list(ids)})
         if rows:
             self._upsert(rows, now)
+            recounted = [row["id"] for row in rows if "stock_count" in row]
+            stock.counted(self.connection, recounted, as_of=self.as_of)
         if self.gone:
             sql.REMOVE.rowcount(self.connection, {"ids": list(self.gone), "now": now})
         if others:

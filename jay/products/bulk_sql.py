@@ -35,7 +35,7 @@ _ZERO: Any = literal_column(
     "0"
 )  # a parameter of its own for each field would cost as much as the row
 
-_FLAGS = {"position": 0, "stock_set": False, "not_shoppable": False, "removed": False}
+_FLAGS = {"position": 0, "stock_set": False, "taken": 0, "not_shoppable": False, "removed": False}
 _OWN = tuple(column.name for column in products.columns if column.name not in _COMMON)
 CONVERTED = ("description", "shipping")
 """The columns whose values each row has to say, for SQLite: these are converted."""

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from jay.merchants.models import merchants
 from jay.products import service
-from jay.products.models import AS_OF, Product, moment_of, products
+from jay.products.models import AS_OF, Product, available, moment_of, products
 from jay.products.search import Query
 
 PER_PAGE = 20
@@ -285,10 +285,10 @@ def _sold_out(connection: Connection, ids: Sequence[str]) -> set[str]:
     if not ids:
         return set()
     variant = exists().where(
-        _variant.c.main_id == products.c.id, ~_variant.c.removed, _variant.c.stock_count <= 0
+        _variant.c.main_id == products.c.id, ~_variant.c.removed, available(_variant) <= 0
     )
     query = select(products.c.id).where(
-        products.c.id.in_(ids), or_(products.c.stock_count <= 0, variant)
+        products.c.id.in_(ids), or_(available(products) <= 0, variant)
     )
     return set(connection.execute(query).scalars())
 

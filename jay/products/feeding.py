@@ -27,6 +27,7 @@ from sqlalchemy import (
 from jay.db.prepared import Prepared, among
 from jay.errors import SkuTaken
 from jay.merchants.models import Merchant
+from jay.products import stock
 from jay.products.bulk import Put, put_many
 from jay.products.models import (
     AS_OF,
@@ -199,6 +200,8 @@ def _write(
             for name in fields.intersection(_PER_PRODUCT):
                 lists[name] = [items[each][name] for each in ids]
             written += _update(fields, at_once=True).rowcount(connection, {**common, **lists})
+    recounted = [each for each, fields in news.items() if "stock_count" in fields]
+    stock.counted(connection, recounted, as_of=common["as_of"])
     return written
 
 

@@ -10,8 +10,10 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     Table,
@@ -69,6 +71,8 @@ products = Table(
     # tells "without limit" (true and None) from "not set" (false).
     Column("stock_count", Integer),
     Column("stock_set", Boolean, nullable=False, server_default=false()),
+    # How many of them are reserved, or were sold since they were counted: see stock.py.
+    Column("taken", Integer, nullable=False, server_default=text("0")),
     Column("price", AMOUNT),
     Column("org_price", AMOUNT),
     # What it costs instead of its price from one moment to another, each in microseconds since
@@ -123,6 +127,32 @@ products = Table(
         postgresql_where=text("search IS NOT NULL"),
     ),
 )
+
+stock_reservations = Table(
+    "stock_reservations",
+    metadata,
+    # The product whose stock it is: for a variant without a stock of its own, its main product.
+    Column("product_id", Text, ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    # What it is reserved for: a checkout.
+    Column("reference", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    # When it runs out by itself.
+    Column("expires", UtcDateTime, nullable=False),
+    # Microseconds since 1970 in UTC; None while it is only reserved.
+    Column("sold_at", BigInteger),
+    Index("ix_stock_reservations_reference", "reference"),
+    Index(
+        "ix_stock_reservations_expires",
+        "expires",
+        sqlite_where=text("sold_at IS NULL"),
+        postgresql_where=text("sold_at IS NULL"),
+    ),
+)
+
+
+def available(table: FromClause) -> ColumnElement[int | None]:
+    """Return how many pieces of a product can be bought now; NULL is without limit."""
+    return table.c.stock_count - table.c.taken
 
 
 def product_id(merchant: str, lang: str, country: str, sku: str) -> str:
@@ -182,7 +212,8 @@ class Product(NamedTuple):
     """A main product or variant as it is sold now, with what it takes from its main product.
 
     ``price`` and ``org_price`` in minor units of ``currency``, tax included; ``vat`` in percent;
-    ``stock_count`` None means without limit.
+    ``stock_count`` is what is available, what others have reserved left out; None means without
+    limit. ``stock_id`` is the product whose stock it is, as a variant may have none of its own.
     """
 
     id: str
@@ -196,6 +227,7 @@ class Product(NamedTuple):
     variant_type: str | None
     variant_value: str | None
     stock_count: int | None
+    stock_id: str
     price: int | None
     org_price: int | None
     currency: str

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from jay.db.prepared import Prepared, among
 from jay.merchants.models import Merchant, merchants
-from jay.products.models import Product, Variant, microseconds, products
+from jay.products.models import Product, Variant, available, microseconds, products
 from jay.products.shipping import ShippingModel
 
 _main = products.alias("main")
@@ -68,8 +68,8 @@ _SALES_VIEW = (
         products.c.variant_type,
         products.c.variant_value,
         products.c.stock_set,
-        products.c.stock_count,
-        _main.c.stock_count.label("main_stock_count"),
+        available(products).label("stock_count"),
+        available(_main).label("main_stock_count"),
         _price(products).label("price"),
         _org_price(products).label("org_price"),
         _price(_main).label("main_price"),
@@ -105,7 +105,7 @@ _OF_MAINS = (
             (products.c.price.is_(None), func.coalesce(_org_price(_main), _main.c.price)),
             else_=func.coalesce(_org_price(products), products.c.price),
         ).label("org_price"),
-        case((products.c.stock_set, products.c.stock_count), else_=_main.c.stock_count).label(
+        case((products.c.stock_set, available(products)), else_=available(_main)).label(
             "stock_count"
         ),
         products.c.position,
@@ -121,7 +121,7 @@ _MAINS_THEMSELVES = select(
     products.c.variant_value,
     _price(products),
     func.coalesce(_org_price(products), products.c.price),
-    products.c.stock_count,
+    available(products),
     literal_column("-1"),
 ).where(among(products.c.id, "mains"), _IS_CHOICE, ~products.c.removed)
 _BOTH = union_all(_OF_MAINS, _MAINS_THEMSELVES).subquery()
@@ -147,6 +147,7 @@ def _product(row: Any) -> Product:
         variant_type=row.variant_type,
         variant_value=row.variant_value,
         stock_count=row.stock_count if row.stock_set else row.main_stock_count,
+        stock_id=row.id if row.stock_set else row.main_id or row.id,
         price=price,
         org_price=price if org_price is None else org_price,
         currency=row.currency,

@@ -38,7 +38,9 @@ from jay.outbox.webhooks import ADD_PRODUCT, lane_of
 from jay.partners import service as partners
 from jay.partners.models import Partner
 from jay.products import feeding
+from jay.products import service as catalogue
 from jay.products.catalogue import Filters
+from jay.products.models import Product
 from jay.sealing import Seal, WrongKey
 from jay.transfers import service as transfers
 from jay.transfers.models import Transfer
@@ -132,6 +134,12 @@ def pull(w: World) -> pulls.Pull:
     return found
 
 
+def wanted(w: World) -> list[tuple[Product, int]]:
+    found = catalogue.find(w.connection, w.product, now=NOON)
+    assert found is not None
+    return [(found, 1)]
+
+
 VALUES: dict[str, Callable[[World], Any]] = {
     "address": lambda _: "192.0.2.1",
     "after": lambda _: ("de", "DE", ""),
@@ -142,6 +150,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "batch": lambda _: 10,
     "began": lambda _: NOON,
     "bodies": lambda _: {"mug": "{}"},
+    "bought": lambda w: {w.product: 1},
     "catalogue": lambda _: demo_catalogue.products("http://localhost"),
     "changes": lambda _: {"display_name": "Kino"},
     "connection": lambda w: w.connection,
@@ -204,6 +213,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "pull": pull,
     "pulled": lambda _: Pulled(FAILED, "It did not answer."),
     "puts": lambda _: [],
+    "reference": lambda _: "a-checkout",
     "request_hash": lambda _: "cd" * 32,
     "sealed": lambda _: Seal("something else", SECRET).close(b""),
     "routing_key": lambda w: w.basket.routing_key,
@@ -211,6 +221,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "shared": lambda _: {},
     "sku": lambda _: "mug",
     "skus": lambda _: ["mug"],
+    "stock_ids": lambda w: [w.product],
     "states": lambda _: ["waiting"],
     "subject": lambda _: "mug",
     "subjects": lambda _: ["mug"],
@@ -220,6 +231,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "until": lambda _: NOON + timedelta(days=7),
     "user": lambda w: w.user,
     "volatile": lambda _: {"price": 1},
+    "wanted": wanted,
     "write": lambda w: lambda work: work(w.connection),
 }
 BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {

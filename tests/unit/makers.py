@@ -24,6 +24,7 @@ def a_product(identifier: str = "mug", **fields: Any) -> Product:
         "variant_type": None,
         "variant_value": None,
         "stock_count": 10,
+        "stock_id": identifier,
         "price": 1250,
         "org_price": 1250,
         "currency": "EUR",

@@ -36,8 +36,8 @@ KINDS = {
         feeds/checkpoints feeds/leftovers feeds/pulls guests/service merchants/service
         operators/service ops/demo ops/purge ops/removal outbox/kinds outbox/service
         outbox/webhooks partners/service products/bulk products/bulk_sql products/catalogue
-        products/feeding products/listing products/service products/stored products/wanted
-        transfers/service web/limits web/stored_answers
+        products/feeding products/listing products/service products/stock products/stored
+        products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas

@@ -1,0 +1,177 @@
+"""Stock: what is reserved for those who are paying, and what was sold since it was observed.
+
+What is available is ``stock_count - taken``: the merchant's number, less what open checkouts have
+reserved and what was sold since the merchant has counted. ``taken`` is the sum of the rows here,
+kept with the product, so that reading it costs nothing. It changes by the difference, in the
+transaction that changes the rows, so that it never drifts, whoever else changes the product.
+
+A reservation is made for a reference, that of a checkout, before that one is stored: it lies
+elsewhere. So it has an end of its own, which is put off once the checkout is there.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, bindparam, delete, or_, update
+
+from jay.db.prepared import Prepared, among
+from jay.db.types import UtcDateTime
+from jay.db.upsert import insert_into
+from jay.products.models import Product, microseconds, products, stock_reservations
+
+_rows = stock_reservations.c
+_RETURNED = (_rows.product_id, _rows.count)
+_OF_REFERENCE = _rows.reference == bindparam("of", type_=_rows.reference.type)
+_IS_OPEN = _rows.sold_at.is_(None)
+_MOMENT = bindparam("moment", type_=UtcDateTime())
+
+_TAKE = Prepared(
+    update(products)
+    .where(
+        products.c.id == bindparam("key"),
+        ~products.c.removed,
+        or_(
+            products.c.stock_count.is_(None),
+            products.c.stock_count - products.c.taken >= bindparam("wanted"),
+        ),
+    )
+    .values(taken=products.c.taken + bindparam("wanted"))
+)
+_ADD = Prepared(
+    update(products)
+    .where(products.c.id == bindparam("key"))
+    .values(taken=products.c.taken + bindparam("difference"))
+)
+_RELEASE = Prepared(delete(stock_reservations).where(_OF_REFERENCE, _IS_OPEN).returning(*_RETURNED))
+_RUN_OUT = Prepared(
+    delete(stock_reservations).where(_IS_OPEN, _rows.expires <= _MOMENT).returning(*_RETURNED)
+)
+_RUN_OUT_OF = Prepared(
+    delete(stock_reservations)
+    .where(_rows.product_id == bindparam("key"), _IS_OPEN, _rows.expires <= _MOMENT)
+    .returning(*_RETURNED)
+)
+_EXTEND = Prepared(
+    update(stock_reservations)
+    .where(_OF_REFERENCE, _IS_OPEN, _rows.expires > _MOMENT)
+    .values(expires=bindparam("until", type_=UtcDateTime()))
+)
+_SELL = Prepared(
+    update(stock_reservations)
+    .where(_OF_REFERENCE, _IS_OPEN)
+    .values(sold_at=bindparam("stamp", type_=BigInteger))
+    .returning(*_RETURNED)
+)
+_COUNTED = Prepared(
+    delete(stock_reservations)
+    .where(among(_rows.product_id, "ids"), _rows.sold_at <= bindparam("as_of", type_=BigInteger))
+    .returning(*_RETURNED)
+)
+
+
+def reserve(
+    connection: Connection,
+    reference: str,
+    wanted: Iterable[tuple[Product, int]],
+    *,
+    until: datetime,
+    now: datetime,
+) -> list[str]:
+    """Reserve pieces of products for a reference that has none reserved yet.
+
+    Products are locked in the order of their ids, so that two checkouts never wait for each other.
+    Reservations of the same product that have run out are ended first where they are in the way.
+
+    :param until: when it runs out by itself.
+    :returns: the ids of the products of which there is not enough; nothing of these is reserved.
+    """
+    missing = []
+    taken: dict[str, int] = {}
+    for product, count in sorted(wanted, key=lambda each: (each[0].stock_id, each[0].id)):
+        if _take(connection, product.stock_id, count, now):
+            taken[product.stock_id] = taken.get(product.stock_id, 0) + count
+        else:
+            missing.append(product.id)
+    rows = [
+        {"product_id": each, "reference": reference, "count": count, "expires": until}
+        for each, count in taken.items()
+    ]
+    if rows:
+        connection.execute(insert_into(connection, stock_reservations), rows)
+    return missing
+
+
+def _take(connection: Connection, stock_id: str, count: int, now: datetime) -> bool:
+    given = {"key": stock_id, "wanted": count}
+    if _TAKE.rowcount(connection, given):
+        return True
+    ended = _RUN_OUT_OF.all(connection, {"key": stock_id, "moment": now})
+    _give_back(connection, ended)
+    return bool(ended) and _TAKE.rowcount(connection, given) == 1
+
+
+def extend(connection: Connection, reference: str, *, until: datetime, now: datetime) -> bool:
+    """Put off the end of what is reserved for a reference.
+
+    :returns: whether anything was reserved that has not run out.
+    """
+    given = {"of": reference, "until": until, "moment": now}
+    return _EXTEND.rowcount(connection, given) > 0
+
+
+def release(connection: Connection, reference: str) -> None:
+    """Let go of what is reserved for a reference; what was sold stays sold."""
+    _give_back(connection, _RELEASE.all(connection, {"of": reference}))
+
+
+def sell(
+    connection: Connection, reference: str, bought: Mapping[str, int], *, now: datetime
+) -> None:
+    """Turn what is reserved for a reference into what was sold.
+
+    A payment may win over a reservation that has run out: what of ``bought`` is not reserved any
+    more is sold all the same, and there is less than nothing until the merchant counts anew.
+
+    :param bought: by the id of the stock, ``Product.stock_id``, how many pieces.
+    """
+    stamp = microseconds(now)
+    sold = {row.product_id for row in _SELL.all(connection, {"of": reference, "stamp": stamp})}
+    for each in sorted(bought.keys() - sold):
+        row = {"product_id": each, "reference": reference, "count": bought[each]}
+        made = connection.execute(
+            insert_into(connection, stock_reservations)
+            .values(row | {"expires": now, "sold_at": stamp})
+            .on_conflict_do_nothing()
+            .returning(_rows.product_id)
+        ).one_or_none()
+        if made is not None:  # else it was sold before
+            _ADD.rowcount(connection, {"key": each, "difference": bought[each]})
+
+
+def counted(connection: Connection, stock_ids: Iterable[str], *, as_of: int) -> None:
+    """Forget what was sold until a merchant has counted its stock: its number says so already.
+
+    :param as_of: when that was, in microseconds since 1970 UTC.
+    """
+    wanted = list(stock_ids)
+    if wanted:
+        _give_back(connection, _COUNTED.all(connection, {"ids": wanted, "as_of": as_of}))
+
+
+def end_overdue(connection: Connection, *, now: datetime) -> int:
+    """End reservations that have run out, of checkouts that were never stored.
+
+    :returns: how many there were.
+    """
+    ended = _RUN_OUT.all(connection, {"moment": now})
+    _give_back(connection, ended)
+    return len(ended)
+
+
+def _give_back(connection: Connection, rows: Iterable[Any]) -> None:
+    back: dict[str, int] = {}
+    for row in rows:
+        back[row.product_id] = back.get(row.product_id, 0) + row.count
+    for each in sorted(back):
+        _ADD.rowcount(connection, {"key": each, "difference": -back[each]})
