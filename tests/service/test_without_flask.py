@@ -230,6 +230,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "typed": lambda w: w.offer.secrets.user_code,
     "until": lambda _: NOON + timedelta(days=7),
     "user": lambda w: w.user,
+    "viewer_keys": lambda _: {"keys": []},
     "volatile": lambda _: {"price": 1},
     "wanted": wanted,
     "write": lambda w: lambda work: work(w.connection),
