@@ -167,6 +167,7 @@ def add_platform(
         "jwks": dict(keys.as_dict(private=False)),
         "algorithms": ["ES256"],
         "transfer_origins": ["https://shop.example"],
+        "cors_origins": ["https://tv.example"],
         **fields,
     }
     with app.app_context(), db.transaction() as connection:

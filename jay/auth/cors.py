@@ -22,7 +22,9 @@ PREFLIGHT_CACHED_SECONDS = 7200
 _METHODS = "GET, POST, PATCH, DELETE, HEAD, OPTIONS"
 _HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-API-Key,"
-    " X-API-Version, x-jay-api-version, X-JAY-Tracking, X-Request-ID"
+    " X-API-Version, x-jay-api-version, X-JAY-Tracking, X-Request-ID,"
+    # What an app's monitoring adds to every request (W3C Trace Context, Baggage); not looked at.
+    " traceparent, tracestate, baggage, sentry-trace"
 )
 _EXPOSED = (
     "Allow, ETag, Idempotency-Replayed, Link, Retry-After, WWW-Authenticate, X-API-Version,"

@@ -109,6 +109,48 @@ def origin_of(url: str) -> str | None:
     return f"{parts.scheme}://{host}" + ("" if port in {None, default} else f":{port}")
 
 
+NOWHERE = "null"
+"""The origin that browsers name for pages of a file, of a package or in a sandbox (RFC 6454)."""
+
+
+def app_origin_of(url: str) -> str | None:
+    """Return the origin of a TV app in the form in which browsers name it.
+
+    Besides those of http(s): ``null``, and those of other schemes, such as ``file://``,
+    ``capacitor://localhost`` and ``dvb://233a.1004.1044``. None for anything else, and for schemes
+    whose pages have no origin of their own.
+    """
+    if url == NOWHERE:
+        return NOWHERE
+    found = _APP_ORIGIN.fullmatch(url)
+    if found is None or found["scheme"].lower() in {"http", "https"}:
+        return origin_of(url)
+    return None if found["scheme"].lower() in _NO_ORIGIN else found["origin"].lower()
+
+
+# Nothing that would begin another source or directive in a Content-Security-Policy.
+_APP_ORIGIN = re.compile(
+    r"(?P<origin>(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://[A-Za-z0-9._-]*(?::[0-9]{1,5})?)"
+    r"(?:/[^\s\\]*)?"
+)
+_NO_ORIGIN = {"about", "blob", "data", "filesystem", "javascript", "view-source"}
+
+
+def frame_source_of(origin: str) -> str:
+    """Return what a Content-Security-Policy calls an origin of ``app_origin_of``.
+
+    A host of other letters than a policy knows, and a page without an origin, are told by scheme:
+    without one a page comes from a file.
+    """
+    if origin == NOWHERE:
+        return "file:"
+    scheme, _, host = origin.partition("://")
+    return origin if _POLICY_HOST.fullmatch(host) else f"{scheme}:"
+
+
+_POLICY_HOST = re.compile(r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]+)?")
+
+
 def target_of(url: str) -> Target:
     """Take a URL apart.
 

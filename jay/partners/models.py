@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from jay.db.types import UtcDateTime, metadata
-from jay.net.addresses import origin_of
+from jay.net.addresses import frame_source_of, origin_of
 from jay.partners.branding import Palette
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -92,6 +92,11 @@ class Partner:
         """What its tokens are checked against, in short: with it, each verified token ends."""
         told = (self.name, self.issuer, self.audience, self.jwks, self.jwks_url, self.algorithms)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+    @property
+    def frame_sources(self) -> tuple[str, ...]:
+        """Who may show this partner's TV pages in a frame: its apps, as a policy names them."""
+        return tuple(dict.fromkeys(frame_source_of(origin) for origin in self.cors_origins))
 
     def may_transfer_to(self, url: str) -> bool:
         """Tell whether a web shop URL is http(s) and on an origin that the partner registered."""

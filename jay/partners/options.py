@@ -11,7 +11,7 @@ from joserfc.jwk import Key
 
 from jay import web
 from jay.i18n import COUNTRIES
-from jay.net.addresses import origin_of
+from jay.net.addresses import app_origin_of, origin_of
 from jay.partners import branding
 from jay.partners.keys import UnusableKey, algorithms_for, pem_key, public_keys
 from jay.partners.models import ALGORITHMS
@@ -31,6 +31,21 @@ def _origins(
         origin = origin_of(value)
         if origin is None:
             raise click.BadParameter(f"{value!r} is not an http or https URL")
+        origins.append(origin)
+    return origins
+
+
+def _app_origins(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> list[str]:
+    origins = []
+    for value in values:
+        origin = app_origin_of(value)
+        if origin is None:
+            raise click.BadParameter(
+                f"{value!r} is no origin of an app, such as https://tv.example, file://,"
+                " capacitor://localhost or null"
+            )
         origins.append(origin)
     return origins
 
@@ -115,9 +130,11 @@ _OPTIONS = (
         "--cors-origin",
         "cors_origins",
         multiple=True,
-        callback=_origins,
-        metavar="URL",
-        help="Web app that may call the Basket API from a browser; may be given several times.",
+        callback=_app_origins,
+        metavar="ORIGIN",
+        help="App that may call the Basket API from a browser, and show the TV page in a frame:"
+        " https://..., file://, dvb://..., capacitor://localhost, or null, which is what any page"
+        " without an origin has; may be given several times.",
     ),
 )
 
@@ -147,8 +164,8 @@ def dropped_origins(command: _Command) -> _Command:
             f"--drop-{kind}-origin",
             f"drop_{kind}_origins",
             multiple=True,
-            callback=_origins,
-            metavar="URL",
+            callback=_origins if kind == "transfer" else _app_origins,
+            metavar="ORIGIN",
             help=f"Take an origin away that --{kind}-origin has given; may be given several times.",
         )
         for kind in ("transfer", "cors")

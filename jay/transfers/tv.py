@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import redirect, request, url_for
+from flask import g, redirect, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.baskets.view import view
-from jay.errors import TransferClaimed, TransferError
+from jay.errors import TooManyRequests, TransferClaimed, TransferError
 from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
 from jay.transfers import service
@@ -53,7 +53,7 @@ def screen(display_token: str) -> Response:
         shown = TransferState.PENDING  # the code is wanted large, whoever looks at it
     return page(
         "tv/transfer.html",
-        ancestors=showing.partner.transfer_origins,
+        ancestors=showing.partner.frame_sources,
         partner=partner_view(showing.partner),
         state=shown.value,
         again=again,
@@ -82,7 +82,14 @@ def screen(display_token: str) -> Response:
 def renew(display_token: str) -> Response:
     """Make a new code for the same basket. Knowing the screen's address is the permission."""
     now = web.now()
-    take_all(of_address(TRANSFERS_OF_ADDRESS, request.remote_addr))
+    try:
+        take_all(of_address(TRANSFERS_OF_ADDRESS, request.remote_addr))
+    except TooManyRequests:
+        with db.reading() as connection:
+            transfer = service.left_alone(connection, display_token)
+            if transfer is not None:
+                g.ancestors = partner_by_id(connection, transfer.partner_id).frame_sources
+        raise
     try:
         offer = db.write(service.renew, display_token, now=now)
     except TransferError as error:
@@ -101,7 +108,12 @@ def _gone(connection: Connection, display_token: str, error: TransferError) -> R
         return redirect(url_for("kiosk.wall", name=partner.name), 303)
     if isinstance(error, TransferClaimed):
         return redirect(url_for(".screen", display_token=display_token), 303)
-    return page("tv/gone.html", status=error.status, partner=partner_view(partner))
+    return page(
+        "tv/gone.html",
+        status=error.status,
+        ancestors=partner.frame_sources,
+        partner=partner_view(partner),
+    )
 
 
 def _shown_host(url: str) -> str:

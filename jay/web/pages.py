@@ -290,8 +290,10 @@ def page(
 ) -> Response:
     """Render a page with its Content-Security-Policy; the other headers come with each.
 
-    :param ancestors: origins that may show the page in a frame; nobody when empty.
+    :param ancestors: sources that may show the page in a frame; nobody when empty. An error's page
+        goes by ``g.ancestors``, which says so before it is known how the request ends.
     """
+    ancestors = ancestors or g.get("ancestors", ())
     response = make_response(render_template(template, **context), status)
     response.headers["Content-Security-Policy"] = _CSP.format(
         ancestors=" ".join(ancestors) or "'none'"

@@ -123,6 +123,25 @@ def paths(app: Flask) -> Iterator[tuple[str, set[str]]]:
             yield path, (rule.methods or set()) - {"OPTIONS"}
 
 
+# --- TV apps ---
+
+APPS = ["null", "file://", "dvb://233a.1004.1044", "capacitor://localhost", "tizen-app://7jk"]
+
+
+@pytest.mark.parametrize("origin", APPS)
+def test_a_tv_app_without_a_web_address_can_be_registered(
+    here: Flask, browser: FlaskClient, origin: str
+) -> None:
+    add_platform(here, browser, "tvapp", cors_origins=[origin])
+
+    response = preflight(browser, USER_PATH, origin)
+
+    assert response.headers["Access-Control-Allow-Origin"] == origin
+    others = [other for other in [*APPS, "https://app.kino.example"] if other != origin]
+    for other in others:
+        assert_hidden(preflight(browser, USER_PATH, other))
+
+
 # --- preflights ---
 
 
@@ -162,6 +181,8 @@ def test_a_preflight_grants_every_header_that_a_client_may_send(
     assert names(response.headers["Access-Control-Allow-Headers"]) >= {
         *("authorization", "content-type", "idempotency-key", "if-match", "if-none-match"),
         *("x-api-key", "x-api-version", "x-jay-api-version", "x-jay-tracking", "x-request-id"),
+        # What an app's monitoring adds to every request.
+        *("traceparent", "tracestate", "baggage", "sentry-trace"),
     }
     assert "*" not in "".join(granted(response).values())
 

@@ -217,6 +217,8 @@ def test_a_tv_that_asks_for_too_many_codes_can_try_again(
     assert on_a_large_screen(page)
     path = urlsplit(offer["displayUrl"]).path
     assert buttons(page) == [(path, "Try again")]
+    # In the app's frame, too: there a page that may not be framed is no page at all.
+    assert "frame-ancestors https://tv.example" in page.headers["Content-Security-Policy"]
     # And tries again by itself, with a script and without one: it may hang at a kiosk.
     html = page.get_data(as_text=True)
     assert f'data-idle="20" data-net="ok" data-used data-home="{path}"' in html

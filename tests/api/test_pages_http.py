@@ -1094,7 +1094,8 @@ def test_every_page_is_strict_about_what_it_loads(pages: dict[str, TestResponse]
         assert policy["form-action"] == "'self'", name
         for source in ("script-src", "style-src", "img-src", "connect-src"):
             assert policy[source] == "'self'", name
-        allowed = "https://shop.example" if name in {"tv", "tv claimed", "tv expired"} else "'none'"
+        # The app, not the web shop.
+        allowed = "https://tv.example" if name in {"tv", "tv claimed", "tv expired"} else "'none'"
         assert policy["frame-ancestors"] == allowed, name
 
 

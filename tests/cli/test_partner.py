@@ -322,6 +322,25 @@ def test_bad_names(app: Flask, run: Run, group: str, name: str) -> None:
     assert "lower case" in result.stderr
 
 
+def test_apps_of_televisions_are_registered_by_their_origins(app: Flask, run: Run) -> None:
+    given = ("https://TV.example/app", "null", "file:///opt/app", "dvb://233a.1004.1044")
+    options = [word for origin in given for word in ("--cors-origin", origin)]
+
+    run("partner", "add", "kino", *options)
+
+    partner = stored(app)
+    assert partner.cors_origins == ("https://tv.example", "null", "file://", "dvb://233a.1004.1044")
+    assert partner.frame_sources == ("https://tv.example", "file:", "dvb://233a.1004.1044")
+
+
+@pytest.mark.parametrize("origin", ["*", "javascript://x", "app://a;script-src", "tv.example"])
+def test_what_is_no_origin_of_an_app_is_refused(app: Flask, run: Run, origin: str) -> None:
+    result = run("partner", "add", "kino", "--cors-origin", origin)
+
+    assert result.exit_code == 2
+    assert "no origin of an app" in " ".join(result.stderr.split())
+
+
 def test_transfer_origins_are_kept_in_their_normal_form(app: Flask, run: Run) -> None:
     run(
         *("partner", "add", "kino"),
