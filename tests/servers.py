@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import create_engine, text
+
 from tests.clock import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
@@ -60,6 +62,21 @@ def postgres_cluster() -> Iterator[str]:
     finally:
         run(*control, "-w", "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def processes_of(cluster: str) -> list[int]:
+    """Return the processes of a cluster that ``postgres_cluster`` runs, its server first."""
+    engine = create_engine(cluster)
+    with engine.connect() as connection:
+        folder = Path(str(connection.scalar(text("SHOW data_directory"))))
+    engine.dispose()
+    server = int((folder / "postmaster.pid").read_text().split()[0])
+    return [server, *children_of(server)]
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the process ids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class Gunicorn:

@@ -6,6 +6,7 @@ commit, so that they compose.
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jay.db.outages import is_outage, is_read_only, is_undone, leads_nowhere
+from jay.db.postgresql import connect
 from jay.db.sqlite import (
     LOCK_WAIT_SECONDS,
     begin_on_sqlite,
@@ -34,6 +36,9 @@ STATEMENT_SECONDS = 10
 
 CONFLICTS_RETRIED = 5
 """How often a write is tried: after the first conflict under locks, so the second one decides."""
+
+STUCK_SECONDS = 1.0
+"""After that long without a step, few may go on to wait for SQLite's write lock."""
 
 
 class Conflict(Exception):
@@ -75,6 +80,9 @@ class Database:
         # SQLite has one writer. Threads queue here instead of in its busy-wait, which is unfair
         # and burns the processor; other processes are met by busy_timeout.
         self._gate = threading.Lock() if self.is_sqlite else None
+        self._entered = 0.0  # when the one whose turn it is came to it
+        # With the one whose turn it is, half of the threads may wait for another process.
+        self._patient = threading.Semaphore(max(0, pool_size // 2 - 1))
 
     def _engine(self, pool_size: int, *, reads: bool) -> Engine:
         options: dict[str, Any] = {
@@ -109,6 +117,8 @@ class Database:
         if self.is_sqlite:
             event.listen(engine, "do_connect", keep_private)
             event.listen(engine, "connect", set_up_readers if reads else set_up_writers)
+        else:
+            event.listen(engine, "do_connect", connect)
         event.listen(engine, "handle_error", _give_up)
         return engine
 
@@ -194,12 +204,35 @@ class Database:
         if self._gate is None:
             yield
             return
-        if not self._gate.acquire(timeout=LOCK_WAIT_SECONDS):
-            raise Busy
+        self._take_turn(self._gate)
+        self._entered = time.monotonic()
         try:
             yield
         finally:
             self._gate.release()
+
+    def _take_turn(self, gate: threading.Lock) -> None:
+        """Wait for the turn to write; not many do so while nobody gets any further.
+
+        Threads must stay for those who read.
+
+        :raises Busy: it took too long, or enough others wait already.
+        """
+        end = time.monotonic() + LOCK_WAIT_SECONDS
+        while not gate.acquire(timeout=STUCK_SECONDS / 4):
+            now = time.monotonic()
+            if now >= end:
+                raise Busy
+            if now - self._entered < STUCK_SECONDS:
+                continue
+            if not self._patient.acquire(blocking=False):
+                raise Busy
+            try:
+                if gate.acquire(timeout=end - now):
+                    return
+                raise Busy
+            finally:
+                self._patient.release()
 
 
 def locks(connection: Connection) -> bool:

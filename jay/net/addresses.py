@@ -6,8 +6,7 @@ a webhook, a feed or a key set must not become a way into it (server-side reques
 
 import re
 import socket
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -20,14 +19,13 @@ from ipaddress import (
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from jay.net import names
+from jay.net.names import Resolver
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-Resolver = Callable[..., Sequence[tuple[Any, ...]]]
-"""``socket.getaddrinfo``, or what a test puts in its place."""
-
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
-RESOLVE_SECONDS = 5.0
 MAX_ADDRESSES = 4
 """How many addresses of one name are tried, each within the time for all."""
 
@@ -211,21 +209,9 @@ def _is_public(address: Address) -> bool:
 
 
 def _resolved(target: Target, resolve: Resolver) -> Sequence[tuple[Any, ...]]:
-    # The system's resolver knows no timeout, so it is left behind when it takes too long.
-    answers: list[Sequence[tuple[Any, ...]]] = []
-    problems: list[Exception] = []
-
-    def ask() -> None:
-        try:
-            answers.append(resolve(target.host, target.port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            problems.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True, name="resolver")
-    thread.start()
-    thread.join(RESOLVE_SECONDS)
-    if answers and answers[0]:
-        return answers[0]
-    if problems or answers:
-        raise Unreachable("the name of its host can't be resolved")
-    raise Unreachable(f"the name of its host was not resolved within {RESOLVE_SECONDS:.0f} s")
+    try:
+        return names.look_up(target.host, target.port, resolve)
+    except names.NoSuchName:
+        raise Unreachable("the name of its host can't be resolved") from None
+    except names.LookUpTimeout as error:
+        raise Unreachable(f"the name of its host was {error}") from None

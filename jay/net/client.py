@@ -26,12 +26,12 @@ from jay.net.addresses import (
     Address,
     AddressRefused,
     Network,
-    Resolver,
     Target,
     Unreachable,
     addresses_of,
     target_of,
 )
+from jay.net.names import Resolver
 
 # It would quote addresses, which may hold secrets, when it does not like what a server says.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)

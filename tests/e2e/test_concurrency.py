@@ -29,6 +29,7 @@ from tests.e2e.actors import (
     http_client,
 )
 from tests.e2e.service import Service
+from tests.servers import children_of
 
 Result = TypeVar("Result")
 MOST_RETRIES = 5_000
@@ -241,8 +242,3 @@ def test_no_acknowledged_write_is_lost_when_workers_are_killed(
 def workers_of(service: Service) -> list[int]:
     """Return the process ids of gunicorn's workers."""
     return children_of(service.gunicorn._process.pid)
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the process ids of a process's children."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from tests.clock import PATIENCE_SECONDS
 from tests.demo import flask_command
-from tests.e2e.test_concurrency import children_of
-from tests.servers import ROOT, Gunicorn, free_port
+from tests.servers import ROOT, Gunicorn, children_of, free_port
 
 
 def ignores_ctrl_c(pid: int) -> bool:

@@ -59,12 +59,12 @@ KINDS = {
         web/logs web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
-        clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/prepared
-        db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading feeds/files
-        feeds/google feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers
-        feeds/sales feeds/skus feeds/sources feeds/tables feeds/units feeds/unpacking net/client
-        net/waits ops/demo_viewer ops/lan ops/revision outbox/transports/http partners/keys
-        products/texts transfers/qr web/framing web/serving
+        clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/postgresql
+        db/prepared db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading
+        feeds/files feeds/google feeds/items feeds/major feeds/mapped feeds/mapping
+        feeds/readers feeds/sales feeds/skus feeds/sources feeds/tables feeds/units
+        feeds/unpacking net/client net/names net/waits ops/demo_viewer ops/lan ops/revision
+        outbox/transports/http partners/keys products/texts transfers/qr web/framing web/serving
     """,
 }
 

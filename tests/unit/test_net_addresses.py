@@ -168,7 +168,7 @@ def test_a_name_without_addresses_can_not_be_reached() -> None:
 
 
 def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addresses, "RESOLVE_SECONDS", 0.01)
+    monkeypatch.setattr("jay.net.names.RESOLVE_SECONDS", 0.01)
     release = threading.Event()
 
     def hang(*_args: Any, **_more: Any) -> Any:

@@ -1,6 +1,7 @@
 """SQLite's write lock, when another process has it."""
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,3 +90,36 @@ def test_single_statements_still_wait_by_themselves(
         waits = connection.execute(text("PRAGMA busy_timeout")).scalar_one()
 
     assert waits == sqlite.LOCK_WAIT_SECONDS * 1000
+
+
+def test_of_many_writers_few_wait_while_nobody_gets_any_further(
+    database: Database, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each stands in a thread of the service, and who reads needs one, too.
+    monkeypatch.setattr(sqlite, "LOCK_WAIT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(sys.modules["jay.db.database"], "LOCK_WAIT_SECONDS", PATIENCE_SECONDS)
+    refused, done = threading.Semaphore(0), threading.Semaphore(0)
+
+    def try_to_write() -> None:
+        try:
+            write(database)
+        except Busy:
+            refused.release()
+        else:
+            done.release()
+
+    writers = [threading.Thread(target=try_to_write) for _ in range(10)]
+    for writer in writers:
+        writer.start()
+    for _ in range(8):
+        assert refused.acquire(timeout=PATIENCE_SECONDS)
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM notes")).scalar_one() == 0
+    assert not done.acquire(blocking=False)
+    assert not refused.acquire(blocking=False)
+
+    other.execute("COMMIT")
+    for writer in writers:
+        writer.join(PATIENCE_SECONDS)
+
+    assert [done.acquire(blocking=False) for _ in range(3)] == [True, True, False]

@@ -1,0 +1,168 @@
+"""A PostgreSQL that has stopped to answer, for real: its processes are stopped by a signal."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+
+from jay.db import postgresql
+from jay.db.database import Database
+from jay.errors import Busy
+from jay.net import names
+from tests.clock import PATIENCE_SECONDS
+from tests.conftest import new_postgres_database
+
+
+@pytest.fixture(scope="module")
+def url(postgres: str) -> str:
+    return new_postgres_database(postgres, "jay_hangs")
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    made = Database(url)
+    yield made
+    made.dispose()
+
+
+def server_process(connection: Connection) -> int:
+    """Return which process answers this connection; it is a child of the tests' own cluster."""
+    return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+@contextmanager
+def stopped(*processes: int) -> Iterator[None]:
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_an_answer_that_does_not_come_is_an_outage_and_the_next_connection_is_a_new_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.reading() as connection:
+        process = server_process(connection)
+    monkeypatch.setattr(postgresql, "HANG_SECONDS", 0.2)
+
+    with stopped(process):
+        with pytest.raises(Busy), database.reading() as connection:
+            connection.execute(text("SELECT 1"))
+        monkeypatch.undo()
+        with database.reading() as connection:
+            assert server_process(connection) != process
+
+
+def test_a_commit_that_is_not_answered_is_an_outage(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_processes = []
+
+    def work(connection: Connection) -> None:
+        stopped_processes.append(server_process(connection))
+        os.kill(stopped_processes[0], signal.SIGSTOP)
+        monkeypatch.setattr(postgresql, "HANG_SECONDS", 0.2)
+
+    with pytest.raises(Busy):
+        database.write(work)
+
+    (process,) = stopped_processes
+    os.kill(process, signal.SIGCONT)
+
+
+def test_a_server_that_takes_no_connections_is_an_outage(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys.modules["jay.db.database"], "LOCK_WAIT_SECONDS", 2
+    )  # libpq knows no less
+    database = Database(url)
+    with database.reading() as connection:
+        server = parent_of(server_process(connection))
+    database.dispose()
+
+    with stopped(server), pytest.raises(Busy), database.reading() as connection:
+        connection.execute(text("SELECT 1"))
+
+    with database.reading() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+    database.dispose()
+
+
+class Resolver:
+    """Knows one name, or hangs."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses, self.release = addresses, threading.Event()
+
+    def __call__(self, host: str, port: int | None, **_more: Any) -> list[tuple[Any, ...]]:
+        if not self.addresses:
+            self.release.wait(PATIENCE_SECONDS)
+        return [(socket.AF_INET, 1, 6, "", (address, 0)) for address in self.addresses]
+
+
+def by_name(url: str, monkeypatch: pytest.MonkeyPatch, resolver: Resolver) -> Database:
+    look_up = names.look_up
+    monkeypatch.setattr(names, "look_up", lambda host, port: look_up(host, port, resolver))
+    named = make_url(url).set(host="database.example")
+    return Database(named.render_as_string(hide_password=False))
+
+
+def test_a_host_with_a_name_is_looked_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = by_name(url, monkeypatch, Resolver("127.0.0.2", "127.0.0.1"))
+
+    with database.reading() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+    database.dispose()
+
+
+def test_a_look_up_that_hangs_is_an_outage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "RESOLVE_SECONDS", 0.01)
+    resolver = Resolver()
+    database = by_name(url, monkeypatch, resolver)
+
+    with pytest.raises(Busy), database.reading():
+        pass
+
+    resolver.release.set()
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ({"host": "a.example", "port": "5"}, {"host": "a.example,a.example", "port": "5,5"}),
+        ({"host": "a.example"}, {"host": "a.example,a.example"}),
+        ({"host": "127.0.0.9,a.example", "port": "1,2"},
+         {"host": "127.0.0.9,a.example,a.example", "port": "1,2,2",
+          "hostaddr": "127.0.0.9,127.0.0.1,::1"}),
+        ({"host": "127.0.0.1"}, {}),
+        ({"host": "::1"}, {}),
+        ({"host": "/run/postgresql"}, {}),
+        ({"host": "/run/postgresql,a.example"}, {}),
+        ({"host": "a.example", "hostaddr": "127.0.0.1"}, {}),
+        ({}, {}),
+    ],
+)  # fmt: skip
+def test_names_become_addresses_and_all_else_is_left_alone(
+    options: dict[str, str], given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "look_up", lambda *_: Resolver("127.0.0.1", "::1")("", None))
+
+    expected = {"hostaddr": "127.0.0.1,::1", **given} if given else {}
+    assert postgresql._addresses(options) == expected
