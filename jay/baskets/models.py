@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import (
@@ -72,6 +73,14 @@ baskets = Table(
 )
 
 
+class List(Enum):
+    """The lists of a basket; a product is in one of them at most."""
+
+    CART = "what the user plans to buy"
+    SAVED = "what the user wants to remember"
+    CHECKOUT = "what the user is paying for at the moment"
+
+
 @dataclass(slots=True)
 class Entry:
     """A product in the basket: in the cart with a count, or saved with 0.
@@ -86,6 +95,13 @@ class Entry:
     currency: str | None = None
     in_checkout: bool = False
     """Whether a checkout has it at the moment: then it is in that list, and in no other."""
+
+    @property
+    def list(self) -> List:
+        """Where it is."""
+        if self.in_checkout:
+            return List.CHECKOUT
+        return List.CART if self.count > 0 else List.SAVED
 
 
 def entry_from(stored: Mapping[str, Any]) -> Entry:
@@ -203,17 +219,20 @@ class Basket:
     @property
     def cart(self) -> list[Entry]:
         """The products that the user plans to buy."""
-        return [e for e in self._entries.values() if e.count > 0 and not e.in_checkout]
+        return self._of(List.CART)
 
     @property
     def saved(self) -> list[Entry]:
         """The products that the user wants to remember."""
-        return [e for e in self._entries.values() if e.count == 0 and not e.in_checkout]
+        return self._of(List.SAVED)
 
     @property
     def checkout(self) -> list[Entry]:
         """The products that the user is paying for at the moment."""
-        return [entry for entry in self._entries.values() if entry.in_checkout]
+        return self._of(List.CHECKOUT)
+
+    def _of(self, wanted: List) -> list[Entry]:
+        return [entry for entry in self._entries.values() if entry.list is wanted]
 
     @property
     def expires(self) -> datetime:
@@ -247,7 +266,9 @@ class Basket:
     ) -> None:
         """Put a product in or overwrite it: a count puts it in the cart, 0 saves, -1 removes.
 
-        A lower count than the one in the cart is always allowed.
+        A lower count than the one in the cart is always allowed. What is in checkout comes to the
+        cart or the saved list again, as whoever does this wants it there; what is being paid for
+        stays what it was.
 
         :param product: the product as it is sold now, None when the catalogue has none. One that
             is in the basket already can still be saved or removed then.
@@ -264,7 +285,7 @@ class Basket:
                 raise ProductNotFound
             if count > 0:
                 product.check_orderable(count)
-        if known is not None and (known.count > 0) == (count > 0):
+        if known is not None and known.list is (List.CART if count > 0 else List.SAVED):
             known.count = count
         else:
             self._check_room(count)
@@ -308,7 +329,7 @@ class Basket:
         if entry.count > 0 and len(self.cart) >= MAX_CART_PRODUCTS:
             entry, place = replace(entry, count=0), len(self.saved)
         entries = list(self._entries.values())
-        same_list = [e for e in entries if (e.count > 0) == (entry.count > 0)]
+        same_list = [e for e in entries if e.list is entry.list]
         at = entries.index(same_list[place]) if place < len(same_list) else len(entries)
         entries.insert(at, entry)
         self._entries = {e.product_id: e for e in entries}
@@ -327,7 +348,7 @@ class Basket:
             raise NotInBasket
         count = old.count
         if count > 0:
-            if known is not None:
+            if known is not None and not known.in_checkout:
                 count = min(count + known.count, MAX_COUNT)
             product.check_orderable(count)
         entry = Entry(product.id, count, product.price, product.currency)
@@ -347,11 +368,13 @@ class Basket:
         """
         for entry in entries:
             known = self._entries.get(entry.product_id)
-            in_cart = known is not None and known.count > 0
+            in_cart = known is not None and known.list is List.CART
             count = max(entry.count, known.count if known is not None else 0)
+            if known is not None and known.in_checkout and count == known.count:
+                continue  # it is being paid for, and that is as many as anybody wants
             if count > 0 and not in_cart and len(self.cart) >= MAX_CART_PRODUCTS:
                 count = 0
-            if known is not None and in_cart == (count > 0):
+            if known is not None and not known.in_checkout and in_cart == (count > 0):
                 known.count = count  # it came to this list before, and keeps its place
                 continue
             self._entries.pop(entry.product_id, None)
@@ -359,6 +382,27 @@ class Basket:
                 entry.product_id, count, entry.price, entry.currency
             )
         self.dropped = self._drop_oldest_saved()
+        self.touch(now)
+
+    def check_out(self, product_ids: Collection[str], *, now: datetime) -> None:
+        """Move products from the cart to checkout (contract, checkout: Start)."""
+        for entry in [e for e in self.cart if e.product_id in product_ids]:
+            del self._entries[entry.product_id]
+            self._entries[entry.product_id] = replace(entry, in_checkout=True)
+        self.touch(now)
+
+    def end_checkout(self, *, bought: bool, now: datetime) -> None:
+        """Let the products in checkout leave, or go back to the cart; where it is full, be saved.
+
+        What was taken out of checkout meanwhile stays where it is.
+        """
+        for entry in self.checkout:
+            del self._entries[entry.product_id]
+            if not bought:
+                room = len(self.cart) < MAX_CART_PRODUCTS
+                back = replace(entry, in_checkout=False, count=entry.count if room else 0)
+                self._entries[entry.product_id] = back
+        self._drop_oldest_saved()
         self.touch(now)
 
     def _drop_oldest_saved(self) -> list[Entry]:

@@ -56,6 +56,7 @@ class BasketMachine(RuleBasedStateMachine):
         self.now = NOON
         self.cart: dict[str, int] = {}
         self.saved: dict[str, int] = {}
+        self.checkout: dict[str, int] = {}
         self.prices: dict[str, tuple[int | None, str]] = {}
 
     @initialize(guest=st.booleans(), already_saved=st.sampled_from([0, 0, 197, 199]))
@@ -74,9 +75,9 @@ class BasketMachine(RuleBasedStateMachine):
         self, name: str, count: int, product: Product | None
     ) -> type[JayError] | None:
         """Say what the contract says about putting this in, in its order."""
-        inside = name in self.cart or name in self.saved
-        if count == -1 or 0 < count < self.cart.get(name, 0):
-            return None
+        inside = self.has(name)
+        if count == -1 or 0 < count < {**self.checkout, **self.cart}.get(name, 0):
+            return None if count == -1 else self.no_room(name, count)
         if product is None:
             return ProductNotFound if count > 0 or not inside else self.no_room(name, count)
         if count > 0:
@@ -91,11 +92,15 @@ class BasketMachine(RuleBasedStateMachine):
     def no_room(self, name: str, count: int) -> type[JayError] | None:
         if count > 0:
             return CartFull if name not in self.cart and len(self.cart) == CART else None
-        return SavedFull if name not in self.saved and len(self.saved) == SAVED else None
+        return SavedFull if name not in self.saved and len(self.saved) >= SAVED else None
+
+    def has(self, name: str) -> bool:
+        return name in self.cart or name in self.saved or name in self.checkout
 
     def put(self, name: str, count: int, product: Product | None) -> None:
         target, other = (self.cart, self.saved) if count > 0 else (self.saved, self.cart)
         other.pop(name, None)
+        self.checkout.pop(name, None)
         target[name] = count
         if product is not None:
             self.prices[name] = (product.price, product.currency)
@@ -103,6 +108,7 @@ class BasketMachine(RuleBasedStateMachine):
     def drop(self, name: str) -> None:
         self.cart.pop(name, None)
         self.saved.pop(name, None)
+        self.checkout.pop(name, None)
         self.prices.pop(name, None)
 
     # --- operations
@@ -140,7 +146,7 @@ class BasketMachine(RuleBasedStateMachine):
     def update(self, name: str, count: int | None, state: dict[str, Any] | None) -> None:
         product = as_sold(name, state)
         expected: type[JayError] | None = None
-        if name not in self.cart and name not in self.saved:
+        if not self.has(name):
             expected = NotInBasket
         elif count is not None:
             expected = self.expected_error(name, count, product)
@@ -154,9 +160,8 @@ class BasketMachine(RuleBasedStateMachine):
 
     @rule(name=names)
     def remove(self, name: str) -> None:
-        inside = name in self.cart or name in self.saved
         if self.attempt(
-            None if inside else NotInBasket, lambda: self.basket.remove(name, now=self.now)
+            None if self.has(name) else NotInBasket, lambda: self.basket.remove(name, now=self.now)
         ):
             self.drop(name)
 
@@ -169,6 +174,24 @@ class BasketMachine(RuleBasedStateMachine):
                 break
             if name not in self.cart:
                 self.assign(name, count, {})
+
+    @rule(some=st.sets(names))
+    def check_out(self, some: set[str]) -> None:
+        self.basket.check_out(some, now=self.now)
+        for name in [name for name in self.cart if name in some]:
+            self.checkout[name] = self.cart.pop(name)
+
+    @rule(bought=st.booleans())
+    def end_checkout(self, bought: bool) -> None:
+        self.basket.end_checkout(bought=bought, now=self.now)
+        for name, count in self.checkout.items():
+            if bought:
+                del self.prices[name]
+            elif len(self.cart) < CART:
+                self.cart[name] = count
+            else:
+                self.saved[name] = 0
+        self.checkout = {}
 
     @rule(seconds=st.integers(-3600, 86400))
     def clock(self, seconds: int) -> None:
@@ -199,6 +222,8 @@ class BasketMachine(RuleBasedStateMachine):
     def the_basket_is_the_model(self) -> None:
         assert [(e.product_id, e.count) for e in self.basket.cart] == list(self.cart.items())
         assert [(e.product_id, e.count) for e in self.basket.saved] == list(self.saved.items())
+        in_checkout = [(e.product_id, e.count) for e in self.basket.checkout]
+        assert in_checkout == list(self.checkout.items())
         assert {
             entry["id"]: (entry["price"], entry["currency"])
             for entry in self.basket.stored_entries()
@@ -208,12 +233,13 @@ class BasketMachine(RuleBasedStateMachine):
     def a_product_is_in_one_list_at_most(self) -> None:
         cart = [entry.product_id for entry in self.basket.cart]
         saved = [entry.product_id for entry in self.basket.saved]
-        assert len({*cart, *saved}) == len(cart) + len(saved)
+        checkout = [entry.product_id for entry in self.basket.checkout]
+        assert len({*cart, *saved, *checkout}) == len(cart) + len(saved) + len(checkout)
 
     @invariant()
     def the_limits_hold(self) -> None:
         assert len(self.basket.cart) <= CART
-        assert len(self.basket.saved) <= SAVED
+        assert len(self.basket.saved) <= SAVED + CART  # what the cart had no room for, too
         assert all(1 <= entry.count <= MOST for entry in self.basket.cart)
         assert all(entry.count == 0 for entry in self.basket.saved)
 
