@@ -10,8 +10,9 @@ bind = f"{_settings.bind_host}:{_settings.port}"
 workers = _settings.workers
 worker_class = "jay.web.serving.BufferingWorker"
 threads = _settings.threads
-# Televisions poll every second and a half: a connection is worth keeping a little longer.
-keepalive = 5
+# Televisions poll every second and a half: a connection is worth keeping a little longer. A
+# balancer keeps its own for a minute or more, and must not send into one that is closed here.
+keepalive = _settings.keep_alive
 timeout = 30
 graceful_timeout = 20
 # Paths hold tokens, so gunicorn writes no access log: jay.logs has one by route.
@@ -21,6 +22,11 @@ loglevel = "error"
 logger_class = "jay.web.logs.MaskedLogger"
 limit_request_line = 8190
 limit_request_field_size = 16380
+# Of what proxies say the application alone believes something, as the settings tell it to: by
+# itself gunicorn takes a scheme, and the header SCRIPT_NAME, from whoever is on this machine.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers = {}
 # Its default place is the home directory, which a service may not have.
 control_socket_disable = True
 

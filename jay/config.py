@@ -52,6 +52,8 @@ class Settings:
     workers: int
     threads: int
     trusted_proxies: int
+    keep_alive: int = 5
+    """Seconds that an idle connection is kept open."""
     bind: str = ""
     guests_per_key: int = _LIMITS["guests_per_key"]
     guests_per_address: int = _LIMITS["guests_per_address"]
@@ -119,6 +121,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     workers = env.int("WEB_CONCURRENCY", 2, validate=validate.Range(min=1, max=512))
     threads = env.int("JAY_THREADS", 4, validate=validate.Range(min=1, max=512))
     trusted_proxies = env.int("JAY_TRUSTED_PROXIES", 0, validate=validate.Range(min=0, max=10))
+    keep_alive = env.int("JAY_KEEP_ALIVE", 5, validate=validate.Range(min=1, max=3600))
     limits = {
         name: env.int(f"JAY_{name.upper()}", most, validate=validate.Range(min=1))
         for name, most in _LIMITS.items()
@@ -149,6 +152,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         workers=workers,
         threads=threads,
         trusted_proxies=trusted_proxies,
+        keep_alive=keep_alive,
         bind=bind,
         outbound_allow=_networks(",".join(allowed)),
         **limits,

@@ -30,7 +30,7 @@ from jay.errors import (
     TokenError,
     ValidationFailed,
 )
-from jay.web import tracking
+from jay.web import conditions, tracking
 from jay.web.idempotency import ATOMIC, STEPWISE, done, step
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
@@ -49,14 +49,14 @@ def basket_answer(basket: Basket) -> Response:
 
 
 def if_match() -> service.Precondition | None:
-    """Return what the request's ``If-Match`` asks for (RFC 9110 section 13.1.1)."""
+    """Return what the request's ``If-Match`` asks for (RFC 9110 section 13.1.1).
+
+    Where the comparison should be strong, a tag is taken that only a proxy has made weak.
+    """
     if "If-Match" not in request.headers:
         return None
     # A header that holds no tag at all matches nothing.
-    tags = request.if_match
-    # Strong comparison: a weak tag never matches (RFC 9110 section 8.8.3.2).
-    # Werkzeug reads the empty tag as None; no state has it.
-    return {"*"} if tags.star_tag else {tag for tag in tags.as_set() if tag}
+    return conditions.named(request.if_match)
 
 
 @blp.route(_USER, methods=["GET"])

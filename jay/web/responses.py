@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, redirect, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
 
@@ -20,7 +21,8 @@ from jay.errors import (
     RouteNotFound,
     UnsupportedMediaType,
 )
-from jay.web import versions
+from jay.web import conditions, versions
+from jay.web.context import settings
 
 log = structlog.get_logger()
 
@@ -76,7 +78,7 @@ def answer(data: Any, *, etag: str | None = None) -> Response:
     if etag is not None:
         response.headers["ETag"] = f'"{etag}"'
         if request.method in {"GET", "HEAD"} and request.if_none_match:
-            response.make_conditional(request)
+            response.make_conditional(conditions.without_codings())
     return response
 
 
@@ -127,7 +129,22 @@ def init_app(app: Flask, *, render_page_error: ErrorRenderer) -> None:
             headers[versions.RESPONSE_HEADER] = g.get("api_version", api.newest)
             headers.setdefault("Cache-Control", "no-store")
         headers["X-Content-Type-Options"] = "nosniff"
+        if 300 <= response.status_code < 400:
+            _lead_to_the_public_url(response)
         return response
+
+
+def _lead_to_the_public_url(response: Response) -> None:
+    """Let a redirect that was built from ``Host`` lead to the public URL: anybody may write that.
+
+    Others are paths, which stay where the client is.
+    """
+    named = urlsplit(response.headers.get("Location", ""))
+    if named.netloc and named.netloc == request.host:
+        path = urlunsplit(("", "", named.path, named.query, named.fragment)).lstrip("/")
+        instead = redirect(f"{settings().public_url}/{path}", response.status_code)
+        response.headers["Location"] = instead.headers["Location"]
+        response.set_data(instead.get_data())
 
 
 def log_failure(error: JayError, where: Mapping[str, Any]) -> None:

@@ -457,3 +457,14 @@ def test_a_new_data_directory_and_database_are_their_owners_alone(tmp_path: Path
         database.dispose()
     finally:
         os.umask(before)
+
+
+def test_idle_connections_are_kept_as_long_as_a_balancer_needs(tmp_path: Path) -> None:
+    def kept(**environ: str) -> int:
+        return settings_from({"JAY_DATA_DIR": str(tmp_path), **environ}).keep_alive
+
+    assert kept() == 5
+    assert kept(JAY_KEEP_ALIVE="620") == 620
+    for wrong in ("0", "x", "3601"):
+        with pytest.raises(ConfigError, match="JAY_KEEP_ALIVE"):
+            kept(JAY_KEEP_ALIVE=wrong)

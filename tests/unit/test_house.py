@@ -55,8 +55,9 @@ KINDS = {
         ops/worker outbox/cli outbox/delivery partners/cli partners/options partners/pages
         partners/view playouts/routes products/cli products/pages products/routes products/view
         transfers/pages transfers/pairs transfers/polling transfers/routes transfers/tv
-        web/blueprint web/bodies web/commands web/context web/idempotency web/information
-        web/logs web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
+        web/blueprint web/bodies web/commands web/conditions web/context web/idempotency
+        web/information web/logs web/openapi web/pages web/paths web/rates web/responses
+        web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/postgresql
