@@ -13,12 +13,15 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    ColumnElement,
     Connection,
     and_,
     bindparam,
+    case,
     column,
     func,
     null,
+    or_,
     select,
     true,
     update,
@@ -78,6 +81,21 @@ def _update(fields: frozenset[str], *, at_once: bool) -> Prepared:
         values |= dict.fromkeys(SALE, null())
     known = and_(products.c.id == new["id"], ~products.c.removed)
     return Prepared(update(products).where(known).values(values))
+
+
+def count_as_now(connection: Connection, *which: ColumnElement[bool], stamp: int) -> int:
+    """Let what is said to have been observed in the future count as observed now.
+
+    It was written while a clock was wrong: true news would be taken for old until then.
+
+    :param which: conditions that name the products.
+    :param stamp: now, in microseconds since 1970 UTC.
+    :returns: how many products it was.
+    """
+    stamps = [products.c[name] for name in AS_OF.values()]
+    ahead = or_(*(each > stamp for each in stamps))
+    values = {each.name: case((each > stamp, stamp), else_=each) for each in stamps}
+    return int(connection.execute(update(products).where(*which, ahead).values(values)).rowcount)
 
 
 def put_product(
@@ -161,6 +179,10 @@ def update_volatile(
     stored = {row.id: row for row in _LOCK.all(connection, {"ids": list(given)})}
     news = {each: given[each] for each in stored}
     if as_of is not None:
+        limit = microseconds(now)
+        if any((moment or 0) > limit for row in stored.values() for moment in row[1:]):
+            count_as_now(connection, products.c.id.in_(list(stored)), stamp=limit)
+            stored = {row.id: row for row in _LOCK.all(connection, {"ids": list(stored)})}
         news = {
             each: frozenset(name for name in fields if _is_news(stored[each], name, stamp))
             for each, fields in news.items()

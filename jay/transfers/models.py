@@ -28,6 +28,10 @@ from jay.sealing import hash_secret
 CLAIM_WINDOW = timedelta(seconds=60)
 """How long a basket can be taken over. Dead at exactly 60.0 seconds."""
 
+OUR_CLOCKS_DIFFER = timedelta(seconds=5)
+"""How far apart the clocks of this service's machines may be. An offer from further ahead was made
+while one was wrong: set right, it would let a code live for as long as it was wrong."""
+
 RENEWABLE_FOR = timedelta(hours=1)
 """How long a screen that was left alone can still ask for a new code."""
 
@@ -237,7 +241,7 @@ class Transfer:
             return TransferState.CLAIMED
         if self.cancelled is not None or not self.basket_exists:
             return TransferState.CANCELLED
-        if now >= self.expires:
+        if now >= self.expires or self.expires > latest_end(now):
             return TransferState.EXPIRED
         return TransferState.PENDING if self.opened is None else TransferState.OPENED
 
@@ -268,13 +272,18 @@ class Transfer:
 
     def renewable(self, now: datetime) -> bool:
         """Tell whether its screen may ask for a new code."""
-        return now < self.renewable_until
+        return self.created - OUR_CLOCKS_DIFFER <= now < self.renewable_until
 
     def seconds_left(self, now: datetime) -> int:
         """Return the whole seconds until it expires, rounded up: 0 only when it is over."""
         if not self.claimable(now):
             return 0
         return -int((now - self.expires) / timedelta(seconds=1) // 1)
+
+
+def latest_end(now: datetime) -> datetime:
+    """Return when an offer that is made now by one of our machines ends at the latest."""
+    return now + CLAIM_WINDOW + OUR_CLOCKS_DIFFER
 
 
 PARAMETERS = ("jaySource", "jayToken")

@@ -30,6 +30,7 @@ from jay.transfers.models import (
     Transfer,
     TransferState,
     has_room_for,
+    latest_end,
     read_code,
     routing_key_of,
     transfers,
@@ -47,6 +48,11 @@ _OPEN_NOW = (
     & transfers.c.cancelled.is_(None)
     & (transfers.c.expires > bindparam("now", type_=transfers.c.expires.type))
 )
+"""That nobody has it yet, and that it has not run out."""
+
+_CLAIMABLE = _OPEN_NOW & (
+    transfers.c.expires <= bindparam("latest", type_=transfers.c.expires.type)
+)
 """The condition of ``Transfer.claimable`` for the database."""
 
 _THIS = (transfers.c.routing_key == bindparam("key_routing_key")) & (
@@ -55,14 +61,14 @@ _THIS = (transfers.c.routing_key == bindparam("key_routing_key")) & (
 
 _OPEN = Recorded(
     update(transfers)
-    .where(_THIS, transfers.c.opened.is_(None), _OPEN_NOW)
+    .where(_THIS, transfers.c.opened.is_(None), _CLAIMABLE)
     .values(opened=bindparam("now"))
 )
 
 # The one statement that decides. Whoever's update finds no row has lost.
 _CLAIM = Recorded(
     update(transfers)
-    .where(_THIS, _OPEN_NOW)
+    .where(_THIS, _CLAIMABLE)
     .values(
         claimed=bindparam("now"), claimed_by=bindparam("guest"), claimant_hash=bindparam("proof")
     )
@@ -280,6 +286,10 @@ def _again(connection: Connection, transfer: Transfer) -> Transfer:
     return Transfer(*_BY_CODE.one_or_none(connection, _key_of(transfer.code_hash)))
 
 
+def _at(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "latest": latest_end(now)}
+
+
 def _key_of(code_hash: str) -> dict[str, Any]:
     return {"key_routing_key": routing_key(code_hash), "key_code_hash": code_hash}
 
@@ -307,7 +317,7 @@ def opened(connection: Connection, transfer: Transfer, *, now: datetime) -> None
     if transfer.opened is not None:
         return
     event = Event(EventType.TRANSFER_OPENED, now, transfer.partner_id, transfer.routing_key)
-    _OPEN.execute(connection, {**_key_of(transfer.code_hash), "now": now}, event)
+    _OPEN.execute(connection, {**_key_of(transfer.code_hash), **_at(now)}, event)
 
 
 def type_code(connection: Connection, typed: str, *, secret: str, now: datetime) -> str | None:
@@ -320,8 +330,8 @@ def type_code(connection: Connection, typed: str, *, secret: str, now: datetime)
     code_hash = hash_secret(read_code(typed))
     token = typed_token(code_hash, secret)
     result = connection.execute(
-        update(transfers).where(_THIS, _OPEN_NOW).values(typed_hash=hash_secret(token)),
-        {**_key_of(code_hash), "now": now},
+        update(transfers).where(_THIS, _CLAIMABLE).values(typed_hash=hash_secret(token)),
+        {**_key_of(code_hash), **_at(now)},
     )
     return token if result.rowcount == 1 else None
 
@@ -350,7 +360,7 @@ def claim(
         check_claimable(transfer, now)
     parameters = {
         **_key_of(transfer.code_hash),
-        "now": now,
+        **_at(now),
         "guest": new_user_id(),
         "proof": hash_secret(claimant) if claimant else None,
     }

@@ -295,6 +295,23 @@ def test_of_a_product_the_newer_fields_are_written_and_the_older_skipped(
     assert (found["price"], found["currentStockCount"], found["orgPrice"]) == (900, 2, 3)
 
 
+def test_what_a_clock_wrote_that_was_ahead_does_not_keep_true_news_out(
+    shop: Shop, alice: User, clock: MovedClock
+) -> None:
+    mug = post(shop)
+    clock.move(6 * 3600)
+    patch(shop, {"sku": "mug", "price": 900, "stockCount": 1})
+    clock.move(-6 * 3600)
+
+    # It counts as written now: what was observed before is older, what is observed from now on not.
+    assert patch(shop, {"sku": "mug", "price": 1}, asOf=ago(1))["stale"] == 1
+    assert patch(shop, {"sku": "mug", "price": 800}, asOf=ago(0))["updated"] == 1
+    clock.move(10)
+    assert patch(shop, {"sku": "mug", "stockCount": 7}, asOf=ago(-8))["updated"] == 1
+    found = details(alice, mug)
+    assert (found["price"], found["currentStockCount"]) == (800, 7)
+
+
 def test_news_of_the_same_moment_is_written(shop: Shop, alice: User) -> None:
     mug = post(shop)
     for price in (1, 2, 3):

@@ -348,6 +348,27 @@ def test_a_clock_that_is_set_back_brings_no_claimed_transfer_back(
     assert_refused(alice.platform.redeem(offer["jayToken"]), TransferClaimed)
 
 
+def test_a_code_that_a_clock_made_which_was_ahead_does_not_live_until_then(
+    alice: User, client: FlaskClient, clock: MovedClock
+) -> None:
+    clock.move(3600)
+    offer = alice.transfer()
+    clock.move(-3600)
+
+    for _ in range(2):
+        assert_refused(alice.platform.redeem(offer["jayToken"]), TransferExpired)
+        clock.move(1800)
+    # A later one is as good as any.
+    assert alice.platform.redeem(alice.transfer()["jayToken"]).status_code == 200
+
+
+def test_clocks_of_our_machines_may_be_a_little_apart(alice: User, clock: MovedClock) -> None:
+    offer = alice.transfer()
+    clock.move(-2)
+
+    assert alice.platform.redeem(offer["jayToken"]).status_code == 200
+
+
 def test_looking_at_it_does_not_make_it_last_longer(
     alice: User, client: FlaskClient, clock: MovedClock
 ) -> None:

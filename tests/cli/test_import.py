@@ -240,6 +240,21 @@ def test_what_was_sent_while_the_import_ran_stays(
     assert row.price_as_of == microseconds(NOON + timedelta(minutes=30))
 
 
+def test_what_a_clock_wrote_that_was_ahead_does_not_keep_a_file_out(
+    app: Flask, run: Run, shop: Shop, feed: Any, clock: MovedClock
+) -> None:
+    clock.move(6 * 3600)
+    run("products", "import", "mugshop", feed(table(main(price=1), variant("A-1"), variant("A-2"))))
+    clock.move(-6 * 3600)
+
+    result = run(
+        "products", "import", "mugshop", feed(table(main(price=500), variant("A-1"))), "--restart"
+    )
+
+    assert "1 variants that the file has no more were removed." in result.stdout, result.stdout
+    assert stored(app)["A"].price == 500
+
+
 def test_a_file_of_the_same_moment_counts_as_the_later_one(
     app: Flask, run: Run, shop: Shop, feed: Any
 ) -> None:

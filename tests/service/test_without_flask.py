@@ -221,6 +221,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "shared": lambda _: {},
     "sku": lambda _: "mug",
     "skus": lambda _: ["mug"],
+    "stamp": lambda _: 1,
     "stock_ids": lambda w: [w.product],
     "states": lambda _: ["waiting"],
     "subject": lambda _: "mug",

@@ -147,7 +147,9 @@ def test_a_winner_without_a_proof_can_not_be_taken_for_another_one_without() -> 
     assert not offered(claimed=NOON, claimant_hash=None).claimed_through(None)
 
 
-@pytest.mark.parametrize(("after", "renewable"), [(0, True), (3599.9, True), (3600, False)])
+@pytest.mark.parametrize(
+    ("after", "renewable"), [(-3600, False), (-2, True), (0, True), (3599.9, True), (3600, False)]
+)
 def test_a_screen_may_ask_for_a_new_code_for_one_hour(after: float, renewable: bool) -> None:
     assert offered().renewable(NOON + seconds(after)) is renewable
 
