@@ -3,6 +3,7 @@
 import sys
 
 from jay.config import or_exit, settings_from
+from jay.web.serving import wait_until_free
 
 _settings = or_exit(settings_from)
 
@@ -29,6 +30,13 @@ forwarder_headers = ""
 secure_scheme_headers = {}
 # Its default place is the home directory, which a service may not have.
 control_socket_disable = True
+
+
+def on_starting(server):
+    """Wait for the port, which workers of a master that was killed may still hold."""
+    for address in server.cfg.address:
+        if isinstance(address, tuple):  # not a file, nor what systemd has opened
+            wait_until_free(address, lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
 
 
 def when_ready(server):

@@ -6,6 +6,7 @@ have arrived whole, and leave their answers behind. Everything has a deadline, a
 """
 
 import contextlib
+import errno
 import os
 import resource
 import selectors
@@ -40,6 +41,8 @@ EXPIRES_SECONDS = 5.0
 TICK_SECONDS = 0.5
 MOST_BUFFERED_BYTES = 64 * 1024 * 1024
 """Of all clients together that are slow; then the largest are cut off."""
+
+PORT_SECONDS, PORT_PAUSE_SECONDS = 30.0, 0.1
 
 OTHER_FILES = 100
 """Databases, logs and whatever else is open beside connections."""
@@ -408,6 +411,31 @@ class BufferingWorker(Worker):
         while request.body.read(PIECE_BYTES):  # of a body that nobody wanted
             pass
         return True
+
+
+def wait_until_free(address: tuple[str, int], tell: Callable[[str], None]) -> None:
+    """Wait until nobody listens at an address any more, for half a minute at most.
+
+    When a master was killed, its workers need a moment to notice and to let go of the port.
+    """
+    end = time.monotonic() + PORT_SECONDS
+    told = False
+    while _is_taken(address) and time.monotonic() < end:
+        if not told:
+            tell(f"{address[0]} port {address[1]} is in use: waiting for it")
+            told = True
+        time.sleep(PORT_PAUSE_SECONDS)
+
+
+def _is_taken(address: tuple[str, int]) -> bool:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:  # what else is wrong with it gunicorn says itself
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def _connections(wanted: int) -> int:

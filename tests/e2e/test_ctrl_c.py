@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,23 @@ def test_ctrl_c_ends_master_and_workers_without_a_kill(tmp_path: Path) -> None:
     said = service.log()
     service.stop()
     assert (status, "SIGKILL" in said, "memory" in said) == (0, False, False), said
+
+
+def test_after_a_killed_master_the_service_can_be_started_at_once(tmp_path: Path) -> None:
+    environ = {"JAY_DEMO": "1", "JAY_DATA_DIR": str(tmp_path), "PORT": str(free_port())}
+    flask_command(environ, "db", "upgrade")
+    killed = Gunicorn(environ)
+    workers = children_of(killed._process.pid)
+    # One of its workers is about to answer somebody, and can't end at once.
+    with socket.create_connection(("127.0.0.1", killed.port), PATIENCE_SECONDS) as client:
+        client.sendall(b"GET /code HTTP/1.1\r\nHost: x\r\n")
+
+        killed._process.kill()
+        started = Gunicorn(environ)  # waits until it answers
+
+        assert set(children_of(started._process.pid)).isdisjoint(workers)
+    started.stop()
+    killed.stop()
 
 
 def test_the_worker_beside_the_service_ends_with_it(tmp_path: Path) -> None:

@@ -349,3 +349,26 @@ def test_clients_that_come_and_go_at_random_leave_nothing(serve: Callable[..., S
 def _no_files_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     # The limit of this process is that of all tests in it.
     monkeypatch.setattr(serving, "_connections", lambda wanted: wanted)
+
+
+def test_a_port_is_waited_for_until_it_is_free() -> None:
+    told: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()[:2]
+
+        def free(text: str) -> None:
+            told.append(text)
+            listener.close()
+
+        serving.wait_until_free(address, free)
+        serving.wait_until_free(address, free)
+
+    assert told == [f"127.0.0.1 port {address[1]} is in use: waiting for it"]
+
+
+def test_a_port_of_another_program_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serving, "PORT_SECONDS", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving.wait_until_free(listener.getsockname()[:2], lambda _text: None)
