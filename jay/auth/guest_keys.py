@@ -2,8 +2,9 @@
 
 import secrets
 import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from joserfc import jwt
@@ -24,11 +25,22 @@ GUEST_ALGORITHM = "EdDSA"
 KEYS_RELOADED_SECONDS = 60
 
 
+class _Known(NamedTuple):
+    """What was in the database at one moment. It is exchanged as a whole: see ``GuestKeys``."""
+
+    keys: Mapping[str, OKPKey]
+    retired: Mapping[str, datetime]
+    active: str
+    loaded: datetime | None
+
+
 class GuestKeys:
     """This service's own Ed25519 key pairs, shared by all processes through the database.
 
     Ed25519 signatures are deterministic: the winner of a transfer who asks again gets the very
     same token without it being stored anywhere.
+
+    Threads read while another one loads: what they know is one value, read once for a decision.
     """
 
     def __init__(self, database: Database, secret_key: str, clock: Clock) -> None:
@@ -36,36 +48,30 @@ class GuestKeys:
         self._clock = clock
         self._seal = Seal("guest keys", secret_key)
         self._lock = threading.Lock()
-        self._keys: dict[str, OKPKey] = {}
-        self._retired: dict[str, datetime] = {}
-        self._active = ""
-        self._loaded: datetime | None = None
+        self._known = _Known({}, {}, "", None)
 
     def sign(self, claims: dict[str, Any]) -> str:
         """Sign the claims of a guest token with the active key."""
-        self._reload_when_old()
-        header = {"alg": GUEST_ALGORITHM, "kid": self._active, "typ": GUEST_TYPE}
+        known = self._newest()
+        header = {"alg": GUEST_ALGORITHM, "kid": known.active, "typ": GUEST_TYPE}
         registry = REGISTRIES[GUEST_ALGORITHM]
-        return jwt.encode(header, claims, self._keys[self._active], registry=registry)
+        return jwt.encode(header, claims, known.keys[known.active], registry=registry)
 
-    def public(self, kid: str) -> OKPKey | None:
-        """Return the key with this id, retired ones included."""
-        self._reload_when_old(unless_known=kid)
-        return self._keys.get(kid)
+    def find(self, kid: str) -> tuple[OKPKey, datetime | None] | None:
+        """Return the key with this id, and when it has signed for the last time.
 
-    def last_issued(self, kid: str) -> datetime | None:
-        """Return when a retired key has signed for the last time; None while it signs.
-
-        Other processes notice within a minute that it does no more.
+        That is None while it signs. Other processes notice within a minute that it does no more.
         """
-        retired = self._retired.get(kid)
-        return retired and retired + timedelta(seconds=KEYS_RELOADED_SECONDS)
+        known = self._newest(unless_known=kid)
+        key, retired = known.keys.get(kid), known.retired.get(kid)
+        last = retired and retired + timedelta(seconds=KEYS_RELOADED_SECONDS)
+        return None if key is None else (key, last)
 
     def key_set(self) -> dict[str, Any]:
         """Return the public keys as a JWK set (RFC 7517)."""
-        self._reload_when_old()
         extra = {"use": "sig", "alg": GUEST_ALGORITHM}
-        return {"keys": [key.as_dict(private=False) | extra for key in self._keys.values()]}
+        keys = self._newest().keys.values()
+        return {"keys": [key.as_dict(private=False) | extra for key in keys]}
 
     def rotate(self, connection: Connection, *, now: datetime) -> str:
         """Retire the active key and make a new one; tokens of the old one stay valid.
@@ -89,19 +95,21 @@ class GuestKeys:
             self.rotate(connection, now=now)
         return signing_keys.remove(connection, kid)
 
-    def _reload_when_old(self, unless_known: str | None = None) -> None:
-        now = self._clock()
-        fresh = self._loaded and abs(now - self._loaded) < timedelta(seconds=KEYS_RELOADED_SECONDS)
-        if fresh and (unless_known is None or unless_known in self._keys):
-            return
-        if fresh and self._loaded and now - self._loaded < timedelta(seconds=1):
-            return  # a flood of unknown key ids costs one query a second
-        seen = self._loaded
+    def _newest(self, unless_known: str | None = None) -> _Known:
+        """Return what is known, loaded anew when it is old or lacks a key."""
+        now, known = self._clock(), self._known
+        loaded = known.loaded
+        fresh = loaded and abs(now - loaded) < timedelta(seconds=KEYS_RELOADED_SECONDS)
+        if fresh and (unless_known is None or unless_known in known.keys):
+            return known
+        if fresh and loaded and now - loaded < timedelta(seconds=1):
+            return known  # a flood of unknown key ids costs one query a second
         with self._lock:
-            if self._loaded is seen:  # else another thread has just loaded them
-                self._load(now)
+            if self._known is known:  # else another thread has just loaded them
+                self._known = self._load(now)
+            return self._known
 
-    def _load(self, now: datetime) -> None:
+    def _load(self, now: datetime) -> _Known:
         rows = self._rows()
         if not any(row.active for row in rows):
             try:
@@ -110,10 +118,12 @@ class GuestKeys:
             except IntegrityError:
                 pass  # another process was faster: its key is ours too
             rows = self._rows()
-        self._keys = {row.kid: self._unwrap(row.private_key) for row in rows}
-        self._retired = {row.kid: row.retired for row in rows if row.retired}
-        self._active = next(row.kid for row in rows if row.active)
-        self._loaded = now
+        return _Known(
+            keys={row.kid: self._unwrap(row.private_key) for row in rows},
+            retired={row.kid: row.retired for row in rows if row.retired},
+            active=next(row.kid for row in rows if row.active),
+            loaded=now,
+        )
 
     def _rows(self) -> list[Any]:
         with self._database.reading() as connection:

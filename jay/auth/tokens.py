@@ -132,16 +132,16 @@ class Tokens:
     ) -> User:
         if header["alg"] != GUEST_ALGORITHM or header.get("typ") != GUEST_TYPE:
             raise TokenAlgorithmRefused
-        key = self.guest_keys.public(kid)
-        if key is None:
+        found = self.guest_keys.find(kid)
+        if found is None:
             raise TokenKeyUnknown
+        key, last = found
         claims = _verified_claims(token, [key], GUEST_ALGORITHM)
         if claims.get("aud") != partner.name:
             raise TokenOfAnotherPartner
         if claims.get("iss") != GUEST_ISSUER:
             raise TokenClaimsInvalid("This service did not issue the bearer token.")
         user_id, expires = _subject_and_expiry(claims, now)
-        last = self.guest_keys.last_issued(kid)
         if last is not None and not _issued_until(last, claims, expires):
             raise TokenKeyUnknown
         basket_key, basket = self._opened(claims)

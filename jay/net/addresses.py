@@ -55,6 +55,13 @@ _SPECIAL = tuple(
         "3fff::/20",
     )
 )
+# Where cloud providers answer inside of their networks, at addresses that look public: the host of
+# Azure with its metadata, and the services of IBM. Other clouds use link-local (169.254.169.254),
+# shared (100.100.100.200), reserved (192.0.0.192) or unique local ones (fd00:ec2::254), which are
+# refused as such.
+_CLOUD = tuple(
+    ip_network(network) for network in ("168.63.129.16/32", "161.26.0.0/16", "166.8.0.0/14")
+)
 _GLOBAL_IPV6 = ip_network("2000::/3")
 _NAT64 = ip_network("64:ff9b::/96")
 
@@ -204,7 +211,7 @@ def _is_public(address: Address) -> bool:
         (address.version == 4 or address in _GLOBAL_IPV6)
         and address.is_global
         and not address.is_multicast
-        and not any(address in network for network in _SPECIAL)
+        and not any(address in network for network in (*_SPECIAL, *_CLOUD))
     )
 
 

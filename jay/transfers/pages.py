@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from flask import redirect, request, session, url_for
 from sqlalchemy import Connection
@@ -78,7 +79,7 @@ def look(token: str) -> Response:
         seconds_left=transfer.seconds_left(now),
         pair=pair_view(transfer.pair, language()) if transfer.url is None else None,
         shop_url=shop,
-        shop_host=shop and shop.split("/")[2],
+        shop_host=shop and urlsplit(shop).netloc,
         opened_action=url_for(".opened", token=token),
         holding=holding,
         once=secrets.token_urlsafe(16),

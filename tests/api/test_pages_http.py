@@ -246,6 +246,18 @@ def test_a_web_shops_transfer_is_only_shown_here(alice: User, phone: Browser) ->
     assert alice.platform.redeem(offer["jayToken"]).status_code == 200
 
 
+@pytest.mark.parametrize("rest", ["", "/", "?a=1", "#top", "?next=/x", "/?a=1#b/c"])
+def test_of_a_web_shops_address_people_see_the_host_and_no_token(
+    rest: str, alice: User, phone: Browser
+) -> None:
+    offer = alice.transfer(url=f"https://shop.example{rest}")
+
+    shown = text_of(phone.get(f"/t/{offer['jayToken']}"))
+
+    assert re.search(r"Continue to shop\.example(?!\S)", shown)
+    assert offer["jayToken"] not in shown
+
+
 # --- the session ---
 
 

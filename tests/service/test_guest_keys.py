@@ -201,15 +201,42 @@ def test_rotating_twice_keeps_all_three_keys(database: Database, clock: MovedClo
     assert tokens.verify(old, PARTNER, now=clock.now).user_id == "g-1"
 
 
+class Watched(GuestKeys):
+    """Notes what is assigned: between two assignments another thread may look."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self.__dict__.setdefault("assigned", []).append(name)
+        super().__setattr__(name, value)
+
+
+def test_other_threads_never_see_half_of_what_was_loaded(
+    database: Database, clock: MovedClock
+) -> None:
+    keys = Watched(database, SECRET, clock)
+    first = keys.key_set()["keys"][0]["kid"]
+    with database.transaction() as connection:
+        keys.rotate(connection, now=clock.now)
+    clock.move(60)
+    assigned: list[str] = keys.__dict__["assigned"]
+    assigned.clear()
+
+    retired, active = (keys.find(key["kid"]) for key in keys.key_set()["keys"])
+
+    assert assigned == ["_known"]
+    assert retired is not None
+    assert active is not None
+    assert (retired[0].kid, retired[1] is None, active[1]) == (first, False, None)
+
+
 def forged(tokens: Tokens, kid: str, issued: datetime | None, expires: datetime) -> str:
     """Make a token as who has stolen a private key can."""
-    key = tokens.guest_keys.public(kid)
-    assert key is not None
+    found = tokens.guest_keys.find(kid)
+    assert found is not None
     claims: dict[str, object] = {"iss": "jay-basket", "aud": PARTNER.name, "sub": "g-1"}
     claims |= {"exp": int(expires.timestamp())}
     claims |= {} if issued is None else {"iat": int(issued.timestamp())}
     header = {"alg": "EdDSA", "kid": kid, "typ": "guest+jwt"}
-    return jwt.encode(header, claims, key, registry=REGISTRIES["EdDSA"])
+    return jwt.encode(header, claims, found[0], registry=REGISTRIES["EdDSA"])
 
 
 def test_who_has_stolen_a_retired_key_can_make_no_token_of_a_later_time(
