@@ -409,6 +409,12 @@ class Busy(ServiceError):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
+class OutcomeUnknown(Busy):
+    """The database broke off while it was writing: whether the change was made is not known."""
+
+    code = 4003
+
+
 def all_errors(family: type[JayError] = JayError) -> Iterator[type[JayError]]:
     """Yield every error that can be answered, in the order of the tree."""
     for cls in family.__subclasses__():

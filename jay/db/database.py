@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
@@ -18,7 +19,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from jay.db.outages import is_outage, is_read_only, is_undone, leads_nowhere
+from jay.db.outages import breaks_off, is_outage, is_read_only, is_undone, leads_nowhere
 from jay.db.postgresql import connect
 from jay.db.sqlite import (
     LOCK_WAIT_SECONDS,
@@ -27,7 +28,7 @@ from jay.db.sqlite import (
     set_up_readers,
     set_up_writers,
 )
-from jay.errors import Busy
+from jay.errors import Busy, OutcomeUnknown
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -127,11 +128,13 @@ class Database:
         """Open a transaction that commits at the end of the block and rolls back on an error.
 
         :raises Busy: the database can't be reached or another writer held its lock too long.
+        :raises OutcomeUnknown: it broke off at the end, and nobody knows whether it was committed.
         """
+        stake = _Stake()
         # First a connection, then the turn, in every place: the other way round, one that waits
         # for its turn with the last connection would wait for one that waits for a connection.
         with (
-            self._busy_in_outages(),
+            self._busy_in_outages(stake),
             self._writers.connect() as connection,
             self._turn(),
             connection.begin(),
@@ -141,6 +144,7 @@ class Database:
             else:
                 connection.exec_driver_sql("BEGIN")
             yield connection
+            stake.committing = True
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -150,7 +154,7 @@ class Database:
 
         :raises Busy: the database can't be reached.
         """
-        with self._busy_in_outages(reads=True), self.readers.connect() as connection:
+        with self._busy_in_outages(_Stake(reads=True)), self.readers.connect() as connection:
             yield connection
 
     def write(
@@ -164,10 +168,13 @@ class Database:
 
         :raises Busy: the database can't be reached, another writer held its lock too long, or the
             conflicts don't end.
+        :raises OutcomeUnknown: as ``transaction``.
         """
         if not self.is_sqlite and getattr(work, "optimistic", False):
             try:
-                with self._busy_in_outages(), self.engine.connect() as connection:
+                stake = _Stake()
+                with self._busy_in_outages(stake), self.engine.connect() as connection:
+                    stake.each_commits = True
                     return work(connection, *args, **kwargs)
             except Conflict:
                 pass
@@ -184,7 +191,7 @@ class Database:
         self.readers.dispose()
 
     @contextmanager
-    def _busy_in_outages(self, *, reads: bool = False) -> Iterator[None]:
+    def _busy_in_outages(self, stake: "_Stake") -> Iterator[None]:
         try:
             yield
         except PoolTimeoutError as error:
@@ -192,11 +199,13 @@ class Database:
         except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
             cause = driver_error(error)
             # Writing through a door that reads is a fault of ours, and no outage.
-            if not is_outage(cause) or (reads and is_read_only(cause)):
+            if not is_outage(cause) or (stake.reads and is_read_only(cause)):
                 raise
             if leads_nowhere(cause):
                 # The others have broken with it, most likely: don't try them one by one.
                 self.dispose()
+            if breaks_off(cause) and stake.may_be_written(error):
+                raise OutcomeUnknown from error
             raise Busy from error
 
     @contextmanager
@@ -233,6 +242,25 @@ class Database:
                 raise Busy
             finally:
                 self._patient.release()
+
+
+@dataclass
+class _Stake:
+    """What may be written by the moment at which the database breaks off.
+
+    :ivar committing: the work is done, and only the answer to the COMMIT is missing.
+    :ivar each_commits: each statement is a transaction of its own.
+    """
+
+    reads: bool = False
+    committing: bool = False
+    each_commits: bool = False
+
+    def may_be_written(self, error: Exception) -> bool:
+        """Tell whether what broke off with an error may have been done."""
+        statement: str | None = getattr(error, "statement", None)
+        only_read = statement is not None and statement.startswith("SELECT")
+        return self.committing or (self.each_commits and not only_read)
 
 
 def locks(connection: Connection) -> bool:

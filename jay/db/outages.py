@@ -78,6 +78,17 @@ def is_undone(error: BaseException | None) -> bool:
     return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("40")
 
 
+def breaks_off(error: BaseException | None) -> bool:
+    """Tell whether the server has gone without saying what became of what it was asked.
+
+    SQLite is in the process itself: where it fails to commit, nothing is written.
+    """
+    if not isinstance(error, psycopg.Error):
+        return False
+    state = error.sqlstate
+    return state is None or state[:2] == "08" or state[:4] == "57P0"
+
+
 def leads_nowhere(error: BaseException | None) -> bool:
     """Tell whether connections that are open should be given up, and made anew."""
     if isinstance(error, psycopg.Error):

@@ -189,6 +189,7 @@ def execute(connection: Connection, sql: str, parameters: Any = (), *, many: boo
         cursor.executemany(sql, parameters)
         return cursor
     except Exception as error:
+        vars(error)["statement"] = sql  # as SQLAlchemy's own errors have it
         dialect = connection.dialect
         if leads_nowhere(error) or (
             isinstance(error, dialect.loaded_dbapi.Error)

@@ -11,7 +11,7 @@ import click
 
 from jay import db
 from jay.clock import Clock, timer
-from jay.errors import Busy
+from jay.errors import Busy, OutcomeUnknown
 from jay.feeds import importing, preview
 from jay.feeds.checkpoints import Import, TakenOver
 from jay.feeds.progress import Progress
@@ -90,7 +90,8 @@ def _stops_explained(running: _Running) -> Iterator[None]:
     except KeyboardInterrupt:
         _stop(running, "Stopped.", INTERRUPTED)
     except Busy as error:
-        _stop(running, error.message, 1)
+        # Of the rows after those that are done; going on finds out by itself.
+        _stop(running, error.message, 1, known=not isinstance(error, OutcomeUnknown))
     except TakenOver:
         running.progress.clear()
         raise click.ClickException(
@@ -101,11 +102,11 @@ def _stops_explained(running: _Running) -> Iterator[None]:
         raise UnusableFile(f"{error} {_stored_so_far(running.done)}") from error
 
 
-def _stop(running: _Running, why: str, status: int) -> NoReturn:
+def _stop(running: _Running, why: str, status: int, *, known: bool = True) -> NoReturn:
     running.progress.clear()
+    stored = _stored_so_far(running.done) if known or running.done.records else ""
     click.echo(
-        f"{why} {_stored_so_far(running.done)} The same command goes on from there;"
-        " with --restart it begins anew.",
+        f"{why} {stored} The same command goes on from there; with --restart it begins anew.",
         err=True,
     )
     sys.exit(status)

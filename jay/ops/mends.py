@@ -53,6 +53,7 @@ _MENDS: dict[type[JayError], str] = {
     errors.CatalogueError: "Correct the product and send it again.",
     errors.KeySetUnavailable: "Repeat the request; if it stays so, check the JWKS URL.",
     errors.UpstreamError: "Repeat the request after Retry-After.",
+    errors.OutcomeUnknown: "Repeat it with its Idempotency-Key; without one, look what is there.",
     errors.Busy: "Repeat the request after Retry-After.",
     errors.ServiceError: "Tell the operator the X-Request-ID of the answer.",
     errors.AuthError: "Check key and token.",

@@ -17,6 +17,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from sqlalchemy import Connection
 from jay import db
 from jay.errors import (
     AuthError,
+    Busy,
     IdempotencyInFlight,
     IdempotencyKeyReused,
     IdempotencyKeyTooShort,
@@ -216,7 +218,8 @@ def _do_in_steps(key: Key, work: Callable[[], Any]) -> Response:
             # Where the lease was lost, the other try answers the same: by the same records.
             stored_answers.finish(connection, key.hash, lease=lease, answer=answer)
     except Exception:
-        with db.transaction() as connection:
+        # Where the database has gone, the lease runs out by itself; the first error is told.
+        with suppress(Busy), db.transaction() as connection:
             stored_answers.release(connection, key.hash, lease=lease, now=now())
         raise
     finally:

@@ -26,7 +26,7 @@ from flask.sessions import NullSession, SecureCookieSession, SecureCookieSession
 from werkzeug.exceptions import HTTPException
 
 from jay import i18n, web
-from jay.errors import FormOutdated, JayError
+from jay.errors import FormOutdated, JayError, OutcomeUnknown
 from jay.web.blueprint import Guard
 from jay.web.versions import api_of_path
 
@@ -328,6 +328,9 @@ def page_error(error: JayError) -> Response:
         title, text = _("Nothing here"), _("This address leads nowhere. Check it, or scan again.")
     elif error.status == 429:
         title, text = _("Too many tries"), _("Please wait a minute and try again.")
+    elif isinstance(error, OutcomeUnknown):
+        title = _("We don't know")
+        text = _("It may have worked, or not. Look what is there before you try it again.")
     elif error.status == 503:
         title, text = _("One moment"), _("A lot is going on right now. Try again in a few seconds.")
     elif error.status >= 500:

@@ -347,6 +347,10 @@ def _busy(world: World) -> TestResponse:
     return world.crash(PoolTimeoutError("no connection is free"))
 
 
+def _outcome_unknown(world: World) -> TestResponse:
+    return world.crash(errors.OutcomeUnknown())
+
+
 CASES: dict[type[JayError], Case] = {
     errors.TrackingNotValid: _tracking_not_valid,
     errors.MalformedRequest: _malformed_request,
@@ -398,6 +402,7 @@ CASES: dict[type[JayError], Case] = {
     errors.KeySetUnavailable: _key_set_unavailable,
     errors.InternalError: _internal_error,
     errors.Busy: _busy,
+    errors.OutcomeUnknown: _outcome_unknown,
 }
 
 # Pages, not the APIs, answer these, in words; with the status, for HttpError that of the cause.

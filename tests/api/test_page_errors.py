@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from jay.errors import Busy, TooManyRequests
+from jay.errors import Busy, OutcomeUnknown, TooManyRequests
 from jay.kiosk import pages as kiosk_pages
 from jay.transfers import tv as tv_pages
 from tests.api.browser import Browser, csrf_of, problems_of, text_of
@@ -83,6 +83,23 @@ def test_a_basket_that_is_busy_can_be_tried_again(
 
     assert page.status_code == 503
     assert buttons(page)[0] == ("/basket", "Try again")
+
+
+def test_a_basket_of_which_nobody_knows_whether_it_was_changed_can_be_looked_at(
+    alice: User, phone: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone.take(alice.transfer())
+
+    def break_off(*_args: object, **_more: object) -> None:
+        raise OutcomeUnknown
+
+    monkeypatch.setattr("jay.baskets.service.read", break_off)
+
+    page = phone.get("/basket")
+
+    assert page.status_code == 503
+    assert "It may have worked, or not." in text_of(page)
+    assert "A lot is going on" not in text_of(page)
 
 
 # --- the other language

@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from jay.db import postgresql
-from jay.db.database import Database
-from jay.errors import Busy
+from jay.db.database import Database, optimistic
+from jay.db.prepared import execute
+from jay.errors import Busy, OutcomeUnknown
 from jay.net import names
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database
+
+Work = Callable[[Connection], None]
 
 
 @pytest.fixture(scope="module")
@@ -69,21 +72,61 @@ def test_an_answer_that_does_not_come_is_an_outage_and_the_next_connection_is_a_
             assert server_process(connection) != process
 
 
-def test_a_commit_that_is_not_answered_is_an_outage(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def notes(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("CREATE TABLE IF NOT EXISTS notes (note text)"))
+        connection.execute(text("DELETE FROM notes"))
+        connection.execute(text("INSERT INTO notes VALUES ('')"))
+
+
+def change(connection: Connection) -> None:
+    execute(connection, "UPDATE notes SET note = 'changed'")
+
+
+def look(connection: Connection) -> None:
+    execute(connection, "SELECT note FROM notes")
+
+
+def nothing(_connection: Connection) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "transaction", "error"),
+    [
+        # The commit is not answered, or the statement that is one by itself.
+        (change, nothing, True, OutcomeUnknown),
+        (nothing, change, False, OutcomeUnknown),
+        # What is not committed is undone, and who only looks changes nothing.
+        (nothing, change, True, Busy),
+        (nothing, look, False, Busy),
+    ],
+)
+def test_it_is_told_whether_a_change_may_have_been_made(
+    *,
+    database: Database,
+    notes: None,
+    monkeypatch: pytest.MonkeyPatch,
+    before: Work,
+    after: Work,
+    transaction: bool,
+    error: type[Busy],
 ) -> None:
-    stopped_processes = []
+    processes = []
 
     def work(connection: Connection) -> None:
-        stopped_processes.append(server_process(connection))
-        os.kill(stopped_processes[0], signal.SIGSTOP)
+        before(connection)
+        processes.append(server_process(connection))
+        os.kill(processes[0], signal.SIGSTOP)
         monkeypatch.setattr(postgresql, "HANG_SECONDS", 0.2)
+        after(connection)
 
-    with pytest.raises(Busy):
-        database.write(work)
+    with pytest.raises(Busy) as raised:
+        database.write(work if transaction else optimistic(work))
 
-    (process,) = stopped_processes
-    os.kill(process, signal.SIGCONT)
+    os.kill(processes[0], signal.SIGCONT)
+    assert raised.type is error
 
 
 def test_a_server_that_takes_no_connections_is_an_outage(
