@@ -38,6 +38,12 @@ class Import:
     notes: int = 0
     notes_bytes: int = 0
 
+    def so_far(self) -> str:
+        """Say what of the file is stored."""
+        if not self.records:
+            return "Nothing was stored."
+        return f"The lines up to {self.line:,} are done."
+
 
 PROGRESS = (
     *("records", "line", "added", "updated", "refused", "report_bytes", "notes", "notes_bytes"),

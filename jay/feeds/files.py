@@ -4,10 +4,11 @@ import codecs
 import fcntl
 import hashlib
 import io
+import itertools
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -15,12 +16,16 @@ from jay.feeds.unpacking import (
     CHUNK,
     OTHERS,
     UnusableFile,
+    because,
     buffered,
     codec_of,
     in_utf_8,
     unpacked,
     with_line_feeds,
 )
+
+LINES_BETWEEN = 10_000
+"""Lines after which a reader shows that it is still at work."""
 
 MAX_LINE = 4 << 20
 """Bytes of the longest line that is read: a product of the largest size has room many times."""
@@ -52,12 +57,21 @@ class FeedFile:
     it by itself.
 
     :param encoding: what it is written in; None: UTF-8, or what XML says of itself.
+    :param alive: is called now and then while it is read; what it raises ends the reading.
     :raises UnusableFile: it can't be opened or unpacked, is empty, or there is no such encoding.
     :raises FileBusy: another importer has it.
     """
 
-    def __init__(self, path: Path, *, alone: bool = True, encoding: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        alone: bool = True,
+        encoding: str | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = path
+        self.alive = alive
         self.encoding = encoding
         try:
             self._raw = cast("io.BufferedReader[io.FileIO]", path.open("rb", buffering=CHUNK))
@@ -109,12 +123,14 @@ class FeedFile:
         codec = codec_of(name)
         if codec is None:
             raise UnusableFile(
-                f"{self.path}: there is no encoding {name!r}: --encoding tells the right one."
+                f"{self.path}: there is no encoding {name!r}: --encoding tells the right one.",
+                plain=f"{self.path} says that it is in an encoding that there is not.",
             )
         if said and not self.encoding and codec.startswith(("utf-16", "utf-32")):
             raise UnusableFile(
                 f"{self.path} says that it is in {name}, but it is not: --encoding tells the right"
-                " one."
+                " one.",
+                plain=f"{self.path} is not in the encoding that it says.",
             )
         return "utf-8" if codec in {"ascii", "utf-8-sig"} else codec
 
@@ -123,7 +139,7 @@ class FeedFile:
         try:
             return self.stream.peek(size)[:size]
         except (OSError, EOFError, zlib.error) as error:
-            raise UnusableFile(f"{self.path} can't be unpacked: {error}.") from error
+            raise because(f"{self.path} can't be unpacked", error) from error
 
     def fingerprint(self, *options: object) -> str:
         """Return a hash of the whole content, as the file has it, and of how it is to be read."""
@@ -155,6 +171,7 @@ class FeedFile:
         """
         try:
             while chunk := self.stream.read(CHUNK):
+                self.alive()
                 yield chunk
         except (OSError, EOFError, zlib.error) as error:
             raise self._broken(error) from error
@@ -188,7 +205,12 @@ class FeedFile:
         skipped = len(BOM) if self.peek(len(BOM)) == BOM else 0
         try:
             self.stream.read(skipped)
-            while line := readline(most):
+            for number in itertools.count():
+                if not number % LINES_BETWEEN:
+                    self.alive()
+                line = readline(most)
+                if not line:
+                    return
                 yield line
                 if len(line) == most and line[-1:] != b"\n":
                     while (rest := readline(most)) and rest[-1:] != b"\n":
@@ -197,7 +219,7 @@ class FeedFile:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> UnusableFile:
-        return UnusableFile(f"{self.path} can't be read to its end: {error}.")
+        return because(f"{self.path} can't be read to its end", error)
 
     def __enter__(self) -> Self:
         return self

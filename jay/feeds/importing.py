@@ -309,7 +309,15 @@ def _told(put: News | str, unknown: Container[tuple[str, str, str]]) -> PutResul
 UNKNOWN = "The catalogue has no product with this SKU."
 
 
-def finish(write: Write, merchant: Merchant, import_: Import, *, parted: bool, clock: Clock) -> int:
+def finish(
+    write: Write,
+    merchant: Merchant,
+    import_: Import,
+    *,
+    parted: bool,
+    clock: Clock,
+    alive: Callable[[], None] = lambda: None,
+) -> int:
     """Take variants out that the file has no more, and close the import.
 
     Nothing is taken out if a row was refused: it may have been one of them. This can be repeated
@@ -317,6 +325,7 @@ def finish(write: Write, merchant: Merchant, import_: Import, *, parted: bool, c
 
     :param parted: variants came apart from their main products; else there is nothing to take
         out any more.
+    :param alive: is called between two steps; what it raises ends it.
     :returns: how many variants were taken out.
     :raises TakenOver: another process goes on with this import.
     """
@@ -324,6 +333,7 @@ def finish(write: Write, merchant: Merchant, import_: Import, *, parted: bool, c
     if parted and not import_.refused:
         after: tuple[str, str, str] | None = ("", "", "")
         while after is not None:
+            alive()
             page = after
 
             def work(connection: Connection, page: tuple[str, str, str] = page) -> Any:

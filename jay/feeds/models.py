@@ -45,6 +45,8 @@ LONGEST_WAIT = timedelta(days=1)
 """How long a server may ask to be left alone."""
 
 IMPORTED, UNCHANGED, FAILED = "imported", "unchanged", "failed"
+STOPPED = "stopped"
+"""How it went to fetch a feed; what was stopped is not recorded, and begins anew."""
 
 feed_pulls = Table(
     "feed_pulls",
@@ -73,7 +75,9 @@ feed_pulls = Table(
 class Pulled:
     """How it went to fetch a feed.
 
-    :ivar told: one sentence without secrets.
+    :ivar told: what happened, for the person who has asked for it: it may quote the feed.
+    :ivar kept: the same in our own words alone, for the log and for later.
+    :ivar partly: it ended in the middle, and a part of it is stored, or may be.
     :ivar refused: how many rows were refused.
     :ivar etag: what the server calls the content, as its header says it.
     :ivar as_of: when the content was observed, in microseconds since 1970.
@@ -82,6 +86,8 @@ class Pulled:
 
     state: str
     told: str
+    kept: str = ""
+    partly: bool = False
     refused: int = 0
     etag: str | None = None
     last_modified: str | None = None
@@ -107,6 +113,15 @@ def next_due(
         # Doubled so often that it is longer than any wait; more would overflow.
         due = now + min(every, FIRST_REST * 2 ** min(failures - 1, 16))
     return max(due, now + min(wait or timedelta(), LONGEST_WAIT))
+
+
+def latest_due(every_minutes: int, failures: int, *, now: datetime) -> datetime:
+    """Return when a feed is due at the latest; later, it was to be fetched less often before.
+
+    A server that has failed may have asked to be left alone for longer.
+    """
+    every = timedelta(minutes=every_minutes)
+    return now + (max(every, LONGEST_WAIT) if failures else every)
 
 
 def observed(modified: datetime | None, before: datetime | None, *, began: datetime) -> datetime:

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from jay import db
 from jay.feeds import pulls
 from jay.feeds.mapping import MAX_FILE, read_mapping
-from jay.feeds.models import FAILED, Pulled
+from jay.feeds.models import FAILED, STOPPED, Pulled
 from jay.feeds.options import reading_options
 from jay.feeds.pulling import Puller, puller
 from jay.feeds.sayings import Unusable, named_merchant, said_plainly
@@ -106,11 +106,10 @@ def _configured(owner: Merchant) -> Feed:
 def _tell(at_work: Puller, owner: Merchant, pulled: Pulled | None) -> int:
     """Say how it went; return the exit status."""
     if pulled is None:
-        raise click.ClickException(
-            "Nothing was imported: another process is pulling it, or this one was stopped."
-        )
-    if pulled.state == FAILED:
-        raise Unusable(f"Nothing new was imported: {pulled.told}")
+        raise click.ClickException("Nothing was imported: another process is pulling it.")
+    if pulled.state in {FAILED, STOPPED}:
+        what = "Imported in part" if pulled.partly else "Nothing new was imported"
+        raise Unusable(f"{what}: {pulled.told}")
     click.echo(pulled.told)
     reports = at_work.reports(owner.name)
     for report, what in ((reports.refused, "refused rows"), (reports.notes, "left out values")):

@@ -11,11 +11,19 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
 from jay.db.upsert import insert_into
 from jay.feeds.checkpoints import TakenOver
-from jay.feeds.models import FAILED, IMPORTED, LEASE, Pulled, feed_pulls, next_due
+from jay.feeds.models import (
+    FAILED,
+    IMPORTED,
+    LEASE,
+    Pulled,
+    feed_pulls,
+    latest_due,
+    next_due,
+)
 from jay.merchants.models import Feed, Merchant, merchants
 from jay.merchants.service import feed_of, merchant_by_id
 from jay.sealing import hash_secret
@@ -42,18 +50,25 @@ class Pull:
     as_of: int | None
 
 
-def due_merchants(connection: Connection, *, now: datetime) -> list[int]:
-    """Return the ids of the merchants whose feeds are to be fetched."""
+def due_feeds(connection: Connection, *, now: datetime) -> list[tuple[int, Feed]]:
+    """Return the merchants whose feeds are to be fetched, and these; the longest due first."""
     query = (
-        select(merchants.c.id, merchants.c.feed, _row.feed.label("before"), _row.due, _row.leased)
+        select(
+            *(merchants.c.id, merchants.c.feed, _row.feed.label("before"), _row.due),
+            _row.failures,
+        )
         .outerjoin(feed_pulls, _row.merchant_id == merchants.c.id)
         .where(merchants.c.feed.is_not(None), or_(_row.leased.is_(None), _row.leased <= now))
         .order_by(_row.due, merchants.c.id)
     )
+    feeds = ((row, Feed(**row.feed)) for row in connection.execute(query))
     return [
-        row.id
-        for row in connection.execute(query)
-        if row.due is None or row.due <= now or row.before != _key(Feed(**row.feed))
+        (row.id, feed)
+        for row, feed in feeds
+        if row.due is None
+        or row.due <= now
+        or row.before != _key(feed)
+        or row.due > latest_due(feed.every_minutes, row.failures, now=now)
     ]
 
 
@@ -72,7 +87,12 @@ def take(
     first = {"merchant_id": merchant, "feed": "", "due": now, "failures": 0}
     connection.execute(insert_into(connection, feed_pulls).values(first).on_conflict_do_nothing())
     mine = (_row.merchant_id == merchant, or_(_row.leased.is_(None), _row.leased <= now))
-    due = () if feed else (or_(_row.due <= now, _row.feed != key),)
+    latest = (latest_due(chosen.every_minutes, failures, now=now) for failures in (0, 1))
+    too_late = (
+        and_(_row.failures == 0 if not failures else _row.failures > 0, _row.due > moment)
+        for failures, moment in enumerate(latest)
+    )
+    due = () if feed else (or_(_row.due <= now, _row.feed != key, *too_late),)
     claim = update(feed_pulls).where(*mine, *due).values(lease=lease, leased=now + LEASE)
     if connection.execute(claim).rowcount != 1:
         return None
@@ -99,18 +119,24 @@ def renew(connection: Connection, pull: Pull, *, now: datetime) -> None:
 
 def record(
     connection: Connection, pull: Pull, pulled: Pulled, *, began: datetime, now: datetime
-) -> datetime:
+) -> datetime | None:
     """Record how it went and let go of the feed; return when it is due again.
+
+    What was fetched once from another address than that of the configuration says nothing of that:
+    it is not recorded.
 
     :raises TakenOver: the lease has passed to another process.
     """
+    configured = feed_of(connection, pull.merchant.id)
+    if configured is not None and _key(configured) != _key(pull.feed):
+        _change(connection, pull, leased=None, lease=None)
+        return None
     failures = pull.failures + 1 if pulled.state == FAILED else 0
     due = next_due(pull.feed.every_minutes, failures, pulled.wait, began=began, now=now)
     values: dict[str, Any] = {
         "feed": _key(pull.feed),
         "state": pulled.state,
-        # It may quote the feed, and PostgreSQL knows no NUL.
-        "told": pulled.told.replace("\0", "")[:LONGEST_TOLD],
+        "told": (pulled.kept or pulled.told)[:LONGEST_TOLD],
         "failures": failures,
         "due": due,
         "etag": pull.etag,
@@ -158,5 +184,9 @@ def _change(connection: Connection, pull: Pull, **values: Any) -> None:
 
 
 def _key(feed: Feed) -> str:
-    """Return what tells a configuration from another one, without its secrets."""
-    return hash_secret(orjson.dumps(asdict(feed), option=orjson.OPT_SORT_KEYS).decode())
+    """Return what tells a feed from another one, without its secrets.
+
+    How often it is fetched does not.
+    """
+    named = {name: value for name, value in asdict(feed).items() if name != "every_minutes"}
+    return hash_secret(orjson.dumps(named, option=orjson.OPT_SORT_KEYS).decode())

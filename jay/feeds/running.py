@@ -99,23 +99,17 @@ def _stops_explained(running: _Running) -> Iterator[None]:
         ) from None
     except UnusableFile as error:
         running.progress.clear()
-        raise UnusableFile(f"{error} {_stored_so_far(running.done)}") from error
+        raise UnusableFile(f"{error} {running.done.so_far()}") from error
 
 
 def _stop(running: _Running, why: str, status: int, *, known: bool = True) -> NoReturn:
     running.progress.clear()
-    stored = _stored_so_far(running.done) if known or running.done.records else ""
+    stored = running.done.so_far() if known or running.done.records else ""
     click.echo(
         f"{why} {stored} The same command goes on from there; with --restart it begins anew.",
         err=True,
     )
     sys.exit(status)
-
-
-def _stored_so_far(done: Import) -> str:
-    if not done.records:
-        return "Nothing was stored."
-    return f"The lines up to {done.line:,} are done."
 
 
 def stopwatch(clock: Clock) -> Callable[[], float]:

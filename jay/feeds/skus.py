@@ -37,7 +37,10 @@ def apart(records: Iterator[Record]) -> Iterator[Record]:
             continue
         held.append(record)
         if len(held) > MAX_HELD:
-            raise UnusableFile(f"More than {MAX_HELD:,} SKUs are like {held[0].sku}: {_WHY}")
+            raise UnusableFile(
+                f"More than {MAX_HELD:,} SKUs are like {held[0].sku}: {_WHY}",
+                plain=f"More than {MAX_HELD:,} SKUs are rounded numbers: {_WHY}",
+            )
     lines: dict[tuple[str, object, object], list[int]] = {}
     for record in held:
         lines.setdefault(_key(record), []).append(record.line)

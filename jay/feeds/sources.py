@@ -135,7 +135,9 @@ class Source:
         return {at: name for at, name in names.items() if name in _IN_UNITS}
 
     def _again(self) -> FeedFile:
-        return FeedFile(self.file.path, alone=False, encoding=self.file.encoding)
+        return FeedFile(
+            self.file.path, alone=False, encoding=self.file.encoding, alive=self.file.alive
+        )
 
     def records(self, country: str, at: datetime, currency: str | None = None) -> Iterator[Record]:
         """Yield the records, once; see ``apart`` for SKUs that Excel has rounded.
@@ -214,10 +216,8 @@ class Source:
     ) -> None:
         missing = [name for name in required if name not in names]
         if missing:
-            raise UnusableFile(
-                f"{self.file.path} has no column {' and no column '.join(missing)}."
-                f" Its first line is: {short(header)}"
-            )
+            said = f"{self.file.path} has no column {' and no column '.join(missing)}."
+            raise UnusableFile(f"{said} Its first line is: {short(header)}", plain=said)
 
 
 _BESIDE_NEWS = ("sku", "lang", "country", "currency", None)

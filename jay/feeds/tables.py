@@ -8,7 +8,7 @@ from operator import itemgetter
 import clevercsv
 
 from jay.feeds.files import BOM, MAX_LINE, FeedFile
-from jay.feeds.unpacking import UnusableFile
+from jay.feeds.unpacking import UnusableFile, because
 
 MAX_CELL = 1 << 20
 """Characters of the longest cell of a CSV file. A longer one is a quote that is not closed."""
@@ -66,9 +66,7 @@ class Table:
             try:
                 cells = [cell.strip() for cell in next(self._reader, [])]
             except csv.Error as error:
-                raise UnusableFile(
-                    f"{self._path}: the first line can't be read: {error}."
-                ) from error
+                raise because(f"{self._path}: the first line can't be read", error) from error
             # Templates explain their columns above them.
             if not cells or not all(cell.startswith("#") for cell in cells if cell):
                 break
@@ -89,7 +87,8 @@ class Table:
             name = name_of(heading)
             if name is not None and name in seen:
                 raise UnusableFile(
-                    f"{self._path} has two columns for {name}: {seen[name]!r} and {heading!r}."
+                    f"{self._path} has two columns for {name}: {seen[name]!r} and {heading!r}.",
+                    plain=f"{self._path} has two columns that mean the same.",
                 )
             if name is not None:
                 seen[name] = heading

@@ -110,8 +110,12 @@ def _objects(body: Any, name: str) -> list[Any]:
 
 
 def _proven(place: str, name: str, value: object) -> UnusableFile:
+    expected = (
+        "amounts are expected in minor units, in which 1999 is 19.99. Nothing was stored. If all"
+        " amounts of the file are like this one: --prices major; --prices minor refuses such rows"
+        " and takes the others."
+    )
     return UnusableFile(
-        f"{place}: {name} is {value!r}, but amounts are expected in minor units, in which 1999 is"
-        " 19.99. Nothing was stored. If all amounts of the file are like this one: --prices major;"
-        " --prices minor refuses such rows and takes the others."
+        f"{place}: {name} is {value!r}, but {expected}",
+        plain=f"{place}: {name} is in major units, but {expected}",
     )

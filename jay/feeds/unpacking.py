@@ -43,7 +43,19 @@ MAX_CELLS = 5_000_000
 
 
 class UnusableFile(Exception):
-    """The file can't be imported; the message says why, for the person who has given it."""
+    """The file can't be imported; the message says why, for the person who has given it.
+
+    :ivar plain: the same in our own words alone, where the message quotes the file.
+    """
+
+    def __init__(self, said: str, *, plain: str | None = None) -> None:
+        super().__init__(said)
+        self.plain = said if plain is None else plain
+
+
+def because(said: str, error: object) -> UnusableFile:
+    """Say what is wrong, and why as a library has it, which may quote the file."""
+    return UnusableFile(f"{said}: {error}.", plain=f"{said}.")
 
 
 class Pieces(io.RawIOBase):
@@ -104,7 +116,7 @@ def unpacked(raw: IO[bytes], head: bytes, path: Path, size: int) -> Iterator[byt
             )
         return _measured(archive.open(names[0]), path, size)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
-        raise UnusableFile(f"{path} can't be unpacked: {error}.") from error
+        raise because(f"{path} can't be unpacked", error) from error
 
 
 def _is_beside(entry: zipfile.ZipInfo) -> bool:
@@ -122,7 +134,7 @@ def _measured(stream: Any, path: Path, size: int) -> Iterator[bytes]:
                 )
             yield piece
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise UnusableFile(f"{path} can't be unpacked: {error}.") from error
+        raise because(f"{path} can't be unpacked", error) from error
 
 
 def _check_spreadsheet(archive: zipfile.ZipFile, path: Path) -> None:
@@ -154,7 +166,7 @@ class _Area:
         try:
             self._parser.Parse(piece, False)
         except (expat.ExpatError, ValueError) as error:
-            raise UnusableFile(f"{path} is a damaged spreadsheet: {error}.") from error
+            raise because(f"{path} is a damaged spreadsheet", error) from error
         if self._rows * self._columns > MAX_CELLS:
             raise UnusableFile(f"{path} has more than {MAX_CELLS:,} cells: please save it as CSV.")
 
@@ -177,7 +189,7 @@ def _cells(raw: IO[bytes], path: Path) -> Iterator[bytes]:
             csv.writer(line, lineterminator="\n").writerow([_text(cell) for cell in row])
             yield line.getvalue().encode("utf-8", "replace")
     except (python_calamine.CalamineError, ValueError, IndexError, OSError) as error:
-        raise UnusableFile(f"{path} is a damaged spreadsheet: {error}.") from error
+        raise because(f"{path} is a damaged spreadsheet", error) from error
 
 
 def _text(cell: Any) -> str:
@@ -221,7 +233,7 @@ def in_utf_8(pieces: Callable[[int], bytes], codec: str, path: Path) -> Iterator
             yield decoder.decode(piece).encode()
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError as error:
-        raise UnusableFile(f"{path} is not in {codec}: {error}.") from error
+        raise because(f"{path} is not in {codec}", error) from error
 
 
 def with_line_feeds(pieces: Callable[[int], bytes]) -> Iterator[bytes]:

@@ -17,9 +17,18 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from jay import db
+from jay.errors import Busy
 from jay.feeds import downloading, importing, pulling, pulls
 from jay.feeds.checkpoints import TakenOver
-from jay.feeds.models import FAILED, FIRST_REST, IMPORTED, LEASE, UNCHANGED, feed_pulls
+from jay.feeds.models import (
+    FAILED,
+    FIRST_REST,
+    IMPORTED,
+    LEASE,
+    STOPPED,
+    UNCHANGED,
+    feed_pulls,
+)
 from jay.feeds.pulling import Puller
 from jay.merchants.models import merchants
 from jay.net.addresses import LOOPBACK
@@ -341,6 +350,28 @@ def test_private_addresses_are_refused_at_once_and_behind_a_redirect(
     assert "leads to 10.0.0.1, which is not a public one" in pulled.told
 
 
+@pytest.mark.one_database
+def test_what_is_kept_of_a_failure_quotes_nothing_of_the_feed(
+    run: Run, shop: Shop, receiver: Receiver, works: Works
+) -> None:
+    configure(shop, receiver.url)
+    for body in (
+        b"hunter2,b\nA,B\n",
+        b"sku,name,price\nA,Mug,6.66 hunter2\nB,Mug,7.66\n",
+        b"sku,name,price,Price\nhunter2,A,7,6\n",
+        b'<?xml version="1.0" encoding="hunter2"?><rss/>',
+    ):
+        serve(receiver, body)
+        result = run("products", "pull", "mugshop")
+        assert result.exit_code == 2, result.output
+        works.clock.now = works.state().due
+
+        kept = works.state().told
+        assert "hunter2" not in kept
+        assert all(word not in kept for word in ("6.66", "7.66", "Price"))
+        assert kept
+
+
 # --- when it is due
 
 
@@ -363,6 +394,40 @@ def test_a_feed_is_pulled_when_it_is_due_and_not_before(
     configure(shop, None)
     works.clock.move(EVERY * 60)
     assert works.due_now() == []
+
+
+def test_a_feed_that_is_fetched_once_leaves_the_schedule_of_another_one_alone(
+    run: Run, shop: Shop, receiver: Receiver, works: Works
+) -> None:
+    configure(shop, receiver.url)
+    serve(receiver, FEED, ETag='"1"')
+    works.due_now()
+    before = works.state()
+
+    assert run("products", "pull", "mugshop", f"{receiver.url}?other").exit_code == 0
+
+    assert works.state() == before
+    assert works.due_now() == []
+
+
+def test_only_another_feed_is_due_at_once(shop: Shop, receiver: Receiver, works: Works) -> None:
+    configure(shop, receiver.url)
+    serve(receiver, FEED, ETag='"1"')
+    works.due_now()
+
+    configure(shop, receiver.url)
+    shop.call("PATCH", "/shops/config", json={"vat": 19})
+    configure(shop, receiver.url, everyMinutes=7 * 24 * 60)
+    assert works.due_now() == []
+    works.clock.move(EVERY * 60)
+    assert works.due_now() == [IMPORTED]  # it was due then already
+    assert asked(receiver) == {"If-None-Match": '"1"'}
+
+    # One that is fetched more often from now on waits no longer than that.
+    works.clock.move(30 * 60)
+    configure(shop, receiver.url, everyMinutes=30)
+    works.clock.move(1)
+    assert works.due_now() == [IMPORTED]
 
 
 def test_what_is_unchanged_is_due_again_as_what_was_imported(
@@ -438,6 +503,110 @@ def test_of_many_processes_one_pulls(
     assert price(app) == 500
 
 
+def test_a_slow_server_keeps_no_other_feed_waiting(
+    shop: Shop,
+    receiver: Receiver,
+    works: Works,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulling, "LOOK_SECONDS", 0.01)
+    feed, stop, fast_came = receiver.answer, threading.Event(), threading.Event()
+
+    def late(handler: BaseHTTPRequestHandler) -> None:
+        receiver.release.wait(PATIENCE_SECONDS)
+        feed(handler)
+
+    receiver.answer = late
+    configure(shop, receiver.url)
+    configure(add_shop(shop.app, shop.client, "second"), f"{receiver.url}?second")
+    told: list[str] = []
+
+    def report(pull: pulls.Pull, _pulled: Any, _due: Any) -> None:
+        told.append(pull.merchant.name)
+        fast_came.set()
+        if len(told) == 3:
+            stop.set()
+
+    at_work = Puller(
+        shop.app.extensions["jay.db"],
+        Client(LOOPBACK),
+        works.folder,
+        clock=works.clock,
+        report=report,
+    )
+    with receiving() as fast, ThreadPoolExecutor(1) as pool:
+        serve(fast, FEED)
+        configure(add_shop(shop.app, shop.client, "third"), fast.url)
+        running = pool.submit(at_work.run, stop)
+        assert fast_came.wait(PATIENCE_SECONDS)
+        assert told == ["third"]
+        assert len(receiver.requests) == 1  # a server is asked for one feed at a time
+
+        receiver.release.set()
+        running.result(PATIENCE_SECONDS)
+    assert sorted(told) == ["mugshop", "second", "third"]
+
+
+def test_who_has_lost_the_lease_stores_nothing_more(
+    app: Flask, shop: Shop, receiver: Receiver, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", 1)
+    serve(receiver, FEED + b"".join(b"S%d,Mug,500,3\n" % number for number in range(5)))
+    configure(shop, receiver.url)
+    database = app.extensions["jay.db"]
+
+    def stored() -> int:
+        with database.reading() as connection:
+            return len(connection.execute(select(products.c.id)).all())
+
+    def taken_after_two(_self: Puller, pull: pulls.Pull) -> Callable[[], None]:
+        def step() -> None:
+            if stored() == 2 and works.state().lease == pull.lease:
+                works.clock.move(LEASE.total_seconds())
+                assert database.write(pulls.take, pull.merchant.id, now=works.clock())
+
+        return step
+
+    monkeypatch.setattr(Puller, "_alive", taken_after_two)
+
+    (pulled,) = works.one().pull_due()
+
+    assert (pulled.state, stored()) == (STOPPED, 2)
+    assert works.state().leased is not None  # the other one's
+
+
+def test_a_database_that_is_busy_in_the_middle_is_a_failure_with_a_rest(
+    run: Run,
+    shop: Shop,
+    receiver: Receiver,
+    works: Works,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", 1)
+    serve(receiver, FEED + b"B,Mug,1,1\n")
+    configure(shop, receiver.url)
+    put_many = importing.put_many
+
+    def busy(connection: Any, merchant: Any, puts: Any, **rest: Any) -> Any:
+        if puts[0].sku == "B":
+            raise Busy
+        return put_many(connection, merchant, puts, **rest)
+
+    monkeypatch.setattr(importing, "put_many", busy)
+
+    result = run("products", "pull", "mugshop")
+
+    assert result.exit_code == 2
+    assert "Imported in part: The database is busy" in result.stderr
+    assert "The lines up to 2 are done." in result.stderr
+    assert "The lines up to 2 are done." in works.state().told
+    assert (works.state().state, works.state().failures) == (FAILED, 1)
+    assert works.due_now() == []
+    works.clock.move(FIRST_REST.total_seconds())
+    monkeypatch.undo()
+    assert works.due_now() == [IMPORTED]
+
+
 def test_when_a_process_dies_the_next_one_takes_over_and_it_records_nothing(
     app: Flask, shop: Shop, receiver: Receiver, works: Works
 ) -> None:
@@ -502,6 +671,25 @@ def test_told_to_stop_it_leaves_the_feed_to_the_next_process(
     assert list(works.folder.glob("*.feed")) == []
 
 
+def test_told_to_stop_it_ends_between_two_steps_of_the_end_too(
+    shop: Shop, receiver: Receiver, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(shop, receiver.url)
+    stop, pages = threading.Event(), []
+
+    def endless(*_given: Any) -> tuple[int, tuple[str, str, str]]:
+        pages.append(1)
+        stop.set()
+        return 0, ("de", "DE", "A")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(importing, "remove_page", endless)
+        works.one().run(stop)
+
+    assert len(pages) == 1
+    assert works.due_now() == [IMPORTED]
+
+
 def test_a_fault_of_ours_stands_in_nobodys_way(
     shop: Shop,
     receiver: Receiver,
@@ -514,10 +702,10 @@ def test_a_fault_of_ours_stands_in_nobodys_way(
 
     whole = Puller._import
 
-    def broken(self: Puller, pull: pulls.Pull, *rest: Any) -> Any:
-        if pull.merchant.name == "mugshop":
+    def broken(self: Puller, importer: Any, *rest: Any) -> Any:
+        if importer.pull.merchant.name == "mugshop":
             raise ZeroDivisionError
-        return whole(self, pull, *rest)
+        return whole(self, importer, *rest)
 
     monkeypatch.setattr(Puller, "_import", broken)
 
