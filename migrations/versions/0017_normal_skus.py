@@ -1,7 +1,9 @@
 """Write SKUs that were stored with blanks at their ends, or decomposed, as they are sent today.
 
 Product ids end with the SKU, so these rows get another one: it is changed in baskets, too.
-Where the row of today's writing is there already, that one stays and the older one is taken out.
+Where the row of today's writing is there already, that one stays and the older one is taken out,
+but of a removed one and one that is sold, the one that is sold stays. In a basket the two become
+one entry with the larger count, as when baskets are merged.
 """
 
 import unicodedata
@@ -61,10 +63,20 @@ def _rename_products(connection: sa.Connection, products: sa.Table) -> dict[str,
     for row in odd:
         new = renamed[row.id]
         mine = products.c.id == row.id
-        if new in taken:
+        if new in taken and (row.removed or not taken[new]):
             connection.execute(sa.update(products).where(mine).values(removed=True, search=None))
             continue
-        taken.add(new)
+        if new in taken:  # removed, and so a place for the one that is sold
+            taken[new] = False
+            old = products.alias("old")
+            values = {
+                name: sa.select(old.c[name]).where(old.c.id == row.id).scalar_subquery()
+                for name in copied
+            }
+            there = products.c.id == new
+            connection.execute(sa.update(products).where(there).values(values))
+            continue
+        taken[new] = row.removed
         names = sa.literal(new), sa.literal(_normal(row.sku))
         copy = sa.select(*names, *(products.c[name] for name in copied)).where(mine)
         connection.execute(sa.insert(products).from_select(["id", "sku", *copied], copy))
@@ -72,15 +84,46 @@ def _rename_products(connection: sa.Connection, products: sa.Table) -> dict[str,
         connection.execute(sa.update(products).where(products.c.main_id == old).values(main_id=new))
     for row in odd:
         connection.execute(sa.delete(products).where(products.c.id == row.id))
+    _search_anew(connection, products, set(renamed.values()))
     return renamed
 
 
-def _there(connection: sa.Connection, products: sa.Table, ids: Iterable[str]) -> set[str]:
-    found: set[str] = set()
+def _there(connection: sa.Connection, products: sa.Table, ids: Iterable[str]) -> dict[str, bool]:
+    """Return which of the ids are there, and whether they are removed."""
+    found: dict[str, bool] = {}
     for identifier in set(ids):
-        query = sa.select(products.c.id).where(products.c.id == identifier)
-        found |= set(connection.execute(query).scalars())
+        query = sa.select(products.c.id, products.c.removed).where(products.c.id == identifier)
+        found |= {row.id: bool(row.removed) for row in connection.execute(query)}
     return found
+
+
+def _search_anew(connection: sa.Connection, products: sa.Table, ids: set[str]) -> None:
+    """Write again what the main products of these are found by: the SKUs are in it."""
+    of_variants = sa.select(products.c.main_id).where(products.c.id == sa.bindparam("key"))
+    mains = {connection.execute(of_variants, {"key": one}).scalar() or one for one in ids}
+    names = ("id", "sku", "name", "description", "search")
+    for main in mains:
+        query = sa.select(*(products.c[name] for name in names)).where(products.c.id == main)
+        row = connection.execute(query).one()
+        if row.search is None:
+            continue
+        variants = (
+            sa.select(products.c.sku)
+            .where(products.c.main_id == main, ~products.c.removed)
+            .order_by(products.c.position)
+        )
+        brand = (row.description or {}).get("brand") or ""
+        named = brand.get("name", "") if isinstance(brand, dict) else str(brand)
+        words = (row.name or "", named, row.sku, *connection.execute(variants).scalars())
+        written = _folded(" ".join(words)).encode("utf-8", "replace")[:1_700]
+        found_by = written.decode("utf-8", "ignore")
+        connection.execute(sa.update(products).where(products.c.id == main).values(search=found_by))
+
+
+def _folded(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text.replace("\0", " "))
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return " ".join(plain.casefold().split())
 
 
 def _rename_in_baskets(
@@ -100,14 +143,21 @@ def _rename_in_baskets(
 
 
 def _with_new_ids(entries: list[Any], renamed: dict[str, str]) -> list[Any] | None:
-    """Return the entries with the new ids, each once; None where nothing changes."""
+    """Return the entries with the new ids, each once; None where nothing changes.
+
+    Of two that become one, the larger count stays where it is: a cart wins over what is saved.
+    """
     if not any(entry["id"] in renamed for entry in entries):
         return None
     kept: dict[str, Any] = {}
-    for entry in sorted(entries, key=lambda entry: entry["id"] in renamed):
+    for entry in sorted(entries, key=lambda entry: _rank(entry, renamed)):
         kept.setdefault(renamed.get(entry["id"], entry["id"]), entry)
     ids = {id(entry): identifier for identifier, entry in kept.items()}
     return [{**entry, "id": ids[id(entry)]} for entry in entries if id(entry) in ids]
+
+
+def _rank(entry: dict[str, Any], renamed: dict[str, str]) -> tuple[int, bool, bool]:
+    return -entry["count"], not entry.get("checkout"), entry["id"] in renamed
 
 
 def _rename_wishes(connection: sa.Connection, wishes: sa.Table) -> None:

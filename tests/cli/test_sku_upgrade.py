@@ -8,7 +8,8 @@ from sqlalchemy import select, text
 
 from jay import db
 from jay.ops.cli import alembic_config
-from jay.products.models import products
+from jay.products.models import brand_name, products
+from jay.products.search import search_text
 from jay.products.wanted import wanted_skus
 from tests.builders import add_platform, add_shop
 from tests.cli.conftest import Run, runner_of
@@ -34,13 +35,19 @@ def test_skus_of_before_are_those_of_today_in_catalogue_baskets_and_wishes(
     shop.product("\u00fc")
     shop.product("C", price=900)
     shop.product("D", price=100)
-    for sku, count in (("P", 2), ("C", 3), ("D", 4), ("V-S", 1)):
+    shop.product("E", price=700)
+    shop.product("F", price=800)
+    assert shop.call("DELETE", "/shops/products/E").status_code == 200
+    for sku, count in (("C", 0), ("D", 4), ("P", 2), ("V-S", 1), ("F", 1)):
         assert alice.put(PREFIX + sku, count).status_code == 200
     alembic.command.downgrade(alembic_config(empty_database_url), BEFORE)
     with empty_app.app_context(), db.transaction() as connection:
-        for sku, old in {**ODD, "D": "C "}.items():
+        for sku, old in {**ODD, "D": "C ", "F": "E "}.items():
             if old is not None:
                 _rename(connection, sku, old)
+        for old in ODD.values():
+            spoil = "UPDATE products SET search = search || :old WHERE search IS NOT NULL"
+            connection.execute(text(spoil), {"old": old or ""})
         for sku in ("W ", "W", "\ufeffX"):
             wish = {"merchant_id": 1, "lang": "de", "country": "DE", "sku": sku, "wanted": NOON}
             connection.execute(wanted_skus.insert().values(wish))
@@ -50,14 +57,23 @@ def test_skus_of_before_are_those_of_today_in_catalogue_baskets_and_wishes(
     with empty_app.app_context(), db.reading() as connection:
         rows = {row.id: row for row in connection.execute(select(products))}
         wishes = sorted(connection.execute(select(wanted_skus.c.sku)).scalars())
-    assert set(rows) == {PREFIX + sku for sku in ("P", "M", "M-S", "V", "V-S", "\u00fc", "C")}
+    assert set(rows) == {PREFIX + sku for sku in ("P", "M", "M-S", "V", "V-S", "\u00fc", "C", "E")}
     assert {row.sku for row in rows.values()} == {name.removeprefix(PREFIX) for name in rows}
     assert (rows[PREFIX + "M-S"].main_id, rows[PREFIX + "V-S"].main_id) == (
         PREFIX + "M",
         PREFIX + "V",
     )
     assert rows[PREFIX + "C"].price == 900
-    assert alice.cart() == {PREFIX + "P": 2, PREFIX + "C": 3, PREFIX + "V-S": 1}
+    # What is sold wins over what was taken out, and a count over what is saved for later.
+    assert (rows[PREFIX + "E"].price, rows[PREFIX + "E"].removed) == (800, False)
+    cart = {PREFIX + sku: count for sku, count in (("C", 4), ("P", 2), ("V-S", 1), ("E", 1))}
+    assert alice.cart() == cart
+    with empty_app.app_context(), db.reading() as connection:
+        for sku in ("P", "M", "V", "\u00fc"):
+            family = [row.sku for row in rows.values() if row.main_id == PREFIX + sku]
+            name, brand = rows[PREFIX + sku].name, brand_name(rows[PREFIX + sku].description or {})
+            found_by = search_text(name=name, brand=brand, sku=sku, variants=family)
+            assert rows[PREFIX + sku].search == found_by
     assert wishes == ["W", "X"]
     assert shop.product("P") == PREFIX + "P"
 
