@@ -9,6 +9,7 @@ import re
 import secrets
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -53,6 +54,20 @@ def _mask(_logger: Any, _method: str, event: EventDict) -> EventDict:
     }
 
 
+class _Lines(structlog.WriteLogger):
+    """Writes to standard output, where that has room.
+
+    What was done is done, also when it can't be logged: a full disk must not make a 500 of it.
+    """
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = msg
+    err = error = critical = exception = msg
+
+
 def configure() -> None:
     """Set structlog up, once a process."""
     structlog.configure(
@@ -65,7 +80,7 @@ def configure() -> None:
             _mask,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=lambda *_: _Lines(),
     )
 
 
@@ -114,5 +129,6 @@ def write_request(identifier: str, method: str, route: str, status: int, began: 
         "status": status,
         "ms": round((time.perf_counter() - began) * 1000, 1),
     }
-    sys.stdout.write(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode() + "\n")
-    sys.stdout.flush()
+    with suppress(OSError):  # as ``_Lines`` does
+        sys.stdout.write(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode() + "\n")
+        sys.stdout.flush()

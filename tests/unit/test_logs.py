@@ -1,5 +1,7 @@
 """The log: one JSON object a line, by route, and never a secret in one."""
 
+import errno
+import io
 import json
 import re
 import subprocess
@@ -223,3 +225,24 @@ def test_the_row_that_postgresql_quotes_is_masked_and_the_traceback_kept() -> No
         "\n\nThe above exception was the direct cause\n(psycopg.errors.NotNullViolation)"
         "\nDETAIL:***[SQL: INSERT INTO people]"
     )
+
+
+# --- without room
+
+
+class FullDisk(io.StringIO):
+    """Has no room for a line."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_can_not_be_logged_is_done_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(settings(f"sqlite:///{tmp_path / 'jay.sqlite3'}", tmp_path))
+    monkeypatch.setattr(sys, "stdout", FullDisk())
+
+    logs._Lines().error("a line")
+
+    assert app.test_client().get("/healthz").status_code == 200
