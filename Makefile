@@ -11,7 +11,7 @@ export PORT JAY_DATA_DIR
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
-.PHONY: help install run test test-unit test-deep bench screens lint format lock
+.PHONY: help install run test test-unit test-deep bench chaos screens lint format lock
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -40,6 +40,10 @@ test-deep: .venv/dev ## Run every test with all examples, drawn at random (SEED=
 bench: .venv/dev ## Measure the service against a bare view over the bare driver
 	@tests/prepare wrk
 	@$(BIN)/python -m tests.load.bench $(ARGS)
+
+chaos: .venv/dev ## Let everything happen that happens to services, and count (CHAOS_SECONDS=600)
+	@tests/prepare
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 screens: .venv/dev ## Take a picture of every page in every state, into var/screens
 	@tests/prepare

@@ -108,7 +108,9 @@ class Gunicorn:
                 contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
                 urllib.request.urlopen(f"{self.url}/readyz", timeout=10),
             ):
-                return  # urlopen raises for every status but success
+                # Workers of a master that was killed may answer there, before ours listens.
+                if "Listening at" in self.log():
+                    return  # urlopen raises for every status but success
             time.sleep(0.05)
         raise RuntimeError(f"gunicorn did not start:\n{self.log()}")
 
