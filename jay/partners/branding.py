@@ -27,6 +27,15 @@ _STEPS = 100
 MAX_LOGO_BYTES = 1024 * 1024
 MAX_LOGO_PIXELS = 40_000_000
 LOGO_BOX = (512, 256)
+WIDEST_LOGO = 12
+"""How many times as wide as high a logo may be: what is wider can't be read where it stands."""
+WORDMARK = 2.25
+"""From this shape on a logo is taken for the name itself."""
+
+SEEN = 2.0
+"""What a part of a logo needs on its ground, to be seen at all."""
+_MOST, _LEAST = 0.85, 0.03
+"""Shares of a logo: seen on a ground that is good, and on one that is of any use."""
 _FORMATS = ("PNG", "JPEG", "WEBP")
 
 
@@ -69,10 +78,17 @@ class Logo:
     png: bytes
     width: int
     height: int
+    ground: str = "light"
+    """On which of ``GROUNDS`` it can be seen."""
 
     def stored(self) -> dict[str, Any]:
         """Write what pages need to know of it for the database."""
-        return {"version": version_of(self.png), "width": self.width, "height": self.height}
+        return {
+            "version": version_of(self.png),
+            "width": self.width,
+            "height": self.height,
+            "ground": self.ground,
+        }
 
 
 def read_colour(text: str) -> str:
@@ -112,7 +128,9 @@ def contrast(one: str, other: str) -> float:
 def read_logo(content: bytes) -> Logo:
     """Read a PNG, JPEG or WebP file and draw it anew, without anything else that was in it.
 
-    :raises UnusableLogo: it is none, or too large.
+    Empty margins are cut off.
+
+    :raises UnusableLogo: it is none, too large or too wide, or there is nothing to be seen.
     """
     if len(content) > MAX_LOGO_BYTES:
         raise UnusableLogo("is larger than 1 MiB")
@@ -132,11 +150,58 @@ def read_logo(content: bytes) -> Logo:
         raise UnusableLogo("has more than 40 million pixels") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise UnusableLogo("is no PNG, JPEG or WebP picture") from error
+    # One without transparency hides whatever it stands on.
+    is_opaque = min(drawn.getchannel("A").tobytes()) >= _VISIBLE_ALPHA
+    drawn = _without_margins(drawn)
+    if drawn.width > WIDEST_LOGO * drawn.height:
+        raise UnusableLogo(
+            f"is more than {WIDEST_LOGO} times as wide as high: nobody could read it"
+        )
     drawn.thumbnail(LOGO_BOX, Image.Resampling.LANCZOS)
+    ground = _ground_of(drawn, ("light",) if is_opaque else tuple(GROUNDS))
     drawn.info.clear()  # no metadata, no colour profile
     written = io.BytesIO()
     drawn.save(written, "PNG", optimize=True)
-    return Logo(written.getvalue(), drawn.width, drawn.height)
+    return Logo(written.getvalue(), drawn.width, drawn.height, ground)
+
+
+GROUNDS = {"light": WHITE, "dark": NEAR_BLACK, "grey": "#6b7080"}
+"""What a logo can stand on; the first one that is good is taken."""
+
+
+def _without_margins(image: Image.Image) -> Image.Image:
+    box = image.getchannel("A").point(lambda alpha: 255 if alpha >= _VISIBLE_ALPHA else 0).getbbox()
+    if box is None:
+        raise UnusableLogo("is transparent all over: there is nothing to be seen")
+    return image.crop(box)
+
+
+_VISIBLE_ALPHA = 128
+
+
+def _ground_of(image: Image.Image, grounds: tuple[str, ...]) -> str:
+    """Return on which of these grounds most of a logo can be seen.
+
+    :raises UnusableLogo: there is none, or it brings a ground of its own that is the page's.
+    """
+    small = image.copy()
+    small.thumbnail((96, 96))
+    pixels = [small.getpixel((x, y)) for x in range(small.width) for y in range(small.height)]
+    colours = [
+        "#{:02x}{:02x}{:02x}".format(*pixel[:3])
+        for pixel in pixels
+        if isinstance(pixel, tuple) and pixel[3] >= _VISIBLE_ALPHA
+    ]
+    seen = {
+        name: sum(contrast(colour, GROUNDS[name]) >= SEEN for colour in colours) / len(colours)
+        for name in grounds
+    }
+    best = next((name for name in grounds if seen[name] >= _MOST), max(seen, key=seen.__getitem__))
+    if seen[best] < _LEAST:
+        raise UnusableLogo(
+            "is as light as the white that it stands on: export it with transparency"
+        )
+    return best
 
 
 def version_of(content: bytes) -> str:

@@ -99,7 +99,9 @@ _OPTIONS = (
         "--logo",
         callback=_logo,
         type=_FILE,
-        help="Picture next to the name: PNG, JPEG or WebP, at most 1 MiB. It stands on white.",
+        help="Picture next to the name: PNG, JPEG or WebP, at most 1 MiB. One that is wide is taken"
+        " for the name itself and stands alone; one that can't be seen on white gets a dark"
+        " ground, if it has a transparent one.",
     ),
     click.option("--issuer", callback=some_text, help='The "iss" that its tokens must have.'),
     click.option("--audience", callback=some_text, help='The "aud" that its tokens must name.'),

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from jay.partners.branding import version_of
+from jay.partners.branding import WORDMARK, version_of
 from jay.partners.models import Partner
+
+_SHAPES = ((8.0, "wordmark wide wider"), (5.0, "wordmark wide"), (WORDMARK, "wordmark"))
+"""From which shape on a logo is what; the wider it is, the lower it stands, to be whole."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,18 @@ class LogoView:
     src: str
     width: int
     height: int
+    ground: str = "light"
+
+    @property
+    def is_wordmark(self) -> bool:
+        """Whether it is so wide that it is the name itself, which then needs no words beside it."""
+        return self.width >= WORDMARK * self.height
+
+    @property
+    def css(self) -> str:
+        """The classes that it has on pages, beside ``logo``."""
+        shapes = (name for least, name in _SHAPES if self.width >= least * self.height)
+        return f"on-{self.ground} {next(shapes, '')}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,9 @@ def partner_view(partner: Partner) -> PartnerView:
     palette, logo, stylesheet = partner.palette, None, None
     if partner.logo is not None:
         source = url_for("partner_pages.logo", name=partner.name, v=partner.logo["version"])
-        logo = LogoView(source, partner.logo["width"], partner.logo["height"])
+        # Logos that were stored before it was known what they stand on have stood on white.
+        ground = partner.logo.get("ground", "light")
+        logo = LogoView(source, partner.logo["width"], partner.logo["height"], ground)
     if palette is not None:
         version = version_of(palette.css.encode())
         stylesheet = url_for("partner_pages.stylesheet", name=partner.name, v=version)

@@ -193,6 +193,69 @@ def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(side: int) -> No
 # --- the files that pages load
 
 
+def drawn(*shapes: tuple[int, str], ground: str | None = None, width: int = 200) -> bytes:
+    """Draw bars of so many pixels' width, on nothing or on a colour."""
+    image = Image.new("RGBA", (width, 100), ground or "#00000000")
+    at = 0
+    for size, colour in shapes:
+        image.paste(colour, (at, 0, at + size, 100))
+        at += size
+    written = io.BytesIO()
+    image.save(written, "PNG")
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "ground"),
+    [
+        (drawn((150, "black")), "light"),
+        (drawn((150, "white")), "dark"),
+        (drawn((150, "#ffe066")), "dark"),
+        (drawn((150, "#ff7a00")), "light"),
+        (drawn((75, "white"), (75, "black")), "grey"),
+        (drawn((100, "#808080")), "light"),
+        # One with a ground of its own stands on that.
+        (drawn((20, "white"), ground="black"), "light"),
+        (drawn((20, "black"), ground="white"), "light"),
+    ],
+)
+def test_a_logo_stands_on_a_ground_on_which_it_is_seen(content: bytes, ground: str) -> None:
+    assert branding.read_logo(content).ground == ground
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (drawn((200, "white")), "light as the white"),
+        (drawn((50, "#fffbe6"), ground="white"), "light as the white"),
+        (drawn(), "nothing to be seen"),
+        (drawn((1300, "black"), width=1300), "12 times as wide"),
+    ],
+)
+def test_a_logo_that_nobody_could_see_or_read_is_refused(content: bytes, why: str) -> None:
+    with pytest.raises(branding.UnusableLogo, match=why):
+        branding.read_logo(content)
+
+
+def test_empty_margins_are_cut_off() -> None:
+    logo = branding.read_logo(drawn((30, "black"), width=4000))
+
+    assert (logo.width, logo.height) == (30, 100)
+
+
+@pytest.mark.parametrize(("width", "alone"), [(100, False), (224, False), (225, True)])
+def test_a_wordmark_stands_alone_and_is_read_out(app: Flask, width: int, *, alone: bool) -> None:
+    logo = branding.read_logo(picture(width, 100))
+    add_platform(app, app.test_client(), "orange", kiosk=True, logo=logo, display_name="Orange")
+
+    page = Browser(app).get("/kiosk/orange").get_data(as_text=True)
+
+    brand = re.search(r'<p class="brand[^>]*>(.*?)</p>', page, re.DOTALL)
+    assert brand
+    assert ('alt="Orange"' in brand[1]) is alone
+    assert (">Orange</span>" in brand[1]) is not alone
+
+
 def test_the_logo_is_served_as_a_png(branded: Platform) -> None:
     response = branded.client.get("/partners/orange/logo.png")
 
@@ -267,7 +330,9 @@ def test_every_page_about_a_partner_wears_its_look(
     app: Flask, branded: Platform, shop: Shop, clock: MovedClock
 ) -> None:
     for name, (_status, html, problems) in pages_of(app, branded, shop, clock).items():
-        logo = re.search(r'<img class="logo" src="([^"]+)" width="300" height="100" alt="">', html)
+        logo = re.search(
+            r'<img class="logo [^"]+" src="([^"]+)" width="300" height="100" alt="Orange">', html
+        )
         assert logo, name
         assert app.test_client().get(logo[1]).headers["Cache-Control"].endswith("immutable")
         assert problems == [], name
@@ -292,7 +357,7 @@ def test_a_partner_without_a_look_has_the_one_of_the_house(
 def test_a_new_logo_has_a_new_address(app: Flask, branded: Platform) -> None:
     def address() -> str:
         html = Browser(app).get("/kiosk/orange").get_data(as_text=True)
-        (found,) = re.findall(r'class="logo" src="([^"]+)"', html)
+        (found,) = re.findall(r'class="logo [^"]*" src="([^"]+)"', html)
         return str(found)
 
     old = address()
