@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -79,11 +80,14 @@ class Scene:
         if self.small is None:
             self._limit_files()
             return
+        if self.url.startswith("sqlite"):
+            # Its log keeps its size, and there would be room in it for what is written meanwhile.
+            _empty_the_log(str(make_url(self.url).database))
         ballast = self.small / "ballast"
         with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(4096))
-        time.sleep(SHORT_SECONDS)
+        time.sleep(2 * SHORT_SECONDS)
         ballast.unlink()
 
     def _limit_files(self) -> None:
@@ -104,6 +108,11 @@ class Scene:
         self.front.close()
         if self.behind is not None:
             self.behind.close()
+
+
+def _empty_the_log(database: str) -> None:
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _cut(proxy: Proxy) -> None:
