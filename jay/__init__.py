@@ -25,6 +25,8 @@ from jay.feeds import cli as feeds_cli
 from jay.feeds import pull_cli
 from jay.guests import routes as guests_routes
 from jay.kiosk import pages as kiosk_pages
+from jay.legal import cli as legal_cli
+from jay.legal import pages as legal_pages
 from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
@@ -64,6 +66,7 @@ PAGES = (
     held_pages.blp,
     kiosk_pages.blp,
     partner_pages.blp,
+    legal_pages.blp,
     operator_pages.blp,
     catalogue_pages.blp,
     docs.blp,
@@ -76,6 +79,7 @@ COMMANDS = (
     ops_cli.baskets_cli,
     partners_cli.partner_cli,
     merchants_cli.merchant_cli,
+    legal_cli.legal_cli,
     auth_cli.key_cli,
     auth_cli.guest_key_cli,
     operators_cli.operator_cli,
@@ -117,6 +121,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     pages.init_app(app)
     guards.init_app(app, settings, database, clock)
     cors.init_app(app, clock)
+    legal_pages.init_app(app, clock)
     rates.init_app(app, settings, clock)
     seldom.init_app(app, settings, clock)
     delivery.init_app(app, MESSAGES)

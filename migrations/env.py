@@ -11,6 +11,7 @@ from jay.db.readiness import readiness
 from jay.db.types import metadata
 from jay.events import events
 from jay.feeds import models as feeds
+from jay.legal.models import legal_texts
 from jay.merchants import models as merchants
 from jay.operators import models as operator_models
 from jay.outbox import models as outbox
@@ -29,6 +30,7 @@ TABLES = (
     comfort_settings,
     events,
     idempotency_keys,
+    legal_texts,
     auth.api_keys,
     operator_models.operators,
     feeds.product_imports,

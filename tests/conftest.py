@@ -166,6 +166,7 @@ class Apps:
             made.extensions["jay.db"].dispose()
         made.extensions["jay.auth"].forget()
         made.extensions["jay.origins"].clear()
+        made.extensions["jay.legal"].clear()
         for rate in made.extensions["jay.rates"].values():
             rate.forget()
         return made

@@ -45,7 +45,9 @@ class Line:
     """The language of name and variant, where it is another one than the page's."""
     main_id: str = ""
     """The main product that it is, or is a variant of."""
+    merchant: str = ""
     seller: str = ""
+    """How people know the merchant."""
     place: int = 0
     """How many lines of its list stand before it."""
 
@@ -82,8 +84,8 @@ class BasketView:
         """The cart by seller, each where its first line stands."""
         found: dict[str, list[Line]] = {}
         for line in self.cart:
-            found.setdefault(line.seller, []).append(line)
-        return list(found.items())
+            found.setdefault(line.merchant, []).append(line)
+        return [(lines[0].seller, lines) for lines in found.values()]
 
 
 def view(connection: Connection, basket: Basket | None) -> BasketView:
@@ -127,7 +129,8 @@ def _line(entry: Entry, product: Product | None, place: int) -> Line:
         buyable=product.buyable,
         lang=product.lang if product.lang != language() else None,
         main_id=product.main_id or product.id,
-        seller=product.merchant,
+        merchant=product.merchant,
+        seller=without_controls(product.seller or product.merchant),
         place=place,
     )
 

@@ -9,7 +9,10 @@ from sqlalchemy import Connection, select, update
 
 from jay.auth import service as auth
 from jay.config import Settings
+from jay.legal import service as legal
+from jay.legal.models import THE_OPERATOR
 from jay.merchants import service as merchants
+from jay.ops import demo_legal
 from jay.partners import service as partners
 from jay.partners.models import partners as partners_table
 from jay.products.bulk import Put, put_many
@@ -47,13 +50,21 @@ def load(
             now=now,
         )
         auth.store_key(connection, PARTNER_KEY, "demo-basket", partner=partner, demo=True, now=now)
+        for (kind, lang), text in demo_legal.TEXTS.items():
+            legal.put(connection, THE_OPERATOR, kind, lang, url=None, text=text, now=now)
     _let_viewers_sign_in(connection, viewer_keys)
     identifier = merchants.merchant_id(connection, MERCHANT)
     if identifier is not None:
         _move_pictures(connection, identifier, public_url)
         return
     identifier = merchants.add_merchant(
-        connection, name=MERCHANT, lang="de", country="DE", currency="EUR", now=now
+        connection,
+        name=MERCHANT,
+        lang="de",
+        country="DE",
+        currency="EUR",
+        now=now,
+        display_name="Hafenlicht",
     )
     auth.store_key(connection, MERCHANT_KEY, "demo-shop", merchant=identifier, demo=True, now=now)
     merchant = merchants.merchant_by_id(connection, identifier)

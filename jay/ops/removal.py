@@ -10,6 +10,8 @@ from jay.auth import service as auth
 from jay.baskets.models import baskets
 from jay.checkout.comfort import comfort_settings
 from jay.feeds.models import feed_pulls, product_imports
+from jay.legal import models as legal_models
+from jay.legal import service as legal
 from jay.merchants import service as merchants
 from jay.operators.models import operators
 from jay.ops.purge import Write, delete_in_batches
@@ -87,6 +89,7 @@ def end(connection: Connection, owner: Owner, identifier: int, *, now: datetime)
     :returns: how many API keys there were.
     """
     owner.remove(connection, identifier, now=now)
+    legal.end_all(connection, legal_models.Owner(owner.kind, identifier), now=now)
     return auth.revoke_keys_of(connection, now=now, **{owner.kind: identifier})
 
 

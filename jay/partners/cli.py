@@ -80,6 +80,7 @@ def show_partner(name: str) -> None:
             "colour": partner.colour,
             "logo": logo,
             "registered": f"{partner.created:%Y-%m-%d %H:%M} UTC" if partner.created else None,
+            "legal texts": f"flask --app app legal list --partner {name}",
             "API keys": f"flask --app app key list --partner {name}",
         }
     )

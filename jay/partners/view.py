@@ -36,6 +36,9 @@ class LogoView:
 class PartnerView:
     """A partner, as pages show it: ``colour`` on the TV's dark ground, ``accent`` on white."""
 
+    id: int
+    key: str
+    """What names it in addresses."""
     name: str
     colour: str | None
     accent: str | None
@@ -55,6 +58,8 @@ def partner_view(partner: Partner) -> PartnerView:
         version = version_of(palette.css.encode())
         stylesheet = url_for("partner_pages.stylesheet", name=partner.name, v=version)
     return PartnerView(
+        id=partner.id,
+        key=partner.name,
         name=partner.display_name,
         colour=palette.light if palette else None,
         accent=palette.accent if palette else None,

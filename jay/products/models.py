@@ -235,6 +235,8 @@ class Product(NamedTuple):
     shipping: ShippingModel
     not_shoppable: bool
     description: Mapping[str, Any]
+    seller: str = ""
+    """How people know the merchant."""
 
     @property
     def out_of_stock(self) -> bool:

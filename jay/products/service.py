@@ -61,6 +61,7 @@ _SALES_VIEW = (
         products.c.sku,
         products.c.merchant_id,
         merchants.c.name.label("merchant"),
+        func.coalesce(merchants.c.display_name, merchants.c.name).label("seller"),
         products.c.lang,
         products.c.country,
         products.c.main_id,
@@ -87,7 +88,7 @@ _SALES_VIEW = (
     )
     .join_from(products, merchants, merchants.c.id == products.c.merchant_id)
     .outerjoin(_main, _main.c.id == products.c.main_id)
-    .where(~products.c.removed)
+    .where(~products.c.removed, merchants.c.removed.is_(None))
 )
 
 _FIND = Prepared(_SALES_VIEW.where(products.c.id == bindparam("id")))
@@ -140,6 +141,7 @@ def _product(row: Any) -> Product:
         sku=row.sku,
         merchant_id=row.merchant_id,
         merchant=row.merchant,
+        seller=row.seller,
         lang=row.lang,
         country=row.country,
         main_id=row.main_id,

@@ -26,6 +26,8 @@ from jay.errors import JayError
 from jay.events import Event, EventType
 from jay.feeds import checkpoints, pulls
 from jay.feeds.models import FAILED, Pulled
+from jay.legal import service as legal
+from jay.legal.models import THE_OPERATOR, Kind, Notice
 from jay.merchants import service as merchants
 from jay.merchants.models import Feed, Merchant
 from jay.operators import service as operators
@@ -113,6 +115,7 @@ def made_in(connection: Connection) -> World:
     offer = transfers.start(connection, user, partner, now=NOON)
     transfer = transfers.find_by_token(connection, offer.secrets.jay_token, now=NOON)
     basket = baskets.open_for_writing(connection, user, now=NOON)
+    legal.put(connection, THE_OPERATOR, Kind.TERMS, "de", url=None, text="text", now=NOON)
     operators.add(connection, name="olga", password_hash="x", merchant=None, now=NOON)
     import_, _given_up = checkpoints.begin(
         connection, merchant, fingerprint="f", file="f.csv", as_of=1, now=NOON
@@ -194,9 +197,11 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "merchant": lambda w: w.merchant,
     "most": lambda _: 10,
     "name": lambda _: "other",
+    "notice": lambda _: Notice(THE_OPERATOR, Kind.TERMS, "de", 1, None, NOON),
     "now": lambda _: NOON,
     "offset": lambda _: 0,
     "offer": lambda w: w.transfer.code_hash,
+    "owners": lambda _: [THE_OPERATOR],
     "opened": lambda w: operators.account(w.connection, "olga"),
     "other": lambda w: w.guest,
     "other_id": lambda w: w.product,
@@ -230,6 +235,8 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "transfer": lambda w: w.transfer,
     "typed": lambda w: w.offer.secrets.user_code,
     "until": lambda _: NOON + timedelta(days=7),
+    "text": lambda _: "text",
+    "url": lambda _: None,
     "user": lambda w: w.user,
     "viewer_keys": lambda _: {"keys": []},
     "volatile": lambda _: {"price": 1},
@@ -255,6 +262,8 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
         f"ops/removal.{name}": {"identifier": lambda w: w.partner.id}
         for name in ("belongings", "clear", "end")
     },
+    "legal/service.put": {"kind": lambda _: Kind.TERMS, "owner": lambda _: THE_OPERATOR},
+    "legal/service.end_all": {"owner": lambda _: THE_OPERATOR},
     "partners/service.change_partner": {"partner": lambda w: w.partner.id},
     "partners/service.remove_partner": {"partner": lambda w: w.partner.id},
     "partners/service.partner_by_id": {"identifier": lambda w: w.partner.id},

@@ -16,7 +16,7 @@ JAY = ROOT / "jay"
 ORDER = (
     *("errors", "clock", "i18n", "sealing", "net", "config"),
     *("db", "events", "web"),
-    *("merchants", "partners", "auth", "playouts", "operators", "outbox"),
+    *("merchants", "partners", "legal", "auth", "playouts", "operators", "outbox"),
     *("products", "feeds", "baskets", "transfers", "guests", "kiosk", "checkout"),
     *("ops", "__init__"),
 )
@@ -27,17 +27,17 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals feeds/models feeds/progress
-        merchants/models net/addresses operators/models ops/mends outbox/models
-        partners/branding partners/models products/groups products/models products/search
-        products/shipping transfers/models web/names web/versions
+        legal/models merchants/models net/addresses operators/models ops/demo_legal ops/mends
+        outbox/models partners/branding partners/models products/groups products/models
+        products/search products/shipping transfers/models web/names web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
-        feeds/checkpoints feeds/leftovers feeds/pulls guests/service merchants/service
-        operators/service ops/demo ops/purge ops/removal outbox/kinds outbox/service
-        outbox/webhooks partners/service products/bulk products/bulk_sql products/catalogue
-        products/feeding products/listing products/service products/stock products/stored
-        products/wanted transfers/service web/limits web/stored_answers
+        feeds/checkpoints feeds/leftovers feeds/pulls guests/service legal/service
+        merchants/service operators/service ops/demo ops/purge ops/removal outbox/kinds
+        outbox/service outbox/webhooks partners/service products/bulk products/bulk_sql
+        products/catalogue products/feeding products/listing products/service products/stock
+        products/stored products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -50,22 +50,23 @@ KINDS = {
         baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
         checkout/routes db/doors feeds/cli feeds/exporting feeds/importing feeds/options
         feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
-        guests/routes kiosk/pages merchants/arguments merchants/cli operators/cli
-        operators/pages ops/cli ops/demo_catalogue ops/docs ops/health ops/removal_cli
-        ops/worker outbox/cli outbox/delivery partners/cli partners/options partners/pages
-        partners/view playouts/routes products/cli products/pages products/routes products/view
-        transfers/pages transfers/pairs transfers/polling transfers/routes transfers/tv
-        web/blueprint web/bodies web/commands web/conditions web/context web/idempotency
-        web/information web/logs web/openapi web/pages web/paths web/rates web/responses
-        web/seldom web/tracking
+        guests/routes kiosk/pages legal/cli legal/pages merchants/arguments merchants/cli
+        operators/cli operators/pages ops/cli ops/demo_catalogue ops/docs ops/health
+        ops/removal_cli ops/worker outbox/cli outbox/delivery partners/cli partners/options
+        partners/pages partners/view playouts/routes products/cli products/pages products/routes
+        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
+        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/postgresql
         db/prepared db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading
         feeds/files feeds/google feeds/items feeds/major feeds/mapped feeds/mapping
         feeds/readers feeds/sales feeds/skus feeds/sources feeds/tables feeds/units
-        feeds/unpacking net/client net/names net/waits ops/demo_viewer ops/lan ops/revision
-        outbox/transports/http partners/keys products/texts transfers/qr web/framing web/serving
+        feeds/unpacking legal/markup net/client net/names net/waits ops/demo_viewer ops/lan
+        ops/revision outbox/transports/http partners/keys products/texts transfers/qr
+        web/framing web/serving
     """,
 }
 

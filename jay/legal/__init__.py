@@ -1,0 +1,1 @@
+"""Legal texts: of the operator, and of partners; in versions, as evidence of what was shown."""

@@ -1,0 +1,77 @@
+"""Use cases around legal texts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select
+
+from jay.legal.models import Kind, Notice, Owner, legal_texts
+
+_row = legal_texts.c
+
+
+def put(
+    connection: Connection,
+    owner: Owner,
+    kind: Kind,
+    lang: str,
+    *,
+    url: str | None,
+    text: str | None,
+    now: datetime,
+) -> int:
+    """Let an address or a text be the current one, and return its version.
+
+    :param url: and ``text``: neither ends it.
+    """
+    mine = and_(*_of(owner), _row.kind == kind, _row.lang == lang)
+    last = connection.execute(select(func.max(_row.version)).where(mine)).scalar() or 0
+    row = {"owner": owner.kind, "owner_id": owner.id, "kind": kind, "lang": lang}
+    told = {"version": last + 1, "url": url, "text": text, "created": now}
+    connection.execute(insert(legal_texts).values({**row, **told}))
+    return last + 1
+
+
+def end_all(connection: Connection, owner: Owner, *, now: datetime) -> None:
+    """Let nothing of an owner be in force any more."""
+    for notice in current(connection, [owner]):
+        put(connection, owner, notice.kind, notice.lang, url=None, text=None, now=now)
+
+
+def current(connection: Connection, owners: Sequence[Owner]) -> list[Notice]:
+    """Return the notices of these owners that are in force, without the texts."""
+    there = or_(_row.url.is_not(None), _row.text.is_not(None)).label("there")
+    columns = (_row.owner, _row.owner_id, _row.kind, _row.lang, _row.version, _row.url)
+    query = select(*columns, _row.created, there).where(or_(*(and_(*_of(o)) for o in owners)))
+    newest = {
+        (row.owner, row.owner_id, row.kind, row.lang): row
+        for row in connection.execute(query.order_by(_row.version))
+    }
+    return [
+        Notice(
+            Owner(row.owner, row.owner_id),
+            Kind(row.kind),
+            row.lang,
+            row.version,
+            row.url,
+            row.created,
+        )
+        for row in newest.values()
+        if row.there
+    ]
+
+
+def text_of(connection: Connection, notice: Notice) -> str | None:
+    """Return the text of a notice; None where it is an address."""
+    query = select(_row.text).where(
+        *_of(notice.owner),
+        _row.kind == notice.kind,
+        _row.lang == notice.lang,
+        _row.version == notice.version,
+    )
+    text: str | None = connection.execute(query).scalar_one()
+    return text
+
+
+def _of(owner: Owner) -> tuple[ColumnElement[bool], ...]:
+    return _row.owner == owner.kind, _row.owner_id == owner.id
