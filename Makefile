@@ -22,8 +22,7 @@ run: export JAY_DEMO := 1
 run: .venv/run ## Start it with demo data on http://127.0.0.1:8000 (PORT=..., LAN=1 for phones)
 	@set -e; if [ -n '$(LAN)' ]; then \
 		JAY_PUBLIC_URL="http://$$($(BIN)/python jay/ops/lan.py):$(PORT)"; export JAY_PUBLIC_URL; fi; \
-	$(BIN)/flask --app app db upgrade; \
-	$(BIN)/flask --app app demo load; \
+	$(BIN)/flask --app app demo load --upgrade; \
 	$(BIN)/flask --app app worker --while $$$$ & exec $(BIN)/gunicorn wsgi:app
 
 test: .venv/dev ## Run every test: unit, API on SQLite and PostgreSQL, browser (ARGS=... for some)

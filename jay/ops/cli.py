@@ -6,10 +6,11 @@ import alembic.command
 import alembic.config
 import alembic.util
 import click
+from sqlalchemy.engine import make_url
 
 from jay import db, web
-from jay.config import make_data_dir
-from jay.ops import demo, demo_catalogue, demo_viewer, purge
+from jay.config import Settings, make_data_dir
+from jay.ops import demo, demo_catalogue, demo_viewer, purge, removal
 from jay.ops.lan import lan_address
 from jay.web.commands import Commands
 
@@ -31,6 +32,10 @@ def alembic_config(url: str) -> alembic.config.Config:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the database to the newest schema (or to REVISION). Run it before each new release."""
+    _upgrade(revision)
+
+
+def _upgrade(revision: str) -> None:
     make_data_dir(web.settings().data_dir)
     url = db.database().url.render_as_string(hide_password=False)
     try:
@@ -40,16 +45,67 @@ def upgrade(revision: str) -> None:
 
 
 @demo_cli.command("load")
-def load() -> None:
-    """Load the demo partner, merchant and products, and print what to try."""
-    if not web.settings().demo:
+@click.option("--upgrade", "upgraded", is_flag=True, help="Bring the database up to date first.")
+def load(*, upgraded: bool) -> None:
+    """Load the demo partner, merchant and products, and print what to try.
+
+    They only go where nothing was set up yet, or a demo was.
+    """
+    settings = web.settings()
+    if not settings.demo:
         raise click.ClickException("Demo data is for demo mode: set JAY_DEMO=1, or use `make run`.")
-    public_url = web.settings().public_url
-    keys = demo_viewer.key_set(web.settings().secret_key)
-    products = demo_catalogue.products(public_url)
+    make_data_dir(settings.data_dir)
+    with db.reading() as connection:
+        if not demo.is_at_home(connection):
+            raise click.ClickException(
+                f"Demo data does not go into {_where(settings)}, where something else was set up:"
+                " its keys are published. Unset JAY_DATABASE_URL and JAY_DATA_DIR, or name a new"
+                " data directory, such as JAY_DATA_DIR=var."
+            )
+    if upgraded:
+        _upgrade("head")
+    products = demo_catalogue.products(settings.public_url)
     with db.transaction() as connection:
-        demo.load(connection, products, public_url=public_url, viewer_keys=keys, now=web.now())
-    click.echo(demo.welcome(web.settings(), lan_address()))
+        demo.load(
+            connection,
+            products,
+            public_url=settings.public_url,
+            viewer_keys=demo_viewer.key_set(settings.secret_key),
+            now=web.now(),
+        )
+    click.echo(demo.welcome(settings, lan_address()))
+
+
+@demo_cli.command("remove")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def remove(*, yes: bool) -> None:
+    """Take the demo data out again, wholly: partner, merchant, keys, products, baskets, events.
+
+    What else was set up stays. It may be stopped at any moment and run again.
+    """
+    with db.reading() as connection:
+        found = demo.owners(connection)
+        counts = [removal.belongings(connection, *each) for each in found]
+    if not found:
+        raise click.ClickException("There is no demo data.")
+    click.echo(f"From {_where(web.settings())} the demo goes, with its keys and:", err=True)
+    for told, count in (item for each in counts for item in each.items()):
+        click.echo(f"  {count:>10,} {told}", err=True)
+    if not yes:
+        click.confirm("Remove the demo data?", abort=True, err=True)
+    with db.transaction() as connection:
+        for owner, identifier in found:
+            removal.end(connection, owner, identifier, now=web.now())
+    for owner, identifier in found:
+        removal.clear(db.write, owner, identifier)
+    with db.transaction() as connection:
+        demo.forget(connection, found)
+    click.echo("Demo data removed.", err=True)
+
+
+def _where(settings: Settings) -> str:
+    """Name the database without its password."""
+    return make_url(settings.database_url).render_as_string(hide_password=True)
 
 
 @baskets_cli.command("purge")

@@ -5,14 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, func, inspect, select, update
 
 from jay.auth import service as auth
+from jay.auth.models import api_keys
 from jay.config import Settings
 from jay.legal import service as legal
-from jay.legal.models import THE_OPERATOR
+from jay.legal.models import THE_OPERATOR, legal_texts
 from jay.merchants import service as merchants
-from jay.ops import demo_legal
+from jay.merchants.models import merchants as merchants_table
+from jay.operators.models import operators
+from jay.ops import demo_legal, removal
 from jay.partners import service as partners
 from jay.partners.models import partners as partners_table
 from jay.products.bulk import Put, put_many
@@ -71,6 +74,45 @@ def load(
     for number, product in enumerate(catalogue):
         # One after the other, as a kiosk shows them.
         put_many(connection, merchant, [product], now=now + timedelta(milliseconds=number))
+
+
+def is_at_home(connection: Connection) -> bool:
+    """Tell whether demo data may be put here: nothing was set up yet, or a demo was.
+
+    Older schemas are asked, too: this comes before they are brought up to date.
+    """
+    if not inspect(connection).has_table(api_keys.name):
+        return True
+    count = select(func.count()).select_from
+    if connection.execute(count(api_keys).where(api_keys.c.demo)).scalar_one():
+        return True
+    return not any(
+        connection.execute(count(table)).scalar_one()
+        for table in (partners_table, merchants_table, operators)
+        if inspect(connection).has_table(table.name)
+    )
+
+
+def owners(connection: Connection) -> list[tuple[removal.Owner, int]]:
+    """Return the partner and the merchant that the demo has brought along, if they are there."""
+    query = select(api_keys.c.partner_id, api_keys.c.merchant_id).where(api_keys.c.demo).distinct()
+    return [
+        (removal.PARTNER, row.partner_id)
+        if row.partner_id is not None
+        else (removal.MERCHANT, row.merchant_id)
+        for row in connection.execute(query)
+    ]
+
+
+def forget(connection: Connection, found: Iterable[tuple[removal.Owner, int]]) -> None:
+    """Delete what the demo has brought along; of texts, those that are still its own."""
+    for owner, identifier in found:
+        removal.erase(connection, owner, identifier)
+    mine = (
+        legal_texts.c.owner == THE_OPERATOR.kind,
+        legal_texts.c.text.in_(demo_legal.TEXTS.values()),
+    )
+    connection.execute(delete(legal_texts).where(*mine))
 
 
 def _let_viewers_sign_in(connection: Connection, wanted: dict[str, Any]) -> None:

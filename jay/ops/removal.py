@@ -4,19 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, delete, func, select
 
 from jay.auth import service as auth
+from jay.auth.models import api_keys
 from jay.baskets.models import baskets
 from jay.checkout.comfort import comfort_settings
+from jay.events import events
 from jay.feeds.models import feed_pulls, product_imports
 from jay.legal import models as legal_models
 from jay.legal import service as legal
 from jay.merchants import service as merchants
+from jay.merchants.models import merchants as merchants_table
 from jay.operators.models import operators
 from jay.ops.purge import Write, delete_in_batches
 from jay.outbox.models import outbox, outbox_addresses
 from jay.partners import service as partners
+from jay.partners.models import partners as partners_table
 from jay.products.models import products
 from jay.products.wanted import wanted_skus
 from jay.transfers.models import transfers
@@ -42,6 +46,7 @@ class Owner:
 
     kind: str
     column: str
+    table: Table
     belongings: tuple[Belonging, ...]
     remove: Callable[..., None]
 
@@ -49,16 +54,18 @@ class Owner:
 PARTNER = Owner(
     "partner",
     "partner_id",
+    partners_table,
     (
-        Belonging(transfers, "transfers to a phone or web shop"),
         Belonging(baskets, "baskets of its viewers, whoever has taken them over"),
         Belonging(comfort_settings, "viewers' settings for a quick checkout"),
+        Belonging(transfers, "transfers to a phone or web shop"),
     ),
     partners.remove_partner,
 )
 MERCHANT = Owner(
     "merchant",
     "merchant_id",
+    merchants_table,
     (
         Belonging(operators, "accounts of operators who see its products alone"),
         Belonging(feed_pulls, "feed that is fetched from it"),
@@ -105,3 +112,18 @@ def clear(write: Write, owner: Owner, identifier: int) -> int:
             write, each.table, each.table.c[owner.column] == identifier, batch=BATCH
         )
     )
+
+
+def erase(connection: Connection, owner: Owner, identifier: int) -> None:
+    """Delete an owner that never was a real one, and whatever still tells of it.
+
+    Nothing is left that its id could be mistaken in.
+    """
+    tables = [each.table for each in owner.belongings]
+    tables += [api_keys, *((events,) if owner is PARTNER else ())]
+    for table in tables:
+        connection.execute(delete(table).where(table.c[owner.column] == identifier))
+    texts = legal_models.legal_texts
+    mine = (texts.c.owner == owner.kind, texts.c.owner_id == identifier)
+    connection.execute(delete(texts).where(*mine))
+    connection.execute(delete(owner.table).where(owner.table.c.id == identifier))

@@ -171,6 +171,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "feed": lambda _: FEED,
     "filters": lambda _: Filters(),
     "fingerprint": lambda _: "another",
+    "found": lambda _: [],
     "guest": lambda w: w.guest,
     "identifier": lambda w: w.product,
     "identifiers": lambda w: [w.product],
@@ -260,7 +261,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "ops/purge.delete_in_batches": {"condition": lambda _: baskets_table.c.expires <= NOON},
     **{
         f"ops/removal.{name}": {"identifier": lambda w: w.partner.id}
-        for name in ("belongings", "clear", "end")
+        for name in ("belongings", "clear", "end", "erase")
     },
     "legal/service.put": {"kind": lambda _: Kind.TERMS, "owner": lambda _: THE_OPERATOR},
     "legal/service.end_all": {"owner": lambda _: THE_OPERATOR},
