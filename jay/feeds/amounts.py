@@ -6,6 +6,7 @@ a price that is wrong by a factor of a thousand is worse than a product that com
 
 import html
 import re
+import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -40,20 +41,41 @@ _NO_WIDTH = re.compile(r"[\u200b\u2060\ufeff]")
 _SIGNS = ".,'\u2019 "
 # A point behind letters is that of an abbreviation: Fr. 19.90
 _NUMBER = re.compile(rf"(?:(?<![^\W\d_])[.,])?[0-9][0-9{_SIGNS}]*")
-# A price without cents ends in a dash in German, Swiss and Dutch shops: 19,- and 19.--
-_NO_CENTS = re.compile(r"(?<=[0-9])([.,])[-\u2013\u2014]{1,2}(?![0-9])")
+# A price without cents ends in a dash in German, Swiss, Dutch, Swedish and Indian shops:
+# 19,- and 19.-- and 19:- and 19/-
+_NO_CENTS = re.compile(r"(?P<whole>[0-9.,]*[0-9])[.,:/][-\u2013\u2014]{1,2}(?![0-9])")
+# In Arabic other signs part the decimals and group the digits.
+_ARABIC = str.maketrans({"\u066b": ".", "\u066c": "'"})
 
 _OTHER_SYMBOLS = {
     symbol: code
     for symbol, _, code in (
         pair.partition(" ")
         for pair in (
-            *("US$ USD", "C$ CAD", "EURO EUR", "FR. CHF", "SFR. CHF", "ZŁ PLN", "KČ CZK"),
-            *("FT HUF", "LEI RON", "₽ RUB", "₺ TRY", "₴ UAH"),
+            *("US$ USD", "C$ CAD", "S$ SGD", "EURO EUR", "EUROS EUR", "FR. CHF", "SFR. CHF"),
+            *("SFR CHF", "ZŁ PLN", "ZL PLN", "KČ CZK", "FT HUF", "LEI RON", "₽ RUB", "РУБ. RUB"),
+            *("₺ TRY", "₴ UAH", "Đ VND", "RP IDR", "RP. IDR", "円 JPY", "元 CNY", "￥ CNY/JPY"),
+            *("SR SAR/SCR", "د.إ AED", "ر.س SAR"),
             *("KR DKK/ISK/NOK/SEK", "KR. DKK/ISK/NOK/SEK"),
+            *("RS INR/LKR/MUR/NPR/PKR/SCR", "RS. INR/LKR/MUR/NPR/PKR/SCR"),
         )
     )
 }
+
+
+def _each(codes: str) -> frozenset[str]:
+    return frozenset(codes.split())
+
+
+_SHARED = {
+    "$": _each(
+        "ARS AUD BBD BMD BND BSD BZD CAD CLP COP DOP FJD GYD HKD JMD KYD LRD MXN NAD NZD SBD SGD"
+        " SRD TTD TWD USD UYU XCD"
+    ),
+    "£": _each("EGP FKP GBP GIP LBP SDG SHP SSP SYP"),
+    "¥": _each("CNY JPY"),
+}
+"""Whose people write it at home, though abroad it stands for one of them."""
 
 
 @lru_cache(maxsize=4096)
@@ -68,20 +90,30 @@ def read_money(text: str, currency: str | None = None) -> Money:
         raise Unreadable(f"{text[:20]!r}... is too long for an amount.")
     # Tables often have what was meant for a web page: 19,90&nbsp;&euro;
     plain = html.unescape(text) if "&" in text else text
-    written = _NO_CENTS.sub(r"\g<1>00", _BLANK.sub(" ", _NO_WIDTH.sub("", plain)).strip())
+    written = _NO_CENTS.sub(_with_cents, _in_latin(plain).strip())
     number = _NUMBER.search(written)
     if number is None:
         raise Unreadable(f"{text!r} is not an amount.")
     before, behind = written[: number.start()].strip(), written[number.end() :].strip()
     if before[-1:] in {"-", "\u2212"}:
         raise Unreadable(f"{text!r} is below zero.")
-    found = [_currency(part, text, currency) for part in (before, behind) if part]
-    if len(set(found)) > 1:
-        raise Unreadable(f"{text!r} has two currencies: {found[0]} and {found[1]}.")
-    code = found[0] if found else currency
-    if code is None:
-        raise Unreadable(f"{text!r} has no currency, such as 19.99 EUR.")
+    parts = [part for side in (before, behind) for part in _parts(side)]
+    code = _currency(parts, text, currency)
     return Money(_minor(number[0].strip(), code, text), code)
+
+
+def _in_latin(text: str) -> str:
+    """Write digits and decimal signs of all scripts as Latin ones."""
+    plain = _BLANK.sub(" ", _NO_WIDTH.sub("", text))
+    if plain.isascii():
+        return plain
+    digits = (str(unicodedata.decimal(one)) if one.isdecimal() else one for one in plain)
+    return "".join(digits).translate(_ARABIC)
+
+
+def _with_cents(found: re.Match[str]) -> str:
+    whole = found["whole"]
+    return f"{whole}{',' if '.' in whole else '.'}00"
 
 
 @cache
@@ -91,21 +123,61 @@ def _symbols() -> dict[str, str]:
     return {**in_english, **_OTHER_SYMBOLS}
 
 
-def _currency(part: str, text: str, default: str | None) -> str:
-    written = part.upper()
-    code = _symbols().get(written)
-    if code is None:
-        if written in CURRENCIES:
-            return written
-        if re.fullmatch(r"[A-Z]{3}", written):
-            raise Unreadable(f"{text!r}: there is no currency {written} in ISO 4217.")
-        raise Unreadable(f"{text!r} is not an amount with its currency, such as 19.99 EUR.")
+_CODE_AND_SYMBOL = re.compile(r"([A-Z]{3}) ?([^\w\s]{1,2})|(\S{1,4}) ([A-Z]{3})|(US) (\$)")
+
+
+def _parts(side: str) -> list[str]:
+    """Part what stands on one side of a number: ``USD $`` is a code and a symbol."""
+    if side.upper() in _symbols():
+        return [side]
+    found = _CODE_AND_SYMBOL.fullmatch(side.upper())
+    if found is None:
+        return [side] if side else []
+    parts = [part for part in found.groups() if part]
+    return ["US$"] if parts == ["US", "$"] else parts
+
+
+def _currency(parts: Sequence[str], text: str, default: str | None) -> str:
+    """Return the currency that a number has around it, else the default.
+
+    A code decides, where the symbol beside it is one of its own, as in ``$19.90 CAD``.
+    """
+    named = [_codes(part, text) for part in parts]
+    codes = list(dict.fromkeys(each[0] for each in named if len(each) == 1))
+    certain = [part.upper() for part in parts if part.upper() in CURRENCIES]
+    if certain and all(
+        certain[0] in each or certain[0] in _SHARED.get(part.upper(), ())
+        for part, each in zip(parts, named, strict=True)
+    ):
+        return certain[0]
+    if len(codes) > 1:
+        raise Unreadable(f"{text!r} has two currencies: {codes[0]} and {codes[1]}.")
+    if not named:
+        if default is None:
+            raise Unreadable(f"{text!r} has no currency, such as 19.99 EUR.")
+        return default
+    (part, candidates), *_ = zip(parts, named, strict=True)
+    if default in candidates:
+        return default
     # In a shop that sells for Canadian dollars, $ is hardly a US dollar, but who knows.
-    if default and code != default and get_currency_symbol(default, "en").endswith(part):
-        code = f"{code}/{default}"
-    if "/" in code:
-        raise Ambiguous(f"{text!r}: {part} may be {' or '.join(code.split('/'))}.")
-    return code
+    if default and default in _SHARED.get(part, ()):
+        candidates = (*candidates, default)
+    if len(candidates) > 1:
+        raise Ambiguous(f"{text!r}: {part} may be {' or '.join(candidates)}.")
+    return candidates[0]
+
+
+def _codes(part: str, text: str) -> tuple[str, ...]:
+    """Return the currencies that a code or a symbol stands for."""
+    written = part.upper()
+    if written in CURRENCIES:
+        return (written,)
+    code = _symbols().get(written)
+    if code is not None:
+        return tuple(code.split("/"))
+    if re.fullmatch(r"[A-Z]{3}", written):
+        raise Unreadable(f"{text!r}: there is no currency {written} in ISO 4217.")
+    raise Unreadable(f"{text!r} is not an amount with its currency, such as 19.99 EUR.")
 
 
 def _minor(number: str, currency: str, text: str) -> int:

@@ -56,6 +56,9 @@ def shop_period(begin: str, end: str, country: str, *, month_first: bool = False
     return period(first, last, country)
 
 
+# What databases that know no empty date have instead.
+_NO_DATE = re.compile(r"0000-?00-?00(?:[ T]00:00(?::00)?)?")
+_MIDNIGHT_AFTER = re.compile(r"[ T]24:00(?::00)?(?=\Z|[Z+-])")
 _MIDNIGHT = re.compile(r"(?:[ T]00:00(?::00)?(?:\.0+)?|, ?12:00\s?AM)\Z")
 _GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})((?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?)")
 _AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2}|\d{4})(?:, ?(\d{1,2}:\d{2})\s?([AP]M))?")
@@ -88,12 +91,15 @@ def _iso(text: str) -> str:
 def _moment(text: str, country: str, *, last: bool = False) -> datetime | None:
     """Read one end; of a day that is the last one, all of it counts."""
     written = _iso(text.strip())
-    if not written:
+    if not written or _NO_DATE.fullmatch(written):
         return None
-    moment = datetime.fromisoformat(written)
+    if "W" in written:  # a week of ISO 8601 has seven days, of which the first would count alone
+        raise ValueError(text)
+    midnight = _MIDNIGHT_AFTER.sub("T00:00", written)
+    moment = datetime.fromisoformat(midnight)
     whole_day = len(written) <= len("2026-11-30")
     try:
-        if last and whole_day:
+        if (last and whole_day) or midnight != written:
             moment += timedelta(days=1)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=_zone(country, moment))

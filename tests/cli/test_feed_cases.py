@@ -16,6 +16,7 @@ from jay import db
 from jay.products.models import products
 from tests.builders import add_shop
 from tests.cli.conftest import Run
+from tests.clock import MovedClock
 
 DATA = Path(__file__).parents[1] / "data" / "feed"
 
@@ -30,11 +31,14 @@ class Imported(NamedTuple):
 
 
 @pytest.fixture
-def imported(app: Flask, client: FlaskClient, run: Run, tmp_path: Path) -> Callable[..., Imported]:
-    """Import a file of the data, as the command does."""
+def imported(
+    app: Flask, client: FlaskClient, run: Run, tmp_path: Path, clock: MovedClock
+) -> Callable[..., Imported]:
+    """Import a file of the data, as the command does, each a second after the one before."""
     add_shop(app, client)
 
     def put(name: str, *options: str) -> Imported:
+        clock.move(1)
         path = tmp_path / name
         shutil.copy(DATA / name, path)
         result = run("products", "import", "mugshop", str(path), *options)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jay.feeds.amounts import Ambiguous, Money, read_money
+from jay.feeds.amounts import Ambiguous, Money, Unreadable, read_money
 from jay.feeds.files import FeedFile
 from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import NESTED_COLUMNS, PRODUCT_COLUMNS, Record
@@ -70,6 +70,57 @@ def body(record: Record) -> dict[str, Any]:
 )
 def test_what_stands_around_an_amount_is_no_part_of_it(text: str, money: tuple[int, str]) -> None:
     assert read_money(text) == Money(*money)
+
+
+@pytest.mark.parametrize(
+    ("text", "money"),
+    [
+        ("\u20b9 1,00,000.50", (10000050, "INR")),
+        ("INR 1,999/-", (199900, "INR")),
+        ("12,34,56,789 INR", (12345678900, "INR")),
+        ("99:- SEK", (9900, "SEK")),
+        ("1.299:- SEK", (129900, "SEK")),
+        ("\u0661\u0662\u0663\u066b\u0664\u0665 SAR", (12345, "SAR")),
+        ("\u0661\u066c\u0662\u0663\u0664\u066b\u0665\u0660 SAR", (123450, "SAR")),
+        ("\u0967,\u0968\u0969\u096a.\u096b\u0966 INR", (123450, "INR")),
+        ("\uff11\uff12\uff13\uff14\u5186", (1234, "JPY")),
+        ("19.99 \u062f.\u0625", (1999, "AED")),
+        ("1\u00a0299 \u0440\u0443\u0431.", (129900, "RUB")),
+        ("$19.90 CAD", (1990, "CAD")),
+        ("CLP$1.990", (1990, "CLP")),
+        ("$ 1.990 CLP", (1990, "CLP")),
+        ("USD $19.90", (1990, "USD")),
+        ("US $19.90", (1990, "USD")),
+        ("kr 99 SEK", (9900, "SEK")),
+        ("Rp 25.000.000", (2500000000, "IDR")),
+        ("S$ 19.90", (1990, "SGD")),
+        ("SFr 19.90", (1990, "CHF")),
+        ("19,99 zl", (1999, "PLN")),
+    ],
+)
+def test_amounts_of_the_whole_world_are_read(text: str, money: tuple[int, str]) -> None:
+    assert read_money(text) == money
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1,234,56 EUR", "1,2,3 EUR", "19\u00b2 EUR", "1\u00bd EUR", "19.99 - 29.99 EUR"),
+        *("$19 EUR", "US$ 19 CAD", "\u00a319 USD", "19.99 BGN", "1E2 EUR", "19\u20ac99"),
+        *("1.290 SAR", "\u0661\u066b\u0662\u0663\u0664 SAR", "25.000 VND", "Rs 199", "50 ct"),
+    ],
+)
+def test_what_could_be_another_amount_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable):
+        read_money(text)
+
+
+def test_a_symbol_is_what_it_is_in_the_merchants_currency_or_nobody_knows() -> None:
+    assert read_money("99 kr", "SEK") == (9900, "SEK")
+    assert read_money("Rs. 1,999.00", "INR") == (199900, "INR")
+    for currency in ("CLP", "CAD", "MXN", "COP"):
+        with pytest.raises(Unreadable, match=f"may be USD or {currency}"):
+            read_money("$19.990,00", currency)
 
 
 def test_a_symbol_of_several_currencies_is_told_with_all_of_them() -> None:
@@ -256,6 +307,34 @@ def test_a_date_that_may_be_another_one_is_none(text: str, month_first: bool) ->
         shop_period(text, "", "DE", month_first=month_first)
 
 
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("0000-00-00 00:00:00/2026-11-30", "/2026-11-30"),
+        ("2026-11-01/0000-00-00", "2026-11-01/"),
+        ("2026-11-01T00:00+01/2026-11-30T24:00+01", "2026-11-01/2026-11-30"),
+        ("01.11.2026 / 30.11.2026", "2026-11-01/2026-11-30"),
+        ("20261101/20261130", "2026-11-01/2026-11-30"),
+        ("2026-11-01T12:00+1400/2026-11-30", "2026-10-31T22:00Z/2026-11-30"),
+    ],
+)
+def test_a_period_may_be_written_in_many_ways(text: str, same: str) -> None:
+    assert read_period(text, "DE") == read_period(same, "DE")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-W45/2026-W46", "1793491200/1795996800", "2026-11-01T25:00/2026-11-30", "1/2/3/4"),
+        *("2026-11-31/2026-12-01", "2026-11-01T00:00+25:00/2026-11-30", "2026-11-01"),
+        *("2026-11-01T00:00 CET/2026-11-30", "2026-11-01T10:00 pm/2026-11-30", "1.11.26/30.11.26"),
+    ],
+)
+def test_a_period_that_could_be_another_one_is_none(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of whatever kind
+        read_period(text, "DE")
+
+
 # --- stock
 
 
@@ -290,6 +369,30 @@ def test_a_count_with_a_point_of_programs_is_a_count(path: Path) -> None:
 
 
 # --- exports: what is not published, and what has no SKU
+
+
+def test_woocommerce_exports_in_german_are_read_like_english_ones(path: Path) -> None:
+    english = (
+        "ID,Type,SKU,Name,Published,Regular price,Sale price,Stock,Backorders allowed?,Images,"
+        "Parent,Attribute 1 name,Attribute 1 value(s)\n"
+    )
+    german = (
+        "ID,Typ,Artikelnummer,Name,Ver\u00f6ffentlicht,Regul\u00e4rer Preis,Angebotspreis,Lager,"
+        "Lieferr\u00fcckst\u00e4nde erlaubt?,Bilder,\u00dcbergeordnetes Produkt,Attribut 1 Name,"
+        "Attribut 1 Wert(e)\n"
+    )
+    rows = (
+        "1,variable,T,Shirt,1,,,,,https://a.example/1.jpg,,Size,S\n"
+        '2,variation,T-S,Shirt,1,"19,90","9,90",3,0,,T,Size,S\n'
+        "3,simple,M,Mug,1,5,,,1,,,,\n4,simple,D,Draft,-1,5,,1,0,,,,\n"
+    )
+
+    in_german = read(path, german + rows)
+
+    assert in_german == read(path, english + rows)
+    assert [record.sku for record in in_german] == ["T", "T-S", "M"]
+    assert body(in_german[1])["price"] == 990
+
 
 WOO = "ID,Type,SKU,Name,Published,Regular price,Parent,Attribute 1 name,Attribute 1 value(s)\n"
 
