@@ -30,8 +30,8 @@ from jay.legal import pages as legal_pages
 from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
+from jay.ops import backup_cli, docs, health, removal_cli, revision
 from jay.ops import cli as ops_cli
-from jay.ops import docs, health, removal_cli, revision
 from jay.ops import worker as ops_worker
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
@@ -137,6 +137,8 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.register_blueprint(pages_of_feature)
     for commands in COMMANDS:
         app.cli.add_command(commands)
+    for command in backup_cli.COMMANDS:
+        ops_cli.db_cli.add_command(command)
     partners_cli.partner_cli.add_command(removal_cli.remove_partner)
     merchants_cli.merchant_cli.add_command(removal_cli.remove_merchant)
     for command in (*feeds_cli.COMMANDS, *pull_cli.COMMANDS):

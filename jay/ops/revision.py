@@ -18,6 +18,11 @@ def _known() -> tuple[str, ...]:
     return tuple(script.revision for script in scripts.walk_revisions())
 
 
+def is_known(revision: str | None) -> bool:
+    """Tell whether this program knows a schema: its own, or an older one that it can upgrade."""
+    return revision in _known()
+
+
 def is_outdated(database: Database) -> bool:
     """Tell whether the database has an older schema than this program.
 

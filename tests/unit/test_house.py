@@ -51,21 +51,21 @@ KINDS = {
         checkout/routes db/doors feeds/cli feeds/exporting feeds/importing feeds/options
         feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
         guests/routes kiosk/pages legal/cli legal/pages merchants/arguments merchants/cli
-        operators/cli operators/pages ops/cli ops/demo_catalogue ops/docs ops/health
-        ops/removal_cli ops/worker outbox/cli outbox/delivery partners/cli partners/options
-        partners/pages partners/view playouts/routes products/cli products/pages products/routes
-        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
-        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
-        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
-        web/responses web/seldom web/tracking
+        operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/docs
+        ops/health ops/removal_cli ops/worker outbox/cli outbox/delivery partners/cli
+        partners/options partners/pages partners/view playouts/routes products/cli
+        products/pages products/routes products/view transfers/pages transfers/pairs
+        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
+        web/conditions web/context web/idempotency web/information web/logs web/openapi
+        web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/postgresql
         db/prepared db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading
         feeds/files feeds/google feeds/items feeds/major feeds/mapped feeds/mapping
         feeds/readers feeds/sales feeds/skus feeds/sources feeds/tables feeds/units
-        feeds/unpacking legal/markup net/client net/names net/waits ops/demo_viewer ops/lan
-        ops/revision outbox/transports/http partners/keys products/texts transfers/qr
+        feeds/unpacking legal/markup net/client net/names net/waits ops/backup ops/demo_viewer
+        ops/lan ops/revision outbox/transports/http partners/keys products/texts transfers/qr
         web/framing web/serving
     """,
 }
