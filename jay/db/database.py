@@ -197,7 +197,7 @@ class Database:
         except PoolTimeoutError as error:
             raise Busy from error
         except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
-            cause = driver_error(error)
+            cause = _outage_behind(error) or driver_error(error)
             # Writing through a door that reads is a fault of ours, and no outage.
             if not is_outage(cause) or (stake.reads and is_read_only(cause)):
                 raise
@@ -289,6 +289,20 @@ def retry(attempt: Callable[[], T]) -> T:
 def driver_error(error: BaseException | None) -> BaseException | None:
     """Return the driver's own error, where SQLAlchemy has wrapped it."""
     return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _outage_behind(error: BaseException | None) -> BaseException | None:
+    """Return the outage that an error, or what it came up in handling of, is.
+
+    Where its disk is full, SQLite undoes all of a transaction: undoing a part of it then fails as
+    if there were no such part.
+    """
+    while error is not None:
+        cause = driver_error(error)
+        if is_outage(cause):
+            return cause
+        error = error.__context__
+    return None
 
 
 def _give_up(context: ExceptionContext) -> None:

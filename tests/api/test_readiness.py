@@ -179,3 +179,35 @@ def test_many_who_ask_at_once_share_one_write(app: Flask, monkeypatch: pytest.Mo
 
     # The eight came while the first write was under way, which may be older than their question.
     assert len(tried) == 2
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("key", [None, "a-random-key-of-a-request"])
+def test_a_write_that_finds_no_room_is_busy(app: Flask, shop: Shop, key: str | None) -> None:
+    database: Database = app.extensions["jay.db"]
+    database.dispose()  # so that this one is the only one, and the next to be used
+    with database.engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    long = "word " * 4_000
+    variants = [
+        {"sku": f"mug-{n}", "value": str(n), "description": f"{n} {long}"[:20_000]}
+        for n in range(30)
+    ]
+    body = {
+        "sku": "mug",
+        "name": "Mug",
+        "lang": "de",
+        "country": "DE",
+        "currency": "EUR",
+        "price": 1,
+        "vat": 19,
+        "variants": variants,
+    }
+
+    answer = shop.call(
+        "POST", "/shops/products", json=body, headers={"Idempotency-Key": key} if key else {}
+    )
+
+    assert_refused(answer, Busy)
+    database.dispose()

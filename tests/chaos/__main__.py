@@ -135,7 +135,7 @@ def run(kind: str, seconds: float) -> bool:
         with shopping([*shoppers, Transferrer(url, tally)]):
             happen(scene, FAULTS[kind], seconds, say, lambda: tally.acknowledged)
         audit(scene.url, shoppers, tally)
-        log = scene.service.log()
+        errors = scene.errors()
     say(
         f"  sent {tally.sent}, acknowledged {tally.acknowledged}, lost {len(tally.lost)},"
         f" doubled {len(tally.doubled)}, 500s {tally.statuses['500']},"
@@ -146,7 +146,7 @@ def run(kind: str, seconds: float) -> bool:
         for one in found[:5]:
             say(f"  {kind_of} {one}")
     if tally.statuses["500"]:
-        say(log[-3000:])
+        say("\n".join(errors[:20]))
     return not (tally.lost or tally.doubled or tally.wrong)
 
 

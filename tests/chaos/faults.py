@@ -37,6 +37,7 @@ class Scene:
     ) -> None:
         self.environ, self.url = environ, url
         self.small, self.behind = small, behind
+        self.logged = ""
         self.service = self._started()
         self.front = Proxy(self.service.port)
 
@@ -57,6 +58,7 @@ class Scene:
         """And start the service again at once."""
         self.service._process.kill()
         self.service._process.wait()
+        self.logged += self.service.log()
         self.service.stop()
         self.service = self._started()
 
@@ -101,6 +103,11 @@ class Scene:
         for pid, limits in before.items():
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+    def errors(self) -> list[str]:
+        """Return what the service has logged of faults of its own."""
+        lines = (self.logged + self.service.log()).splitlines()
+        return [line for line in lines if '"level":"error"' in line or "Error" in line]
 
     def close(self) -> None:
         """End the service."""
