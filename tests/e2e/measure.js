@@ -1,5 +1,5 @@
 /* What can be measured of a page as it stands: returns {rule: [what breaks it]}. */
-({large, width, height, smallestText, smallestTarget}) => {
+({large, width, height, edge, smallestText, smallestTarget}) => {
   const found = {};
   const breaks = (rule, what) => (found[rule] = found[rule] || []).push(what);
   const named = element => element.tagName.toLowerCase() + (element.id ? `#${element.id}` : '')
@@ -52,7 +52,7 @@
   };
 
   if (large) {
-    const safe = {left: width * .05, top: height * .05, right: width * .95, bottom: height * .95};
+    const safe = {left: width * edge, top: height * edge, right: width * (1 - edge), bottom: height * (1 - edge)};
     const inside = (box, what) => {
       if (box.left < safe.left - 1 || box.top < safe.top - 1 || box.right > safe.right + 1 || box.bottom > safe.bottom + 1) {
         breaks('safe area', `${what} at ${rounded(box)}`);
@@ -107,7 +107,7 @@
   const code = document.querySelector('.card.code img');
   /* While somebody has it on the phone, it may be smaller. */
   const least = document.querySelector('[data-state="opened"]') ? .28 : .45;
-  if (code && shown(code) && code.getBoundingClientRect().height < height * least) {
+  if (code && shown(code) && code.getBoundingClientRect().height < Math.min(width, height) * least) {
     breaks('small code', `${code.getBoundingClientRect().height} px`);
   }
   return found;

@@ -1,7 +1,13 @@
-"""TVs keep the browser that they were made with: HbbTV 2.0 knows ECMAScript 5 and little CSS."""
+"""TVs keep the browser that they were made with: HbbTV 2.0 knows ECMAScript 5 and little CSS.
+
+What these tests are: a parser for ECMAScript 5, and a filter of words for what is newer than those
+browsers. No old browser runs here. A phone's style sheet may be newer, but where a value is not
+understood by all, a line that is stands before it.
+"""
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +80,54 @@ def test_no_style_of_a_tv_is_newer_than_its_browser(tour: Tour, state: State) ->
     assert styles
     for style in styles.values():
         assert TOO_NEW_TO_STYLE.search(re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)) is None
+
+
+NEWER_VALUE = re.compile(r"(?<![\w-])(clamp|min|max|env|color-mix|var)\(|\b\d+(dvh|svh|lvh)\b")
+SHEETS = sorted((ROOT / "static" / "css").glob("*.css"))
+
+
+def without_a_fallback(style: str) -> list[str]:
+    """Return the declarations that an older browser drops without having another one.
+
+    What stands in an ``@supports``, which it drops whole, is no loss, nor are a sheet's own names.
+    """
+    style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
+    style = re.sub(r"@supports[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", style)
+    found = []
+    for block in re.findall(r"\{([^{}]*)\}", style):
+        understood: set[str] = set()
+        for line in filter(None, map(str.strip, block.split(";"))):
+            name, _, value = line.partition(":")
+            if not NEWER_VALUE.search(value):
+                # A shorthand says what its parts are, too.
+                understood.add(name.strip())
+            elif not understood & {name.strip(), name.strip().partition("-")[0]}:
+                found.append(line)
+    return found
+
+
+@pytest.mark.parametrize(
+    "sheet", [path for path in SHEETS if path.name in {"phone.css", "tv.css", "noscript.css"}]
+)
+def test_a_value_that_older_phones_do_not_know_has_a_line_before_it(sheet: Path) -> None:
+    assert without_a_fallback(sheet.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("style", "lost"),
+    [
+        ("a { top: max(1px, 2px) }", 1),
+        ("a { top: 1px; top: max(1px, 2px) }", 0),
+        ("a { padding: 1px 2px; padding-top: max(1px, env(x)) }", 0),
+        ("a { top: max(1px, 2px); top: 1px }", 1),
+        ("a { left: 1px } b { left: min(1px, 2px) }", 1),
+        ("a { color: var(--x) }", 1),
+        ("@supports (height: 1dvh) { a { height: 100dvh } } b { top: 0 }", 0),
+        ("@media (width: 1px) { a { width: 100dvh } }", 1),
+    ],
+)
+def test_a_missing_line_is_noticed(style: str, lost: int) -> None:
+    assert len(without_a_fallback(style)) == lost
 
 
 @every_page_without_scripts

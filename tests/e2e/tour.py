@@ -23,6 +23,9 @@ SIZES = {
     "phone": ((390, 844), (320, 568)),
     "catalogue": ((390, 844), (1280, 720)),
 }
+ON_END = (1080, 1920)
+"""A kiosk's screen: it cuts no edges off."""
+TV_EDGE, ON_END_EDGE = 0.05, 0.023
 FONTS = {"narrow": "Roboto Condensed", "common": "Liberation Sans", "wide": "DejaVu Sans"}
 """Families that ``tests/prepare`` installs: every television and phone has another font."""
 PHONE_TEXT, PHONE_TARGET = 16, 44
@@ -164,10 +167,11 @@ def _measured(state: State, *, scripts: bool) -> dict[str, tuple[tuple[int, int]
     """Return the fonts that a page is measured in, and on which screens."""
     sizes = sizes_of(state)
     if is_deep():
-        return dict.fromkeys(FONTS, sizes)
+        return dict.fromkeys(FONTS, (*sizes, ON_END) if state.large else sizes)
     # The widest letters are those that break a page; the others have a screen each.
     others = {"narrow": sizes[:1], "common": sizes[1:]} if scripts else {}
-    return {**others, "wide": sizes}
+    on_end = (ON_END,) if scripts and state.large else ()
+    return {**others, "wide": (*sizes, *on_end)}
 
 
 def sizes_of(state: State) -> tuple[tuple[int, int], ...]:
@@ -195,7 +199,8 @@ def measure(page: Page, state: State, size: tuple[int, int]) -> dict[str, list[s
         "large": state.large,
         "width": size[0],
         "height": size[1],
-        "smallestText": TV_TEXT_AT_1080 * size[1] / 1080 if state.large else PHONE_TEXT,
+        "edge": ON_END_EDGE if size == ON_END else TV_EDGE,
+        "smallestText": TV_TEXT_AT_1080 * min(size) / 1080 if state.large else PHONE_TEXT,
         "smallestTarget": PHONE_TARGET,
     }
     found: dict[str, list[str]] = page.evaluate(MEASURE, rules)
