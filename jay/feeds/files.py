@@ -32,6 +32,7 @@ MAX_LINE = 4 << 20
 
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([^"'>]{1,40})["']""")
 
 
@@ -118,6 +119,8 @@ class FeedFile:
         head = self.peek(1024)
         said = _DECLARED.match(head.removeprefix(BOM).lstrip())
         name = self.encoding or (said[1].decode("ascii", "replace") if said else None)
+        if name is None and head[:4] in UTF32:
+            return "utf-32"
         if name is None:
             return "utf-16" if head[:2] in UTF16 else _UTF16_WITHOUT_BOM.get(_zeros(head), "utf-8")
         codec = codec_of(name)

@@ -64,7 +64,8 @@ class Table:
     def _header(self) -> list[str]:
         while True:
             try:
-                cells = [cell.strip() for cell in next(self._reader, [])]
+                # Files that were put together have marks of their encoding in them.
+                cells = [cell.strip().strip("\ufeff") for cell in next(self._reader, [])]
             except csv.Error as error:
                 raise because(f"{self._path}: the first line can't be read", error) from error
             # Templates explain their columns above them.

@@ -30,6 +30,9 @@ OTHERS = {
     GZIP: "packed twice: please unpack it once",
     b"Rar!": "a RAR archive: please unpack it, or use zip",
     b"7z\xbc\xaf": "a 7-Zip archive: please unpack it, or use zip",
+    b"BZh": "packed with bzip2: please unpack it, or use gzip",
+    b"\xfd7zX": "packed with xz: please unpack it, or use gzip",
+    b"\x28\xb5\x2f\xfd": "packed with Zstandard: please unpack it, or use gzip",
 }
 """How files begin that are no feed, once they are unpacked, and what to say of them."""
 
@@ -110,6 +113,9 @@ def unpacked(raw: IO[bytes], head: bytes, path: Path, size: int) -> Iterator[byt
             _check_spreadsheet(archive, path)
             raw.seek(0)
             return _cells(raw, path)
+        for part, what in _DOCUMENTS.items():
+            if any(entry.filename == part for entry in names):
+                raise UnusableFile(f"{path} is {what}: please save it as xlsx or CSV.")
         if len(names) != 1:
             raise UnusableFile(
                 f"{path} has {len(names)} files in it: please give the one that has the products."
@@ -119,8 +125,18 @@ def unpacked(raw: IO[bytes], head: bytes, path: Path, size: int) -> Iterator[byt
         raise because(f"{path} can't be unpacked", error) from error
 
 
+_DOCUMENTS = {
+    "word/document.xml": "a document of Word",
+    "mimetype": "a file of OpenDocument",
+}
+_OF_FOLDERS = {"thumbs.db", "desktop.ini"}
+
+
 def _is_beside(entry: zipfile.ZipInfo) -> bool:
-    return entry.is_dir() or entry.filename.startswith("__MACOSX/")
+    """Tell whether it is what systems put beside files, and nobody has packed."""
+    name = entry.filename.rpartition("/")[2]
+    beside = name.startswith(".") or name.lower() in _OF_FOLDERS
+    return entry.is_dir() or entry.filename.startswith("__MACOSX/") or beside
 
 
 def _measured(stream: Any, path: Path, size: int) -> Iterator[bytes]:

@@ -1,6 +1,8 @@
 """What shops' files have beside the ordinary: read as it is meant, or refused with a reason."""
 
+import bz2
 import gzip
+import lzma
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -459,12 +461,44 @@ def test_utf_16_without_its_mark_is_read(path: Path, encoding: str) -> None:
         (gzip.compress(gzip.compress(b"sku,name\n")), "packed twice"),
         (zipped({"a.zip": zipped({"a.csv": b"sku,name\n"})}), "packed twice"),
         (zipped({}), "no file in it"),
+        (bz2.compress(b"sku,name\n"), "with bzip2"),
+        (lzma.compress(b"sku,name\n"), "with xz"),
+        (b"\x28\xb5\x2f\xfd" + bytes(50), "with Zstandard"),
+        (zipped({"mimetype": b"x", "content.xml": b"<x/>"}), "OpenDocument"),
+        (zipped({"word/document.xml": b"<x/>"}), "of Word"),
+        (zipped({"a.csv": b"sku,name\n", "b.csv": b"sku,name\n"}), "has 2 files in it"),
     ],
-    ids=["xls", "pdf", "gzip twice", "zip twice", "nothing"],
+    ids=[
+        *("xls", "pdf", "gzip twice", "zip twice", "nothing", "bzip2", "xz", "zstd", "ods"),
+        *("docx", "two"),
+    ],
 )
 def test_what_is_no_table_is_named(path: Path, content: bytes, words: str) -> None:
     with pytest.raises(UnusableFile, match=words):
         read(path, content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        zipped(
+            {
+                "feed/p.csv": b"sku,name\nA,Mug\n",
+                "__MACOSX/feed/._p.csv": b"\0",
+                "feed/.DS_Store": b"x",
+                "Thumbs.db": b"x",
+            }
+        ),
+        "sku,name\nA,Mug\n".encode("utf-32"),
+        "\ufeff\ufeffsku,name\nA,Mug\n".encode(),
+        gzip.compress(b"sku,name\n") + gzip.compress(b"A,Mug\n") + bytes(100),
+    ],
+    ids=["beside", "utf-32", "two marks", "gzip in parts"],
+)
+def test_what_systems_add_to_a_table_is_passed_over(path: Path, content: bytes) -> None:
+    (record,) = read(path, content)
+
+    assert body(record) == {"sku": "A", "name": "Mug"}
 
 
 def test_a_number_of_a_spreadsheet_has_the_digits_that_excel_knows(path: Path) -> None:
