@@ -107,7 +107,7 @@ class Scene:
     def errors(self) -> list[str]:
         """Return what the service has logged of faults of its own."""
         lines = (self.logged + self.service.log()).splitlines()
-        return [line for line in lines if '"level":"error"' in line or "Error" in line]
+        return [line for line in lines if '"unhandled exception"' in line or "[ERROR]" in line]
 
     def close(self) -> None:
         """End the service."""

@@ -35,7 +35,7 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     longest_outage: float = 0.0
-    _last: float = field(default_factory=time.monotonic)
+    _last: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def heard(self, status: str) -> None:
@@ -49,7 +49,7 @@ class Tally:
         with self._lock:
             now = time.monotonic()
             self.acknowledged += 1
-            self.longest_outage = max(self.longest_outage, now - self._last)
+            self.longest_outage = max(self.longest_outage, now - (self._last or now))
             self._last = now
 
 
