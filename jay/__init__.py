@@ -30,7 +30,7 @@ from jay.legal import pages as legal_pages
 from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
-from jay.ops import backup_cli, docs, health, removal_cli, revision
+from jay.ops import backup_cli, docs, health, removal_cli, reseal_cli, revision
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
 from jay.outbox import cli as outbox_cli
@@ -82,6 +82,7 @@ COMMANDS = (
     legal_cli.legal_cli,
     auth_cli.key_cli,
     auth_cli.guest_key_cli,
+    reseal_cli.secret_cli,
     operators_cli.operator_cli,
     products_cli.products_cli,
     outbox_cli.webhooks_cli,

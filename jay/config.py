@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from jay.net.addresses import LOOPBACK, Network
+from jay.sealing import Secret
 
 T = TypeVar("T")
 
@@ -118,6 +119,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     database_url = env.str("JAY_DATABASE_URL", "", validate=_database_url)
     public_url = env.str("JAY_PUBLIC_URL", "", validate=_public_url)
     secret_key = env.str("JAY_SECRET_KEY", "", validate=_secret)
+    older_secrets = env.str("JAY_SECRET_KEY_OLD", "", validate=_secrets)
     workers = env.int("WEB_CONCURRENCY", 2, validate=validate.Range(min=1, max=512))
     threads = env.int("JAY_THREADS", 4, validate=validate.Range(min=1, max=512))
     trusted_proxies = env.int("JAY_TRUSTED_PROXIES", 0, validate=validate.Range(min=0, max=10))
@@ -146,7 +148,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         database_url=_with_driver(database_url) or f"sqlite:///{data_dir / 'jay.sqlite3'}",
         data_dir=data_dir,
         public_url=(public_url or f"http://127.0.0.1:{port}").rstrip("/").lower(),
-        secret_key=secret_key or _own_secret(data_dir),
+        secret_key=Secret(secret_key or _own_secret(data_dir), _secrets(older_secrets)),
         demo=demo,
         port=port,
         workers=workers,
@@ -246,6 +248,13 @@ def _secret(value: str) -> None:
         raise ValidationError(f"is shorter than {SECRET_BYTES} bytes")
     if value and len(set(value)) < 10:
         raise ValidationError("looks like an example: choose a random one")
+
+
+def _secrets(value: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in value.split(",") if part.strip())
+    for each in found:
+        _secret(each)
+    return found
 
 
 def make_data_dir(data_dir: Path) -> None:

@@ -6,11 +6,11 @@ whatever the catalogue says by then, and nothing can be put in that was not ther
 
 from dataclasses import asdict, dataclass
 
-from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from jay import web
 from jay.baskets.models import Basket, Entry
-from jay.sealing import hash_secret
+from jay.sealing import hash_secret, signing
 
 
 @dataclass(frozen=True)
@@ -54,4 +54,4 @@ def _name_of(basket: Basket) -> str:
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(str(current_app.secret_key), salt="undo")
+    return URLSafeSerializer(signing(web.settings().secret_key), salt="undo")

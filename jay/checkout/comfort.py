@@ -45,7 +45,7 @@ def change(
     """
     if user.guest:
         raise GuestNotAllowed
-    seal = Seal("comfort", secret, str(user.partner_id), user.user_id)
+    seal = seal_of(user.partner_id, user.user_id, secret)
     values: dict[str, Any] = {
         name: None if value is None else seal.close(value.encode())
         for name, value in changes.items()
@@ -68,3 +68,8 @@ def change(
         )
     ).one()
     return {name: getattr(row, name) is not None for name in FIELDS}
+
+
+def seal_of(partner: int, user_id: str, secret: str) -> Seal:
+    """Return what seals the settings of a user, and of nobody else."""
+    return Seal("comfort", secret, str(partner), user_id)

@@ -110,7 +110,7 @@ def keep_webhook_token(
 
     :param secret: this service's own, from which the key of the seal is derived.
     """
-    sealed = None if token is None else _token_seal(merchant, secret).close(token.encode())
+    sealed = None if token is None else token_seal(merchant, secret).close(token.encode())
     change = update(merchants).where(merchants.c.id == merchant)
     connection.execute(change.values(webhook_token=sealed))
 
@@ -126,7 +126,7 @@ def open_webhook_token(sealed: str, merchant: int, *, secret: str) -> str:
 
     :raises WrongKey: it was sealed with another secret, or for another merchant.
     """
-    return _token_seal(merchant, secret).open(sealed).decode()
+    return token_seal(merchant, secret).open(sealed).decode()
 
 
 def feed_of(connection: Connection, merchant: int) -> Feed | None:
@@ -141,7 +141,8 @@ def keep_feed(connection: Connection, merchant: int, feed: Feed | None) -> None:
     connection.execute(update(merchants).where(merchants.c.id == merchant).values(feed=stored))
 
 
-def _token_seal(merchant: int, secret: str) -> Seal:
+def token_seal(merchant: int, secret: str) -> Seal:
+    """Return what seals the webhook token of a merchant, and of no other one."""
     return Seal("webhook token", secret, str(merchant))
 
 

@@ -9,6 +9,7 @@ from jay.auth.guards import current_merchant, require_merchant
 from jay.errors import MalformedRequest, SkuNotFound, SkuTaken, ValidationFailed
 from jay.products import bulk, config_schemas, examples, feeding, listing, schemas, service, stored
 from jay.products.models import NotYetObserved, normal_sku
+from jay.sealing import signing
 from jay.web.idempotency import ATOMIC
 from jay.web.responses import answer
 from jay.web.versions import PRODUCT_API
@@ -135,4 +136,4 @@ def _position(query: dict[str, str]) -> dict[str, Any]:
 def _page_tokens() -> URLSafeSerializer:
     # Bound to the merchant: its page tokens say nothing to another one.
     salt = f"skus of merchant {current_merchant().id}"
-    return URLSafeSerializer(web.settings().secret_key, salt=salt)
+    return URLSafeSerializer(signing(web.settings().secret_key), salt=salt)

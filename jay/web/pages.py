@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException
 
 from jay import i18n, web
 from jay.errors import FormOutdated, JayError, OutcomeUnknown
+from jay.sealing import older_than
 from jay.web.blueprint import Guard
 from jay.web.versions import api_of_path
 
@@ -121,6 +122,7 @@ def init_app(app: Flask) -> None:
     settings = app.extensions["jay.settings"]
     app.config |= {
         "SECRET_KEY": settings.secret_key,
+        "SECRET_KEY_FALLBACKS": list(older_than(settings.secret_key)),
         # The prefix makes browsers insist on Secure, on the path / and on this very host.
         "SESSION_COOKIE_NAME": "__Host-jay" if settings.https else "jay",
         "SESSION_COOKIE_SECURE": settings.https,

@@ -78,7 +78,7 @@ def test_a_partner_goes_with_keys_and_baskets_and_no_other_one(
     alice, stranger = kino.user("alice"), rival.user("alice")
     for user in (alice, stranger):
         user.put(mug)
-        user.call("PATCH", "/comfort-checkout-settings", json={"customerId": "C-1"})
+        user.call("PATCH", "/comfort", json={"customerId": "C-1"})
     phone = Browser(app)
     phone.take(alice.transfer())
     assert "Mug" in text_of(phone.get("/basket"))

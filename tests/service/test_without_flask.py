@@ -34,6 +34,7 @@ from jay.operators import service as operators
 from jay.ops import demo_catalogue
 from jay.ops.purge import EXPIRED
 from jay.ops.removal import PARTNER
+from jay.ops.reseal import SEALED
 from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.service import Taken
 from jay.outbox.webhooks import ADD_PRODUCT, lane_of
@@ -257,6 +258,8 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "baskets/offered.withdraws_offers": {"work": lambda _: transfers.cancel},
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
+    "checkout/comfort.seal_of": {"partner": lambda w: w.partner.id, "user_id": lambda _: "alice"},
+    "ops/reseal.reseal": {"sealed": lambda _: SEALED[0]},
     "checkout/comfort.change": {"changes": lambda _: {"customer_id": "C-1"}},
     "ops/purge.delete_in_batches": {"condition": lambda _: baskets_table.c.expires <= NOON},
     **{

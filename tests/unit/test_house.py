@@ -34,10 +34,11 @@ KINDS = {
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
         feeds/checkpoints feeds/leftovers feeds/pulls guests/service legal/service
-        merchants/service operators/service ops/demo ops/purge ops/removal outbox/kinds
-        outbox/service outbox/webhooks partners/service products/bulk products/bulk_sql
-        products/catalogue products/feeding products/listing products/service products/stock
-        products/stored products/wanted transfers/service web/limits web/stored_answers
+        merchants/service operators/service ops/demo ops/purge ops/removal ops/reseal
+        outbox/kinds outbox/service outbox/webhooks partners/service products/bulk
+        products/bulk_sql products/catalogue products/feeding products/listing products/service
+        products/stock products/stored products/wanted transfers/service web/limits
+        web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -52,8 +53,8 @@ KINDS = {
         feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
         guests/routes kiosk/pages legal/cli legal/pages merchants/arguments merchants/cli
         operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/docs
-        ops/health ops/removal_cli ops/worker outbox/cli outbox/delivery partners/cli
-        partners/options partners/pages partners/view playouts/routes products/cli
+        ops/health ops/removal_cli ops/reseal_cli ops/worker outbox/cli outbox/delivery
+        partners/cli partners/options partners/pages partners/view playouts/routes products/cli
         products/pages products/routes products/view transfers/pages transfers/pairs
         transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
         web/conditions web/context web/idempotency web/information web/logs web/openapi
