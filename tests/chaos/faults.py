@@ -37,7 +37,7 @@ class Scene:
     ) -> None:
         self.environ, self.url = environ, url
         self.small, self.behind = small, behind
-        self.logged = ""
+        self._killed: list[Gunicorn] = []
         self.service = self._started()
         self.front = Proxy(self.service.port)
 
@@ -58,8 +58,7 @@ class Scene:
         """And start the service again at once."""
         self.service._process.kill()
         self.service._process.wait()
-        self.logged += self.service.log()
-        self.service.stop()
+        self._killed.append(self.service)  # its workers go on for a moment, and may log something
         self.service = self._started()
 
     def cut_clients(self) -> None:
@@ -106,12 +105,13 @@ class Scene:
 
     def errors(self) -> list[str]:
         """Return what the service has logged of faults of its own."""
-        lines = (self.logged + self.service.log()).splitlines()
-        return [line for line in lines if '"unhandled exception"' in line or "[ERROR]" in line]
+        lines = "".join(one.log() for one in (*self._killed, self.service)).splitlines()
+        return [line for line in lines if "unhandled exception" in line or "Traceback" in line]
 
     def close(self) -> None:
         """End the service."""
-        self.service.stop()
+        for one in (*self._killed, self.service):
+            one.stop()
         self.front.close()
         if self.behind is not None:
             self.behind.close()

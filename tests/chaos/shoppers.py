@@ -70,7 +70,8 @@ class Caller:
             return None
         self.tally.heard(str(answer.status))
         if answer.status == 500:
-            self.tally.wrong.append(f"{method} {answer.data[:300]!r}")
+            identifier = answer.headers.get("X-Request-ID")
+            self.tally.wrong.append(f"{method} {path} {identifier} {answer.data[:300]!r}")
         return answer
 
     def until_answered(
