@@ -40,7 +40,7 @@ def execute_all(page: Page) -> dict[str, str]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_each_operation_works_as_it_is_filled_in(service: Service, screens: Screens) -> None:
     page = screens.tv(service)
     page.goto(f"{service.url}/docs")
