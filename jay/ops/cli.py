@@ -9,6 +9,7 @@ import click
 from sqlalchemy.engine import make_url
 
 from jay import db, web
+from jay.auth.tokens import MAX_USER_ID_LENGTH
 from jay.config import Settings, make_data_dir
 from jay.ops import demo, demo_catalogue, demo_viewer, purge, removal
 from jay.ops.lan import lan_address
@@ -74,6 +75,20 @@ def load(*, upgraded: bool) -> None:
             now=web.now(),
         )
     click.echo(demo.welcome(settings, lan_address()))
+
+
+@demo_cli.command("token")
+@click.argument("user")
+def token(user: str) -> None:
+    """Print a bearer token for USER, as the demo partner's identity provider signs it.
+
+    With the demo's API key it opens the basket of that user for 12 hours.
+    """
+    if not web.settings().demo:
+        raise click.ClickException("Tokens of the demo are for demo mode: set JAY_DEMO=1.")
+    if not 0 < len(user) <= MAX_USER_ID_LENGTH or not user.isprintable():
+        raise click.ClickException("A user id has 1 to 255 characters, none of them invisible.")
+    click.echo(demo_viewer.token(web.settings().secret_key, user, now=web.now()))
 
 
 @demo_cli.command("remove")

@@ -49,6 +49,8 @@ def load(
             colour="#3d5af1",
             # A web shop on this machine, such as the one in the README, may redeem.
             transfer_origins=["http://127.0.0.1:9000", "http://localhost:9000"],
+            # And a web app on this machine may call the Basket API from a browser.
+            cors_origins=["http://127.0.0.1:9000", "http://localhost:9000"],
             kiosk=True,
             now=now,
         )

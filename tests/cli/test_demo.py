@@ -377,3 +377,37 @@ def test_a_real_start_refuses_demo_keys_and_names_the_way_out(tmp_path: Path) ->
     assert refused.returncode != 0
     assert "accepts the published demo keys" in refused.stderr.splitlines()[-1]
     assert (healed.returncode, healed.stderr) == (0, "")
+
+
+# --- somebody who is signed in, and a web app
+
+
+def test_a_token_opens_the_basket_of_the_user_and_of_nobody_else(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+    token = runner_of(app)("demo", "token", "alice").stdout.strip()
+    headers = {"X-API-Key": "demo-basket-key", "Authorization": f"Bearer {token}"}
+
+    def opened(user: str) -> int:
+        path = f"/v2/baskets/users/{user}"
+        return app.test_client().get(path, headers=headers).status_code
+
+    assert (opened("alice"), opened("bob")) == (200, 403)
+
+
+@pytest.mark.parametrize("user", ["", "x" * 256, "a\nb"])
+@pytest.mark.one_database
+def test_a_token_is_for_a_user_id_alone(demo_app: MakeApp, user: str) -> None:
+    assert runner_of(loaded(demo_app))("demo", "token", user).exit_code == 1
+
+
+def test_tokens_are_for_demo_mode(run: Run) -> None:
+    assert run("demo", "token", "alice").exit_code == 1
+
+
+def test_a_web_app_on_this_machine_may_call_the_api(demo_app: MakeApp) -> None:
+    app = loaded(demo_app)
+    headers = {"X-API-Key": "demo-basket-key", "Origin": "http://127.0.0.1:9000"}
+
+    answer = app.test_client().post("/v2/baskets/guests", headers=headers)
+
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://127.0.0.1:9000"
