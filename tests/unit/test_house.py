@@ -26,10 +26,11 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 
 KINDS = {
     MODEL: """
-        errors auth/models baskets/models baskets/totals feeds/models feeds/progress
-        legal/models merchants/models net/addresses operators/models ops/demo_legal ops/mends
-        outbox/models partners/branding partners/models products/groups products/models
-        products/search products/shipping transfers/models web/names web/versions
+        errors auth/models baskets/models baskets/totals checkout/order_numbers feeds/models
+        feeds/progress legal/models merchants/models net/addresses operators/models
+        ops/demo_legal ops/mends outbox/models partners/branding partners/models products/groups
+        products/models products/search products/shipping transfers/models web/names
+        web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
