@@ -86,12 +86,14 @@ def enqueue(
     lane: str,
     merchant: int | None = None,
     now: datetime,
+    due: datetime | None = None,
 ) -> list[int]:
     """Put messages into the outbox, in the transaction of their cause, and return their ids.
 
     :param bodies: by subject, what is to be sent.
     :param lane: what leaves one by one, and in order about the same subject.
     :param merchant: whom they concern.
+    :param due: when they are sent for the first time; None means now.
     """
     if not bodies:
         return []
@@ -105,7 +107,7 @@ def enqueue(
             "body": body,
             "created": now,
             "since": now,
-            "due": now,
+            "due": due or now,
         }
         for subject, body in bodies.items()
     ]

@@ -1,0 +1,1 @@
+"""The sandbox: a payment service provider to try things out with, its page and its webhooks."""

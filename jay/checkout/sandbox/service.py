@@ -1,0 +1,179 @@
+"""What the sandbox does with a payment: each step one conditional UPDATE, as at a real provider."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, select, update
+
+from jay.checkout.providers.interface import Intent, IntentStatus, Purchase
+from jay.checkout.sandbox.models import (
+    CANCELLABLE,
+    CHARGED_BACK_AFTER,
+    EVENT_LIFETIME,
+    PAYABLE,
+    SIGNATURE_HEADER,
+    Card,
+    intent_id,
+    sandbox_intents,
+    sandbox_refunds,
+    sign,
+)
+from jay.db.upsert import insert_into
+from jay.outbox import service as outbox
+from jay.outbox.kinds import MessageKind
+from jay.outbox.models import Destination, Message, Schedule
+from jay.outbox.webhooks import HTTP
+
+WEBHOOK = "sandbox-webhook"
+_row = sandbox_intents.c
+
+
+def open_intent(connection: Connection, purchase: Purchase, *, now: datetime) -> str:
+    """Make the intent of a purchase, or find the one that was made for its reference."""
+    identifier = intent_id(purchase.reference)
+    connection.execute(
+        insert_into(connection, sandbox_intents)
+        .values(
+            id=identifier,
+            reference=purchase.reference,
+            status=IntentStatus.OPEN,
+            amount=purchase.amount,
+            currency=purchase.currency,
+            lang=purchase.lang,
+            return_url=purchase.return_url,
+            created=now,
+        )
+        .on_conflict_do_nothing()
+    )
+    return identifier
+
+
+def row_of(connection: Connection, identifier: str) -> Any:
+    """Return an intent's row; None where there is none."""
+    return connection.execute(select(sandbox_intents).where(_row.id == identifier)).one_or_none()
+
+
+def find(connection: Connection, identifier: str) -> Intent | None:
+    """Return an intent as the adapter tells it."""
+    row = row_of(connection, identifier)
+    if row is None:
+        return None
+    return Intent(
+        id=row.id,
+        reference=row.reference,
+        status=IntentStatus(row.status),
+        amount=row.amount,
+        currency=row.currency,
+        captured=row.captured,
+        refunded=row.refunded,
+        method="card" if row.card else None,
+        failure=row.failure,
+    )
+
+
+def pay(
+    connection: Connection, identifier: str, last_four: str, card: Card, *, now: datetime
+) -> bool:
+    """Let a card pay: the money is held, or the card is declined.
+
+    :returns: whether the money is held by this call.
+    """
+    if card.failure is not None:
+        statement = update(sandbox_intents).where(_row.id == identifier, _row.status.in_(PAYABLE))
+        if connection.execute(statement.values(failure=card.failure)).rowcount:
+            _tell(connection, identifier, "payment_intent.payment_failed", now=now)
+        return False
+    statement = (
+        update(sandbox_intents)
+        .where(_row.id == identifier, _row.status.in_(PAYABLE))
+        .values(status=IntentStatus.AUTHORISED, card=last_four, failure=None)
+    )
+    if not connection.execute(statement).rowcount:
+        return False
+    kind = "payment_intent.amount_capturable_updated"
+    _tell(connection, identifier, kind, now=now, late=card.late)
+    if card.charged_back:
+        _tell(connection, identifier, "charge.dispute.created", now=now, late=CHARGED_BACK_AFTER)
+    return True
+
+
+def refuse(connection: Connection, identifier: str, *, now: datetime) -> None:
+    """Note that the shopper has refused the bank's second step."""
+    statement = update(sandbox_intents).where(_row.id == identifier, _row.status.in_(PAYABLE))
+    if connection.execute(statement.values(failure="authentication_failed")).rowcount:
+        _tell(connection, identifier, "payment_intent.payment_failed", now=now)
+
+
+def capture(connection: Connection, identifier: str, *, now: datetime) -> None:
+    """Take the money that is held, if it is."""
+    statement = (
+        update(sandbox_intents)
+        .where(_row.id == identifier, _row.status == IntentStatus.AUTHORISED)
+        .values(status=IntentStatus.CAPTURED, captured=_row.amount)
+    )
+    if connection.execute(statement).rowcount:
+        _tell(connection, identifier, "payment_intent.succeeded", now=now)
+
+
+def cancel(connection: Connection, identifier: str, *, now: datetime) -> None:
+    """Let go of the money that is held, and take none any more, unless it has moved."""
+    statement = (
+        update(sandbox_intents)
+        .where(_row.id == identifier, _row.status.in_(CANCELLABLE))
+        .values(status=IntentStatus.CANCELLED)
+    )
+    if connection.execute(statement).rowcount:
+        _tell(connection, identifier, "payment_intent.canceled", now=now)
+
+
+def refund(
+    connection: Connection, identifier: str, amount: int, reason: str, *, now: datetime
+) -> None:
+    """Send money back, once for each reason, and never more than has moved."""
+    made = connection.execute(
+        insert_into(connection, sandbox_refunds)
+        .values(intent_id=identifier, reason=reason, amount=amount)
+        .on_conflict_do_nothing()
+        .returning(sandbox_refunds.c.reason)
+    ).one_or_none()
+    if made is None:
+        return
+    statement = (
+        update(sandbox_intents)
+        .where(_row.id == identifier, _row.captured - _row.refunded >= amount)
+        .values(refunded=_row.refunded + amount)
+    )
+    if connection.execute(statement).rowcount:
+        _tell(connection, identifier, "charge.refunded", now=now)
+
+
+def _tell(
+    connection: Connection,
+    identifier: str,
+    kind: str,
+    *,
+    now: datetime,
+    late: timedelta = timedelta(),
+) -> None:
+    event = f"evt_sandbox_{secrets.token_hex(8)}"
+    body = orjson.dumps({"id": event, "type": kind, "intent": identifier}).decode()
+    # Each with a lane of its own: at a provider nothing waits for what happened before.
+    due = now + late
+    outbox.enqueue(connection, WEBHOOK, {event: body}, lane=f"sandbox/{event}", now=now, due=due)
+
+
+def webhook_kind(address: str) -> MessageKind:
+    """Describe the sandbox's webhooks, which go to this service itself.
+
+    :param address: where it is reached from this machine.
+    """
+
+    def addressed(_connection: Connection, message: Message, secret: str) -> Destination:
+        signature = sign(message.body or "", int(message.since.timestamp()), secret)
+        headers = {"Content-Type": "application/json", SIGNATURE_HEADER: signature}
+        return Destination(f"{address}/psp/sandbox/webhook", headers=headers)
+
+    schedule = Schedule(given_up_after=EVENT_LIFETIME)
+    return MessageKind(WEBHOOK, HTTP, addressed, schedule)
