@@ -9,6 +9,7 @@ they are published; ``/docs/errors`` lists them all.
     ├── BasketError       2001-2099  rules of the basket
     ├── TransferError     2100-2199  rules of the transfer
     ├── CatalogueError    2200-2299  rules of the product feed
+    ├── CheckoutError     2300-2399  rules of the checkout
     ├── UpstreamError     3001-3999  someone we depend on
     └── ServiceError      4001-4999  this service
 """
@@ -132,6 +133,12 @@ class FormOutdated(RequestError):
     """The form is from another session: please load the page again."""
 
     status, code = 403, 1012
+
+
+class WebhookRefused(RequestError):
+    """The webhook is not signed by the payment provider, is too old, or can't be read."""
+
+    status, code = 400, 1016
 
 
 class HttpError(RequestError):
@@ -379,6 +386,53 @@ class SkuNotFound(CatalogueError):
     status, code = 404, 2202
 
 
+class CheckoutError(JayError):
+    """A rule of the checkout."""
+
+    status = 409
+
+
+class CartEmpty(CheckoutError):
+    """There is nothing in the cart that can be bought; the details say why."""
+
+    code = 2301
+
+
+class MixedCurrency(CheckoutError):
+    """The cart has prices in more than one currency, so it can't be paid at once."""
+
+    code = 2302
+
+
+class NoActiveCheckout(CheckoutError):
+    """There is no checkout that could be finished."""
+
+    code = 2303
+
+
+class CheckoutNotFound(NoActiveCheckout):
+    """There is no checkout at the moment."""
+
+    status = 404
+
+    @classmethod
+    def constant(cls) -> str:
+        """Return the contract's constant, which finishing has, too."""
+        return NoActiveCheckout.constant()
+
+
+class CheckoutPaying(CheckoutError):
+    """The basket is being paid for at the moment: wait until that has ended."""
+
+    code = 2305
+
+
+class PaymentUnavailable(CheckoutError):
+    """Nothing can be paid here at the moment: the payment provider is not set up for it."""
+
+    code = 2306
+
+
 class UpstreamError(JayError):
     """A service that this one depends on."""
 
@@ -390,6 +444,12 @@ class KeySetUnavailable(UpstreamError):
     """The partner's key set (JWKS) can't be loaded at the moment."""
 
     code = 3001
+
+
+class PaymentProviderUnavailable(UpstreamError):
+    """The payment provider does not answer at the moment; no money has moved."""
+
+    code = 3002
 
 
 class ServiceError(JayError):
@@ -418,6 +478,7 @@ class OutcomeUnknown(Busy):
 def all_errors(family: type[JayError] = JayError) -> Iterator[type[JayError]]:
     """Yield every error that can be answered, in the order of the tree."""
     for cls in family.__subclasses__():
-        if cls.code:
+        # One that has its parent's number is the same error with another status.
+        if cls.code and cls.code != family.code:
             yield cls
         yield from all_errors(cls)

@@ -6,6 +6,9 @@ from sqlalchemy import text
 from jay.auth import models as auth
 from jay.baskets import models as baskets
 from jay.checkout.comfort import comfort_settings
+from jay.checkout.models import checkout_sessions
+from jay.checkout.notices import psp_notices
+from jay.checkout.sandbox.models import sandbox_intents, sandbox_refunds
 from jay.db.database import Database
 from jay.db.readiness import readiness
 from jay.db.types import metadata
@@ -28,6 +31,10 @@ TABLES = (
     partners.partners,
     baskets.baskets,
     comfort_settings,
+    checkout_sessions,
+    psp_notices,
+    sandbox_intents,
+    sandbox_refunds,
     events,
     idempotency_keys,
     legal_texts,

@@ -16,7 +16,7 @@ from tests.statements import not_routed
 
 ON_EVERY_SERVER = {
     *("partners", "merchants", "api_keys", "signing_keys", "products", "wanted_skus"),
-    "stock_reservations",
+    *("stock_reservations", "legal_texts", "psp_notices", "sandbox_intents", "sandbox_refunds"),
     *("partner_logos", "product_imports", "feed_pulls", "outbox", "outbox_addresses"),
     *("operators", "operator_sessions", "readiness"),
 }

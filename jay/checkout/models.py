@@ -1,0 +1,223 @@
+"""The checkout session: what is bought, frozen, and how far it is (contract, The session).
+
+           start              authorised           captured
+    (none) ------>  open  -------------->  paying ---------->  paid
+                     |                        |
+                     +--> aborted / expired <-+
+
+Each arrow is one conditional UPDATE, whose row count is the answer. A session is known by its order
+number, which says where it lies: with the basket that it belongs to.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table, Text, text
+
+from jay.baskets.totals import Totals
+from jay.db.types import UtcDateTime, metadata
+
+LIFETIME = timedelta(minutes=30)
+"""How long what a session holds is reserved."""
+
+RESERVED_BEFORE_FROZEN = timedelta(minutes=2)
+"""How long stock waits for its session to be stored."""
+
+_IS_ACTIVE = text("state IN ('open', 'paying')")
+
+
+class SessionState(enum.StrEnum):
+    """How far a session is; the last three are final."""
+
+    OPEN = "open"
+    PAYING = "paying"
+    PAID = "paid"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
+
+
+ACTIVE = (SessionState.OPEN, SessionState.PAYING)
+
+checkout_sessions = Table(
+    "checkout_sessions",
+    metadata,
+    # With its basket; the order number says it, too.
+    Column("routing_key", Integer, primary_key=True, autoincrement=False),
+    Column("order_no", Text, primary_key=True),
+    Column("partner_id", Integer, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("basket_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    # What was asked for: the same cart asked for alike is the same session.
+    Column("fingerprint", Text, nullable=False),
+    Column("test", Boolean, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("amount", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("shipping", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("tax", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("lines", JSON, nullable=False),
+    Column("parts", JSON, nullable=False),
+    Column("left_out", JSON, nullable=False),
+    Column("provider", Text, nullable=False),
+    # Of the provider; None until it has answered.
+    Column("intent_id", Text),
+    Column("publishable_key", Text),
+    # Who knows them can pay: sealed.
+    Column("client_secret", Text),
+    Column("payment_url", Text),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    # When the provider is asked the next time how far the payment is; None when it has ended.
+    Column("due", UtcDateTime),
+    Column("asked", Integer, nullable=False, server_default=text("0")),
+    Column("ended", UtcDateTime),
+    Index(
+        "uq_checkout_sessions_active",
+        *("routing_key", "partner_id", "user_id"),
+        unique=True,
+        sqlite_where=_IS_ACTIVE,
+        postgresql_where=_IS_ACTIVE,
+    ),
+    Index("ix_checkout_sessions_due", "due"),
+    Index("ix_checkout_sessions_ended", "ended"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A position of a session, as it was shown and is bought; amounts in minor units."""
+
+    product_id: str
+    stock_id: str
+    merchant_id: int
+    merchant: str
+    sku: str
+    name: str
+    variant: str | None
+    count: int
+    price: int
+    org_price: int
+    vat: float
+    tax: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartSums:
+    """What one merchant gets."""
+
+    merchant_id: int
+    merchant: str
+    goods: int
+    shipping: int
+    tax: int
+
+    @property
+    def total(self) -> int:
+        """What there is to pay to it."""
+        return self.goods + self.shipping
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A product of the cart that can't be bought, and the constant that says why."""
+
+    product_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """A checkout session, as it is stored."""
+
+    routing_key: int
+    order_no: str
+    partner_id: int
+    user_id: str
+    basket_id: str
+    state: SessionState
+    fingerprint: str
+    test: bool
+    lang: str
+    country: str
+    currency: str
+    amount: int
+    shipping: int
+    tax: int
+    lines: Sequence[Line]
+    parts: Sequence[PartSums]
+    left_out: Sequence[LeftOut]
+    provider: str
+    intent_id: str | None
+    publishable_key: str | None
+    client_secret: str | None
+    payment_url: str | None
+    created: datetime
+    expires: datetime
+    asked: int
+
+    @classmethod
+    def from_row(cls, row: Any) -> "Session":
+        """Make the session that a row of ``checkout_sessions`` holds."""
+        stored: Mapping[str, Any] = row._asdict()
+        values = {name: stored[name] for name in cls.__dataclass_fields__}
+        return cls(
+            **values
+            | {
+                "state": SessionState(stored["state"]),
+                "lines": [Line(**line) for line in stored["lines"]],
+                "parts": [PartSums(**part) for part in stored["parts"]],
+                "left_out": [LeftOut(**one) for one in stored["left_out"]],
+            }
+        )
+
+    @property
+    def bought(self) -> dict[str, int]:
+        """How many pieces it takes, by the product whose stock it is."""
+        found: dict[str, int] = {}
+        for line in self.lines:
+            found[line.stock_id] = found.get(line.stock_id, 0) + line.count
+        return found
+
+
+def frozen(sums: Totals, merchants: Mapping[int, str]) -> dict[str, Any]:
+    """Return what is stored of the totals of a cart.
+
+    :param merchants: their names by id.
+    """
+    lines = [
+        Line(
+            product_id=one.product.id,
+            stock_id=one.product.stock_id,
+            merchant_id=part.merchant_id,
+            merchant=merchants[part.merchant_id],
+            sku=one.product.sku,
+            name=one.product.name,
+            variant=one.product.variant_value,
+            count=one.count,
+            price=one.product.price or 0,
+            org_price=one.product.org_price or one.product.price or 0,
+            vat=one.product.vat,
+            tax=one.tax,
+            total=one.goods,
+        )
+        for part in sums.parts
+        for one in part.positions
+    ]
+    parts = [
+        PartSums(part.merchant_id, merchants[part.merchant_id], part.goods, part.shipping, part.tax)
+        for part in sums.parts
+    ]
+    return {
+        "currency": sums.currency,
+        "amount": sums.total,
+        "shipping": sums.shipping,
+        "tax": sums.tax,
+        "lines": [asdict(line) for line in lines],
+        "parts": [asdict(part) for part in parts],
+    }
