@@ -63,5 +63,25 @@ def withdraw(connection: Connection, offer: str | None, *, now: datetime) -> Non
             work(connection, offer, now=now)
 
 
+End = Callable[..., None]
+_ending: set[End] = set()
+
+
+def ends_with_basket(work: End) -> End:
+    """Have a function called before a basket goes of which something is in checkout.
+
+    ``work(connection, basket, now=now)``: the checkout stands right of baskets. It may refuse.
+    """
+    _ending.add(work)
+    return work
+
+
+def end_with(connection: Connection, basket: Basket, *, now: datetime) -> None:
+    """Tell whom it concerns that a basket goes."""
+    if basket.checkout:
+        for work in _ending:
+            work(connection, basket, now=now)
+
+
 def _named(routing_key: int, identifier: str) -> tuple[ColumnElement[bool], ...]:
     return baskets.c.routing_key == routing_key, baskets.c.id == identifier

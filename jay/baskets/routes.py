@@ -18,6 +18,7 @@ from jay.baskets import schemas, service
 from jay.baskets.models import REMOVE, Basket
 from jay.errors import (
     CartFull,
+    CheckoutPaying,
     GuestNotAllowed,
     NothingToMerge,
     NotInBasket,
@@ -71,7 +72,7 @@ def get_basket(userId: str) -> Response:  # noqa: N803, ARG001 - the contract's 
 
 @blp.route(_USER, methods=["DELETE"])
 @blp.response(200, schemas.BasketSchema)
-@blp.errors(PreconditionFailed)
+@blp.errors(CheckoutPaying, PreconditionFailed)
 def delete_basket(userId: str) -> Response:  # noqa: N803, ARG001
     """Delete the basket and end all credentials that transfers gave for it."""
     return basket_answer(db.write(service.delete_basket, current_user(), context=_context()))
@@ -123,7 +124,7 @@ def remove_product(userId: str, productId: str) -> Response:  # noqa: N803, ARG0
 @blp.route(f"{_USER}/merge", methods=["POST"], once=STEPWISE)
 @blp.arguments(schemas.MergeSchema)
 @blp.response(200, schemas.MergedBasketSchema)
-@blp.errors(GuestNotAllowed, NothingToMerge, PreconditionFailed)
+@blp.errors(CheckoutPaying, GuestNotAllowed, NothingToMerge, PreconditionFailed)
 def merge_guest(body: dict[str, str], userId: str) -> Response:  # noqa: N803, ARG001
     """Let a guest's entries join the user's basket after a log-in. Once only."""
     # A crash may have come after the merge, and the guest's token have expired since.

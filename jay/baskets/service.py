@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from jay.auth.models import User
 from jay.baskets.models import REMOVE, Basket, Entry, baskets, entry_from, row_of
-from jay.baskets.offered import withdraw
+from jay.baskets.offered import end_with, withdraw
 from jay.db.database import Conflict, locks, optimistic
 from jay.db.prepared import Prepared
 from jay.db.routing import NOWHERE, of_before
@@ -246,8 +246,10 @@ def delete_basket(
     """Delete the basket, and with it all credentials that transfers gave for it.
 
     :returns: the now empty basket.
+    :raises CheckoutPaying: it is being paid for at this moment.
     """
     basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
+    end_with(connection, basket, now=context.now)
     if basket.stored_version is not None:
         connection.execute(delete(baskets).where(*row_of(basket)))
         record(connection, context.event(EventType.BASKET_DELETED, basket))
@@ -279,16 +281,17 @@ def merge(
     taken = connection.execute(
         delete(baskets)
         .where(
-            baskets.c.routing_key == _routing_key(connection, guest),
+            baskets.c.routing_key == routing_key_of(connection, guest),
             baskets.c.partner_id == user.partner_id,
             condition,
             baskets.c.guest,
             baskets.c.expires > context.now,
         )
-        .returning(baskets.c.entries, baskets.c.offer)
+        .returning(*baskets.c)
     ).one_or_none()
     if taken is None:
         raise NothingToMerge
+    end_with(connection, Basket.from_row(taken), now=context.now)
     basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     basket.take_in((entry_from(stored) for stored in taken.entries), now=context.now)
     save(connection, basket, context.event(EventType.BASKET_MERGED, basket))
@@ -334,7 +337,7 @@ def _main_ids(products: Iterable[Product]) -> list[str]:
     return list(dict.fromkeys(product.main_id or product.id for product in products))
 
 
-def _routing_key(connection: Connection, user: User) -> int:
+def routing_key_of(connection: Connection, user: User) -> int:
     """Return where the basket lies that the user opens."""
     if user.basket is None:
         return user.routing_key
@@ -347,7 +350,7 @@ def _routing_key(connection: Connection, user: User) -> int:
 
 def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Any:
     parameters = {
-        "routing_key": _routing_key(connection, user),
+        "routing_key": routing_key_of(connection, user),
         "partner": user.partner_id,
         "basket": user.basket,
         "user": user.user_id,

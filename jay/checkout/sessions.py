@@ -1,0 +1,394 @@
+"""Use cases of the checkout session that are one transaction each; jay/checkout/flow.py joins them.
+
+Reserve, call, record: what a step leaves behind when the process dies is found by its moment,
+``due``, and completed or undone by whoever looks next.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, select, update
+
+from jay.auth.models import User
+from jay.baskets import service as baskets
+from jay.baskets.models import Basket
+from jay.baskets.offered import ends_with_basket
+from jay.baskets.totals import MixedCurrencies, Totals, totals
+from jay.checkout.models import (
+    ACTIVE,
+    LIFETIME,
+    LeftOut,
+    Session,
+    SessionState,
+    checkout_sessions,
+    frozen,
+)
+from jay.checkout.order_numbers import routing_key_of
+from jay.checkout.providers.interface import Intent, Opened
+from jay.db.upsert import insert_into
+from jay.errors import (
+    CartEmpty,
+    CheckoutPaying,
+    MixedCurrency,
+    NotShoppable,
+    OrderLimit,
+    OutOfStock,
+)
+from jay.events import Event, EventType, Tracking, record
+from jay.merchants.service import merchant_by_id
+from jay.products import service as catalogue
+from jay.products import stock
+from jay.products.models import Product
+from jay.sealing import Seal
+
+_row = checkout_sessions.c
+
+FIRST_ASKED = timedelta(seconds=15)
+"""When the provider is asked about an intent of which no webhook has told; later twice as long."""
+
+LONGEST_ASKED = timedelta(minutes=5)
+
+REMOVED, NO_PRICE = "REMOVED", "NO_PRICE"
+
+
+class CartChanged(Exception):
+    """The cart has changed since it was looked at: nothing was stored, look again."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a checkout is asked for with, beside the cart."""
+
+    test: bool
+    lang: str | None = None
+    country: str | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What would be bought: the products of a cart that can be, and what is wrong with others.
+
+    :ivar etag: of the basket that was looked at.
+    """
+
+    basket: Basket
+    fingerprint: str
+    positions: Sequence[tuple[Product, int]]
+    left_out: Sequence[LeftOut]
+
+
+def draft(connection: Connection, user: User, asked: Asked, *, now: datetime) -> Draft:
+    """Look at a user's cart as the catalogue is now; what is in checkout counts, too."""
+    basket = baskets.read(connection, user, now=now)
+    wanted = [*basket.checkout, *basket.cart]
+    found = catalogue.find_many(connection, [entry.product_id for entry in wanted], now=now)
+    positions, left_out = [], []
+    for entry in wanted:
+        product = found.get(entry.product_id)
+        reason = _reason(product, entry.count)
+        # What is reserved for the user itself makes it look sold out to the user.
+        if entry.in_checkout and reason == OutOfStock.constant():
+            reason = None
+        if product is None or reason is not None:
+            left_out.append(LeftOut(entry.product_id, reason or REMOVED))
+        else:
+            positions.append((product, entry.count))
+    # In whatever order: what comes back from a checkout has another place in the cart.
+    content = [sorted((entry.product_id, entry.count) for entry in wanted), asdict(asked)]
+    fingerprint = hashlib.sha256(orjson.dumps(content)).hexdigest()
+    return Draft(basket, fingerprint, positions, left_out)
+
+
+def _reason(product: Product | None, count: int) -> str | None:
+    if product is None:
+        return REMOVED
+    if product.price is None and not product.not_shoppable:
+        return NO_PRICE
+    try:
+        product.check_orderable(count)
+    except (NotShoppable, OutOfStock, OrderLimit) as error:
+        return error.constant()
+    return None
+
+
+def without(draft: Draft, missing: Sequence[str]) -> Draft:
+    """Return a draft without the products of which there is not enough."""
+    return replace(
+        draft,
+        positions=[(p, count) for p, count in draft.positions if p.id not in missing],
+        left_out=[*draft.left_out, *(LeftOut(each, OutOfStock.constant()) for each in missing)],
+    )
+
+
+def sums_of(connection: Connection, draft: Draft) -> tuple[Totals, Mapping[int, str]]:
+    """Return what a draft comes to, and the names of its merchants.
+
+    :raises CartEmpty: nothing of it can be bought.
+    :raises MixedCurrency: it has prices in more than one currency.
+    """
+    merchants = {
+        number: merchant_by_id(connection, number)
+        for number in {product.merchant_id for product, _ in draft.positions}
+    }
+    try:
+        sums = totals(draft.positions, merchants)
+    except MixedCurrencies as error:
+        raise MixedCurrency from error
+    if sums is None:
+        reasons = [{"product": one.product_id, "reason": one.reason} for one in draft.left_out]
+        raise CartEmpty(details=reasons or None)
+    return sums, {number: merchant.name for number, merchant in merchants.items()}
+
+
+def freeze(
+    connection: Connection,
+    user: User,
+    draft: Draft,
+    order_no: str,
+    asked: Asked,
+    *,
+    provider: str,
+    now: datetime,
+    tracking: Tracking,
+) -> bool:
+    """Store the session of a draft, whose stock is reserved, and move its products to checkout.
+
+    :returns: whether it was stored; not when another one of this user was first.
+    :raises CartChanged: the basket has changed since it was looked at.
+    """
+    basket = baskets.open_for_writing(connection, user, now=now)
+    if basket.etag != draft.basket.etag:
+        raise CartChanged
+    sums, merchants = sums_of(connection, draft)
+    values = {
+        "routing_key": basket.routing_key,
+        "order_no": order_no,
+        "partner_id": basket.partner_id,
+        "user_id": basket.user_id,
+        "basket_id": basket.id,
+        "state": SessionState.OPEN,
+        "fingerprint": draft.fingerprint,
+        "left_out": [asdict(one) for one in draft.left_out],
+        "provider": provider,
+        "created": now,
+        "expires": now + LIFETIME,
+        "due": now + FIRST_ASKED,
+        "test": asked.test,
+        "lang": asked.lang or draft.positions[0][0].lang,
+        "country": asked.country or draft.positions[0][0].country,
+        **frozen(sums, merchants),
+    }
+    stored = connection.execute(
+        insert_into(connection, checkout_sessions)
+        .values(**values)
+        .on_conflict_do_nothing()
+        .returning(_row.order_no)
+    ).one_or_none()
+    if stored is None:
+        return False
+    basket.check_out({product.id for product, _ in draft.positions}, now=now)
+    started = baskets.event_of(EventType.CHECKOUT_STARTED, basket, now, tracking)
+    baskets.save(connection, basket, started)
+    # From now on the session's end ends it.
+    stock.extend(connection, order_no, until=now + LIFETIME + timedelta(days=1), now=now)
+    return True
+
+
+def record_intent(
+    connection: Connection, session: Session, opened: Opened, *, secret: str
+) -> Session:
+    """Note the payment intent that the provider has made for a session."""
+    seal = _seal(session.order_no, secret)
+    values: dict[str, Any] = {
+        "intent_id": opened.id,
+        "publishable_key": opened.publishable_key,
+        "client_secret": seal.close(opened.client_secret.encode()),
+        "payment_url": seal.close(opened.payment_url.encode()),
+    }
+    connection.execute(update(checkout_sessions).where(*_named(session.order_no)).values(**values))
+    return replace(session, **values)
+
+
+def how_to_pay(session: Session, *, secret: str) -> tuple[str, str] | None:
+    """Return a session's client secret and payment page; None where there is no intent yet."""
+    if session.client_secret is None or session.payment_url is None:
+        return None
+    seal = _seal(session.order_no, secret)
+    return seal.open(session.client_secret).decode(), seal.open(session.payment_url).decode()
+
+
+def _seal(order_no: str, secret: str) -> Seal:
+    return Seal("payment", secret, order_no)
+
+
+def _named(order_no: str) -> tuple[Any, ...]:
+    return _row.routing_key == routing_key_of(order_no), _row.order_no == order_no
+
+
+def active(connection: Connection, user: User) -> Session | None:
+    """Return the user's unfinished session, a late one too.
+
+    :raises TokenRevoked: a credential from a transfer, whose basket is gone.
+    """
+    query = select(checkout_sessions).where(_row.state.in_(ACTIVE))
+    if user.basket is None:
+        query = query.where(
+            _row.routing_key == user.routing_key,
+            _row.partner_id == user.partner_id,
+            _row.user_id == user.user_id,
+        )
+    else:
+        key = baskets.routing_key_of(connection, user)
+        query = query.where(
+            _row.routing_key == key,
+            _row.partner_id == user.partner_id,
+            _row.basket_id == user.basket,
+        )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Session.from_row(row)
+
+
+def find(connection: Connection, order_no: str) -> Session | None:
+    """Return the session with this order number."""
+    row = connection.execute(select(checkout_sessions).where(*_named(order_no))).one_or_none()
+    return None if row is None else Session.from_row(row)
+
+
+def begin_paying(connection: Connection, order_no: str, *, now: datetime) -> bool:
+    """Decide that an authorised payment is to be captured: open -> paying, not when it is late.
+
+    :returns: whether this call did so.
+    """
+    return _move(
+        connection,
+        order_no,
+        (SessionState.OPEN,),
+        SessionState.PAYING,
+        _row.expires > now,
+    )
+
+
+def end(connection: Connection, session: Session, state: SessionState, *, now: datetime) -> bool:
+    """End a session without an order: its stock and its products go back.
+
+    :returns: whether this call did so; not when it has ended before.
+    """
+    # First the basket, then the session, as everywhere.
+    basket = _basket_of(connection, session, now=now)
+    if not _move(connection, session.order_no, ACTIVE, state, ended=now, due=None):
+        return False
+    stock.release(connection, session.order_no)
+    _leave(connection, session, basket, EventType.CHECKOUT_ENDED, bought=False, now=now)
+    return True
+
+
+def complete(connection: Connection, session: Session, intent: Intent, *, now: datetime) -> bool:
+    """Make the order of a session whose money has moved.
+
+    :returns: whether this call did so; not when it was paid, or has ended, before.
+    """
+    basket = _basket_of(connection, session, now=now)
+    paid = SessionState.PAID
+    if not _move(connection, session.order_no, ACTIVE, paid, ended=now, due=None):
+        return False
+    stock.sell(connection, session.order_no, session.bought, now=now)
+    _leave(connection, session, basket, EventType.ORDER_PAID, bought=True, now=now)
+    for work in _making_orders:
+        work(connection, session, intent, now=now)
+    return True
+
+
+def ask_later(connection: Connection, session: Session, *, now: datetime) -> None:
+    """Note that the provider was asked; the next time is twice as far away, up to a bound."""
+    wait = min(FIRST_ASKED * 2 ** min(session.asked, 10), LONGEST_ASKED)
+    due = now + wait
+    if now < session.expires:
+        due = min(due, session.expires)
+    connection.execute(
+        update(checkout_sessions)
+        .where(*_named(session.order_no), _row.state.in_(ACTIVE))
+        .values(asked=_row.asked + 1, due=due)
+    )
+
+
+def due(connection: Connection, *, limit: int, now: datetime) -> list[Session]:
+    """Return unfinished sessions of which it is time to ask the provider."""
+    query = select(checkout_sessions).where(_row.due <= now).order_by(_row.due).limit(limit)
+    return [Session.from_row(row) for row in connection.execute(query)]
+
+
+def _move(
+    connection: Connection,
+    order_no: str,
+    before: Sequence[SessionState],
+    after: SessionState,
+    *conditions: Any,
+    **values: Any,
+) -> bool:
+    statement = (
+        update(checkout_sessions)
+        .where(*_named(order_no), _row.state.in_(before), *conditions)
+        .values(state=after, **values)
+        .returning(_row.order_no)
+    )
+    return connection.execute(statement).one_or_none() is not None
+
+
+def _basket_of(connection: Connection, session: Session, *, now: datetime) -> Basket | None:
+    """Return the basket of a session, locked; None when it was deleted or has expired."""
+    owner = User(session.partner_id, session.user_id, guest=True, basket=None, expires=0)
+    basket = baskets.open_for_writing(connection, owner, now=now)
+    return basket if basket.id == session.basket_id else None
+
+
+def _leave(
+    connection: Connection,
+    session: Session,
+    basket: Basket | None,
+    event: EventType,
+    *,
+    bought: bool,
+    now: datetime,
+) -> None:
+    if basket is None:  # what was in it has gone with it
+        record(connection, Event(event, now, session.partner_id, session.routing_key))
+        return
+    basket.end_checkout(bought=bought, now=now)
+    baskets.save(connection, basket, baskets.event_of(event, basket, now))
+
+
+@ends_with_basket
+def give_up(connection: Connection, basket: Basket, *, now: datetime) -> None:
+    """End the checkout of a basket that goes: nothing is paid any more, and the worker does it.
+
+    :raises CheckoutPaying: it is being paid for at this moment.
+    """
+    mine = (
+        _row.routing_key == basket.routing_key,
+        _row.partner_id == basket.partner_id,
+        _row.user_id == basket.user_id,
+    )
+    # Late from now on, so that nobody can decide any more that it is paid.
+    late = update(checkout_sessions).where(*mine, _row.state == SessionState.OPEN)
+    connection.execute(late.values(expires=now, due=now))
+    query = select(_row.state).where(*mine, _row.state.in_(ACTIVE))
+    if connection.execute(query).scalar_one_or_none() == SessionState.PAYING:
+        raise CheckoutPaying
+
+
+MakeOrder = Callable[..., None]
+_making_orders: set[MakeOrder] = set()
+
+
+def makes_orders(work: MakeOrder) -> MakeOrder:
+    """Have a function called in the transaction in which a session is paid.
+
+    ``work(connection, session, intent, now=now)``: orders stand right of the checkout, which can't
+    call them.
+    """
+    _making_orders.add(work)
+    return work
