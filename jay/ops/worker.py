@@ -10,6 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from jay import db
+from jay.checkout import reconciling
 from jay.feeds import pulling
 from jay.ops import revision
 from jay.outbox import delivery
@@ -35,7 +36,11 @@ def worker(parent: int | None) -> None:
         signal.signal(number, lambda *_: stop.set())
     if parent is not None:
         threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
-    works = delivery.deliverer(delivery.write_log).run, pulling.puller(pulling.write_log).run
+    works = (
+        delivery.deliverer(delivery.write_log).run,
+        pulling.puller(pulling.write_log).run,
+        reconciling.reconciler(),
+    )
     with ThreadPoolExecutor(len(works)) as pool:
         running = [pool.submit(_until_stopped, work, stop) for work in works]
         for one in as_completed(running):

@@ -1,0 +1,270 @@
+"""The checkout's steps in their order: transactions, and calls of the provider between them.
+
+Nothing slow is inside a transaction, and nothing is believed but what the provider says when asked.
+``settle`` is the one function that moves a payment on: webhooks, the shopper's return, the client's
+``finish-active`` and the worker all call it, in any order, any number of times.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from flask import Flask, current_app
+
+from jay import db, web
+from jay.auth.models import User
+from jay.checkout import sessions
+from jay.checkout.models import (
+    ACTIVE,
+    RESERVED_BEFORE_FROZEN,
+    Session,
+    SessionState,
+)
+from jay.checkout.order_numbers import new_order_no, typed_order_no
+from jay.checkout.providers.interface import Intent, IntentStatus, Provider, Purchase
+from jay.checkout.sessions import Asked, CartChanged, Draft
+from jay.errors import (
+    Busy,
+    CheckoutNotFound,
+    CheckoutPaying,
+    NoActiveCheckout,
+    PaymentUnavailable,
+)
+from jay.events import NOTHING, Tracking
+from jay.products import stock
+
+log = structlog.get_logger()
+
+TRIES = 5
+"""How often a start looks at a cart again that others change at the same moment."""
+
+TOO_LATE = "the session had ended"
+WRONG_AMOUNT = "another amount or currency than the session's"
+
+
+@dataclass(frozen=True)
+class Payable:
+    """A session, and how it is paid."""
+
+    session: Session
+    client_secret: str
+    payment_url: str
+
+
+def init_app(app: Flask, provider: Provider | None) -> None:
+    """Give the app its payment service provider; None where nothing can be paid."""
+    app.extensions["jay.psp"] = provider
+
+
+def provider() -> Provider:
+    """Return the current app's payment service provider.
+
+    :raises PaymentUnavailable: none is set up.
+    """
+    found: Provider | None = current_app.extensions["jay.psp"]
+    if found is None:
+        raise PaymentUnavailable
+    return found
+
+
+def start(user: User, asked: Asked, *, tracking: Tracking = NOTHING) -> Payable:
+    """Start a checkout of the user's cart, or go on with the one that was started for it.
+
+    :raises CartEmpty: MixedCurrency, CheckoutPaying, PaymentUnavailable,
+        PaymentProviderUnavailable
+    """
+    provider()  # before anything is reserved
+    for _ in range(TRIES):
+        now = web.now()
+        with db.reading() as connection:
+            draft = sessions.draft(connection, user, asked, now=now)
+            unfinished = sessions.active(connection, user)
+        if unfinished is not None:
+            kept = unfinished.state is SessionState.PAYING or unfinished.expires > now
+            if kept and unfinished.fingerprint == draft.fingerprint:
+                return _payable(unfinished)
+            # The old intent is cancelled before a new one is handed out.
+            stop(unfinished)
+            continue
+        try:
+            made = _start(user, draft, asked, tracking=tracking, now=now)
+        except CartChanged:
+            continue
+        if made is not None:
+            return _payable(made)
+    raise Busy
+
+
+def _start(
+    user: User, draft: Draft, asked: Asked, *, tracking: Tracking, now: datetime
+) -> Session | None:
+    with db.reading() as connection:
+        sessions.sums_of(connection, draft)  # before anything is reserved
+    order_no = new_order_no(draft.basket.routing_key)
+    until = now + RESERVED_BEFORE_FROZEN
+    missing = db.write(stock.reserve, order_no, draft.positions, until=until, now=now)
+    if missing:
+        draft = sessions.without(draft, missing)
+    try:
+        stored = db.write(
+            sessions.freeze,
+            user,
+            draft,
+            order_no,
+            asked,
+            provider=provider().name,
+            now=now,
+            tracking=tracking,
+        )
+    except Exception:
+        db.write(stock.release, order_no)
+        raise
+    if not stored:
+        db.write(stock.release, order_no)
+        return None
+    with db.reading() as connection:
+        return sessions.find(connection, order_no)
+
+
+def _payable(session: Session) -> Payable:
+    secret = web.settings().secret_key
+    found = sessions.how_to_pay(session, secret=secret)
+    if found is None:
+        opened = provider().open(
+            Purchase(
+                reference=session.order_no,
+                amount=session.amount,
+                currency=session.currency,
+                lang=session.lang,
+                test=session.test,
+                return_url=f"{web.settings().public_url}/checkout/return/{session.order_no}",
+            )
+        )
+        session = db.write(sessions.record_intent, session, opened, secret=secret)
+        found = opened.client_secret, opened.payment_url
+    return Payable(session, *found)
+
+
+def current(user: User) -> Payable:
+    """Return the user's active checkout.
+
+    :raises CheckoutNotFound: there is none.
+    """
+    with db.reading() as connection:
+        found = sessions.active(connection, user)
+    # The worker may be late, and a start may have died halfway: starting again mends both.
+    if found is None or (found.state is SessionState.OPEN and found.expires <= web.now()):
+        raise CheckoutNotFound
+    how = sessions.how_to_pay(found, secret=web.settings().secret_key)
+    if how is None:
+        raise CheckoutNotFound
+    return Payable(found, *how)
+
+
+def finish(user: User, *, ordered: bool) -> None:
+    """Hear from the client that it is done: ask the provider, or abort.
+
+    :raises NoActiveCheckout: there is none.
+    :raises CheckoutPaying: it was to be aborted, and can't be any more.
+    """
+    with db.reading() as connection:
+        found = sessions.active(connection, user)
+    if found is None:
+        raise NoActiveCheckout
+    if ordered:
+        settle(found.order_no)
+    else:
+        stop(found)
+
+
+def stop(session: Session) -> Session | None:
+    """End a session without an order: its payment is cancelled first, and may have won.
+
+    :returns: the session as it is then.
+    :raises CheckoutPaying: it is being paid at this moment, and not known yet how that ends.
+    """
+    now = web.now()
+    ended = SessionState.EXPIRED if session.expires <= now else SessionState.ABORTED
+    if session.intent_id is None:
+        # It may have been made, and not recorded: the same reference gives the same one.
+        session = _payable(session).session
+    assert session.intent_id is not None  # noqa: S101 - for the type checker
+    intent = provider().cancel(session.intent_id, test=session.test)
+    if intent.status is IntentStatus.CANCELLED:
+        db.write(sessions.end, session, ended, now=now)
+    else:
+        _apply(session, intent)
+    with db.reading() as connection:
+        found = sessions.find(connection, session.order_no)
+    if found is not None and found.state in ACTIVE:
+        raise CheckoutPaying
+    return found
+
+
+def settle(order_no: str) -> SessionState | None:
+    """Ask the provider how far a payment is, and do what follows from it.
+
+    :returns: the state of the session then; None where there is no such session.
+    """
+    with db.reading() as connection:
+        session = sessions.find(connection, order_no)
+    if session is None:
+        return None
+    if session.intent_id is not None:
+        intent = provider().find(session.intent_id, test=session.test)
+        if intent is not None:
+            _apply(session, intent)
+    with db.reading() as connection:
+        found = sessions.find(connection, order_no)
+    return None if found is None else found.state
+
+
+def settle_intent(intent_id: str, *, test: bool = True) -> None:
+    """Settle the session of an intent that a webhook was about; others' are none of ours."""
+    intent = provider().find(intent_id, test=test)
+    if intent is not None and typed_order_no(intent.reference) == intent.reference:
+        settle(intent.reference)
+
+
+def _apply(session: Session, intent: Intent) -> None:
+    now = web.now()
+    if intent.status is IntentStatus.AUTHORISED:
+        intent = _decide(session, intent, now)
+    if intent.status is IntentStatus.CAPTURED:
+        _captured(session, intent, now)
+    elif intent.status is IntentStatus.CANCELLED:
+        # By the provider, as an authorisation does not last: nothing is paid.
+        ended = SessionState.EXPIRED if session.expires <= now else SessionState.ABORTED
+        db.write(sessions.end, session, ended, now=now)
+
+
+def _decide(session: Session, intent: Intent, now: datetime) -> Intent:
+    """Capture what was authorised for a session that waits for it; let go of anything else."""
+    psp = provider()
+    right = (intent.amount, intent.currency) == (session.amount, session.currency)
+    if right and db.write(sessions.begin_paying, session.order_no, now=now):
+        return psp.capture(intent.id, test=session.test)
+    with db.reading() as connection:
+        found = sessions.find(connection, session.order_no)
+    if right and found is not None and found.state is SessionState.PAYING:
+        # Somebody else has decided so, and may have died before it was done.
+        return psp.capture(intent.id, test=session.test)
+    return psp.cancel(intent.id, test=session.test)
+
+
+def _captured(session: Session, intent: Intent, now: datetime) -> None:
+    right = (intent.captured, intent.currency) == (session.amount, session.currency)
+    if right and db.write(sessions.complete, session, intent, now=now):
+        return
+    with db.reading() as connection:
+        found = sessions.find(connection, session.order_no)
+    if found is not None and found.state is SessionState.PAID:
+        return
+    # No order can be made of it: the money goes back at once, and somebody has to look.
+    reason = TOO_LATE if right else WRONG_AMOUNT
+    left = intent.captured - intent.refunded
+    if left:
+        provider().refund(intent.id, amount=left, reason="no-order", test=session.test)
+        log.error("payment refunded", order=session.order_no, reason=reason)
+    if not right:
+        db.write(sessions.end, session, SessionState.ABORTED, now=now)

@@ -1,0 +1,87 @@
+"""What the worker does for the checkout: webhooks, late payments, sessions whose time is over.
+
+Any number of processes may do so at the same time: each step is decided by one conditional UPDATE.
+What fails is tried again at its next moment, and keeps nothing else from being done.
+"""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+from flask import Flask, current_app
+
+from jay import db, web
+from jay.checkout import flow, notices, sessions
+from jay.checkout.models import Session, SessionState
+from jay.errors import CheckoutPaying, JayError
+from jay.products import stock
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 0.5
+AT_ONCE = 20
+
+
+def reconciler() -> Callable[[threading.Event], None]:
+    """Return what does all that is due on the current app until it is told to stop."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def run(stop: threading.Event) -> None:
+        while not stop.is_set():
+            busy = False
+            try:
+                with app.app_context():
+                    busy = once()
+            except JayError as error:
+                log.warning("checkout waits", error=error.constant(), reason=str(error.__cause__))
+            if not busy:
+                stop.wait(POLL_SECONDS)
+
+    return run
+
+
+def once() -> bool:
+    """Do what is due now, a few of each.
+
+    :returns: whether there may be more.
+    """
+    now = web.now()
+    with db.reading() as connection:
+        waiting = notices.waits(connection, now=now)
+        late = sessions.due(connection, limit=AT_ONCE, now=now)
+        overdue = stock.is_overdue(connection, now=now)
+    taken = db.write(notices.take, limit=AT_ONCE, now=now) if waiting else []
+    for notice in taken:
+        _guarded("webhook", notice.id, lambda: _hear(notice))  # noqa: B023 - called at once
+    for session in late:
+        _guarded("payment", session.order_no, lambda: _ask(session))  # noqa: B023
+    if overdue:
+        db.write(stock.end_overdue, now=now)
+    return AT_ONCE in {len(taken), len(late)}
+
+
+def _guarded(what: str, name: str, work: Callable[[], None]) -> None:
+    try:
+        work()
+    except CheckoutPaying:
+        pass  # it is known only later how that ends; it is asked again
+    except JayError as error:
+        log.warning(f"{what} waits", name=name, error=error.constant())
+    except Exception:
+        # One that can't be dealt with must not keep the others waiting, now and for ever.
+        log.exception(f"{what} failed", name=name)
+
+
+def _hear(notice: notices.Waiting) -> None:
+    if notice.intent_id is not None:
+        flow.settle_intent(notice.intent_id)
+    db.write(notices.done, notice, now=web.now())
+
+
+def _ask(session: Session) -> None:
+    """Ask the provider about a session of which no webhook has told, or whose time is over."""
+    now = web.now()
+    db.write(sessions.ask_later, session, now=now)
+    state = flow.settle(session.order_no)
+    if state is SessionState.OPEN and session.expires <= now:
+        flow.stop(session)
