@@ -17,7 +17,12 @@ from jay.auth.service import demo_keys_in_force
 from jay.baskets import held_pages
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets_routes
+from jay.checkout import flow as checkout_flow
+from jay.checkout import psp_routes
 from jay.checkout import routes as checkout_routes
+from jay.checkout.sandbox import pages as sandbox_pages
+from jay.checkout.sandbox.provider import Sandbox
+from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
 from jay.config import ConfigError, Settings, open_to_others, settings_from
 from jay.db.database import Database
@@ -65,6 +70,7 @@ PAGES = (
     basket_pages.blp,
     held_pages.blp,
     kiosk_pages.blp,
+    psp_routes.blp,
     partner_pages.blp,
     legal_pages.blp,
     operator_pages.blp,
@@ -125,7 +131,14 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     legal_pages.init_app(app, clock)
     rates.init_app(app, settings, clock)
     seldom.init_app(app, settings, clock)
-    delivery.init_app(app, MESSAGES)
+    if settings.psp == "sandbox":
+        sandbox = Sandbox(database, clock, settings.secret_key, settings.public_url)
+        checkout_flow.init_app(app, sandbox)
+        app.register_blueprint(sandbox_pages.blp)
+        delivery.init_app(app, (*MESSAGES, webhook_kind(settings.own_address)))
+    else:
+        checkout_flow.init_app(app, None)
+        delivery.init_app(app, MESSAGES)
 
     for api, routes, text in (
         (BASKET_API, BASKET_ROUTES, _BASKET_TEXT),

@@ -40,6 +40,10 @@ class ConfigError(Exception):
     """The environment can't be used; the message names every problem."""
 
 
+PSPS = ("sandbox",)
+"""The payment service providers that there are."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a deployment decides. ``README.md`` has the table of the variables."""
@@ -62,12 +66,19 @@ class Settings:
     polls_per_screen: int = _LIMITS["polls_per_screen"]
     wrong_codes: int = _LIMITS["wrong_codes"]
     outbound_allow: tuple[Network, ...] = ()
+    psp: str | None = None
 
     @property
     def reachable(self) -> tuple[Network, ...]:
         """Networks beside the public ones that webhooks, key sets and feeds may be at."""
         # Whoever tries the product out runs the other servers on the same machine.
         return (*self.outbound_allow, *(LOOPBACK if self.demo else ()))
+
+    @property
+    def own_address(self) -> str:
+        """Where this machine reaches the service, whatever its public URL."""
+        host = self.bind_host
+        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self.port}"  # noqa: S104
 
     @property
     def https(self) -> bool:
@@ -129,12 +140,15 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         for name, most in _LIMITS.items()
     }
     bind = env.str("JAY_BIND", "")
+    psp = env.str("JAY_PSP", "sandbox" if demo else "", validate=validate.OneOf(["", *PSPS]))
     # The older name stands as long as somebody uses it.
     allowed = [
         env.str(name, "", validate=_networks)
         for name in ("JAY_OUTBOUND_ALLOW", "JAY_WEBHOOK_ALLOW")
     ]
     problems = [*_problems(env), *env.misspelt()]
+    if psp == "sandbox" and not demo:
+        problems.append("JAY_PSP: the sandbox takes no money; it is for demo mode (JAY_DEMO=1)")
     if database_url and not (public_url or demo) and not database_url.startswith("sqlite"):
         problems.append("JAY_PUBLIC_URL: must be set with a server database: QR codes point to it")
     if database_url and secret_key == "" and not database_url.startswith("sqlite"):
@@ -157,6 +171,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         keep_alive=keep_alive,
         bind=bind,
         outbound_allow=_networks(",".join(allowed)),
+        psp=psp or None,
         **limits,
     )
 

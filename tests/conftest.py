@@ -108,6 +108,7 @@ def settings(
         "public_url": "http://localhost",
         "secret_key": SECRET,
         "demo": demo,
+        "psp": "sandbox",
         "port": 8000,
         "workers": 2,
         "threads": 4,

@@ -1,16 +1,35 @@
 """The checkout over HTTP."""
 
+from typing import Any
+
 from flask import Response
 
 from jay import db, web
 from jay.auth.guards import current_user, require_partner, require_user
-from jay.checkout import comfort, schemas
-from jay.errors import GuestNotAllowed
+from jay.baskets import schemas as baskets_schemas
+from jay.baskets import service as baskets
+from jay.checkout import comfort, flow, schemas
+from jay.checkout.flow import Payable
+from jay.checkout.sessions import Asked
+from jay.errors import (
+    CartEmpty,
+    CheckoutNotFound,
+    CheckoutPaying,
+    GuestNotAllowed,
+    MixedCurrency,
+    NoActiveCheckout,
+    PaymentProviderUnavailable,
+    PaymentUnavailable,
+)
+from jay.web import tracking
+from jay.web.idempotency import STEPWISE
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
 
 blp = web.Blueprint("checkout", __name__, api=BASKET_API, guards=(require_partner, require_user))
 blp.description = "From the basket to a paid order."
+
+_SESSIONS = "/baskets/users/<userId>/checkout/sessions"
 
 
 @blp.route("/baskets/users/<userId>/comfort", methods=["PATCH"])
@@ -23,3 +42,43 @@ def patch_comfort(body: dict[str, str | None], userId: str) -> Response:  # noqa
     with db.transaction() as connection:
         state = comfort.change(connection, current_user(), body, secret=secret, now=web.now())
     return answer(schemas.comfort_view(state))
+
+
+@blp.route(_SESSIONS, methods=["POST"], once=STEPWISE)
+@blp.arguments(schemas.CheckoutQuerySchema, location="query")
+@blp.arguments(schemas.CheckoutRequestSchema, required=False)
+@blp.response(200, schemas.CheckoutSchema)
+@blp.errors(
+    CartEmpty, MixedCurrency, CheckoutPaying, PaymentUnavailable, PaymentProviderUnavailable
+)
+def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
+    """Start to pay for the cart: stock is reserved, and all amounts stay as they are.
+
+    The same cart again is the same checkout; for another one the old payment is cancelled first.
+    """
+    asked = Asked(query["test_mode"] == "true", body.get("language"), body.get("country"))
+    return _answer(flow.start(current_user(), asked, tracking=tracking.current()))
+
+
+@blp.route(f"{_SESSIONS}/active", methods=["GET"])
+@blp.response(200, schemas.CheckoutSchema)
+@blp.errors(CheckoutNotFound, PaymentUnavailable, PaymentProviderUnavailable)
+def get_active_checkout(userId: str) -> Response:  # noqa: N803, ARG001
+    """Get the checkout that is not finished."""
+    return _answer(flow.current(current_user()))
+
+
+@blp.route(f"{_SESSIONS}/finish-active", methods=["POST"], once=STEPWISE)
+@blp.arguments(schemas.FinishSchema)
+@blp.response(200, baskets_schemas.BasketSchema)
+@blp.errors(NoActiveCheckout, CheckoutPaying, PaymentUnavailable, PaymentProviderUnavailable)
+def finish_active_checkout(body: dict[str, bool], userId: str) -> Response:  # noqa: N803, ARG001
+    """Finish the active checkout; that it is paid is the provider's to say, not the client's."""
+    flow.finish(current_user(), ordered=body["ordered"])
+    with db.reading() as connection:
+        basket = baskets.read(connection, current_user(), now=web.now())
+    return answer(baskets_schemas.basket_view(basket), etag=basket.etag)
+
+
+def _answer(found: Payable) -> Response:
+    return answer(schemas.checkout_view(found.session, found.client_secret, found.payment_url))

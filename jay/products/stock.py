@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, or_, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, exists, or_, select, update
 
 from jay.db.prepared import Prepared, among
 from jay.db.types import UtcDateTime
@@ -157,6 +157,12 @@ def counted(connection: Connection, stock_ids: Iterable[str], *, as_of: int) -> 
     wanted = list(stock_ids)
     if wanted:
         _give_back(connection, _COUNTED.all(connection, {"ids": wanted, "as_of": as_of}))
+
+
+def is_overdue(connection: Connection, *, now: datetime) -> bool:
+    """Tell whether a reservation has run out."""
+    query = select(exists().where(_IS_OPEN, _rows.expires <= now))
+    return bool(connection.execute(query).scalar_one())
 
 
 def end_overdue(connection: Connection, *, now: datetime) -> int:

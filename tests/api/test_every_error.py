@@ -18,6 +18,8 @@ from werkzeug.test import TestResponse
 from jay import db, errors
 from jay.auth import service as auth
 from jay.baskets import service as baskets
+from jay.checkout import sessions
+from jay.checkout.sandbox.provider import Sandbox
 from jay.errors import JayError, all_errors
 from jay.web.rates import Rate
 from tests.api.checks import assert_refused, body
@@ -287,6 +289,53 @@ def _nothing_to_merge(world: World) -> TestResponse:
 # --- the transfer ---
 
 
+# --- the checkout ---
+
+
+def _checkout(world: World, method: str = "POST", path: str = "", **more: Any) -> TestResponse:
+    return world.alice.call(method, f"/checkout/sessions{path}", **more)
+
+
+def _cart_empty(world: World) -> TestResponse:
+    return _checkout(world)
+
+
+def _mixed_currency(world: World) -> TestResponse:
+    world.alice.put(world.shop.product("mug"))
+    world.alice.put(world.shop.product("cup", currency="GBP"))
+    return _checkout(world)
+
+
+def _no_active_checkout(world: World) -> TestResponse:
+    return _checkout(world, path="/finish-active", json={"ordered": False})
+
+
+def _checkout_paying(world: World) -> TestResponse:
+    world.alice.put(world.shop.product("mug"))
+    order_no = _checkout(world).json["data"]["orderNo"]
+    with world.app.app_context():
+        db.write(sessions.begin_paying, order_no, now=NOON)
+    return world.alice.call("DELETE")
+
+
+def _payment_unavailable(world: World) -> TestResponse:
+    world.patch.setitem(world.app.extensions, "jay.psp", None)
+    return _checkout(world)
+
+
+def _payment_provider_unavailable(world: World) -> TestResponse:
+    def fail(*_args: Any, **_more: Any) -> None:
+        raise errors.PaymentProviderUnavailable
+
+    world.patch.setattr(Sandbox, "open", fail)
+    world.alice.put(world.shop.product("mug"))
+    return _checkout(world)
+
+
+def _webhook_refused(world: World) -> TestResponse:
+    return world.client.post("/psp/sandbox/webhook", data=b"{}")
+
+
 def _transfer_unknown(world: World) -> TestResponse:
     return world.platform.redeem("unknown")
 
@@ -391,6 +440,13 @@ CASES: dict[type[JayError], Case] = {
     errors.CartFull: _cart_full,
     errors.SavedFull: _saved_full,
     errors.NothingToMerge: _nothing_to_merge,
+    errors.CartEmpty: _cart_empty,
+    errors.MixedCurrency: _mixed_currency,
+    errors.NoActiveCheckout: _no_active_checkout,
+    errors.CheckoutPaying: _checkout_paying,
+    errors.PaymentUnavailable: _payment_unavailable,
+    errors.PaymentProviderUnavailable: _payment_provider_unavailable,
+    errors.WebhookRefused: _webhook_refused,
     errors.TransferUnknown: _transfer_unknown,
     errors.TransferExpired: _transfer_expired,
     errors.TransferClaimed: _transfer_claimed,
@@ -406,7 +462,7 @@ CASES: dict[type[JayError], Case] = {
 }
 
 # Pages, not the APIs, answer these, in words; with the status, for HttpError that of the cause.
-ON_PAGES = {errors.FormOutdated: 403, errors.HttpError: 416}
+ON_PAGES = {errors.FormOutdated: 403, errors.HttpError: 416, errors.WebhookRefused: 400}
 
 # SQLite has one writer: there the second request waits for the first one, and is replayed.
 ON_POSTGRESQL = {errors.IdempotencyInFlight}

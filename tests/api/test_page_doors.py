@@ -15,13 +15,15 @@ from tests.conftest import Apps
 
 pytestmark = pytest.mark.one_database
 
-WITHOUT_TOKEN = {"tv.renew"}
+WITHOUT_TOKEN = {"tv.renew", "psp.hear", "sandbox.pay"}
 """Pages that take forms without a token: knowing the address is the permission there."""
 
 FOR_EVERYBODY = {
     "basket_pages": "a credential in the session says which basket",
     "held_pages": "as above",
     "kiosk": "a public screen",
+    "psp": "a provider signs what it tells, a returning shopper brings an order number",
+    "sandbox": "the token in the address says which payment",
     "login": "leads in",
     "transfer_pages": "the token in the address says which transfer",
     "tv": "the token in the address says which screen",

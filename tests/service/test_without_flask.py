@@ -21,9 +21,15 @@ from jay.auth.models import User, signing_keys
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Entry
 from jay.baskets.models import baskets as baskets_table
+from jay.checkout import notices, sessions
+from jay.checkout.models import Session, SessionState
+from jay.checkout.order_numbers import new_order_no
+from jay.checkout.providers.interface import Intent, IntentStatus, Opened, ProviderNotice, Purchase
+from jay.checkout.sandbox.models import Card
+from jay.checkout.sessions import Asked
 from jay.db.database import Database
 from jay.errors import JayError
-from jay.events import Event, EventType
+from jay.events import Event, EventType, Tracking
 from jay.feeds import checkpoints, pulls
 from jay.feeds.models import FAILED, Pulled
 from jay.legal import service as legal
@@ -144,7 +150,40 @@ def wanted(w: World) -> list[tuple[Product, int]]:
     return [(found, 1)]
 
 
+ASKED = Asked(test=True, lang="de", country="DE")
+INTENT = Intent("pi_1", "J2", IntentStatus.CAPTURED, 1000, "EUR", captured=1000)
+PURCHASE = Purchase("J2", 1000, "EUR", lang="de", test=True, return_url="http://localhost")
+
+
+def drafted(w: World) -> sessions.Draft:
+    return sessions.draft(w.connection, w.user, ASKED, now=NOON)
+
+
+def session(w: World) -> Session:
+    order_no = new_order_no(w.basket.routing_key)
+    more = {"provider": "sandbox", "now": NOON, "tracking": Tracking()}
+    sessions.freeze(w.connection, w.user, drafted(w), order_no, ASKED, **more)
+    found = sessions.find(w.connection, order_no)
+    assert found is not None
+    return found
+
+
 VALUES: dict[str, Callable[[World], Any]] = {
+    "amount": lambda _: 1,
+    "asked": lambda _: ASKED,
+    "card": lambda _: Card(),
+    "draft": drafted,
+    "intent": lambda _: INTENT,
+    "last_four": lambda _: "4242",
+    "missing": lambda w: [w.product],
+    "heard": lambda _: notices.Waiting("sandbox", "evt_1", "pi_1"),
+    "order_no": lambda w: new_order_no(w.basket.routing_key),
+    "provider": lambda _: "sandbox",
+    "purchase": lambda _: PURCHASE,
+    "reason": lambda _: "no-order",
+    "session": session,
+    "state": lambda _: SessionState.ABORTED,
+    "tracking": lambda _: Tracking(),
     "address": lambda _: "192.0.2.1",
     "after": lambda _: ("de", "DE", ""),
     "answer": lambda _: "sealed",
@@ -246,6 +285,13 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "write": lambda w: lambda work: work(w.connection),
 }
 BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
+    "checkout/notices.store": {"heard": lambda _: ProviderNotice("evt_1", "something", "pi_1")},
+    "checkout/sandbox/service.webhook_kind": {"address": lambda _: "http://localhost"},
+    "baskets/offered.ends_with_basket": {"work": lambda _: lambda *_args, **_more: None},
+    "checkout/sessions.makes_orders": {"work": lambda _: lambda *_args, **_more: None},
+    "checkout/sessions.record_intent": {
+        "opened": lambda _: Opened("pi_1", "secret", "http://localhost/pay", "pk")
+    },
     "auth/service.issue_key": {"partner": lambda w: w.partner.id},
     "auth/service.store_key": {"partner": lambda w: w.partner.id},
     "baskets/service.start_guest": {

@@ -26,20 +26,20 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 
 KINDS = {
     MODEL: """
-        errors auth/models baskets/models baskets/totals checkout/order_numbers feeds/models
-        feeds/progress legal/models merchants/models net/addresses operators/models
-        ops/demo_legal ops/mends outbox/models partners/branding partners/models products/groups
-        products/models products/search products/shipping transfers/models web/names
-        web/versions
+        errors auth/models baskets/models baskets/totals checkout/models checkout/order_numbers
+        checkout/providers/interface checkout/sandbox/models feeds/models feeds/progress
+        legal/models merchants/models net/addresses operators/models ops/demo_legal ops/mends
+        outbox/models partners/branding partners/models products/groups products/models
+        products/search products/shipping transfers/models web/names web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
-        feeds/checkpoints feeds/leftovers feeds/pulls guests/service legal/service
-        merchants/service operators/service ops/demo ops/purge ops/removal ops/reseal
-        outbox/kinds outbox/service outbox/webhooks partners/service products/bulk
-        products/bulk_sql products/catalogue products/feeding products/listing products/service
-        products/stock products/stored products/wanted transfers/service web/limits
-        web/stored_answers
+        checkout/notices checkout/sandbox/service checkout/sessions feeds/checkpoints
+        feeds/leftovers feeds/pulls guests/service legal/service merchants/service
+        operators/service ops/demo ops/purge ops/removal ops/reseal outbox/kinds outbox/service
+        outbox/webhooks partners/service products/bulk products/bulk_sql products/catalogue
+        products/feeding products/listing products/service products/stock products/stored
+        products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -50,7 +50,8 @@ KINDS = {
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/focus baskets/held baskets/held_pages
         baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
-        checkout/routes db/doors feeds/cli feeds/exporting feeds/importing feeds/options
+        checkout/flow checkout/psp_routes checkout/reconciling checkout/routes
+        checkout/sandbox/pages db/doors feeds/cli feeds/exporting feeds/importing feeds/options
         feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
         guests/routes kiosk/pages legal/cli legal/pages merchants/arguments merchants/cli
         operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/docs
@@ -62,13 +63,13 @@ KINDS = {
         web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
-        clock config i18n sealing auth/jwks auth/signatures db/database db/outages db/postgresql
-        db/prepared db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading
-        feeds/files feeds/google feeds/items feeds/major feeds/mapped feeds/mapping
-        feeds/readers feeds/sales feeds/skus feeds/sources feeds/tables feeds/units
-        feeds/unpacking legal/markup net/client net/names net/waits ops/backup ops/demo_viewer
-        ops/lan ops/revision outbox/transports/http partners/keys products/texts transfers/qr
-        web/framing web/serving
+        clock config i18n sealing auth/jwks auth/signatures checkout/sandbox/provider
+        db/database db/outages db/postgresql db/prepared db/readiness db/routing db/sqlite
+        db/types db/upsert feeds/downloading feeds/files feeds/google feeds/items feeds/major
+        feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
+        feeds/tables feeds/units feeds/unpacking legal/markup net/client net/names net/waits
+        ops/backup ops/demo_viewer ops/lan ops/revision outbox/transports/http partners/keys
+        products/texts transfers/qr web/framing web/serving
     """,
 }
 

@@ -1,0 +1,43 @@
+"""Where payment service providers send their webhooks, and where they send the shopper back."""
+
+from flask import redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from jay import db, web
+from jay.checkout import flow, notices
+from jay.checkout.models import SessionState
+from jay.checkout.order_numbers import grouped, typed_order_no
+from jay.errors import JayError, RouteNotFound
+from jay.web.pages import PageBlueprint, page
+
+blp = PageBlueprint("psp", __name__, guards=web.PUBLIC, csrf=False)
+
+MAX_WEBHOOK_BYTES = 256 * 1024
+
+
+@blp.post("/psp/<name>/webhook")
+def hear(name: str) -> Response:
+    """Store what a provider tells, once; the worker asks it what is true."""
+    psp = flow.provider()
+    if psp.name != name:
+        raise RouteNotFound
+    request.max_content_length = MAX_WEBHOOK_BYTES
+    notice = psp.read_webhook(dict(request.headers), request.get_data())
+    db.write(notices.store, name, notice, now=web.now())
+    return Response("ok\n", mimetype="text/plain")
+
+
+@blp.get("/checkout/return/<order_no>")
+def come_back(order_no: str) -> Response:
+    """Ask the provider how a payment went, when the shopper comes back from it, and say so."""
+    if typed_order_no(order_no) != order_no:
+        raise RouteNotFound
+    try:
+        state = flow.settle(order_no)
+    except JayError:
+        state = SessionState.PAYING  # the worker asks again
+    if state is None:
+        raise RouteNotFound
+    if state is SessionState.OPEN:
+        return redirect(url_for("basket_pages.basket"), 303)
+    return page("phone/paid.html", partner=None, state=state.value, order_no=grouped(order_no))
