@@ -75,7 +75,7 @@ KINDS = {
 
 LENT = {
     *("auth/guards", "auth/tokens", "baskets/credentials", "merchants/arguments"),
-    *("feeds/pulling", "operators/pages", "outbox/delivery"),
+    *("feeds/pulling", "operators/pages", "outbox/delivery", "checkout/reconciling"),
     *("partners/view", "products/view", "baskets/view", "baskets/held", "baskets/showing"),
 }
 """Edges that other features' edges may use: guards, and how a thing is shown."""
