@@ -1,5 +1,7 @@
 """The doors of all pages: generated from the URL map, so that a new page can't forget one."""
 
+import re
+
 import pytest
 from flask import Flask
 from werkzeug.routing import Rule
@@ -24,6 +26,7 @@ FOR_EVERYBODY = {
     "kiosk": "a public screen",
     "psp": "a provider signs what it tells, a returning shopper brings an order number",
     "sandbox": "the token in the address says which payment",
+    "legal": "who answers for the service, and how, is for everybody to read",
     "login": "leads in",
     "transfer_pages": "the token in the address says which transfer",
     "tv": "the token in the address says which screen",
@@ -44,12 +47,12 @@ def address(rule: Rule, offer: dict[str, str]) -> str:
         "token": offer["jayToken"],
         "display_token": offer["displayUrl"].rsplit("/", 1)[1],
         "name": "kino",
+        "kind": "terms",
     }
     values = {name: known.get(name, "some-thing") for name in rule.arguments}
     with_values = rule.rule
     for name, value in values.items():
-        for shape in (f"<{name}>", f"<path:{name}>"):
-            with_values = with_values.replace(shape, value)
+        with_values = re.sub(rf"<(?:[^<>]*:)?{name}>", value, with_values)
     assert "<" not in with_values
     return with_values
 
