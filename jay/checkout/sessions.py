@@ -43,7 +43,7 @@ from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products import stock
 from jay.products.models import Product
-from jay.sealing import Seal
+from jay.sealing import Seal, WrongKey
 
 _row = checkout_sessions.c
 
@@ -214,11 +214,17 @@ def record_intent(
 
 
 def how_to_pay(session: Session, *, secret: str) -> tuple[str, str] | None:
-    """Return a session's client secret and payment page; None where there is no intent yet."""
+    """Return a session's client secret and payment page; None where the provider has to be asked.
+
+    There is no intent yet, or it was sealed with a secret that was changed since.
+    """
     if session.client_secret is None or session.payment_url is None:
         return None
     seal = _seal(session.order_no, secret)
-    return seal.open(session.client_secret).decode(), seal.open(session.payment_url).decode()
+    try:
+        return seal.open(session.client_secret).decode(), seal.open(session.payment_url).decode()
+    except WrongKey:
+        return None
 
 
 def _seal(order_no: str, secret: str) -> Seal:
