@@ -1,6 +1,7 @@
 """The guards: who may enter. A blueprint names its own; they leave what they found in ``g``."""
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 from cachetools import TTLCache
@@ -74,9 +75,9 @@ class Doorkeeper:
         return found
 
     def _find(self, key_hash: str) -> ApiKey | None:
-        with self._lock:
-            if key_hash in self._keys:
-                return self._keys[key_hash]
+        # Asked for once: between two questions its time may run out.
+        with self._lock, suppress(KeyError):
+            return self._keys[key_hash]
         with db.reading() as connection:
             found = service.find_key(connection, key_hash)
         with self._lock:

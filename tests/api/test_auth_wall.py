@@ -636,3 +636,15 @@ def test_a_crash_does_not_log_the_token(
     assert "RuntimeError" in logged
     assert platform.key not in logged
     assert [part for part in bearer.split(".") if part in logged] == []
+
+
+def test_a_key_whose_time_in_the_cache_runs_out_while_it_is_asked_for_is_looked_up(
+    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class RunsOut(dict[str, Any]):
+        def __contains__(self, key: object) -> bool:
+            return True
+
+    monkeypatch.setattr(app.extensions["jay.auth"], "_keys", RunsOut())
+
+    assert alice.call("GET").status_code == 200
