@@ -23,6 +23,9 @@ from jay.db.types import UtcDateTime, metadata
 LIFETIME = timedelta(minutes=30)
 """How long what a session holds is reserved."""
 
+UNPAID_KEPT_FOR = timedelta(days=7)
+"""How long a session that was never paid can be looked up (contract, Personal data)."""
+
 RESERVED_BEFORE_FROZEN = timedelta(minutes=2)
 """How long stock waits for its session to be stored."""
 

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, tuple_
 
 from jay.auth.models import GUEST_TOKEN_LIFETIME, signing_keys
 from jay.baskets.models import baskets
+from jay.checkout.models import UNPAID_KEPT_FOR, SessionState, checkout_sessions
+from jay.checkout.notices import KEPT_FOR as NOTICES_KEPT_FOR
+from jay.checkout.notices import psp_notices
 from jay.operators.models import SESSION_LIFETIME, operator_sessions
 from jay.outbox.models import KEPT_FOR as MESSAGES_KEPT_FOR
 from jay.outbox.models import outbox
@@ -47,6 +50,15 @@ EXPIRED = (
         operator_sessions,
         lambda now: operator_sessions.c.created <= now - SESSION_LIFETIME,
     ),
+    Expired(
+        "checkouts",
+        checkout_sessions,
+        lambda now: and_(
+            checkout_sessions.c.ended <= now - UNPAID_KEPT_FOR,
+            checkout_sessions.c.state != SessionState.PAID,
+        ),
+    ),
+    Expired("payment news", psp_notices, lambda now: psp_notices.c.done <= now - NOTICES_KEPT_FOR),
     # Delivered or given up; what still waits has no such moment.
     Expired(
         "webhooks",

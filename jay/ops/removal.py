@@ -10,6 +10,7 @@ from jay.auth import service as auth
 from jay.auth.models import api_keys
 from jay.baskets.models import baskets
 from jay.checkout.comfort import comfort_settings
+from jay.checkout.models import checkout_sessions
 from jay.events import events
 from jay.feeds.models import feed_pulls, product_imports
 from jay.legal import models as legal_models
@@ -121,6 +122,9 @@ def erase(connection: Connection, owner: Owner, identifier: int) -> None:
     """
     tables = [each.table for each in owner.belongings]
     tables += [api_keys, *((events,) if owner is PARTNER else ())]
+    if owner is PARTNER:
+        # In the order in which everybody locks them.
+        tables.insert(tables.index(transfers), checkout_sessions)
     for table in tables:
         connection.execute(delete(table).where(table.c[owner.column] == identifier))
     texts = legal_models.legal_texts

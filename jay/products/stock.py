@@ -137,7 +137,10 @@ def sell(
     """
     stamp = microseconds(now)
     sold = {row.product_id for row in _SELL.all(connection, {"of": reference, "stamp": stamp})}
-    for each in sorted(bought.keys() - sold):
+    left = bought.keys() - sold
+    # Of a product that went with its merchant nothing is kept; who has paid has bought it anyway.
+    there = connection.execute(select(products.c.id).where(products.c.id.in_(left))).scalars()
+    for each in sorted(there):
         row = {"product_id": each, "reference": reference, "count": bought[each]}
         made = connection.execute(
             insert_into(connection, stock_reservations)

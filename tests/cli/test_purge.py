@@ -35,6 +35,8 @@ NOTHING = {
     "tries": 0,
     "guest keys": 0,
     "logins": 0,
+    "checkouts": 0,
+    "payment news": 0,
     "webhooks": 0,
 }
 

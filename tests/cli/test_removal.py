@@ -24,6 +24,7 @@ STAYS = {
     "events": "holds nothing personal, and ids are never given to another partner",
     "api_keys": "revoked ones are listed",
     "partner_logos": "goes with the set-up",
+    "checkout_sessions": "what was paid has to be kept, and the worker ends what was not",
 }
 
 

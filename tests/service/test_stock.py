@@ -206,6 +206,16 @@ def test_who_has_paid_has_bought_it_even_when_the_reservation_has_run_out(shelf:
     assert shelf.available("mug") == -1
 
 
+def test_what_is_no_longer_there_can_still_have_been_bought(shelf: Shelf) -> None:
+    shelf.put("mug", 3)
+    shelf.reserve("a", ("mug", 1))
+    stock_id = shelf.product("mug").stock_id
+    with shelf.database.transaction() as connection:
+        connection.execute(products.delete())
+
+    shelf.database.write(stock.sell, "a", {stock_id: 1}, now=NOON)
+
+
 def test_the_last_pieces_are_reserved_once_however_many_ask(shelf: Shelf) -> None:
     shelf.put("mug", 10)
     shelf.put("hat", None)
