@@ -1,19 +1,21 @@
 """How much of a request has arrived: told from its first bytes, so that no thread waits for it.
 
 It only counts. What the request says, and whether it may be said so, the server's parser decides,
-which gets the very same bytes: where the two disagree, the request is refused there.
+which gets the very same bytes. What can't be counted here is not whole: nothing may follow it, so
+that the rest of a body that the parser understands is never read as a request.
 """
 
 import re
 
 MOST_HEAD_BYTES = 64 * 1024
-"""Request line and headers together."""
+"""Request line and headers together, and what follows the last chunk."""
 
 MOST_LINE_BYTES = 8190
 """The request line, and the line before each chunk."""
 
 _BLANK = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
+_NEWER = re.compile(rb"(?:\r\n)?[^\r\n]* http/1\.[1-9]\r\n")
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n")
 _CHUNK = re.compile(rb"([0-9a-f]{1,15})[ \t]*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
@@ -24,19 +26,25 @@ class Framing:
     :param most_body: bytes of a body that are waited for; of a longer one the beginning is enough
         to refuse it.
     :ivar whole: whether all of it has arrived. What follows a part can't be read as a request.
+    :ivar has_body: whether it has one, or says so.
     :ivar expects: whether the client waits to be told to go on (RFC 9110 section 10.1.1).
     """
 
-    __slots__ = ("_at", "_body", "_chunked", "_looked", "_most_body", "_need", "expects", "whole")
+    __slots__ = (
+        *("_at", "_body", "_chunked", "_last", "_looked", "_most_body", "_need", "expects"),
+        *("has_body", "whole"),
+    )
 
     def __init__(self, most_body: int) -> None:
         self._most_body = most_body
-        self._looked = 0  # how far the end of the head was looked for
+        self._looked = 0  # how far the end of the head, or of the trailers, was looked for
         self._body = 0  # where the body begins; 0 as long as the head is not complete
         self._need = 0  # bytes of the whole request, where its length is told
         self._chunked = False
-        self._at = 0  # where the next line of a chunked body begins
+        self._at = 0  # where the next line of a chunked body begins, perhaps beyond what is here
+        self._last = 0  # where the line of the last chunk ends, once it is here
         self.whole = True
+        self.has_body = False
         self.expects = False
 
     def is_complete(self, data: bytearray) -> bool:
@@ -64,30 +72,51 @@ class Framing:
         head = bytes(data[: end + 2]).lower()
         if b"\r\ntransfer-encoding:" in head:
             self._chunked, self._at = True, self._body
-        elif found := _LENGTH.search(head):
-            self._need += int(found[1])
-            self.whole = int(found[1]) <= self._most_body
-        self.expects = self.whole and _EXPECTS.search(head) is not None
+        elif b"\r\ncontent-length:" in head:
+            found = _LENGTH.search(head)
+            length = int(found[1]) if found else 0
+            self._need += length
+            self.whole = found is not None and length <= self._most_body
+        self.has_body = self._chunked or self._need > self._body or not self.whole
+        if expected := head.count(b"\r\nexpect:"):
+            self._read_expectation(head, expected)
         return True
 
+    def _read_expectation(self, head: bytes, lines: int) -> None:
+        if lines > 1 or _EXPECTS.search(head) is None:
+            self.whole = False  # the parser says that it can't be met; no body need come for that
+        # Who speaks HTTP/1.0 takes anything for the answer (RFC 9110 section 10.1.1).
+        self.expects = self.whole and _NEWER.match(head) is not None
+
     def _read_chunks(self, data: bytearray) -> bool:
-        while True:
-            end = data.find(b"\r\n", self._at)
-            if end < 0 or end - self._at > MOST_LINE_BYTES:
-                # A line as long as that is refused by the parser.
-                return len(data) - self._at > MOST_LINE_BYTES or self._is_too_much(data)
+        while not self._last:
+            if len(data) < self._at:
+                return self._is_too_much(data)
+            end = data.find(b"\r\n", self._at, self._at + MOST_LINE_BYTES + 2)
+            if end < 0:
+                if len(data) - self._at > MOST_LINE_BYTES + 1:
+                    return self._give_up()
+                return self._is_too_much(data)
             size = _CHUNK.fullmatch(bytes(data[self._at : end]))
             if size is None:
-                return True
+                return self._give_up()
             if int(size[1], 16) == 0:
-                return self._has_trailers(data, end) or self._is_too_much(data)
-            after = end + 2 + int(size[1], 16) + 2
-            if len(data) < after:
-                return self._is_too_much(data)
-            self._at = after
+                self._last = self._looked = end
+            self._at = end + 2 + int(size[1], 16) + 2
+        return self._read_trailers(data)
 
-    def _has_trailers(self, data: bytearray, end: int) -> bool:
-        return data.startswith(b"\r\n", end + 2) or data.find(_BLANK, end) >= 0
+    def _read_trailers(self, data: bytearray) -> bool:
+        if data.startswith(b"\r\n", self._last + 2):
+            return True
+        end = data.find(_BLANK, max(self._last, self._looked - 3))
+        self._looked = len(data)
+        if (len(data) if end < 0 else end) - self._last > MOST_HEAD_BYTES:
+            return self._give_up()
+        return end >= 0 or self._is_too_much(data)
+
+    def _give_up(self) -> bool:
+        self.whole = False
+        return True
 
     def _is_too_much(self, data: bytearray) -> bool:
         # Lines between the chunks are no part of the body, but no reason to wait for ever, either.

@@ -7,6 +7,7 @@ have arrived whole, and leave their answers behind. Everything has a deadline, a
 
 import contextlib
 import errno
+import io
 import os
 import resource
 import selectors
@@ -15,12 +16,12 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
 from gunicorn.http import wsgi
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.base import Worker
@@ -32,6 +33,9 @@ DEADLINE_SECONDS = 20.0
 """For a request to arrive, and for each 256 KiB of its answer to be taken."""
 
 PIECE_BYTES = 256 * 1024
+PARSED_BYTES = 2048
+"""What the parser gets at once: it copies the rest of that several times for each chunk."""
+
 LINGER_SECONDS = 2.0
 """For what may be on its way still, when a connection is about to be closed."""
 
@@ -51,6 +55,7 @@ _READING, _WORKING, _WRITING, _LINGERING, _CLOSED = range(5)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BOUNDED = "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _LATE = _BOUNDED.format("408 Request Timeout").encode()
+_MALFORMED = _BOUNDED.format("400 Bad Request").encode()
 _LARGE_HEAD = _BOUNDED.format("431 Request Header Fields Too Large").encode()
 _ALIVE = (b"GET /healthz HTTP/1.", b"HEAD /healthz HTTP/1.")
 
@@ -118,6 +123,7 @@ class BufferingWorker(Worker):
 
     def run(self) -> None:
         """Serve until told to stop, and then finish what has begun."""
+        self._loop = threading.get_ident()
         for number in range(self.cfg.threads):
             threading.Thread(target=self._work, name=f"request-{number}", daemon=True).start()
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._woken)
@@ -227,8 +233,9 @@ class BufferingWorker(Worker):
             return
         connection.state = _WORKING
         connection.queued = time.monotonic()
-        if inline and connection.data.startswith(_ALIVE):
-            # Whether the process lives must not depend on a thread being free.
+        if inline and not connection.framing.has_body and connection.data.startswith(_ALIVE):
+            # Whether the process lives must not depend on a thread being free. A body could take
+            # its time.
             self._serve(connection)
             return
         self._ready.put(connection)
@@ -339,7 +346,9 @@ class BufferingWorker(Worker):
         outbox = _Outbox()
         try:
             keep = self._answer(connection, outbox)
-        except BaseException:  # a thread that ends would be missed
+        except BaseException as error:  # a thread that ends would be missed
+            if isinstance(error, SystemExit) and threading.get_ident() == self._loop:
+                raise  # from the handler of a signal: the process is to end
             self.log.exception("Error handling request")
             outbox.pieces.clear()
             keep = False
@@ -367,11 +376,16 @@ class BufferingWorker(Worker):
     def _answer(self, connection: _Connection, outbox: _Outbox) -> bool:
         """Answer a request, and tell whether another one may follow."""
         whole = connection.framing.whole
-        unreader = IterUnreader(iter([bytes(connection.data)]))
+        pieces = _in_pieces(bytes(connection.data))
+        unreader = IterUnreader(pieces)
         request = None
         try:
             request = Request(self.cfg, unreader, connection.client, connection.served + 1)
-            keep = self._run(request, connection, outbox)
+            body = _body_of(request, whole=whole)
+            if body is None:  # before anything is done: nobody knows what the client meant
+                outbox.pieces[:] = [_MALFORMED]
+                return False
+            keep = self._run(request, body, connection, outbox)
         except (NoMoreData, StopIteration):
             # The parser wants more than there will be.
             if not whole:
@@ -381,15 +395,16 @@ class BufferingWorker(Worker):
             outbox.pieces.clear()
             self.handle_error(request, outbox, connection.client, error)
             return False
-        connection.data = bytearray(unreader.take_buffered())
+        connection.data = bytearray(unreader.take_buffered() + b"".join(pieces))
         return keep and whole
 
-    def _run(self, request: Any, connection: _Connection, outbox: _Outbox) -> bool:
+    def _run(self, request: Any, body: bytes, connection: _Connection, outbox: _Outbox) -> bool:
         request._expected_100_continue = False  # the loop has said it
         answer, environ = wsgi.create(
             request, outbox, connection.client, connection.server, self.cfg
         )
         environ["wsgi.multithread"] = True
+        environ["wsgi.input"] = io.BytesIO(body)
         if time.monotonic() - connection.queued > EXPIRES_SECONDS:
             environ[EXPIRED] = True
         self.nr += 1
@@ -406,11 +421,27 @@ class BufferingWorker(Worker):
             close: Callable[[], None] | None = getattr(pieces, "close", None)
             if close is not None:
                 close()
-        if answer.should_close():
-            return False
-        while request.body.read(PIECE_BYTES):  # of a body that nobody wanted
-            pass
-        return True
+        return not answer.should_close()
+
+
+def _in_pieces(data: bytes) -> Iterator[bytes]:
+    for begin in range(0, len(data), PARSED_BYTES):
+        yield data[begin : begin + PARSED_BYTES]
+
+
+def _body_of(request: Any, *, whole: bool) -> bytes | None:
+    """Read the body of a request; the app refuses one that is too large by its beginning.
+
+    :return: ``None`` if it is malformed, or not all here.
+    """
+    try:
+        body: bytes = request.body.read(None if whole else MAX_BODY_BYTES)
+    except (ParseException, NoMoreData):
+        return None
+    lengths = [int(value) for name, value in request.headers if name == "CONTENT-LENGTH"]
+    if any(len(body) != length <= MAX_BODY_BYTES for length in lengths):
+        return None
+    return body
 
 
 def wait_until_free(address: tuple[str, int], tell: Callable[[str], None]) -> None:

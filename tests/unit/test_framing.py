@@ -65,10 +65,41 @@ def test_what_is_too_long_is_not_waited_for(beginning: bytes) -> None:
         post(b"Transfer-Encoding: chunked", b"1" * (MOST_LINE_BYTES + 2)),
         post(b"Content-Length: -5", b""),
         post(b"Content-Length: five", b""),
+        post(b"Content-Length: 0000000000000000005", b""),
+        post(b"Content-Length: 9999999999999999999", b""),
+        post(b"Transfer-Encoding: chunked", b"0000000000000005\r\n"),
+        post(b"Transfer-Encoding: chunked", b"5;x=" + b"1" * MOST_LINE_BYTES + b"\r\n"),
+        post(b"Expect: rain\r\nContent-Length: 5", b""),
+        post(b"Expect: 100-continue\r\nExpect: rain\r\nContent-Length: 5", b""),
     ],
 )
-def test_what_is_wrong_is_left_to_the_parser(wrong: bytes) -> None:
-    assert Framing(MOST).is_complete(bytearray(wrong))
+def test_what_is_wrong_is_left_to_the_parser_and_nothing_may_follow(wrong: bytes) -> None:
+    framing = Framing(MOST)
+
+    assert framing.is_complete(bytearray(wrong))
+    assert not framing.whole
+
+
+class Watched(bytearray):
+    """Notes how much of it is looked through."""
+
+    most = 0
+
+    def find(self, what: bytes, start: int = 0, end: int | None = None) -> int:  # type: ignore[override]
+        self.most = max(self.most, min(len(self), end or len(self)) - start)
+        return super().find(what, start, len(self) if end is None else end)
+
+
+def test_trailers_that_come_in_small_pieces_are_looked_through_once() -> None:
+    framing, data = Framing(MOST), Watched(post(b"Transfer-Encoding: chunked", b"0\r\n"))
+    assert not framing.is_complete(data)
+    data.most = 0
+    while not framing.is_complete(data):
+        data += b"X: 1\r\n"
+
+    assert data.most <= len(b"X: 1\r\n") + 3
+    assert not framing.whole
+    assert len(data) < MOST_HEAD_BYTES + MOST
 
 
 def test_a_client_that_waits_to_be_told_is_noticed() -> None:
@@ -84,3 +115,8 @@ def test_a_client_that_waits_to_be_told_is_noticed() -> None:
         bytearray(post(b"Expect: 100-continue\r\nContent-Length: 5000", b""))
     )
     assert not framing.expects  # it is refused as it is
+
+    framing = Framing(MOST)
+    old = post(b"Expect: 100-continue\r\nContent-Length: 5", b"").replace(b"/1.1", b"/1.0")
+    assert not framing.is_complete(bytearray(old))
+    assert not framing.expects  # it would take that for the answer

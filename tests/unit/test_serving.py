@@ -26,9 +26,15 @@ class App:
 
     def __init__(self) -> None:
         self.entered, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
+        self.asked: list[tuple[str, str]] = []
+        """Paths, and the names of the threads that asked."""
+        self.exits_on = "/exit"
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         path = environ["PATH_INFO"]
+        self.asked.append((path, threading.current_thread().name))
+        if path == self.exits_on:
+            raise SystemExit
         if path == "/wait":
             self.entered.release()
             assert self.go_on.acquire(timeout=PATIENCE_SECONDS)
@@ -63,15 +69,23 @@ class Server:
         config.set("threads", threads)
         config.set("worker_connections", most)
         config.set("keepalive", PATIENCE_SECONDS)
+        config.set("limit_request_field_size", 16380)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.worker = InThread(
             1, os.getppid(), [self._listener], self.app, 30, config, Logger(config)
         )
+        self.exited = False
         self._opened: list[socket.socket] = []
-        self._thread = threading.Thread(target=self.worker.init_process)
+        self._thread = threading.Thread(target=self._run)
         self._thread.start()
         assert self.ask("/begin") == b"/begin"
+
+    def _run(self) -> None:
+        try:
+            self.worker.init_process()
+        except SystemExit:
+            self.exited = True
 
     def connect(self, sent: bytes = b"", *, buffer: int | None = None) -> socket.socket:
         """Open a connection and send something."""
@@ -275,6 +289,7 @@ def test_a_body_that_is_too_large_is_answered_at_once_and_the_answer_can_be_read
         (b"GET / HTTP/1.1\r\n" + b"A: 1\r\n" * 12_000, 431),
         (SLOW["half a chunk"].replace(b"5\r\n12", b"z\r\n12"), 400),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n1", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: rain\r\nContent-Length: 5\r\n\r\n", 417),
     ],
 )
 def test_what_is_no_request_is_refused(server: Server, said: bytes, status: int) -> None:
@@ -283,6 +298,98 @@ def test_what_is_no_request_is_refused(server: Server, said: bytes, status: int)
     assert answer.startswith(b"HTTP/1.1 "), answer
     assert int(answer[9:12]) in {status, 400}
     assert server.ask("/next") == b"/next"
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"Content-Length: 0000000000000000100\r\n\r\n",
+        b"Content-Length: 9999999999999999999\r\n\r\n",
+        CHUNKED + b"0000000000000040\r\n",
+        CHUNKED + b"40;x=" + b"1" * 8190 + b"\r\n",
+        CHUNKED + b"z\r\n",
+        CHUNKED + b"1\r\n1xx0\r\n\r\n",
+        CHUNKED + b"1;=\r\n1\r\n0\r\n\r\n",
+        CHUNKED + b"0\r\nHost: y\r\n\r\n",
+    ],
+)
+def test_what_follows_a_body_that_is_not_understood_is_no_request(
+    server: Server, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(server.worker.log, "exception", lambda text, *_more: logged.append(text))
+    connection = server.connect(b"POST /unread HTTP/1.1\r\nHost: x\r\n" + said)
+    heard = connection.recv(9)
+
+    connection.sendall(get("/smuggled"))
+    heard += read_all(connection)
+
+    asked = [path for path, _ in server.app.asked]
+    assert "/smuggled" not in asked
+    assert heard.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in heard
+    assert not logged
+    if b" 9999" not in said:  # that is too large, which the app says
+        assert heard.startswith(b"HTTP/1.1 400 ")
+        assert "/unread" not in asked
+
+
+def test_a_body_that_only_the_parser_understands_ends_the_connection(server: Server) -> None:
+    asked = b"POST /echo HTTP/1.1\r\nHost: x\r\n" + CHUNKED
+    asked += b"0000000000000000a\r\n0123456789\r\n0\r\n\r\n"
+
+    heard = read_all(server.connect(asked + get("/smuggled")))
+
+    assert heard.endswith(b"\r\n\r\n0123456789")
+    assert b"\r\nConnection: close\r\n" in heard
+
+
+def test_the_parser_copies_no_more_than_a_little_for_each_chunk(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 0
+
+    class Watched(serving.IterUnreader):
+        def read(self, *args: Any, **more: Any) -> bytes:
+            nonlocal most
+            found: bytes = super().read(*args, **more)
+            most = max(most, len(found))
+            return found
+
+    monkeypatch.setattr(serving, "IterUnreader", Watched)
+    asked = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + CHUNKED
+    asked += b"1\r\nx\r\n" * 10_000 + b"0\r\n\r\n"
+
+    assert body_of(server.connect(asked)) == b"x" * 10_000
+    assert most <= 2 * serving.PARSED_BYTES
+
+
+def test_a_body_is_not_read_by_the_loop(server: Server) -> None:
+    asked = get("/healthz", close=True)[:-2]
+    for said in (asked + CHUNKED + b"0\r\n\r\n", asked + b"Content-Length: 1\r\n\r\n1"):
+        assert body_of(server.connect(said)) == b"/healthz"
+    server.ask("/healthz")
+
+    by = [thread for path, thread in server.app.asked if path == "/healthz"]
+    assert by[:2] == ["request-0"] * 2
+    assert by[2] == server._thread.name
+
+
+def test_an_exit_ends_the_process_and_no_thread(server: Server) -> None:
+    assert read_all(server.connect(get("/exit"))) == b""
+    assert server.ask("/next") == b"/next"
+
+    server.app.exits_on = "/healthz"
+    server.connect(get("/healthz"))
+    server._thread.join(PATIENCE_SECONDS)
+
+    assert server.exited
+    for connection in list(server.worker._open):
+        server.worker._close(connection)
+    server._listener.close()
 
 
 def test_a_fault_of_the_app_is_a_500_and_no_thread_is_lost(server: Server) -> None:
