@@ -68,7 +68,7 @@ _ending: set[End] = set()
 
 
 def ends_with_basket(work: End) -> End:
-    """Have a function called before a basket goes of which something is in checkout.
+    """Have a function called before a basket goes.
 
     ``work(connection, basket, now=now)``: the checkout stands right of baskets. It may refuse.
     """
@@ -78,9 +78,8 @@ def ends_with_basket(work: End) -> End:
 
 def end_with(connection: Connection, basket: Basket, *, now: datetime) -> None:
     """Tell whom it concerns that a basket goes."""
-    if basket.checkout:
-        for work in _ending:
-            work(connection, basket, now=now)
+    for work in _ending:
+        work(connection, basket, now=now)
 
 
 def _named(routing_key: int, identifier: str) -> tuple[ColumnElement[bool], ...]:

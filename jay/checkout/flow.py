@@ -6,7 +6,7 @@ Nothing slow is inside a transaction, and nothing is believed but what the provi
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from flask import Flask, current_app
@@ -28,6 +28,7 @@ from jay.errors import (
     CheckoutNotFound,
     CheckoutPaying,
     NoActiveCheckout,
+    OutcomeUnknown,
     PaymentUnavailable,
 )
 from jay.events import NOTHING, Tracking
@@ -37,6 +38,12 @@ log = structlog.get_logger()
 
 TRIES = 5
 """How often a start looks at a cart again that others change at the same moment."""
+
+LOOKED_AGAIN = 2
+"""How often what is reserved by others is believed to be the user's own, in another request."""
+
+JUST_PAID = timedelta(days=1)
+"""So long a client that says that it has paid is believed to mean what was paid last."""
 
 TOO_LATE = "the session had ended"
 WRONG_AMOUNT = "another amount or currency than the session's"
@@ -67,6 +74,17 @@ def provider() -> Provider:
     return found
 
 
+def _psp_of(session: Session) -> Provider:
+    """Return the provider that a session is paid at.
+
+    :raises PaymentUnavailable: it is not the one that is set up any more.
+    """
+    found = provider()
+    if found.name != session.provider:
+        raise PaymentUnavailable
+    return found
+
+
 def start(user: User, asked: Asked, *, tracking: Tracking = NOTHING) -> Payable:
     """Start a checkout of the user's cart, or go on with the one that was started for it.
 
@@ -74,20 +92,24 @@ def start(user: User, asked: Asked, *, tracking: Tracking = NOTHING) -> Payable:
         PaymentProviderUnavailable
     """
     provider()  # before anything is reserved
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
         now = web.now()
         with db.reading() as connection:
             draft = sessions.draft(connection, user, asked, now=now)
-            unfinished = sessions.active(connection, user)
+            unfinished = sessions.active(connection, user, now=now)
         if unfinished is not None:
             kept = unfinished.state is SessionState.PAYING or unfinished.expires > now
             if kept and unfinished.fingerprint == draft.fingerprint:
-                return _payable(unfinished)
+                # Its payment may have been cancelled, or made, since it was looked at.
+                if unfinished.intent_id is None or settle(unfinished.order_no) in ACTIVE:
+                    return _payable(unfinished)
+                continue
             # The old intent is cancelled before a new one is handed out.
             stop(unfinished)
             continue
         try:
-            made = _start(user, draft, asked, tracking=tracking, now=now)
+            last = attempt >= LOOKED_AGAIN
+            made = _start(user, draft, asked, tracking=tracking, now=now, last=last)
         except CartChanged:
             continue
         if made is not None:
@@ -96,13 +118,17 @@ def start(user: User, asked: Asked, *, tracking: Tracking = NOTHING) -> Payable:
 
 
 def _start(
-    user: User, draft: Draft, asked: Asked, *, tracking: Tracking, now: datetime
+    user: User, draft: Draft, asked: Asked, *, tracking: Tracking, now: datetime, last: bool
 ) -> Session | None:
     with db.reading() as connection:
         sessions.sums_of(connection, draft)  # before anything is reserved
     order_no = new_order_no(draft.basket.routing_key)
     until = now + RESERVED_BEFORE_FROZEN
     missing = db.write(stock.reserve, order_no, draft.positions, until=until, now=now)
+    if missing and not last:
+        # It may be the user's own: another start of the same cart, which is stored by then.
+        db.write(stock.release, order_no)
+        return None
     if missing:
         draft = sessions.without(draft, missing)
     try:
@@ -116,6 +142,8 @@ def _start(
             now=now,
             tracking=tracking,
         )
+    except OutcomeUnknown:
+        raise  # it may be stored, and then needs what is reserved; else that runs out
     except Exception:
         db.write(stock.release, order_no)
         raise
@@ -151,7 +179,7 @@ def current(user: User) -> Payable:
     :raises CheckoutNotFound: there is none.
     """
     with db.reading() as connection:
-        found = sessions.active(connection, user)
+        found = sessions.active(connection, user, now=web.now())
     # The worker may be late, and a start may have died halfway: starting again mends both.
     if found is None or (found.state is SessionState.OPEN and found.expires <= web.now()):
         raise CheckoutNotFound
@@ -167,8 +195,12 @@ def finish(user: User, *, ordered: bool) -> None:
     :raises NoActiveCheckout: there is none.
     :raises CheckoutPaying: it was to be aborted, and can't be any more.
     """
+    now = web.now()
     with db.reading() as connection:
-        found = sessions.active(connection, user)
+        found = sessions.active(connection, user, now=now)
+        # A webhook may have been quicker than the client.
+        if found is None and ordered and sessions.has_paid(connection, user, now - JUST_PAID, now):
+            return
     if found is None:
         raise NoActiveCheckout
     if ordered:
@@ -189,7 +221,7 @@ def stop(session: Session) -> Session | None:
         # It may have been made, and not recorded: the same reference gives the same one.
         session = _payable(session).session
     assert session.intent_id is not None  # noqa: S101 - for the type checker
-    intent = provider().cancel(session.intent_id, test=session.test)
+    intent = _psp_of(session).cancel(session.intent_id, test=session.test)
     if intent.status is IntentStatus.CANCELLED:
         db.write(sessions.end, session, ended, now=now)
     else:
@@ -210,10 +242,16 @@ def settle(order_no: str) -> SessionState | None:
         session = sessions.find(connection, order_no)
     if session is None:
         return None
+    if session.state is SessionState.PAID:
+        return session.state
     if session.intent_id is not None:
-        intent = provider().find(session.intent_id, test=session.test)
+        intent = _psp_of(session).find(session.intent_id, test=session.test)
         if intent is not None:
             _apply(session, intent)
+        elif session.state in ACTIVE and session.expires <= web.now():
+            # Nothing can be paid that is not there; but where has it gone?
+            log.error("payment intent vanished", order=session.order_no)
+            db.write(sessions.end, session, SessionState.EXPIRED, now=web.now())
     with db.reading() as connection:
         found = sessions.find(connection, order_no)
     return None if found is None else found.state
@@ -240,7 +278,7 @@ def _apply(session: Session, intent: Intent) -> None:
 
 def _decide(session: Session, intent: Intent, now: datetime) -> Intent:
     """Capture what was authorised for a session that waits for it; let go of anything else."""
-    psp = provider()
+    psp = _psp_of(session)
     right = (intent.amount, intent.currency) == (session.amount, session.currency)
     if right and db.write(sessions.begin_paying, session.order_no, now=now):
         return psp.capture(intent.id, test=session.test)
@@ -264,7 +302,7 @@ def _captured(session: Session, intent: Intent, now: datetime) -> None:
     reason = TOO_LATE if right else WRONG_AMOUNT
     left = intent.captured - intent.refunded
     if left:
-        provider().refund(intent.id, amount=left, reason="no-order", test=session.test)
+        _psp_of(session).refund(intent.id, amount=left, reason="no-order", test=session.test)
         log.error("payment refunded", order=session.order_no, reason=reason)
     if not right:
         db.write(sessions.end, session, SessionState.ABORTED, now=now)

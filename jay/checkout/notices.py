@@ -14,7 +14,10 @@ from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
 
 AGAIN = timedelta(seconds=30)
-"""When a notice is worked on again of which the first worker died, or met an outage."""
+"""When a notice is worked on again of which the first worker died, or met an outage; each time
+later, so that those that fail for good keep none of the others waiting."""
+
+LONGEST_AGAIN = timedelta(hours=1)
 
 KEPT_FOR = timedelta(days=7)
 """A provider repeats its webhooks for three days; later ones would only be asked about again."""
@@ -79,9 +82,13 @@ def waits(connection: Connection, *, now: datetime) -> bool:
 
 def take(connection: Connection, *, limit: int, now: datetime) -> list[Waiting]:
     """Take notices to be worked on; nobody else takes them for a while."""
-    query = select(_row.provider, _row.id).where(_row.done.is_(None), _row.due <= now)
+    query = select(_row.provider, _row.id, _row.attempts).where(
+        _row.done.is_(None), _row.due <= now
+    )
     taken = []
-    for provider, identifier in connection.execute(query.order_by(_row.due).limit(limit)).all():
+    found = connection.execute(query.order_by(_row.due).limit(limit)).all()
+    for provider, identifier, attempts in found:
+        again = min(AGAIN * 2 ** min(attempts, 10), LONGEST_AGAIN)
         statement = (
             update(psp_notices)
             .where(
@@ -90,7 +97,7 @@ def take(connection: Connection, *, limit: int, now: datetime) -> list[Waiting]:
                 _row.done.is_(None),
                 _row.due <= now,
             )
-            .values(due=now + AGAIN, attempts=_row.attempts + 1)
+            .values(due=now + again, attempts=_row.attempts + 1)
             .returning(_row.provider, _row.id, _row.intent_id)
         )
         row = connection.execute(statement).one_or_none()

@@ -4,8 +4,8 @@ from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from jay import db, web
-from jay.checkout import flow, notices
-from jay.checkout.models import SessionState
+from jay.checkout import flow, notices, sessions
+from jay.checkout.models import ACTIVE, SessionState
 from jay.checkout.order_numbers import grouped, typed_order_no
 from jay.errors import JayError, RouteNotFound
 from jay.web.pages import PageBlueprint, page
@@ -32,12 +32,16 @@ def come_back(order_no: str) -> Response:
     """Ask the provider how a payment went, when the shopper comes back from it, and say so."""
     if typed_order_no(order_no) != order_no:
         raise RouteNotFound
-    try:
-        state = flow.settle(order_no)
-    except JayError:
-        state = SessionState.PAYING  # the worker asks again
-    if state is None:
+    with db.reading() as connection:
+        session = sessions.find(connection, order_no)
+    if session is None:
         raise RouteNotFound
+    state = session.state
+    if state in ACTIVE:
+        try:
+            state = flow.settle(order_no) or state
+        except JayError:
+            state = SessionState.PAYING  # the worker asks again
     if state is SessionState.OPEN:
         return redirect(url_for("basket_pages.basket"), 303)
     return page("phone/paid.html", partner=None, state=state.value, order_no=grouped(order_no))

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 
 from jay import db, web
 from jay.checkout import flow, notices, sessions
-from jay.checkout.models import Session, SessionState
+from jay.checkout.models import ACTIVE
 from jay.errors import CheckoutPaying, JayError
 from jay.products import stock
 
@@ -34,6 +34,9 @@ def reconciler() -> Callable[[threading.Event], None]:
                     busy = once()
             except JayError as error:
                 log.warning("checkout waits", error=error.constant(), reason=str(error.__cause__))
+            except Exception:
+                # The outbox and the feeds go on in this process, and so does this in a moment.
+                log.exception("checkout failed")
             if not busy:
                 stop.wait(POLL_SECONDS)
 
@@ -53,8 +56,8 @@ def once() -> bool:
     taken = db.write(notices.take, limit=AT_ONCE, now=now) if waiting else []
     for notice in taken:
         _guarded("webhook", notice.id, lambda: _hear(notice))  # noqa: B023 - called at once
-    for session in late:
-        _guarded("payment", session.order_no, lambda: _ask(session))  # noqa: B023
+    for order_no in late:
+        _guarded("payment", order_no, lambda: _ask(order_no))  # noqa: B023
     if overdue:
         db.write(stock.end_overdue, now=now)
     return AT_ONCE in {len(taken), len(late)}
@@ -78,10 +81,13 @@ def _hear(notice: notices.Waiting) -> None:
     db.write(notices.done, notice, now=web.now())
 
 
-def _ask(session: Session) -> None:
+def _ask(order_no: str) -> None:
     """Ask the provider about a session of which no webhook has told, or whose time is over."""
     now = web.now()
-    db.write(sessions.ask_later, session, now=now)
-    state = flow.settle(session.order_no)
-    if state is SessionState.OPEN and session.expires <= now:
+    with db.reading() as connection:
+        session = sessions.find(connection, order_no)
+    if session is None or not db.write(sessions.ask_later, session, now=now):
+        return
+    state = flow.settle(order_no)
+    if state in ACTIVE and session.expires <= now:
         flow.stop(session)

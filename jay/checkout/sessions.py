@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, exists, select, update
 
 from jay.auth.models import User
 from jay.baskets import service as baskets
@@ -194,7 +194,10 @@ def freeze(
     started = baskets.event_of(EventType.CHECKOUT_STARTED, basket, now, tracking)
     baskets.save(connection, basket, started)
     # From now on the session's end ends it.
-    stock.extend(connection, order_no, until=now + LIFETIME + timedelta(days=1), now=now)
+    until = now + LIFETIME + timedelta(days=1)
+    stocks = {product.stock_id for product, _ in draft.positions}
+    if stock.extend(connection, order_no, until=until, now=now) != len(stocks):
+        raise CartChanged  # it took so long that what was reserved has run out
     return True
 
 
@@ -235,27 +238,30 @@ def _named(order_no: str) -> tuple[Any, ...]:
     return _row.routing_key == routing_key_of(order_no), _row.order_no == order_no
 
 
-def active(connection: Connection, user: User) -> Session | None:
-    """Return the user's unfinished session, a late one too.
+def active(connection: Connection, user: User, *, now: datetime) -> Session | None:
+    """Return the unfinished session of whom the user's basket belongs to, a late one too.
 
     :raises TokenRevoked: a credential from a transfer, whose basket is gone.
     """
-    query = select(checkout_sessions).where(_row.state.in_(ACTIVE))
-    if user.basket is None:
-        query = query.where(
-            _row.routing_key == user.routing_key,
-            _row.partner_id == user.partner_id,
-            _row.user_id == user.user_id,
-        )
-    else:
-        key = baskets.routing_key_of(connection, user)
-        query = query.where(
-            _row.routing_key == key,
-            _row.partner_id == user.partner_id,
-            _row.basket_id == user.basket,
-        )
+    owned = _of_owner(baskets.read(connection, user, now=now))
+    query = select(checkout_sessions).where(*owned, _row.state.in_(ACTIVE))
     row = connection.execute(query).one_or_none()
     return None if row is None else Session.from_row(row)
+
+
+def has_paid(connection: Connection, user: User, since: datetime, now: datetime) -> bool:
+    """Tell whether a session of whom the user's basket belongs to was paid since a moment."""
+    owned = _of_owner(baskets.read(connection, user, now=now))
+    paid = exists().where(*owned, _row.state == SessionState.PAID, _row.ended >= since)
+    return bool(connection.execute(select(paid)).scalar_one())
+
+
+def _of_owner(basket: Basket) -> tuple[ColumnElement[bool], ...]:
+    return (
+        _row.routing_key == basket.routing_key,
+        _row.partner_id == basket.partner_id,
+        _row.user_id == basket.user_id,
+    )
 
 
 def find(connection: Connection, order_no: str) -> Session | None:
@@ -308,23 +314,28 @@ def complete(connection: Connection, session: Session, intent: Intent, *, now: d
     return True
 
 
-def ask_later(connection: Connection, session: Session, *, now: datetime) -> None:
-    """Note that the provider was asked; the next time is twice as far away, up to a bound."""
+def ask_later(connection: Connection, session: Session, *, now: datetime) -> bool:
+    """Note that the provider is asked; the next time is twice as far away, up to a bound.
+
+    :returns: whether it is this call's to ask; not when somebody else does.
+    """
     wait = min(FIRST_ASKED * 2 ** min(session.asked, 10), LONGEST_ASKED)
     due = now + wait
     if now < session.expires:
         due = min(due, session.expires)
-    connection.execute(
+    statement = (
         update(checkout_sessions)
-        .where(*_named(session.order_no), _row.state.in_(ACTIVE))
+        .where(*_named(session.order_no), _row.state.in_(ACTIVE), _row.due <= now)
         .values(asked=_row.asked + 1, due=due)
+        .returning(_row.order_no)
     )
+    return connection.execute(statement).one_or_none() is not None
 
 
-def due(connection: Connection, *, limit: int, now: datetime) -> list[Session]:
-    """Return unfinished sessions of which it is time to ask the provider."""
-    query = select(checkout_sessions).where(_row.due <= now).order_by(_row.due).limit(limit)
-    return [Session.from_row(row) for row in connection.execute(query)]
+def due(connection: Connection, *, limit: int, now: datetime) -> list[str]:
+    """Return the order numbers of unfinished sessions of which the provider is to be asked."""
+    query = select(_row.order_no).where(_row.due <= now).order_by(_row.due).limit(limit)
+    return list(connection.execute(query).scalars())
 
 
 def _move(
@@ -373,14 +384,10 @@ def give_up(connection: Connection, basket: Basket, *, now: datetime) -> None:
 
     :raises CheckoutPaying: it is being paid for at this moment.
     """
-    mine = (
-        _row.routing_key == basket.routing_key,
-        _row.partner_id == basket.partner_id,
-        _row.user_id == basket.user_id,
-    )
-    # Late from now on, so that nobody can decide any more that it is paid.
+    mine = _of_owner(basket)
+    # Late by every clock, so that nobody can decide any more that it is paid.
     late = update(checkout_sessions).where(*mine, _row.state == SessionState.OPEN)
-    connection.execute(late.values(expires=now, due=now))
+    connection.execute(late.values(expires=_row.created, due=now))
     query = select(_row.state).where(*mine, _row.state.in_(ACTIVE))
     if connection.execute(query).scalar_one_or_none() == SessionState.PAYING:
         raise CheckoutPaying

@@ -18,6 +18,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, exists, or_, s
 from jay.db.prepared import Prepared, among
 from jay.db.types import UtcDateTime
 from jay.db.upsert import insert_into
+from jay.products.bulk_sql import LOCK
 from jay.products.models import Product, microseconds, products, stock_reservations
 
 _rows = stock_reservations.c
@@ -80,7 +81,8 @@ def reserve(
 ) -> list[str]:
     """Reserve pieces of products for a reference that has none reserved yet.
 
-    Products are locked in the order of their ids, so that two checkouts never wait for each other.
+    Products are locked first, in the order in which feeds do, so that nobody waits for another one
+    who waits for him.
     Reservations of the same product that have run out are ended first where they are in the way.
 
     :param until: when it runs out by itself.
@@ -88,7 +90,9 @@ def reserve(
     """
     missing = []
     taken: dict[str, int] = {}
-    for product, count in sorted(wanted, key=lambda each: (each[0].stock_id, each[0].id)):
+    positions = list(wanted)
+    _lock(connection, {product.stock_id for product, _ in positions})
+    for product, count in positions:
         if _take(connection, product.stock_id, count, now):
             taken[product.stock_id] = taken.get(product.stock_id, 0) + count
         else:
@@ -111,13 +115,13 @@ def _take(connection: Connection, stock_id: str, count: int, now: datetime) -> b
     return bool(ended) and _TAKE.rowcount(connection, given) == 1
 
 
-def extend(connection: Connection, reference: str, *, until: datetime, now: datetime) -> bool:
+def extend(connection: Connection, reference: str, *, until: datetime, now: datetime) -> int:
     """Put off the end of what is reserved for a reference.
 
-    :returns: whether anything was reserved that has not run out.
+    :returns: how many stocks something is reserved of that has not run out.
     """
     given = {"of": reference, "until": until, "moment": now}
-    return _EXTEND.rowcount(connection, given) > 0
+    return _EXTEND.rowcount(connection, given)
 
 
 def release(connection: Connection, reference: str) -> None:
@@ -139,8 +143,7 @@ def sell(
     sold = {row.product_id for row in _SELL.all(connection, {"of": reference, "stamp": stamp})}
     left = bought.keys() - sold
     # Of a product that went with its merchant nothing is kept; who has paid has bought it anyway.
-    there = connection.execute(select(products.c.id).where(products.c.id.in_(left))).scalars()
-    for each in sorted(there):
+    for each in _lock(connection, left):
         row = {"product_id": each, "reference": reference, "count": bought[each]}
         made = connection.execute(
             insert_into(connection, stock_reservations)
@@ -182,5 +185,11 @@ def _give_back(connection: Connection, rows: Iterable[Any]) -> None:
     back: dict[str, int] = {}
     for row in rows:
         back[row.product_id] = back.get(row.product_id, 0) + row.count
-    for each in sorted(back):
-        _ADD.rowcount(connection, {"key": each, "difference": -back[each]})
+    _lock(connection, back)
+    for each, count in back.items():
+        _ADD.rowcount(connection, {"key": each, "difference": -count})
+
+
+def _lock(connection: Connection, stock_ids: Iterable[str]) -> list[str]:
+    """Lock products, in an order that the database chooses for everybody; return what is there."""
+    return [row.id for row in LOCK.all(connection, {"ids": list(stock_ids)})]

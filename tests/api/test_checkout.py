@@ -12,7 +12,7 @@ import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from werkzeug.test import TestResponse
 
 from jay import db
@@ -31,6 +31,7 @@ from jay.errors import (
     WebhookRefused,
 )
 from jay.outbox.models import outbox
+from jay.products.models import stock_reservations
 from tests.api.checks import assert_refused
 from tests.builders import Platform, Shop, User
 from tests.clock import PATIENCE_SECONDS, MovedClock
@@ -426,17 +427,89 @@ def test_a_guests_checkout_ends_with_the_merge_and_not_while_it_is_paid(
 
     merge = {"guestToken": guest.token}
     assert_refused(alice.call("POST", "/merge", json=merge), CheckoutPaying)
-    till.clock.move(15)
-    till.work()  # the provider says that nothing was paid: it is asked until the time is over
-    with till.app.app_context():
-        flow.stop(till.session(started["orderNo"]))
-    assert guest.cart() == {mug: 2}
+    till.clock.move(1800)
+    till.work()  # nothing has come of it: its time is over
+    assert (till.state(started), guest.cart()) == (SessionState.EXPIRED, {mug: 2})
 
     again = till.start(guest)
     assert alice.call("POST", "/merge", json=merge).status_code == 200
     till.work()
     assert till.state(again) is SessionState.EXPIRED
     assert (alice.cart(), in_stock(alice, mug)) == ({mug: 2}, 10)
+
+
+def test_a_basket_that_goes_after_its_products_were_taken_out_of_checkout(
+    till: Till, alice: User, mug: str
+) -> None:
+    alice.put(mug, 2)
+    started = till.start(alice)
+    alice.put(mug, 1)  # it is in the cart again, and the payment still open
+
+    assert alice.call("DELETE").status_code == 200
+    till.pay(started)
+    till.hear()
+
+    assert till.intents() == [("cancelled", 0, 0)]
+    assert in_stock(alice, mug) == 10
+
+
+def test_a_client_that_is_slower_than_the_webhook_is_not_refused(
+    till: Till, alice: User, mug: str
+) -> None:
+    alice.put(mug)
+    till.pay(till.start(alice))
+    till.hear()
+
+    told = alice.call("POST", "/checkout/sessions/finish-active", json={"ordered": True})
+    assert (told.status_code, told.json["data"]["checkout"]) == (200, [])
+    aborted = alice.call("POST", "/checkout/sessions/finish-active", json={"ordered": False})
+    assert_refused(aborted, NoActiveCheckout)
+
+
+def test_a_payment_that_was_cancelled_is_not_handed_out_again(
+    till: Till, alice: User, mug: str
+) -> None:
+    alice.put(mug)
+    first = till.start(alice)
+    with till.app.app_context():  # by a stop that died before it could end the session
+        db.write(sandbox.cancel, till.session(first["orderNo"]).intent_id, now=till.clock())
+
+    second = till.start(alice)
+
+    assert second["orderNo"] != first["orderNo"]
+    assert till.state(first) is SessionState.ABORTED
+
+
+def test_what_ran_out_before_it_was_frozen_is_reserved_anew(
+    till: Till, alice: User, mug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.put(mug)
+    freeze, times = sessions.freeze, []
+
+    def slowly(connection: Connection, *args: Any, **more: Any) -> Any:
+        times.append(1)
+        if len(times) == 1:  # as it were by somebody who has found that it ran out
+            connection.execute(stock_reservations.delete())
+        return freeze(connection, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sessions, "freeze", slowly)
+        till.start(alice)
+
+    assert len(times) == 2
+
+
+def test_many_starts_for_the_last_piece_are_one_checkout(
+    till: Till, alice: User, shop: Shop, mug: str
+) -> None:
+    shop.product("mug", stock_count=1)
+    alice.put(mug)
+    alice.put(shop.product("hat"))
+
+    answers = at_once(6, lambda: alice.call("POST", "/checkout/sessions"))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert {len(answer.json["data"]["positions"]) for answer in answers} == {2}
 
 
 # --- time

@@ -186,8 +186,8 @@ def test_a_reservation_is_put_off_while_there_is_one(shelf: Shelf) -> None:
     extend = shelf.database.write
 
     late = NOON + timedelta(seconds=60)
-    assert not extend(stock.extend, "a", until=LATER, now=late)
-    assert extend(stock.extend, "a", until=LATER, now=NOON)
+    assert extend(stock.extend, "a", until=LATER, now=late) == 0
+    assert extend(stock.extend, "a", until=LATER, now=NOON) == 1
     assert shelf.reserve("b", ("mug", 1), now=late) != []
 
 

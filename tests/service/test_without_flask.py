@@ -22,7 +22,7 @@ from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Entry
 from jay.baskets.models import baskets as baskets_table
 from jay.checkout import notices, sessions
-from jay.checkout.models import Session, SessionState
+from jay.checkout.models import LIFETIME, Session, SessionState
 from jay.checkout.order_numbers import new_order_no
 from jay.checkout.providers.interface import Intent, IntentStatus, Opened, ProviderNotice, Purchase
 from jay.checkout.sandbox.models import Card
@@ -46,7 +46,7 @@ from jay.outbox.service import Taken
 from jay.outbox.webhooks import ADD_PRODUCT, lane_of
 from jay.partners import service as partners
 from jay.partners.models import Partner
-from jay.products import feeding
+from jay.products import feeding, stock
 from jay.products import service as catalogue
 from jay.products.catalogue import Filters
 from jay.products.models import Product
@@ -160,12 +160,12 @@ def drafted(w: World) -> sessions.Draft:
 
 
 def session(w: World) -> Session:
-    order_no = new_order_no(w.basket.routing_key)
+    order_no = reserved(w)
     more = {"provider": "sandbox", "now": NOON, "tracking": Tracking()}
     sessions.freeze(w.connection, w.user, drafted(w), order_no, ASKED, **more)
-    found = sessions.find(w.connection, order_no)
-    assert found is not None
-    return found
+    stored = sessions.find(w.connection, order_no)
+    assert stored is not None
+    return stored
 
 
 VALUES: dict[str, Callable[[World], Any]] = {
@@ -178,6 +178,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "missing": lambda w: [w.product],
     "heard": lambda _: notices.Waiting("sandbox", "evt_1", "pi_1"),
     "order_no": lambda w: new_order_no(w.basket.routing_key),
+    "since": lambda _: NOON,
     "provider": lambda _: "sandbox",
     "purchase": lambda _: PURCHASE,
     "reason": lambda _: "no-order",
@@ -284,7 +285,17 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "wanted": wanted,
     "write": lambda w: lambda work: work(w.connection),
 }
+
+
+def reserved(w: World) -> str:
+    order_no = new_order_no(w.basket.routing_key)
+    positions = drafted(w).positions
+    stock.reserve(w.connection, order_no, positions, until=NOON + LIFETIME, now=NOON)
+    return order_no
+
+
 BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
+    "checkout/sessions.freeze": {"order_no": reserved},
     "checkout/notices.store": {"heard": lambda _: ProviderNotice("evt_1", "something", "pi_1")},
     "checkout/sandbox/service.webhook_kind": {"address": lambda _: "http://localhost"},
     "baskets/offered.ends_with_basket": {"work": lambda _: lambda *_args, **_more: None},
