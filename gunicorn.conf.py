@@ -1,5 +1,6 @@
 """How gunicorn runs the service; the environment decides, see README.md."""
 
+import os
 import sys
 
 from jay.config import or_exit, settings_from
@@ -21,6 +22,8 @@ accesslog = None
 # On a lower level it quotes malformed requests in full, with whatever they carry.
 loglevel = "error"
 logger_class = "jay.web.logs.MaskedLogger"
+# What else could be installed reads requests in other ways than jay.web.framing reckons with.
+http_parser = "python"
 limit_request_line = 8190
 limit_request_field_size = 16380
 # Of what proxies say the application alone believes something, as the settings tell it to: by
@@ -34,6 +37,8 @@ control_socket_disable = True
 
 def on_starting(server):
     """Wait for the port, which workers of a master that was killed may still hold."""
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
+        return  # it is handed over, by a master that goes on until this one serves
     for address in server.cfg.address:
         if isinstance(address, tuple):  # not a file, nor what systemd has opened
             wait_until_free(address, lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201

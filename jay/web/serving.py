@@ -46,16 +46,21 @@ TICK_SECONDS = 0.5
 MOST_BUFFERED_BYTES = 64 * 1024 * 1024
 """Of all clients together that are slow; then the largest are cut off."""
 
+MOST_QUEUED_BYTES = 64 * 1024 * 1024
+"""Of all requests together that wait for a thread; who comes then is told to come again."""
+
 PORT_SECONDS, PORT_PAUSE_SECONDS = 30.0, 0.1
 
 OTHER_FILES = 100
 """Databases, logs and whatever else is open beside connections."""
 
+_NO_MORE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _READING, _WORKING, _WRITING, _LINGERING, _CLOSED = range(5)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BOUNDED = "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _LATE = _BOUNDED.format("408 Request Timeout").encode()
 _MALFORMED = _BOUNDED.format("400 Bad Request").encode()
+_BUSY = _BOUNDED.format("503 Service Unavailable\r\nRetry-After: 1").encode()
 _LARGE_HEAD = _BOUNDED.format("431 Request Header Fields Too Large").encode()
 _ALIVE = (b"GET /healthz HTTP/1.", b"HEAD /healthz HTTP/1.")
 
@@ -107,6 +112,9 @@ class BufferingWorker(Worker):
         self._most = _connections(self.cfg.worker_connections)
         self._ready: SimpleQueue[_Connection | None] = SimpleQueue()
         self._done: SimpleQueue[_Connection] = SimpleQueue()
+        self._listeners: list[Any] = []
+        self._accepting = False
+        self._queued_bytes = 0
         # Who of loop and thread a connection belongs to changes under this lock.
         self._handover = threading.Lock()
         self._next_tick = 0.0
@@ -129,19 +137,21 @@ class BufferingWorker(Worker):
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._woken)
         for listener in self.sockets:
             listener.setblocking(False)
-            self._selector.register(listener, selectors.EVENT_READ, self._accept)
+            self._listeners.append(listener)
+        self._listen(on=True)
         while self.alive and self.ppid == os.getppid():
             self._pass()
         self._stop()
 
     def _stop(self) -> None:
         # Who is next to have the port must not wait for our clients.
-        for listener in self.sockets:
+        for listener in self._listeners:
             for _ in range(self.cfg.backlog):
                 if not self._accept(listener):
                     break
-            self._selector.unregister(listener)
-            listener.close()
+        self._listen(on=False)
+        while self._listeners:
+            self._listeners.pop().close()
         self.alive = False
         now = time.monotonic()
         end = now + self.cfg.graceful_timeout
@@ -175,15 +185,30 @@ class BufferingWorker(Worker):
             if connection.state == _WORKING:
                 self._after_answer(connection)
 
+    def _listen(self, *, on: bool) -> None:
+        """Accept clients or not: they wait in the queue of the system, and wake nobody."""
+        if on == self._accepting:
+            return
+        self._accepting = on
+        for listener in self._listeners:
+            if on:
+                self._selector.register(listener, selectors.EVENT_READ, self._accept)
+            else:
+                self._selector.unregister(listener)
+
     def _accept(self, listener: Any) -> bool:
+        full = len(self._open) >= self._most
+        if full and not self._can_make_room():
+            self._listen(on=False)
+            return False
         try:
             sock, client = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return False  # another worker was faster, or the client has gone
-        except OSError:  # no more files
-            self._make_room()
+        except OSError as error:
+            # Else another worker was faster, or the client has gone.
+            if error.errno in _NO_MORE and not self._make_room():
+                self._listen(on=False)
             return False
-        if len(self._open) >= self._most:
+        if full:
             self._make_room()
         sock.setblocking(False)
         connection = _Connection(sock, client, listener.getsockname())
@@ -191,11 +216,15 @@ class BufferingWorker(Worker):
         self._watch(connection, selectors.EVENT_READ)
         return True
 
-    def _make_room(self) -> None:
+    def _can_make_room(self) -> bool:
+        return any(one.state != _WORKING for one in self._open)
+
+    def _make_room(self) -> bool:
         """Close the connection that would be cut off next, of those that nobody works for."""
-        waiting = (one for one in self._open if one.state != _WORKING)
-        with contextlib.suppress(ValueError):
+        waiting = [one for one in self._open if one.state != _WORKING]
+        if waiting:
             self._close(min(waiting, key=lambda one: one.deadline))
+        return bool(waiting)
 
     def _on_event(self, connection: _Connection, events: int) -> None:
         with self._handover:
@@ -231,14 +260,27 @@ class BufferingWorker(Worker):
                 with contextlib.suppress(OSError):
                     connection.sock.send(_CONTINUE)
             return
-        connection.state = _WORKING
         connection.queued = time.monotonic()
         if inline and not connection.framing.has_body and connection.data.startswith(_ALIVE):
             # Whether the process lives must not depend on a thread being free. A body could take
             # its time.
+            connection.state = _WORKING
             self._serve(connection)
             return
+        if self._is_queue_full(len(connection.data)):
+            connection.out, connection.close_after = memoryview(_BUSY), True
+            connection.deadline = connection.queued + DEADLINE_SECONDS
+            self._after_answer(connection)
+            return
+        connection.state = _WORKING
+        with self._handover:
+            self._queued_bytes += len(connection.data)
         self._ready.put(connection)
+
+    def _is_queue_full(self, more: int) -> bool:
+        # Some connections are left, for who asks whether the process lives.
+        most = max(self.cfg.threads, self._most * 9 // 10 - self.cfg.threads)
+        return self._ready.qsize() >= most or self._queued_bytes + more > MOST_QUEUED_BYTES
 
     def _after_answer(self, connection: _Connection) -> None:
         """Go on with a connection that a thread has left: not all could be done there."""
@@ -313,33 +355,40 @@ class BufferingWorker(Worker):
                 linger = struct.pack("ii", 1, 0)
                 connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             connection.sock.close()
+        self._listen(on=True)
 
     def _cut_off(self, now: float) -> None:
         buffered = 0
         for connection in list(self._open):
-            buffered += connection.buffered
             with self._handover:
-                over = connection.state != _WORKING and now >= connection.deadline
-            if over:
+                working = connection.state == _WORKING
+            if working:
+                continue
+            if now < connection.deadline:
+                buffered += connection.buffered
+            else:
                 if connection.state == _READING and connection.data:
                     with contextlib.suppress(OSError):
                         connection.sock.send(_LATE)
                 self._close(connection, reset=connection.state == _WRITING)
         if buffered > MOST_BUFFERED_BYTES:
             self._free(buffered - MOST_BUFFERED_BYTES)
+        self._listen(on=True)
 
     def _free(self, left: int) -> None:
-        for connection in sorted(self._open, key=lambda one: -one.buffered):
-            if left <= 0:
+        slow = [one for one in self._open if one.state in {_READING, _WRITING}]
+        for connection in sorted(slow, key=lambda one: -one.buffered):
+            if left <= 0 or not connection.buffered:
                 return
-            if connection.state in {_READING, _WRITING}:
-                left -= connection.buffered
-                self._close(connection, reset=True)
+            left -= connection.buffered
+            self._close(connection, reset=True)
 
     # What the threads do
 
     def _work(self) -> None:
         while (connection := self._ready.get()) is not None:
+            with self._handover:
+                self._queued_bytes -= len(connection.data)
             self._serve(connection)
 
     def _serve(self, connection: _Connection) -> None:

@@ -1,11 +1,15 @@
 """The worker that serves clients with nothing in front: none of them holds a thread."""
 
+import errno
 import itertools
 import os
+import runpy
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,6 +64,19 @@ class InThread(BufferingWorker):
         self.wsgi = self.app
 
 
+class Listener(socket.socket):
+    """Fails as it is told to."""
+
+    failing: int | None = None
+    failed = 0
+
+    def accept(self) -> Any:
+        if self.failing is None:
+            return super().accept()
+        self.failed += 1
+        raise OSError(self.failing, os.strerror(self.failing))
+
+
 class Server:
     """A worker, and connections to it."""
 
@@ -70,10 +87,10 @@ class Server:
         config.set("worker_connections", most)
         config.set("keepalive", PATIENCE_SECONDS)
         config.set("limit_request_field_size", 16380)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        self.listener = Listener(fileno=socket.create_server(("127.0.0.1", 0)).detach())
+        self.port = self.listener.getsockname()[1]
         self.worker = InThread(
-            1, os.getppid(), [self._listener], self.app, 30, config, Logger(config)
+            1, os.getppid(), [self.listener], self.app, 30, config, Logger(config)
         )
         self.exited = False
         self._opened: list[socket.socket] = []
@@ -102,12 +119,12 @@ class Server:
         """Send a normal request over a new connection, and return its answer's body."""
         return body_of(self.connect(get(path, close=True)))
 
-    def until(self, condition: Callable[[], bool]) -> None:
+    def until(self, condition: Callable[[], bool], path: str = "/tick") -> None:
         """Wait for something; requests are the clock."""
         for _ in range(20_000):
             if condition():
                 return
-            self.ask("/tick")
+            self.ask(path)
         raise AssertionError("it did not come")
 
     def tell_to_stop(self) -> None:
@@ -389,7 +406,7 @@ def test_an_exit_ends_the_process_and_no_thread(server: Server) -> None:
     assert server.exited
     for connection in list(server.worker._open):
         server.worker._close(connection)
-    server._listener.close()
+    server.listener.close()
 
 
 def test_a_fault_of_the_app_is_a_500_and_no_thread_is_lost(server: Server) -> None:
@@ -407,6 +424,137 @@ def test_a_new_client_takes_the_place_of_the_one_that_is_cut_off_next(
 
     assert server.ask("/next") == b"/next"
     assert [read_all(one) for one in idle[:6]] == [b""] * 6
+
+
+def test_no_more_clients_are_accepted_than_there_is_room_for(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(threads=2, most=2)
+    paused = threading.Event()
+    listen = server.worker._listen
+
+    def note(*, on: bool) -> None:
+        listen(on=on)
+        if not on:
+            paused.set()
+
+    monkeypatch.setattr(server.worker, "_listen", note)
+    working = [server.connect(get("/wait", close=True)) for _ in range(2)]
+    for _ in working:
+        assert server.app.entered.acquire(timeout=PATIENCE_SECONDS)
+
+    waiting = server.connect(get("/third", close=True))
+    assert paused.wait(PATIENCE_SECONDS)
+
+    assert len(server.worker._open) == 2
+    server.app.go_on.release(2)
+    assert [body_of(connection) for connection in working] == [b"/wait"] * 2
+    assert body_of(waiting) == b"/third"
+
+
+def test_who_can_not_be_accepted_for_want_of_files_keeps_nothing_busy(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(threads=2)
+    server.until(lambda: len(server.worker._open) <= 1)
+    server.connect(get("/wait"))
+    assert server.app.entered.acquire(timeout=PATIENCE_SECONDS)
+    server.until(lambda: len(server.worker._open) <= 2)
+    pauses: list[int] = []
+    thrice = threading.Event()
+    listen = server.worker._listen
+
+    def note(*, on: bool) -> None:
+        listen(on=on)
+        if not on:
+            pauses.append(server.listener.failed)
+        if len(pauses) == 3:
+            server.listener.failing = None
+            thrice.set()
+
+    monkeypatch.setattr(server.worker, "_listen", note)
+    server.listener.failing = errno.EMFILE
+
+    waiting = server.connect(get("/next", close=True))
+
+    assert thrice.wait(PATIENCE_SECONDS)
+    # It was tried once each time: what could be freed was freed before.
+    assert pauses == list(range(pauses[0], pauses[0] + 3))
+    assert body_of(waiting) == b"/next"
+
+
+def test_a_client_that_has_gone_before_it_was_accepted_costs_nobody_the_place(
+    server: Server,
+) -> None:
+    kept = server.connect(get("/first"))
+    assert kept.recv(1000).endswith(b"/first")
+
+    server.listener.failing = errno.EPROTO
+    waiting = server.connect(get("/next", close=True))
+    while not server.listener.failed:
+        kept.sendall(get("/again"))
+        assert kept.recv(1000).endswith(b"/again")
+    server.listener.failing = None
+
+    assert body_of(waiting) == b"/next"
+    kept.sendall(get("/last"))
+    assert kept.recv(1000).endswith(b"/last")
+
+
+def test_what_is_worked_for_costs_nobody_else_the_place(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(threads=2)
+    monkeypatch.setattr(serving, "MOST_BUFFERED_BYTES", 1000)
+    looked = itertools.count()
+    cut_off = server.worker._cut_off
+
+    def count(now: float) -> None:
+        cut_off(now)
+        next(looked)
+
+    kept = server.connect(get("/first"))
+    assert kept.recv(1000).endswith(b"/first")
+    asked = b"POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"
+    server.connect(asked + bytes(5000))
+    assert server.app.entered.acquire(timeout=PATIENCE_SECONDS)
+    monkeypatch.setattr(server.worker, "_cut_off", count)
+
+    server.until(lambda: repr(looked) not in {"count(0)", "count(1)"})
+
+    kept.sendall(get("/last"))
+    assert kept.recv(1000).endswith(b"/last")
+
+
+def test_what_waits_for_a_thread_is_bounded(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST_QUEUED_BYTES", 1000)
+    server.connect(get("/wait"))
+    assert server.app.entered.acquire(timeout=PATIENCE_SECONDS)
+    asked = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 700\r\n\r\n"
+    first = server.connect(asked + b"1" * 700)
+    server.until(lambda: not server.worker._ready.empty(), "/healthz")
+
+    refused = read_all(server.connect(asked + b"2" * 700))
+
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nConnection: close\r\n" in refused
+    server.app.go_on.release()
+    assert body_of(first) == b"1" * 700
+    assert body_of(server.connect(asked + b"3" * 700)) == b"3" * 700
+
+
+def test_so_many_wait_for_a_thread_that_there_is_room_for_who_asks_for_life(
+    serve: Callable[..., Server],
+) -> None:
+    server = serve(most=10)
+    server.connect(get("/wait"))
+    assert server.app.entered.acquire(timeout=PATIENCE_SECONDS)
+    for _ in range(12):
+        server.connect(get("/queued"))
+
+    assert server.ask("/healthz") == b"/healthz"
 
 
 def test_all_slow_clients_together_are_bounded(
@@ -479,3 +627,22 @@ def test_a_port_of_another_program_is_not_waited_for_for_ever(
     monkeypatch.setattr(serving, "PORT_SECONDS", 0.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving.wait_until_free(listener.getsockname()[:2], lambda _text: None)
+
+
+@pytest.mark.parametrize("handed_over", ["GUNICORN_FD", "LISTEN_FDS"])
+def test_a_port_that_is_handed_over_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, handed_over: str
+) -> None:
+    waited: list[object] = []
+    monkeypatch.setattr(serving, "wait_until_free", lambda address, _tell: waited.append(address))
+    monkeypatch.delenv("GUNICORN_FD", raising=False)
+    monkeypatch.delenv("LISTEN_FDS", raising=False)
+    conf = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
+    arbiter = SimpleNamespace(cfg=SimpleNamespace(address=[("127.0.0.1", 1)]))
+
+    conf["on_starting"](arbiter)
+    monkeypatch.setenv(handed_over, "3")
+    conf["on_starting"](arbiter)
+
+    assert waited == [("127.0.0.1", 1)]
+    assert conf["http_parser"] == "python"  # jay.web.framing reckons with that one
