@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from flask import Flask, current_app
+from sqlalchemy import Connection
 
 from jay import db, web
 from jay.auth.models import User
@@ -189,23 +190,32 @@ def current(user: User) -> Payable:
     return Payable(found, *how)
 
 
-def finish(user: User, *, ordered: bool) -> None:
-    """Hear from the client that it is done: ask the provider, or abort.
+def to_finish(connection: Connection, user: User, *, ordered: bool) -> str | None:
+    """Return the order number of the checkout that a client means to finish; None: it is paid.
 
     :raises NoActiveCheckout: there is none.
-    :raises CheckoutPaying: it was to be aborted, and can't be any more.
     """
     now = web.now()
-    with db.reading() as connection:
-        found = sessions.active(connection, user, now=now)
-        # A webhook may have been quicker than the client.
-        if found is None and ordered and sessions.has_paid(connection, user, now - JUST_PAID, now):
-            return
-    if found is None:
-        raise NoActiveCheckout
+    found = sessions.active(connection, user, now=now)
+    if found is not None:
+        return found.order_no
+    # A webhook may have been quicker than the client.
+    if ordered and sessions.has_paid(connection, user, now - JUST_PAID, now):
+        return None
+    raise NoActiveCheckout
+
+
+def finish(order_no: str, *, ordered: bool) -> None:
+    """Hear from the client that it is done: ask the provider, or abort. It may be said again.
+
+    :raises CheckoutPaying: it was to be aborted, and it is not known yet whether that is possible.
+    """
     if ordered:
-        settle(found.order_no)
-    else:
+        settle(order_no)
+        return
+    with db.reading() as connection:
+        found = sessions.find(connection, order_no)
+    if found is not None and found.state in ACTIVE:
         stop(found)
 
 

@@ -22,7 +22,7 @@ from jay.errors import (
     PaymentUnavailable,
 )
 from jay.web import tracking
-from jay.web.idempotency import STEPWISE
+from jay.web.idempotency import STEPWISE, done, step
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
 
@@ -57,7 +57,12 @@ def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> 
     The same cart again is the same checkout; for another one the old payment is cancelled first.
     """
     asked = Asked(query["test_mode"] == "true", body.get("language"), body.get("country"))
-    return _answer(flow.start(current_user(), asked, tracking=tracking.current()))
+    # A crash may have come after the start: then it is answered as it was.
+    started = done("started")
+    if started is None:
+        found = flow.start(current_user(), asked, tracking=tracking.current())
+        started = step("started", lambda _connection: _view(found))
+    return answer(started)
 
 
 @blp.route(f"{_SESSIONS}/active", methods=["GET"])
@@ -65,7 +70,7 @@ def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> 
 @blp.errors(CheckoutNotFound, PaymentUnavailable, PaymentProviderUnavailable)
 def get_active_checkout(userId: str) -> Response:  # noqa: N803, ARG001
     """Get the checkout that is not finished."""
-    return _answer(flow.current(current_user()))
+    return answer(_view(flow.current(current_user())))
 
 
 @blp.route(f"{_SESSIONS}/finish-active", methods=["POST"], once=STEPWISE)
@@ -74,11 +79,14 @@ def get_active_checkout(userId: str) -> Response:  # noqa: N803, ARG001
 @blp.errors(NoActiveCheckout, CheckoutPaying, PaymentUnavailable, PaymentProviderUnavailable)
 def finish_active_checkout(body: dict[str, bool], userId: str) -> Response:  # noqa: N803, ARG001
     """Finish the active checkout; that it is paid is the provider's to say, not the client's."""
-    flow.finish(current_user(), ordered=body["ordered"])
+    # What it was about is kept: a repetition must not look for another one.
+    order_no = step("found", flow.to_finish, current_user(), ordered=body["ordered"])
+    if order_no is not None:
+        flow.finish(order_no, ordered=body["ordered"])
     with db.reading() as connection:
         basket = baskets.read(connection, current_user(), now=web.now())
     return answer(baskets_schemas.basket_view(basket), etag=basket.etag)
 
 
-def _answer(found: Payable) -> Response:
-    return answer(schemas.checkout_view(found.session, found.client_secret, found.payment_url))
+def _view(found: Payable) -> dict[str, Any]:
+    return schemas.checkout_view(found.session, found.client_secret, found.payment_url)

@@ -1,10 +1,11 @@
 """Where legal texts are read, and what every page says of them in its foot."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cachetools import TTLCache
-from flask import Flask, current_app, redirect, url_for
+from flask import Flask, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from jay import db, i18n, web
@@ -18,11 +19,14 @@ from jay.partners.view import PartnerView, partner_view
 from jay.web.names import NAME_PATTERN
 from jay.web.pages import PageBlueprint, language, page
 from jay.web.pages import gettext as _
+from jay.web.responses import EXPIRED
 
 blp = PageBlueprint("legal", __name__, guards=web.PUBLIC)
 
 CACHED_SECONDS = 5
 """A change reaches every process after this time."""
+
+_lock = threading.Lock()
 
 _KINDS = f"any({','.join(Kind)})"
 
@@ -128,14 +132,18 @@ def _notices(owners: Sequence[Owner]) -> list[Notice]:
     """Return what is in force, as it was a few seconds ago at most."""
     known: TTLCache[int, list[Notice]] = current_app.extensions["jay.legal"]
     key = owners[0].id
-    found = known.get(key)
+    with _lock:
+        found = known.get(key)
     if found is None:
+        if EXPIRED in request.environ:
+            return []  # it has waited too long already
         try:
             with db.reading() as connection:
                 found = service.current(connection, owners)
         except Busy:
             return []  # the page that tells of the outage has no foot, and is there all the same
-        known[key] = found
+        with _lock:
+            known[key] = found
     return found
 
 

@@ -63,7 +63,8 @@ class _Lines(structlog.WriteLogger):
 
     def msg(self, message: str) -> None:
         with suppress(OSError):
-            super().msg(message)
+            sys.stdout.write(message + "\n")
+            sys.stdout.flush()
 
     log = debug = info = warn = warning = fatal = failure = msg
     err = error = critical = exception = msg

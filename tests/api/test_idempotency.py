@@ -82,6 +82,17 @@ def _details(alice: User, shop: Shop) -> Send:
     return functools.partial(alice.platform.call, "POST", path, token=token, json=body)
 
 
+def _start_checkout(alice: User, shop: Shop) -> Send:
+    alice.put(shop.product("mug"))
+    return functools.partial(alice.call, "POST", "/checkout/sessions")
+
+
+def _finish_checkout(alice: User, shop: Shop) -> Send:
+    _start_checkout(alice, shop)()
+    path, body = "/checkout/sessions/finish-active", {"ordered": False}
+    return functools.partial(alice.call, "POST", path, json=body)
+
+
 def _transfer(alice: User, shop: Shop) -> Send:
     body = {"url": "https://shop.example/basket"}
     return functools.partial(alice.call, "POST", "/transfer?qr=true", json=body)
@@ -98,6 +109,8 @@ POSTS: dict[str, Callable[[User, Shop], Send]] = {
     "guests.create_guest, redeeming": _redeem,
     "baskets.assign_product": _assign,
     "baskets.merge_guest": _merge,
+    "checkout.start_checkout": _start_checkout,
+    "checkout.finish_active_checkout": _finish_checkout,
     "baskets.product_details": _details,
     "transfers.start_transfer": _transfer,
     "products.post_product": _post_product,
@@ -107,8 +120,12 @@ POSTS: dict[str, Callable[[User, Shop], Send]] = {
 IN_STEPS = [
     *("guests.create_guest", "guests.create_guest, redeeming"),
     *("baskets.merge_guest", "transfers.start_transfer"),
+    "checkout.finish_active_checkout",
 ]
-AT_ONCE = [name for name in POSTS if name not in IN_STEPS]
+OF_THEMSELVES = ["checkout.start_checkout"]
+"""The same cart again is the same checkout, so nothing has to be recorded before it is there."""
+
+AT_ONCE = [name for name in POSTS if name not in (*IN_STEPS, *OF_THEMSELVES)]
 
 
 @pytest.fixture(params=list(POSTS))

@@ -340,7 +340,7 @@ def test_while_the_key_of_a_credential_is_missing_the_session_keeps_it(
     doorkeeper = app.extensions["jay.auth"]
     doorkeeper.forget()
     with monkeypatch.context() as lost:
-        lost.setattr(doorkeeper.tokens.guest_keys, "public", lambda _kid: None)
+        lost.setattr(doorkeeper.tokens.guest_keys, "find", lambda _kid: None)
         answers = [phone.get(path), phone.post("/basket/items", csrf=csrf, action="plus")]
 
     assert [answer.status_code for answer in answers] == [503, 503]
@@ -369,7 +369,7 @@ def test_while_a_key_is_missing_another_basket_can_be_taken_and_the_first_stays(
     doorkeeper = app.extensions["jay.auth"]
     doorkeeper.forget()
     with monkeypatch.context() as lost:
-        lost.setattr(doorkeeper.tokens.guest_keys, "public", lambda _kid: None)
+        lost.setattr(doorkeeper.tokens.guest_keys, "find", lambda _kid: None)
         phone.take(bob.transfer())
 
     assert phone.get("/basket").status_code == 200

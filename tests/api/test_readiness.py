@@ -187,6 +187,7 @@ def test_a_write_that_finds_no_room_is_busy(app: Flask, shop: Shop, key: str | N
     database: Database = app.extensions["jay.db"]
     database.dispose()  # so that this one is the only one, and the next to be used
     with database.engine.connect() as connection:
+        connection.exec_driver_sql("VACUUM")  # no room is left from what other tests have deleted
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     long = "word " * 4_000

@@ -59,7 +59,9 @@ def test_a_basket_that_is_written_after_a_transfer_is_noticed(watched: Statement
         connection.execute(update(transfers).values(pair="fox"))
         connection.execute(update(table).values(version=2))
 
-    assert watched.broken == ["baskets is locked after transfers"]
+    # SQLite has one writer: nobody waits for a row there.
+    expected = ["baskets is locked after transfers"]
+    assert watched.broken == ([] if connection.dialect.name == "sqlite" else expected)
 
 
 def test_each_transaction_begins_anew(watched: Statements) -> None:

@@ -108,11 +108,19 @@ class World:
                 case.query.pop(name, None)
         if "displayToken" in parameters and mostly():
             parameters["displayToken"] = self.display_token(claimed=not mostly())
+        self.make_payable(case.path, wanted=mostly())
         if case.path.endswith("/guests") and not mostly():
             case.query["jayToken"] = self.alice.transfer()["jayToken"]
         if mostly():
             case.body = self.with_real_ids(case.body, product, chance)
             self.make_headers_real(case)
+
+    def make_payable(self, path: str, *, wanted: bool) -> None:
+        """Have something to pay for, and a checkout where one is asked for."""
+        if "/checkout/" in path and wanted:
+            self.alice.put(self.products[1], 2)
+            if not path.endswith("/sessions"):
+                self.alice.call("POST", "/checkout/sessions")
 
     def make_headers_real(self, case: Case) -> None:
         """Carry a session, and conditions that hold: else nothing would ever change."""
