@@ -151,6 +151,10 @@ def _start(
     if not stored:
         db.write(stock.release, order_no)
         return None
+    return _stored(order_no)
+
+
+def _stored(order_no: str) -> Session | None:
     with db.reading() as connection:
         return sessions.find(connection, order_no)
 
@@ -159,7 +163,7 @@ def _payable(session: Session) -> Payable:
     secret = web.settings().secret_key
     found = sessions.how_to_pay(session, secret=secret)
     if found is None:
-        opened = provider().open(
+        opened = _psp_of(session).open(
             Purchase(
                 reference=session.order_no,
                 amount=session.amount,
@@ -213,34 +217,24 @@ def finish(order_no: str, *, ordered: bool) -> None:
     if ordered:
         settle(order_no)
         return
-    with db.reading() as connection:
-        found = sessions.find(connection, order_no)
+    found = _stored(order_no)
     if found is not None and found.state in ACTIVE:
         stop(found)
 
 
-def stop(session: Session) -> Session | None:
+def stop(session: Session) -> None:
     """End a session without an order: its payment is cancelled first, and may have won.
 
-    :returns: the session as it is then.
     :raises CheckoutPaying: it is being paid at this moment, and not known yet how that ends.
     """
-    now = web.now()
-    ended = SessionState.EXPIRED if session.expires <= now else SessionState.ABORTED
     if session.intent_id is None:
         # It may have been made, and not recorded: the same reference gives the same one.
         session = _payable(session).session
     assert session.intent_id is not None  # noqa: S101 - for the type checker
-    intent = _psp_of(session).cancel(session.intent_id, test=session.test)
-    if intent.status is IntentStatus.CANCELLED:
-        db.write(sessions.end, session, ended, now=now)
-    else:
-        _apply(session, intent)
-    with db.reading() as connection:
-        found = sessions.find(connection, session.order_no)
+    _apply(session, _psp_of(session).cancel(session.intent_id, test=session.test))
+    found = _stored(session.order_no)
     if found is not None and found.state in ACTIVE:
         raise CheckoutPaying
-    return found
 
 
 def settle(order_no: str) -> SessionState | None:
@@ -248,8 +242,7 @@ def settle(order_no: str) -> SessionState | None:
 
     :returns: the state of the session then; None where there is no such session.
     """
-    with db.reading() as connection:
-        session = sessions.find(connection, order_no)
+    session = _stored(order_no)
     if session is None:
         return None
     if session.state is SessionState.PAID:
@@ -262,8 +255,7 @@ def settle(order_no: str) -> SessionState | None:
             # Nothing can be paid that is not there; but where has it gone?
             log.error("payment intent vanished", order=session.order_no)
             db.write(sessions.end, session, SessionState.EXPIRED, now=web.now())
-    with db.reading() as connection:
-        found = sessions.find(connection, order_no)
+    found = _stored(order_no)
     return None if found is None else found.state
 
 
@@ -281,7 +273,7 @@ def _apply(session: Session, intent: Intent) -> None:
     if intent.status is IntentStatus.CAPTURED:
         _captured(session, intent, now)
     elif intent.status is IntentStatus.CANCELLED:
-        # By the provider, as an authorisation does not last: nothing is paid.
+        # By us, or by the provider, as an authorisation does not last: nothing is paid.
         ended = SessionState.EXPIRED if session.expires <= now else SessionState.ABORTED
         db.write(sessions.end, session, ended, now=now)
 
@@ -292,8 +284,7 @@ def _decide(session: Session, intent: Intent, now: datetime) -> Intent:
     right = (intent.amount, intent.currency) == (session.amount, session.currency)
     if right and db.write(sessions.begin_paying, session.order_no, now=now):
         return psp.capture(intent.id, test=session.test)
-    with db.reading() as connection:
-        found = sessions.find(connection, session.order_no)
+    found = _stored(session.order_no)
     if right and found is not None and found.state is SessionState.PAYING:
         # Somebody else has decided so, and may have died before it was done.
         return psp.capture(intent.id, test=session.test)
@@ -304,8 +295,7 @@ def _captured(session: Session, intent: Intent, now: datetime) -> None:
     right = (intent.captured, intent.currency) == (session.amount, session.currency)
     if right and db.write(sessions.complete, session, intent, now=now):
         return
-    with db.reading() as connection:
-        found = sessions.find(connection, session.order_no)
+    found = _stored(session.order_no)
     if found is not None and found.state is SessionState.PAID:
         return
     # No order can be made of it: the money goes back at once, and somebody has to look.

@@ -3,6 +3,8 @@
 Who knows the address may pay, and do nothing else, as at a real provider.
 """
 
+from typing import Any
+
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
@@ -21,11 +23,7 @@ blp = PageBlueprint("sandbox", __name__, guards=web.PUBLIC, csrf=False)
 @blp.get("/psp/sandbox/pay/<token>")
 def show(token: str) -> Response:
     """Show the form, or where it leads to once it is paid."""
-    intent = _intent(token)
-    with db.reading() as connection:
-        row = service.row_of(connection, intent)
-    if row is None:
-        raise RouteNotFound
+    row = _row(token)
     if row.status != IntentStatus.OPEN:
         return redirect(row.return_url, 303)
     return _page(row, row.failure)
@@ -34,46 +32,44 @@ def show(token: str) -> Response:
 @blp.post("/psp/sandbox/pay/<token>")
 def pay(token: str) -> Response:
     """Let the card pay that was typed."""
-    intent = _intent(token)
+    row = _row(token)
     found = card_of(request.form.get("number", ""))
     step = request.form.get("step")
     now = web.now()
-    with db.reading() as connection:
-        row = service.row_of(connection, intent)
-    if row is None:
-        raise RouteNotFound
     if row.status != IntentStatus.OPEN:
         return redirect(row.return_url, 303)
     if step == "refuse":
-        db.write(service.refuse, intent, now=now)
+        db.write(service.refuse, row.id, now=now)
         return _page(row, "authentication_failed", status=402)
     if found is None:
         return _page(row, "unknown_card", status=422)
     last_four, card = found
     if card.asks and step != "approve":
         return _page(row, None, asks=request.form.get("number"))
-    if not db.write(service.pay, intent, last_four, card, now=now) and card.failure:
+    if not db.write(service.pay, row.id, last_four, card, now=now) and card.failure:
         return _page(row, card.failure, status=402)
     return redirect(row.return_url, 303)
 
 
-def _intent(token: str) -> str:
+def _row(token: str) -> Any:
     intent = intent_of(token, web.settings().secret_key)
     if intent is None:
         raise RouteNotFound
-    return intent
+    with db.reading() as connection:
+        row = service.row_of(connection, intent)
+    if row is None:
+        raise RouteNotFound
+    return row
 
 
-def _page(
-    row: object, failure: str | None, *, asks: str | None = None, status: int = 200
-) -> Response:
+def _page(row: Any, failure: str | None, *, asks: str | None = None, status: int = 200) -> Response:
     shown = page(
         "phone/sandbox.html",
         partner=None,
-        amount=money(row.amount, row.currency, language()),  # type: ignore[attr-defined]
+        amount=money(row.amount, row.currency, language()),
         failure=_told(failure),
         asks=asks,
-        back=row.return_url,  # type: ignore[attr-defined]
+        back=row.return_url,
     )
     shown.status_code = status
     return shown
