@@ -28,13 +28,12 @@ from jay.errors import (
 )
 from jay.guests import service as guests
 from jay.partners.models import Partner
-from jay.partners.service import kiosk_partners, partner_by_name
-from jay.partners.view import partner_view
+from jay.partners.service import kiosk_partners
+from jay.partners.view import partner_at, partner_view
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.view import org_price_text, price_text
 from jay.transfers import service
-from jay.web.names import NAME_PATTERN
 from jay.web.pages import (
     PageBlueprint,
     csrf_token,
@@ -372,8 +371,8 @@ def _shopper(name: str) -> User:
 
 
 def _kiosk(connection: Connection, name: str) -> Partner:
-    partner = partner_by_name(connection, name) if NAME_PATTERN.fullmatch(name) else None
-    if partner is None or not partner.kiosk:
+    partner = partner_at(connection, name)
+    if not partner.kiosk:
         raise RouteNotFound
     return partner
 

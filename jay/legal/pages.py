@@ -14,9 +14,7 @@ from jay.errors import Busy, RouteNotFound
 from jay.legal import service
 from jay.legal.markup import rendered
 from jay.legal.models import PARTNER, THE_OPERATOR, Kind, Notice, Owner, chosen
-from jay.partners.service import partner_by_name
-from jay.partners.view import PartnerView, partner_view
-from jay.web.names import NAME_PATTERN
+from jay.partners.view import PartnerView, partner_at, partner_view
 from jay.web.pages import PageBlueprint, language, page
 from jay.web.pages import gettext as _
 from jay.web.responses import EXPIRED
@@ -112,13 +110,8 @@ def _text(partner: PartnerView | None, kind: Kind) -> Response:
 
 
 def _partner(name: str) -> PartnerView:
-    if not NAME_PATTERN.fullmatch(name):
-        raise RouteNotFound
     with db.reading() as connection:
-        partner = partner_by_name(connection, name)
-    if partner is None:
-        raise RouteNotFound
-    return partner_view(partner)
+        return partner_view(partner_at(connection, name))
 
 
 def _chosen(partner: PartnerView | None) -> list[Notice]:

@@ -10,8 +10,8 @@ from jay import db
 from jay.errors import RouteNotFound
 from jay.partners.branding import version_of
 from jay.partners.models import Partner
-from jay.partners.service import logo_of, partner_by_name
-from jay.web.names import NAME_PATTERN
+from jay.partners.service import logo_of
+from jay.partners.view import partner_at
 
 blp = Blueprint("partner_pages", __name__, url_prefix="/partners/<name>")
 
@@ -40,13 +40,8 @@ def stylesheet(name: str) -> Response:
 
 
 def _partner(name: str) -> Partner:
-    if not NAME_PATTERN.fullmatch(name):
-        raise RouteNotFound
     with db.reading() as connection:
-        partner = partner_by_name(connection, name)
-    if partner is None:
-        raise RouteNotFound
-    return partner
+        return partner_at(connection, name)
 
 
 def _file(content: bytes, mimetype: str) -> Response:

@@ -3,12 +3,27 @@
 from dataclasses import dataclass
 
 from flask import url_for
+from sqlalchemy import Connection
 
+from jay.errors import RouteNotFound
 from jay.partners.branding import WORDMARK, version_of
 from jay.partners.models import Partner
+from jay.partners.service import partner_by_name
+from jay.web.names import NAME_PATTERN
 
 _SHAPES = ((8.0, "wordmark wide wider"), (5.0, "wordmark wide"), (WORDMARK, "wordmark"))
 """From which shape on a logo is what; the wider it is, the lower it stands, to be whole."""
+
+
+def partner_at(connection: Connection, name: str) -> Partner:
+    """Return the partner that the address of a page names.
+
+    :raises RouteNotFound: there is none.
+    """
+    partner = partner_by_name(connection, name) if NAME_PATTERN.fullmatch(name) else None
+    if partner is None:
+        raise RouteNotFound
+    return partner
 
 
 @dataclass(frozen=True)
