@@ -1,8 +1,9 @@
-"""INSERT that knows what to do on a conflict, as each kind of database writes it."""
+"""Rows that may be there already: INSERT that knows a conflict, and names that are given again."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -10,3 +11,16 @@ def insert_into(connection: Connection, table: Table) -> Any:
     """Begin an INSERT that knows ``on_conflict_do_update``, as the kind of database writes it."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
+
+
+def add_named(connection: Connection, table: Table, name: str, values: Mapping[str, Any]) -> int:
+    """Add a row under a name and return its id.
+
+    One that was removed gets its row back: what bears its name never becomes another one's.
+    """
+    again = update(table).where(table.c.name == name, table.c.removed.is_not(None))
+    found = connection.execute(again.values(**values).returning(table.c.id)).scalar()
+    if found is None:
+        made = insert(table).values(name=name, **values).returning(table.c.id)
+        found = connection.execute(made).scalar_one()
+    return int(found)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
+from jay.db.upsert import add_named
 from jay.merchants.models import Feed, Merchant, merchants
 from jay.sealing import Seal
 
@@ -29,13 +30,7 @@ def add_merchant(
         "created": now,
         "removed": None,
     }
-    # Once removed, it gets its row back: what bears its name never becomes another one's.
-    again = update(merchants).where(merchants.c.name == name, merchants.c.removed.is_not(None))
-    identifier = connection.execute(again.values(values).returning(merchants.c.id)).scalar()
-    if identifier is None:
-        made = insert(merchants).values(name=name, **values).returning(merchants.c.id)
-        identifier = connection.execute(made).scalar_one()
-    return int(identifier)
+    return add_named(connection, merchants, name, values)
 
 
 def change_merchant(connection: Connection, merchant: int, changes: Mapping[str, Any]) -> None:

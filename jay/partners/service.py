@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from jay.db.upsert import add_named
 from jay.partners.branding import Logo, Palette, palette_of
 from jay.partners.models import HOME, Partner, partner_logos, partners
 
@@ -47,14 +48,9 @@ def add_partner(
         "created": now,
         "removed": None,
     }
-    # Once removed, it gets its row back: what bears its name never becomes another one's.
-    again = update(partners).where(partners.c.name == name, partners.c.removed.is_not(None))
-    identifier = connection.execute(again.values(values).returning(partners.c.id)).scalar()
-    if identifier is None:
-        made = insert(partners).values(name=name, **values).returning(partners.c.id)
-        identifier = connection.execute(made).scalar_one()
+    identifier = add_named(connection, partners, name, values)
     change_partner(connection, identifier, {"colour": colour, "logo": logo})
-    return int(identifier)
+    return identifier
 
 
 def change_partner(connection: Connection, partner: int, changes: Mapping[str, Any]) -> None:
