@@ -79,6 +79,20 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@contextlib.contextmanager
+def stopped(*processes: int) -> Iterator[None]:
+    """Let processes of ours stand still, and go on at the end, those that are still there."""
+    try:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGSTOP)
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
+
+
 class Gunicorn:
     """The service as it runs for real: gunicorn with two workers.
 

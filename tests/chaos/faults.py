@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.chaos.proxy import POINTS, Proxy
-from tests.servers import Gunicorn, children_of, processes_of
+from tests.servers import Gunicorn, children_of, processes_of, stopped
 
 HOUR = 3600
 STOPPED_SECONDS = 15  # longer than the service waits
@@ -157,14 +157,8 @@ def lock_postgresql(scene: Scene) -> None:
 
 def stop_postgresql(scene: Scene) -> None:
     """Stop all processes of the cluster, and let them go on."""
-    processes = processes_of(scene.url)
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGSTOP)
-    time.sleep(STOPPED_SECONDS)
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGCONT)
+    with stopped(*processes_of(scene.url)):
+        time.sleep(STOPPED_SECONDS)
 
 
 def forbid_writing(scene: Scene) -> None:

@@ -8,41 +8,25 @@ longest time, and when a basket could be written again.
 import argparse
 import asyncio
 import json
-import os
-import signal
 import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 from tests.conftest import new_postgres_database
 from tests.demo import demo_service
-from tests.servers import postgres_cluster, processes_of
+from tests.servers import postgres_cluster, processes_of, stopped
 
 KEY = "demo-basket-key"
 SECRET = "a secret of 32 bytes, for benchmarks"
 PRODUCT = "demo-shop%2Fen-GB%2FTEEW-MUG-07"
 PATIENCE_SECONDS = 90
 EVERY_SECONDS = 0.2
-
-
-@contextmanager
-def stopped(cluster: str) -> Iterator[None]:
-    """Stop all processes of a cluster of ours, and let them go on."""
-    processes = processes_of(cluster)
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
 
 
 @contextmanager
@@ -142,7 +126,9 @@ def main() -> None:
             with demo_service(folder, JAY_DATABASE_URL=url, JAY_SECRET_KEY=SECRET) as service:
                 print("PostgreSQL, stopped:", flush=True)
                 asked = requests(service.port)
-                asyncio.run(measure(service.port, asked, stopped(cluster), options.seconds))
+                asyncio.run(
+                    measure(service.port, asked, stopped(*processes_of(cluster)), options.seconds)
+                )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from jay.errors import Busy, OutcomeUnknown
 from jay.net import names
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database
+from tests.servers import stopped
 
 Work = Callable[[Connection], None]
 
@@ -40,17 +40,6 @@ def database(url: str) -> Iterator[Database]:
 def server_process(connection: Connection) -> int:
     """Return which process answers this connection; it is a child of the tests' own cluster."""
     return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
-
-
-@contextmanager
-def stopped(*processes: int) -> Iterator[None]:
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
 
 
 def parent_of(process: int) -> int:
