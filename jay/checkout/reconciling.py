@@ -6,6 +6,7 @@ What fails is tried again at its next moment, and keeps nothing else from being 
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 from flask import Flask, current_app
@@ -17,6 +18,7 @@ from jay.errors import CheckoutPaying, JayError
 from jay.products import stock
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 POLL_SECONDS = 0.5
 AT_ONCE = 20
@@ -55,17 +57,17 @@ def once() -> bool:
         overdue = stock.is_overdue(connection, now=now)
     taken = db.write(notices.take, limit=AT_ONCE, now=now) if waiting else []
     for notice in taken:
-        _guarded("webhook", notice.id, lambda: _hear(notice))  # noqa: B023 - called at once
+        _guarded("webhook", notice.id, _hear, notice)
     for order_no in late:
-        _guarded("payment", order_no, lambda: _ask(order_no))  # noqa: B023
+        _guarded("payment", order_no, _ask, order_no)
     if overdue:
         db.write(stock.end_overdue, now=now)
     return AT_ONCE in {len(taken), len(late)}
 
 
-def _guarded(what: str, name: str, work: Callable[[], None]) -> None:
+def _guarded(what: str, name: str, work: Callable[[T], None], given: T) -> None:
     try:
-        work()
+        work(given)
     except CheckoutPaying:
         pass  # it is known only later how that ends; it is asked again
     except JayError as error:
