@@ -510,9 +510,11 @@ def test_a_slow_server_keeps_no_other_feed_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pulling, "LOOK_SECONDS", 0.01)
-    feed, stop, fast_came = receiver.answer, threading.Event(), threading.Event()
+    feed, stop = receiver.answer, threading.Event()
+    slow_asked, fast_came = threading.Event(), threading.Event()
 
     def late(handler: BaseHTTPRequestHandler) -> None:
+        slow_asked.set()
         receiver.release.wait(PATIENCE_SECONDS)
         feed(handler)
 
@@ -538,6 +540,7 @@ def test_a_slow_server_keeps_no_other_feed_waiting(
         serve(fast, FEED)
         configure(add_shop(shop.app, shop.client, "third"), fast.url)
         running = pool.submit(at_work.run, stop)
+        assert slow_asked.wait(PATIENCE_SECONDS)
         assert fast_came.wait(PATIENCE_SECONDS)
         assert told == ["third"]
         assert len(receiver.requests) == 1  # a server is asked for one feed at a time
