@@ -6,6 +6,7 @@ from sqlalchemy import text
 from jay.auth import models as auth
 from jay.baskets import models as baskets
 from jay.checkout.comfort import comfort_settings
+from jay.checkout.contacts import contacts
 from jay.checkout.models import checkout_sessions
 from jay.checkout.notices import psp_notices
 from jay.checkout.sandbox.models import sandbox_intents, sandbox_refunds
@@ -32,6 +33,7 @@ TABLES = (
     baskets.baskets,
     comfort_settings,
     checkout_sessions,
+    contacts,
     psp_notices,
     sandbox_intents,
     sandbox_refunds,

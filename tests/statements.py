@@ -22,6 +22,7 @@ LOCK_ORDER = (
     "baskets",
     "comfort_settings",
     "checkout_sessions",
+    "contacts",
     "transfers",
     "tries",
     "idempotency_keys",

@@ -18,6 +18,7 @@ from jay.baskets import service as baskets
 from jay.baskets.models import Basket
 from jay.baskets.offered import ends_with_basket
 from jay.baskets.totals import MixedCurrencies, Totals, totals
+from jay.checkout import contacts
 from jay.checkout.models import (
     ACTIVE,
     LIFETIME,
@@ -308,6 +309,7 @@ def complete(connection: Connection, session: Session, intent: Intent, *, now: d
     if not _move(connection, session.order_no, ACTIVE, paid, ended=now, due=None):
         return False
     stock.sell(connection, session.order_no, session.bought, now=now)
+    contacts.keep(connection, session.order_no)
     _leave(connection, session, basket, EventType.ORDER_PAID, bought=True, now=now)
     for work in _making_orders:
         work(connection, session, intent, now=now)

@@ -20,6 +20,7 @@ ROUTED_BY = {
     "baskets": "routing_key",
     "comfort_settings": "routing_key",
     "checkout_sessions": "routing_key",
+    "contacts": "routing_key",
     "transfers": "routing_key",
     "events": "routing_key",
     "idempotency_keys": "key_hash",

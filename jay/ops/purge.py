@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, t
 
 from jay.auth.models import GUEST_TOKEN_LIFETIME, signing_keys
 from jay.baskets.models import baskets
+from jay.checkout.contacts import contacts
 from jay.checkout.models import UNPAID_KEPT_FOR, SessionState, checkout_sessions
 from jay.checkout.notices import KEPT_FOR as NOTICES_KEPT_FOR
 from jay.checkout.notices import psp_notices
@@ -58,6 +59,7 @@ EXPIRED = (
             checkout_sessions.c.state != SessionState.PAID,
         ),
     ),
+    Expired("names and addresses", contacts, lambda now: contacts.c.ends <= now),
     Expired("payment news", psp_notices, lambda now: psp_notices.c.done <= now - NOTICES_KEPT_FOR),
     # Delivered or given up; what still waits has no such moment.
     Expired(

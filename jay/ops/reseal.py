@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Row, Table, or_, select, tuple_, update
 from jay.auth.models import signing_keys
 from jay.checkout.comfort import FIELDS, comfort_settings
 from jay.checkout.comfort import seal_of as comfort_seal
+from jay.checkout.contacts import contacts
+from jay.checkout.contacts import seal_of as contact_seal
 from jay.merchants.models import merchants
 from jay.merchants.service import token_seal
 from jay.sealing import Seal, WrongKey
@@ -42,6 +44,12 @@ SEALED = (
         comfort_settings,
         FIELDS,
         lambda row, secret: comfort_seal(row.partner_id, row.user_id, secret),
+    ),
+    Sealed(
+        "names and addresses of orders",
+        contacts,
+        ("content",),
+        lambda row, secret: contact_seal(row.order_no, secret),
     ),
 )
 """Stored answers of requests are sealed with the clients' keys, too, and end in a day."""

@@ -36,6 +36,7 @@ NOTHING = {
     "guest keys": 0,
     "logins": 0,
     "checkouts": 0,
+    "names and addresses": 0,
     "payment news": 0,
     "webhooks": 0,
 }

@@ -21,7 +21,7 @@ from jay.auth.models import User, signing_keys
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Entry
 from jay.baskets.models import baskets as baskets_table
-from jay.checkout import notices, sessions
+from jay.checkout import contacts, notices, sessions
 from jay.checkout.models import LIFETIME, Session, SessionState
 from jay.checkout.order_numbers import new_order_no
 from jay.checkout.providers.interface import Intent, IntentStatus, Opened, ProviderNotice, Purchase
@@ -172,6 +172,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "amount": lambda _: 1,
     "asked": lambda _: ASKED,
     "card": lambda _: Card(),
+    "contact": lambda _: contacts.NOBODY,
     "draft": drafted,
     "intent": lambda _: INTENT,
     "last_four": lambda _: "4242",

@@ -34,12 +34,13 @@ KINDS = {
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
-        checkout/notices checkout/sandbox/service checkout/sessions feeds/checkpoints
-        feeds/leftovers feeds/pulls guests/service legal/service merchants/service
-        operators/service ops/demo ops/purge ops/removal ops/reseal outbox/kinds outbox/service
-        outbox/webhooks partners/service products/bulk products/bulk_sql products/catalogue
-        products/feeding products/listing products/service products/stock products/stored
-        products/wanted transfers/service web/limits web/stored_answers
+        checkout/contacts checkout/notices checkout/sandbox/service checkout/sessions
+        feeds/checkpoints feeds/leftovers feeds/pulls guests/service legal/service
+        merchants/service operators/service ops/demo ops/purge ops/removal ops/reseal
+        outbox/kinds outbox/service outbox/webhooks partners/service products/bulk
+        products/bulk_sql products/catalogue products/feeding products/listing products/service
+        products/stock products/stored products/wanted transfers/service web/limits
+        web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas

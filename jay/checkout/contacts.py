@@ -1,0 +1,128 @@
+"""Who buys and where it goes: everything personal of a checkout and its order, sealed in one row.
+
+It stands under the order number beside the session, and nowhere else: neither the session nor the
+order, no event and no message repeats it. What was never paid is erased after a few days.
+"""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+import orjson
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    select,
+    update,
+)
+
+from jay.checkout.models import UNPAID_KEPT_FOR
+from jay.checkout.order_numbers import routing_key_of
+from jay.db.types import UtcDateTime, metadata
+from jay.db.upsert import insert_into
+from jay.sealing import Seal, WrongKey
+
+contacts = Table(
+    "contacts",
+    metadata,
+    # With its session; the order number says it, too.
+    Column("routing_key", Integer, primary_key=True, autoincrement=False),
+    Column("order_no", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    # When it is erased; None once it belongs to an order.
+    Column("ends", UtcDateTime),
+    Index("ix_contacts_ends", "ends"),
+)
+
+_row = contacts.c
+
+
+@dataclass(frozen=True)
+class Address:
+    """A postal address. ``country_code``: ISO 3166-1 alpha-2; ``addition``: floor, c/o and such."""
+
+    first_name: str
+    last_name: str
+    street: str
+    house_number: str
+    zip: str
+    city: str
+    country_code: str
+    addition: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Who buys, and where it goes; what has not been said yet is None.
+
+    :ivar shipping: None: to the billing address.
+    """
+
+    email: str | None = field(default=None, repr=False)
+    billing: Address | None = field(default=None, repr=False)
+    shipping: Address | None = field(default=None, repr=False)
+
+    @property
+    def goes_to(self) -> Address | None:
+        """Where it is delivered."""
+        return self.shipping or self.billing
+
+
+NOBODY = Contact()
+
+
+def put(
+    connection: Connection, order_no: str, contact: Contact, *, secret: str, now: datetime
+) -> None:
+    """Store who buys, instead of who was stored before; whether it is erased stays as it is."""
+    content = seal_of(order_no, secret).close(orjson.dumps(asdict(contact)))
+    values = {
+        "routing_key": routing_key_of(order_no),
+        "order_no": order_no,
+        "content": content,
+        "ends": now + UNPAID_KEPT_FOR,
+    }
+    connection.execute(
+        insert_into(connection, contacts)
+        .values(**values)
+        .on_conflict_do_update(
+            index_elements=["routing_key", "order_no"], set_={"content": content}
+        )
+    )
+
+
+def find(connection: Connection, order_no: str, *, secret: str) -> Contact:
+    """Return who buys; ``NOBODY`` where it was not said, or was sealed with a lost secret."""
+    query = select(_row.content).where(*_named(order_no))
+    content = connection.execute(query).scalar_one_or_none()
+    if content is None:
+        return NOBODY
+    try:
+        stored = orjson.loads(seal_of(order_no, secret).open(content))
+    except WrongKey:
+        return NOBODY
+    return Contact(
+        stored["email"],
+        *(None if stored[name] is None else Address(**stored[name]) for name in _ADDRESSES),
+    )
+
+
+_ADDRESSES = ("billing", "shipping")
+
+
+def keep(connection: Connection, order_no: str) -> None:
+    """Keep it for as long as the order is kept, which has been made."""
+    connection.execute(update(contacts).where(*_named(order_no)).values(ends=None))
+
+
+def seal_of(order_no: str, secret: str) -> Seal:
+    """Return what seals the contact of an order, and of no other one."""
+    return Seal("contact", secret, order_no)
+
+
+def _named(order_no: str) -> tuple[ColumnElement[bool], ...]:
+    return _row.routing_key == routing_key_of(order_no), _row.order_no == order_no
