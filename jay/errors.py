@@ -433,6 +433,24 @@ class PaymentUnavailable(CheckoutError):
     code = 2306
 
 
+class PaymentRefused(CheckoutError):
+    """The payment provider refuses this for good: an amount below its minimum, for example.
+
+    Unlike ``PaymentProviderUnavailable``: nothing has happened, and asking again is of no use. The
+    details name the provider's reason where it has given one.
+    """
+
+    code = 2307
+
+    def __init__(self, reason: str | None = None) -> None:
+        """Tell the provider's own code of why, such as ``amount_too_small``."""
+        constant = self.constant()
+        super().__init__(
+            details=None if reason is None else {"constant": constant, "reason": reason}
+        )
+        self.reason = reason
+
+
 class UpstreamError(JayError):
     """A service that this one depends on."""
 

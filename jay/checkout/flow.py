@@ -22,7 +22,7 @@ from jay.checkout.models import (
     SessionState,
 )
 from jay.checkout.order_numbers import new_order_no, typed_order_no
-from jay.checkout.providers.interface import Intent, IntentStatus, Provider, Purchase
+from jay.checkout.providers.interface import Intent, IntentStatus, Opened, Provider, Purchase
 from jay.checkout.sessions import Asked, CartChanged, Draft
 from jay.errors import (
     Busy,
@@ -30,6 +30,7 @@ from jay.errors import (
     CheckoutPaying,
     NoActiveCheckout,
     OutcomeUnknown,
+    PaymentRefused,
     PaymentUnavailable,
 )
 from jay.events import NOTHING, Tracking
@@ -48,6 +49,7 @@ JUST_PAID = timedelta(days=1)
 
 TOO_LATE = "the session had ended"
 WRONG_AMOUNT = "another amount or currency than the session's"
+SECOND = "the session has another payment"
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,11 @@ def _psp_of(session: Session) -> Provider:
 def start(user: User, asked: Asked, *, tracking: Tracking = NOTHING) -> Payable:
     """Start a checkout of the user's cart, or go on with the one that was started for it.
 
-    :raises CartEmpty: MixedCurrency, CheckoutPaying, PaymentUnavailable,
+    :raises CartEmpty: MixedCurrency, CheckoutPaying, PaymentUnavailable, PaymentRefused,
         PaymentProviderUnavailable
     """
-    provider()  # before anything is reserved
+    if not provider().is_ready(test=asked.test):  # before anything is reserved
+        raise PaymentUnavailable
     for attempt in range(TRIES):
         now = web.now()
         with db.reading() as connection:
@@ -163,7 +166,20 @@ def _payable(session: Session) -> Payable:
     secret = web.settings().secret_key
     found = sessions.how_to_pay(session, secret=secret)
     if found is None:
-        opened = _psp_of(session).open(
+        opened = _open(session)
+        session = db.write(sessions.record_intent, session, opened, secret=secret)
+        found = opened.client_secret, opened.payment_url
+    return Payable(session, *found)
+
+
+def _open(session: Session) -> Opened:
+    """Have the provider make the payment of a session; where it refuses, the session ends.
+
+    :raises PaymentRefused: PaymentUnavailable, PaymentProviderUnavailable
+    """
+    psp = _psp_of(session)
+    try:
+        return psp.open(
             Purchase(
                 reference=session.order_no,
                 amount=session.amount,
@@ -173,9 +189,11 @@ def _payable(session: Session) -> Payable:
                 return_url=f"{web.settings().public_url}/checkout/return/{session.order_no}",
             )
         )
-        session = db.write(sessions.record_intent, session, opened, secret=secret)
-        found = opened.client_secret, opened.payment_url
-    return Payable(session, *found)
+    except (PaymentRefused, PaymentUnavailable) as error:
+        # Nothing can be paid, and nobody may be kept waiting for it: a cart can be changed.
+        log.warning("payment refused", order=session.order_no, reason=error.details)
+        db.write(sessions.end, session, SessionState.ABORTED, now=web.now())
+        raise
 
 
 def current(user: User) -> Payable:
@@ -229,7 +247,10 @@ def stop(session: Session) -> None:
     """
     if session.intent_id is None:
         # It may have been made, and not recorded: the same reference gives the same one.
-        session = _payable(session).session
+        try:
+            session = _payable(session).session
+        except (PaymentRefused, PaymentUnavailable):
+            return  # there is none, and the session has ended
     assert session.intent_id is not None  # noqa: S101 - for the type checker
     _apply(session, _psp_of(session).cancel(session.intent_id, test=session.test))
     found = _stored(session.order_no)
@@ -259,11 +280,47 @@ def settle(order_no: str) -> SessionState | None:
     return None if found is None else found.state
 
 
-def settle_intent(intent_id: str, *, test: bool = True) -> None:
-    """Settle the session of an intent that a webhook was about; others' are none of ours."""
-    intent = provider().find(intent_id, test=test)
-    if intent is not None and typed_order_no(intent.reference) == intent.reference:
+def settle_intent(intent_id: str, *, test: bool) -> None:
+    """Settle the session of an intent that a webhook was about; others' are none of ours.
+
+    A second intent of a session is let go of, and its money goes back: it can never be an order's.
+
+    :param test: the mode of the provider that told.
+    """
+    psp = provider()
+    intent = psp.find(intent_id, test=test)
+    if intent is None or typed_order_no(intent.reference) != intent.reference:
+        return
+    session = _stored(intent.reference)
+    if session is None or session.provider != psp.name:
+        return  # of another installation that has the same account
+    if not _is_own(session, intent):
+        _let_go(intent, test=test)
+        return
+    if session.state is SessionState.PAID:
+        db.write(sessions.follow, session, intent, now=web.now())
+    else:
         settle(intent.reference)
+
+
+def _is_own(session: Session, intent: Intent) -> bool:
+    """Tell whether an intent is the one that the session's shopper was given to pay."""
+    if session.intent_id is None:
+        return False  # nobody was given one, or could pay it
+    if session.intent_id == intent.id:
+        return True
+    own = _psp_of(session).find(session.intent_id, test=session.test)
+    return own is not None and own.is_same_as(intent)
+
+
+def _let_go(intent: Intent, *, test: bool) -> None:
+    psp = provider()
+    if intent.status in {IntentStatus.OPEN, IntentStatus.PROCESSING, IntentStatus.AUTHORISED}:
+        intent = psp.cancel(intent.id, test=test)
+    left = intent.captured - intent.refunded
+    if left:
+        psp.refund(intent.id, amount=left, reason="no-order", test=test)
+        log.error("payment refunded", order=intent.reference, reason=SECOND)
 
 
 def _apply(session: Session, intent: Intent) -> None:
@@ -282,6 +339,8 @@ def _decide(session: Session, intent: Intent, now: datetime) -> Intent:
     """Capture what was authorised for a session that waits for it; let go of anything else."""
     psp = _psp_of(session)
     right = (intent.amount, intent.currency) == (session.amount, session.currency)
+    # What is held no longer could only be captured by mistake.
+    right = right and (intent.capture_before is None or intent.capture_before > now)
     if right and db.write(sessions.begin_paying, session.order_no, now=now):
         return psp.capture(intent.id, test=session.test)
     found = _stored(session.order_no)

@@ -73,6 +73,8 @@ checkout_sessions = Table(
     # Who knows them can pay: sealed.
     Column("client_secret", Text),
     Column("payment_url", Text),
+    # The ways to pay that the provider has offered.
+    Column("methods", JSON),
     Column("created", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),
     # When the provider is asked the next time how far the payment is; None when it has ended.

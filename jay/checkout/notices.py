@@ -7,7 +7,20 @@ at least once and in no order; what it leads to (``flow.settle``) may be done an
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, Connection, Index, Integer, Table, Text, exists, select, text, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    exists,
+    select,
+    text,
+    true,
+    update,
+)
 
 from jay.checkout.providers.interface import ProviderNotice
 from jay.db.types import UtcDateTime, metadata
@@ -32,6 +45,8 @@ psp_notices = Table(
     Column("kind", Text, nullable=False),
     # None where it is about nothing of ours.
     Column("intent_id", Text),
+    # The mode that it was signed for: in which the intent is to be looked for.
+    Column("test", Boolean, nullable=False, server_default=true()),
     Column("received", UtcDateTime, nullable=False),
     Column("due", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
@@ -49,6 +64,7 @@ class Waiting:
     provider: str
     id: str
     intent_id: str | None
+    test: bool = True
 
 
 def store(connection: Connection, provider: str, heard: ProviderNotice, *, now: datetime) -> bool:
@@ -64,6 +80,7 @@ def store(connection: Connection, provider: str, heard: ProviderNotice, *, now: 
             id=heard.id,
             kind=heard.kind,
             intent_id=heard.intent,
+            test=heard.test,
             received=now,
             due=now,
             done=done,
@@ -98,7 +115,7 @@ def take(connection: Connection, *, limit: int, now: datetime) -> list[Waiting]:
                 _row.due <= now,
             )
             .values(due=now + again, attempts=_row.attempts + 1)
-            .returning(_row.provider, _row.id, _row.intent_id)
+            .returning(_row.provider, _row.id, _row.intent_id, _row.test)
         )
         row = connection.execute(statement).one_or_none()
         if row is not None:

@@ -79,7 +79,7 @@ def _guarded(what: str, name: str, work: Callable[[T], None], given: T) -> None:
 
 def _hear(notice: notices.Waiting) -> None:
     if notice.intent_id is not None:
-        flow.settle_intent(notice.intent_id)
+        flow.settle_intent(notice.intent_id, test=notice.test)
     db.write(notices.done, notice, now=web.now())
 
 

@@ -19,6 +19,7 @@ from jay.errors import (
     MixedCurrency,
     NoActiveCheckout,
     PaymentProviderUnavailable,
+    PaymentRefused,
     PaymentUnavailable,
 )
 from jay.web import tracking
@@ -49,7 +50,12 @@ def patch_comfort(body: dict[str, str | None], userId: str) -> Response:  # noqa
 @blp.arguments(schemas.CheckoutRequestSchema, required=False)
 @blp.response(200, schemas.CheckoutSchema)
 @blp.errors(
-    CartEmpty, MixedCurrency, CheckoutPaying, PaymentUnavailable, PaymentProviderUnavailable
+    CartEmpty,
+    MixedCurrency,
+    CheckoutPaying,
+    PaymentUnavailable,
+    PaymentRefused,
+    PaymentProviderUnavailable,
 )
 def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
     """Start to pay for the cart: stock is reserved, and all amounts stay as they are.

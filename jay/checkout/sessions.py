@@ -213,7 +213,10 @@ def record_intent(
         "client_secret": seal.close(opened.client_secret.encode()),
         "payment_url": seal.close(opened.payment_url.encode()),
     }
-    connection.execute(update(checkout_sessions).where(*_named(session.order_no)).values(**values))
+    methods = list(opened.methods)
+    connection.execute(
+        update(checkout_sessions).where(*_named(session.order_no)).values(**values, methods=methods)
+    )
     return replace(session, **values)
 
 
@@ -393,6 +396,26 @@ def give_up(connection: Connection, basket: Basket, *, now: datetime) -> None:
     query = select(_row.state).where(*mine, _row.state.in_(ACTIVE))
     if connection.execute(query).scalar_one_or_none() == SessionState.PAYING:
         raise CheckoutPaying
+
+
+FollowPayment = Callable[..., None]
+_following: set[FollowPayment] = set()
+
+
+def follows_payments(work: FollowPayment) -> FollowPayment:
+    """Have a function called when the provider tells about a payment that was made.
+
+    ``work(connection, session, intent, now=now)``: it may have been refunded elsewhere, or be
+    disputed. It is called any number of times with the same.
+    """
+    _following.add(work)
+    return work
+
+
+def follow(connection: Connection, session: Session, intent: Intent, *, now: datetime) -> None:
+    """Tell those who keep account of a paid session how its payment is by now."""
+    for work in _following:
+        work(connection, session, intent, now=now)
 
 
 MakeOrder = Callable[..., None]

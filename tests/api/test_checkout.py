@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,14 +21,18 @@ from jay.checkout import flow, reconciling, sessions
 from jay.checkout.models import Session, SessionState
 from jay.checkout.notices import psp_notices
 from jay.checkout.order_numbers import typed_order_no
+from jay.checkout.providers.interface import Intent
 from jay.checkout.sandbox import service as sandbox
 from jay.checkout.sandbox.models import SIGNATURE_HEADER, sandbox_intents, sign
+from jay.checkout.sandbox.provider import Sandbox
 from jay.errors import (
     CartEmpty,
     CheckoutNotFound,
     CheckoutPaying,
     MixedCurrency,
     NoActiveCheckout,
+    PaymentProviderUnavailable,
+    PaymentRefused,
     WebhookRefused,
 )
 from jay.outbox.models import outbox
@@ -400,6 +405,131 @@ def test_a_payment_of_another_amount_goes_back_and_makes_no_order(
     assert till.intents() == [("captured", 1, 1)]
     assert till.state(started) is SessionState.ABORTED
     assert in_stock(alice, mug) == 10
+
+
+def test_what_the_provider_refuses_for_good_keeps_nobody_waiting(
+    till: Till, alice: User, shop: Shop, mug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.put(mug)
+
+    def refuse(*_args: Any) -> Any:
+        raise PaymentRefused("amount_too_small")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sandbox, "open", refuse)
+        refused = alice.call("POST", "/checkout/sessions")
+
+    assert refused.status_code == PaymentRefused.status
+    assert refused.json["error"]["details"] == {
+        "constant": "PAYMENT_REFUSED",
+        "reason": "amount_too_small",
+    }
+    assert (alice.cart(), checkout_of(alice), in_stock(alice, mug)) == ({mug: 1}, {}, 10)
+    alice.put(shop.product("hat"))
+    assert till.start(alice)["fullPrice"] == 2500
+
+
+def test_a_session_whose_payment_was_refused_is_ended_by_whoever_looks_next(
+    till: Till, alice: User, mug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.put(mug)
+
+    def fail(*_args: Any) -> Any:
+        raise PaymentProviderUnavailable
+
+    def refuse(*_args: Any) -> Any:
+        raise PaymentRefused
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sandbox, "open", fail)
+        assert alice.call("POST", "/checkout/sessions").status_code == 503
+        assert checkout_of(alice) == {mug: 1}  # it is not known what has happened
+        patched.setattr(Sandbox, "open", refuse)
+        till.clock.move(1800)
+        till.work()
+
+    assert (alice.cart(), checkout_of(alice), in_stock(alice, mug)) == ({mug: 1}, {}, 10)
+
+
+def second_payment(till: Till, started: dict[str, Any], **values: Any) -> None:
+    """Let the provider have another payment of the same session, and tell about it."""
+    with till.app.app_context(), db.transaction() as connection:
+        first = till.session(started["orderNo"]).intent_id
+        row = connection.execute(select(sandbox_intents).where(sandbox_intents.c.id == first)).one()
+        another = row._asdict() | {"id": "pi_sandbox_second"} | values
+        connection.execute(sandbox_intents.insert().values(**another))
+    told = {"id": "evt_second", "type": "payment_intent.succeeded", "intent": "pi_sandbox_second"}
+    assert till.tell(orjson.dumps(told).decode()).status_code == 200
+    till.work()
+
+
+@pytest.mark.parametrize("ended", ["open", "paid"])
+def test_a_second_payment_of_a_session_goes_back(
+    till: Till, alice: User, mug: str, ended: str
+) -> None:
+    alice.put(mug)
+    started = till.start(alice)
+    if ended == "paid":
+        till.pay(started)
+        till.hear()
+
+    second_payment(till, started, status="captured", captured=1250, card="4242")
+
+    assert till.state(started) == ended
+    assert min(till.intents()) == ("captured", 1250, 1250 if ended == "open" else 0)
+    assert [one for one in till.intents() if one[2]] == [("captured", 1250, 1250)]
+
+
+def test_a_second_payment_of_a_session_is_not_captured(till: Till, alice: User, mug: str) -> None:
+    alice.put(mug)
+    started = till.start(alice)
+
+    second_payment(till, started, status="authorised", card="4242")
+
+    assert till.state(started) is SessionState.OPEN
+    assert sorted(till.intents()) == [("cancelled", 0, 0), ("open", 0, 0)]
+
+
+def test_what_is_held_no_longer_is_not_captured(
+    till: Till, alice: User, mug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.put(mug)
+    started = till.start(alice)
+    till.pay(started)
+    find = Sandbox.find
+
+    def lapsed(self: Sandbox, intent: str, *, test: bool) -> Intent | None:
+        found = find(self, intent, test=test)
+        return found and replace(found, capture_before=till.clock())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sandbox, "find", lapsed)
+        till.hear()
+
+    assert till.intents() == [("cancelled", 0, 0)]
+    assert till.state(started) is SessionState.ABORTED
+
+
+def test_who_keeps_account_of_a_paid_order_hears_what_the_provider_tells_later(
+    till: Till, alice: User, mug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[str, int]] = []
+
+    def follow(_connection: Connection, session: Session, intent: Intent, *, now: Any) -> None:
+        heard.append((session.order_no, intent.refunded))
+
+    monkeypatch.setattr(sessions, "_following", {follow})
+    alice.put(mug)
+    started = till.start(alice)
+    till.pay(started)
+    till.hear()
+    heard.clear()
+    with till.app.app_context():  # somebody gives it back by the provider's own pages
+        intent = till.session(started["orderNo"]).intent_id
+        db.write(sandbox.refund, intent, 250, "goodwill", now=till.clock())
+    till.hear()
+
+    assert set(heard) == {(started["orderNo"], 250)}
 
 
 def test_a_basket_that_is_deleted_takes_its_checkout_with_it(

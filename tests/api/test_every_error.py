@@ -332,6 +332,15 @@ def _payment_provider_unavailable(world: World) -> TestResponse:
     return _checkout(world)
 
 
+def _payment_refused(world: World) -> TestResponse:
+    def refuse(*_args: Any, **_more: Any) -> None:
+        raise errors.PaymentRefused
+
+    world.patch.setattr(Sandbox, "open", refuse)
+    world.alice.put(world.shop.product("mug"))
+    return _checkout(world)
+
+
 def _webhook_refused(world: World) -> TestResponse:
     return world.client.post("/psp/sandbox/webhook", data=b"{}")
 
@@ -446,6 +455,7 @@ CASES: dict[type[JayError], Case] = {
     errors.CheckoutPaying: _checkout_paying,
     errors.PaymentUnavailable: _payment_unavailable,
     errors.PaymentProviderUnavailable: _payment_provider_unavailable,
+    errors.PaymentRefused: _payment_refused,
     errors.WebhookRefused: _webhook_refused,
     errors.TransferUnknown: _transfer_unknown,
     errors.TransferExpired: _transfer_expired,

@@ -25,6 +25,7 @@ from jay.checkout import contacts, notices, sessions
 from jay.checkout.models import LIFETIME, Session, SessionState
 from jay.checkout.order_numbers import new_order_no
 from jay.checkout.providers.interface import Intent, IntentStatus, Opened, ProviderNotice, Purchase
+from jay.checkout.sandbox import service as sandbox
 from jay.checkout.sandbox.models import Card
 from jay.checkout.sessions import Asked
 from jay.db.database import Database
@@ -186,6 +187,8 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "session": session,
     "state": lambda _: SessionState.ABORTED,
     "tracking": lambda _: Tracking(),
+    "account": lambda _: "acct_1",
+    "part": lambda _: "J2-1",
     "address": lambda _: "192.0.2.1",
     "after": lambda _: ("de", "DE", ""),
     "answer": lambda _: "sealed",
@@ -295,11 +298,27 @@ def reserved(w: World) -> str:
     return order_no
 
 
+def paid(w: World) -> str:
+    """Return the sandbox's payment of a purchase, captured."""
+    identifier = sandbox.open_intent(w.connection, PURCHASE, now=NOON)
+    sandbox.pay(w.connection, identifier, "4242", Card(), now=NOON)
+    sandbox.capture(w.connection, identifier, now=NOON)
+    return identifier
+
+
+def shared_out(w: World) -> str:
+    return sandbox.transfer(w.connection, paid(w), "J2-1", "acct_1", 1000).id
+
+
 BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "checkout/sessions.freeze": {"order_no": reserved},
     "checkout/notices.store": {"heard": lambda _: ProviderNotice("evt_1", "something", "pi_1")},
     "checkout/sandbox/service.webhook_kind": {"address": lambda _: "http://localhost"},
     "baskets/offered.ends_with_basket": {"work": lambda _: lambda *_args, **_more: None},
+    "checkout/sessions.follows_payments": {"work": lambda _: lambda *_args, **_more: None},
+    "checkout/sandbox/service.transfer": {"identifier": paid, "amount": lambda _: 1000},
+    "checkout/sandbox/service.refund": {"identifier": paid, "amount": lambda _: 1000},
+    "checkout/sandbox/service.reverse": {"identifier": shared_out, "amount": lambda _: 1000},
     "checkout/sessions.makes_orders": {"work": lambda _: lambda *_args, **_more: None},
     "checkout/sessions.record_intent": {
         "opened": lambda _: Opened("pi_1", "secret", "http://localhost/pay", "pk")

@@ -8,6 +8,7 @@ Amounts are integers in minor units.
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 
@@ -30,6 +31,10 @@ class Intent:
     :ivar reference: what it was made for, the order number.
     :ivar captured: how much has moved; ``refunded`` how much of it has moved back.
     :ivar failure: why the last attempt to pay failed, the provider's code.
+    :ivar capture_before: until when the money is held; None where the provider does not say.
+    :ivar disputed: whether the shopper's bank takes the money back, or tries to.
+    :ivar payment: the id that webhooks name it by, where that is another one than ``id``: a hosted
+        page is opened first, and makes its payment when the shopper pays.
     """
 
     id: str
@@ -41,6 +46,13 @@ class Intent:
     refunded: int = 0
     method: str | None = None
     failure: str | None = None
+    capture_before: datetime | None = None
+    disputed: bool = False
+    payment: str | None = None
+
+    def is_same_as(self, other: "Intent") -> bool:
+        """Tell whether both are the same payment, whichever of its ids each was asked by."""
+        return (self.payment or self.id) == (other.payment or other.id)
 
 
 @dataclass(frozen=True)
@@ -49,12 +61,26 @@ class Opened:
 
     :ivar client_secret: lets whoever knows it pay this intent, and do nothing else.
     :ivar payment_url: a page where it is paid.
+    :ivar methods: the ways to pay that the provider offers for it.
     """
 
     id: str
     client_secret: str = field(repr=False)
     payment_url: str = field(repr=False)
     publishable_key: str
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A merchant's share of a payment, sent to its own account at the provider.
+
+    :ivar amount: how much was sent; ``reversed`` how much of it has come back.
+    """
+
+    id: str
+    amount: int
+    reversed: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,24 +101,34 @@ class ProviderNotice:
 
     :ivar id: of the event; the same each time that it is sent.
     :ivar intent: None where it is about something else.
+    :ivar test: whether it is about the provider's test mode.
     """
 
     id: str
     kind: str
     intent: str | None
+    test: bool = True
 
 
 class Provider(Protocol):
     """A payment service provider.
 
     Each call may raise ``PaymentProviderUnavailable``: then it is not known what has happened, and
-    the same call with the same reference does it once.
+    the same call with the same reference does it once. ``PaymentUnavailable``: it is not set up for
+    this, and nothing has happened.
     """
 
     name: str
 
+    def is_ready(self, *, test: bool) -> bool:
+        """Tell whether it is set up for payments of this mode."""
+        ...
+
     def open(self, purchase: Purchase) -> Opened:
-        """Make the intent of a purchase, or return the one that was made for its reference."""
+        """Make the intent of a purchase, or return the one that was made for its reference.
+
+        :raises PaymentRefused: there will be none, however often it is asked.
+        """
         ...
 
     def find(self, intent: str, *, test: bool) -> Intent | None:
@@ -111,6 +147,27 @@ class Provider(Protocol):
         """Send money back.
 
         :param reason: names this refund among others of the intent, so that it is made once.
+        :raises PaymentRefused: the provider does not do it, and no money has moved.
+        """
+        ...
+
+    def transfer(
+        self, intent: str, *, part: str, account: str, amount: int, test: bool
+    ) -> Transfer:
+        """Send a merchant its share of a captured payment.
+
+        :param part: names the share, so that it is sent once.
+        :param account: the merchant's own at the provider.
+        :raises PaymentRefused: the provider does not do it, and no money has moved.
+        """
+        ...
+
+    def reverse(self, transfer: str, *, amount: int, reason: str, test: bool) -> Transfer:
+        """Take a share back, or some of it.
+
+        :param reason: names this reversal among others of the transfer, so that it is made once.
+        :raises PaymentRefused: the provider does not do it, as where the merchant's account has not
+            enough; no money has moved.
         """
         ...
 

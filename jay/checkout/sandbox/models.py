@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
 from jay.checkout.providers.interface import IntentStatus
 from jay.db.types import UtcDateTime, metadata
@@ -54,6 +54,27 @@ sandbox_refunds = Table(
 )
 
 
+# What merchants have got of payments, each share once; no money moves here either.
+sandbox_transfers = Table(
+    "sandbox_transfers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("intent_id", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("amount", _AMOUNT, nullable=False),
+    Column("reversed", _AMOUNT, nullable=False, server_default=text("0")),
+    Index("ix_sandbox_transfers_intent_id", "intent_id"),
+)
+
+sandbox_reversals = Table(
+    "sandbox_reversals",
+    metadata,
+    Column("transfer_id", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("amount", _AMOUNT, nullable=False),
+)
+
+
 @dataclass(frozen=True)
 class Card:
     """A test card.
@@ -91,6 +112,11 @@ def card_of(number: str) -> tuple[str, Card] | None:
 def intent_id(reference: str) -> str:
     """Return the id of the intent of a reference: asked for again, it is the same one."""
     return f"pi_sandbox_{reference}"
+
+
+def transfer_id(part: str) -> str:
+    """Return the id of the transfer of a share: asked for again, it is the same one."""
+    return f"tr_sandbox_{part}"
 
 
 def client_secret(intent: str, secret: str) -> str:

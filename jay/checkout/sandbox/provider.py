@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from jay.checkout.providers.interface import Intent, Opened, ProviderNotice, Purchase
+from jay.checkout.providers.interface import Intent, Opened, ProviderNotice, Purchase, Transfer
 from jay.checkout.sandbox import service
 from jay.checkout.sandbox.models import (
     CLOCKS_DIFFER,
@@ -34,6 +34,10 @@ class Sandbox:
         self._clock = clock
         self._secret = secret
         self._public_url = public_url
+
+    def is_ready(self, *, test: bool) -> bool:
+        """Tell that it is set up: no money moves in either mode."""
+        return True
 
     def open(self, purchase: Purchase) -> Opened:
         """Make the intent of a purchase, or return the one that was made for its reference."""
@@ -71,6 +75,16 @@ class Sandbox:
         """Send money back."""
         self._database.write(service.refund, intent, amount, reason, now=self._clock())
         return self._known(intent)
+
+    def transfer(
+        self, intent: str, *, part: str, account: str, amount: int, test: bool
+    ) -> Transfer:
+        """Send a merchant its share."""
+        return self._database.write(service.transfer, intent, part, account, amount)
+
+    def reverse(self, transfer: str, *, amount: int, reason: str, test: bool) -> Transfer:
+        """Take a share back, or some of it."""
+        return self._database.write(service.reverse, transfer, amount, reason)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes) -> ProviderNotice:
         """Verify a webhook: its signature, and that it is neither old nor from the future."""

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
-from jay.checkout.providers.interface import Intent, IntentStatus, Purchase
+from jay.checkout.providers.interface import Intent, IntentStatus, Purchase, Transfer
 from jay.checkout.sandbox.models import (
     CANCELLABLE,
     CHARGED_BACK_AFTER,
@@ -18,16 +18,20 @@ from jay.checkout.sandbox.models import (
     intent_id,
     sandbox_intents,
     sandbox_refunds,
+    sandbox_reversals,
+    sandbox_transfers,
     sign,
+    transfer_id,
 )
 from jay.db.upsert import insert_into
+from jay.errors import PaymentRefused
 from jay.outbox import service as outbox
 from jay.outbox.kinds import MessageKind
 from jay.outbox.models import Destination, Message, Schedule
 from jay.outbox.webhooks import HTTP
 
 WEBHOOK = "sandbox-webhook"
-_row = sandbox_intents.c
+_row, _share = sandbox_intents.c, sandbox_transfers.c
 
 
 def open_intent(connection: Connection, purchase: Purchase, *, now: datetime) -> str:
@@ -131,7 +135,10 @@ def cancel(connection: Connection, identifier: str, *, now: datetime) -> None:
 def refund(
     connection: Connection, identifier: str, amount: int, reason: str, *, now: datetime
 ) -> None:
-    """Send money back, once for each reason, and never more than has moved."""
+    """Send money back, once for each reason.
+
+    :raises PaymentRefused: it would be more than has moved.
+    """
     made = connection.execute(
         insert_into(connection, sandbox_refunds)
         .values(intent_id=identifier, reason=reason, amount=amount)
@@ -145,8 +152,56 @@ def refund(
         .where(_row.id == identifier, _row.captured - _row.refunded >= amount)
         .values(refunded=_row.refunded + amount)
     )
-    if connection.execute(statement).rowcount:
-        _tell(connection, identifier, "charge.refunded", now=now)
+    if not connection.execute(statement).rowcount:
+        raise PaymentRefused("amount_too_large")
+    _tell(connection, identifier, "charge.refunded", now=now)
+
+
+def transfer(
+    connection: Connection, identifier: str, part: str, account: str, amount: int
+) -> Transfer:
+    """Send a merchant its share of a captured payment, once for each part.
+
+    :raises PaymentRefused: all shares together would be more than has moved.
+    """
+    # The payment's row is locked, so that of two shares at once each counts the other.
+    lock = update(sandbox_intents).where(_row.id == identifier).values(status=_row.status)
+    paid = connection.execute(lock.returning(_row.captured)).scalar_one_or_none()
+    connection.execute(
+        insert_into(connection, sandbox_transfers)
+        .values(id=transfer_id(part), intent_id=identifier, account=account, amount=amount)
+        .on_conflict_do_nothing()
+    )
+    sent = select(func.sum(_share.amount)).where(_share.intent_id == identifier)
+    if (paid or 0) < (connection.execute(sent).scalar_one() or 0):
+        raise PaymentRefused("insufficient_funds")
+    return _transfer(connection, transfer_id(part))
+
+
+def reverse(connection: Connection, identifier: str, amount: int, reason: str) -> Transfer:
+    """Take a share back, or some of it, once for each reason.
+
+    :raises PaymentRefused: it would be more than was sent.
+    """
+    made = connection.execute(
+        insert_into(connection, sandbox_reversals)
+        .values(transfer_id=identifier, reason=reason, amount=amount)
+        .on_conflict_do_nothing()
+        .returning(sandbox_reversals.c.reason)
+    ).one_or_none()
+    statement = (
+        update(sandbox_transfers)
+        .where(_share.id == identifier, _share.amount - _share.reversed >= amount)
+        .values(reversed=_share.reversed + amount)
+    )
+    if made is not None and not connection.execute(statement).rowcount:
+        raise PaymentRefused("amount_too_large")
+    return _transfer(connection, identifier)
+
+
+def _transfer(connection: Connection, identifier: str) -> Transfer:
+    row = connection.execute(select(sandbox_transfers).where(_share.id == identifier)).one()
+    return Transfer(row.id, row.amount, row.reversed)
 
 
 def _tell(
