@@ -9,12 +9,9 @@ import http.client
 import logging
 import socket
 import ssl
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 from urllib.parse import urljoin
 
@@ -31,6 +28,7 @@ from jay.net.addresses import (
     addresses_of,
     target_of,
 )
+from jay.net.deadlines import Deadline
 from jay.net.names import Resolver
 
 # It would quote addresses, which may hold secrets, when it does not like what a server says.
@@ -72,7 +70,7 @@ class Answer:
     """
 
     def __init__(
-        self, response: urllib3.BaseHTTPResponse, limits: Limits, deadline: "_Deadline"
+        self, response: urllib3.BaseHTTPResponse, limits: Limits, deadline: Deadline
     ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -149,7 +147,7 @@ class Client:
         :raises Unreachable: there is no answer of HTTP within the limits.
         """
         question = _Question(method, headers or {}, body, limits)
-        with _Deadline(limits.total) as deadline:
+        with Deadline(limits.total) as deadline:
             try:
                 connection, response = self._follow(url, question, deadline, redirects)
                 try:
@@ -162,7 +160,7 @@ class Client:
                 raise
 
     def _follow(
-        self, url: str, question: _Question, deadline: "_Deadline", redirects: int
+        self, url: str, question: _Question, deadline: Deadline, redirects: int
     ) -> tuple[HTTPConnection, urllib3.BaseHTTPResponse]:
         while True:
             target = target_of(url)
@@ -190,7 +188,7 @@ class Client:
                 )
 
     def _connected(
-        self, target: Target, addresses: Sequence[Address], limits: Limits, deadline: "_Deadline"
+        self, target: Target, addresses: Sequence[Address], limits: Limits, deadline: Deadline
     ) -> HTTPConnection:
         problem = "no connection"
         for address in addresses:
@@ -212,7 +210,7 @@ class Client:
         raise Unreachable(problem)
 
     def _connection(
-        self, target: Target, address: str, seconds: float, deadline: "_Deadline"
+        self, target: Target, address: str, seconds: float, deadline: Deadline
     ) -> HTTPConnection:
         if not target.https:
             return _Plain(address, target.port, timeout=seconds, deadline=deadline)
@@ -229,7 +227,7 @@ class Client:
 class _Guarded:
     """A connection whose socket is cut when the time for all is over, also in its handshake."""
 
-    def __init__(self, *args: Any, deadline: "_Deadline", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, deadline: Deadline, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline = deadline
 
@@ -276,62 +274,3 @@ def _ask(
         raise Unreachable(f"no answer within {question.limits.read:.0f} s") from error
     except (OSError, http.client.HTTPException, HTTPError) as error:
         raise Unreachable(_NO_HTTP) from error
-
-
-class _Deadline:
-    """Cuts a connection when the time for all is over, whatever it is doing.
-
-    The timeout of a socket is for each piece that arrives: a server that sends a byte now and then
-    would never meet it.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-        self._handle: socket.socket | None = None
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def __enter__(self) -> "_Deadline":
-        self._timer.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
-        self._hold(None)
-
-    @property
-    def over(self) -> bool:
-        """Whether there is no time left."""
-        return time.monotonic() >= self._end
-
-    def left(self) -> float:
-        """Return how many seconds are left, a little more than none."""
-        return max(self._end - time.monotonic(), 0.001)
-
-    def guard(self, connection: socket.socket) -> None:
-        """Cut this connection, and no longer the one before."""
-        # A second handle on it stays valid when TLS takes the first one over.
-        self._hold(connection.dup())
-        if self.over:
-            self._cut()
-
-    def _hold(self, handle: socket.socket | None) -> None:
-        with self._lock:
-            before, self._handle = self._handle, handle
-        if before is not None:
-            before.close()
-
-    def _cut(self) -> None:
-        with self._lock:
-            if self._handle is None:
-                return
-            try:
-                self._handle.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # it has ended already
