@@ -4,8 +4,9 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from email.headerregistry import Address
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from jay.net.addresses import LOOPBACK, Network
+from jay.net.smtp import MailServer, mail_server, sender
 from jay.sealing import Secret
 
 T = TypeVar("T")
@@ -44,6 +46,10 @@ PSPS = ("sandbox",)
 """The payment service providers that there are."""
 
 
+DEMO_SENDER = Address("Jay Basket", "orders", "jay.invalid")
+"""Whom mails come from that never leave this machine (RFC 2606)."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a deployment decides. ``README.md`` has the table of the variables."""
@@ -67,12 +73,19 @@ class Settings:
     wrong_codes: int = _LIMITS["wrong_codes"]
     outbound_allow: tuple[Network, ...] = ()
     psp: str | None = None
+    mail_server: MailServer | None = None
+    mail_from: Address = field(default_factory=lambda: DEMO_SENDER)
 
     @property
     def reachable(self) -> tuple[Network, ...]:
         """Networks beside the public ones that webhooks, key sets and feeds may be at."""
         # Whoever tries the product out runs the other servers on the same machine.
         return (*self.outbound_allow, *(LOOPBACK if self.demo else ()))
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where a demo without a mail server writes its mails."""
+        return self.data_dir / "mail"
 
     @property
     def own_address(self) -> str:
@@ -146,7 +159,11 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         env.str(name, "", validate=_networks)
         for name in ("JAY_OUTBOUND_ALLOW", "JAY_WEBHOOK_ALLOW")
     ]
+    smtp_url = env.str("JAY_SMTP_URL", "", validate=_with(mail_server))
+    mail_from = env.str("JAY_MAIL_FROM", "", validate=_with(sender))
     problems = [*_problems(env), *env.misspelt()]
+    if smtp_url and not mail_from:
+        problems.append("JAY_MAIL_FROM: must be set with JAY_SMTP_URL: whom mails come from")
     if psp == "sandbox" and not demo:
         problems.append("JAY_PSP: the sandbox takes no money; it is for demo mode (JAY_DEMO=1)")
     if database_url and not (public_url or demo) and not database_url.startswith("sqlite"):
@@ -172,6 +189,8 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         bind=bind,
         outbound_allow=_networks(",".join(allowed)),
         psp=psp or None,
+        mail_server=mail_server(smtp_url) if smtp_url else None,
+        mail_from=sender(mail_from) if mail_from else DEMO_SENDER,
         **limits,
     )
 
@@ -249,6 +268,19 @@ def _public_url(value: str) -> None:
         raise ValidationError("must be an http or https URL")
     if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
         raise ValidationError("must be an origin, without path, query or user name")
+
+
+def _with(read: Callable[[str], object]) -> Callable[[str], None]:
+    """Let what reads a value say what is wrong with it."""
+
+    def check(value: str) -> None:
+        try:
+            if value:
+                read(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    return check
 
 
 def _networks(value: str) -> tuple[Network, ...]:

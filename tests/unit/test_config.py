@@ -56,6 +56,8 @@ def test_the_public_url_follows_the_port(tmp_path: Path) -> None:
         "JAY_TRUSTED_PROXIES",
         "JAY_OUTBOUND_ALLOW",
         "JAY_WEBHOOK_ALLOW",
+        "JAY_SMTP_URL",
+        "JAY_MAIL_FROM",
     ],
 )
 @pytest.mark.parametrize("empty", ["", "  ", "\n"])
@@ -108,7 +110,20 @@ WRONG = {
     "JAY_THREADS": "many",
     "JAY_TRUSTED_PROXIES": "-1",
     "JAY_WEBHOOK_ALLOW": "10.0.0.0/8, everywhere",
+    "JAY_SMTP_URL": "mail.example",
+    "JAY_MAIL_FROM": "Kino Nord",
 }
+
+
+def test_a_mail_server_needs_to_know_whom_mails_come_from(tmp_path: Path) -> None:
+    url = "smtp://jay:hunter2-hunter2@mx.example"
+
+    assert refused(tmp_path, JAY_SMTP_URL=url).startswith("Cannot start: JAY_MAIL_FROM: must be")
+    settings = read(tmp_path, JAY_SMTP_URL=url, JAY_MAIL_FROM="Kino <shop@kino.example>")
+    assert str(settings.mail_from) == "Kino <shop@kino.example>"
+    assert settings.mail_server is not None
+    assert settings.mail_server.password == "hunter2-hunter2"
+    assert "hunter2" not in repr(settings)
 
 
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
