@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from jay.db.types import UtcDateTime, metadata
+from jay.outbox.letters import Letter
 from jay.sealing import hash_secret
 
 FIRST_WAIT = timedelta(seconds=10)
@@ -140,13 +141,16 @@ class DeliveryResult:
 class Destination:
     """Where a message goes, as its kind finds it anew for each attempt.
 
-    :ivar address: as its transport understands it: a URL.
+    :ivar address: as its transport understands it: a URL, or whom a mail goes to.
     :ivar headers: what goes with the message, such as what proves who sends it.
+    :ivar write: writes the letter, where it is a mail, when the transaction is over in which all
+        that it says was read. Mails leave by one server: no address of theirs rests.
     """
 
     address: str = field(repr=False)
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    write: Callable[[], Letter] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
