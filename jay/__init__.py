@@ -188,6 +188,9 @@ def make_ready(app: Flask) -> Flask:
                 )
         guards.doorkeeper().tokens.guest_keys.key_set()
         found = open_to_others(web.settings().data_dir)
+    settings = app.extensions["jay.settings"]
+    if settings.mail_server is None and not settings.demo:
+        log.warning("mails wait: there is no mail server", mend="set JAY_SMTP_URL, JAY_MAIL_FROM")
     if found:
         log.warning("others can read the data directory", files=found, mend="chmod -R go= on it")
     return app

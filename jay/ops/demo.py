@@ -180,6 +180,12 @@ def welcome(settings: Settings, lan_address: str | None) -> str:
     curl -sS -X POST {public}/v2/baskets/guests \\
       -H 'X-API-Key: {PARTNER_KEY}' -H 'Content-Type: application/json' \\
       -d '{{"products": [{{"productId": "{product}"}}]}}'
-{phones}
+{phones}{_mails(settings)}
   Ctrl-C stops it.
 """
+
+
+def _mails(settings: Settings) -> str:
+    if settings.mail_server is not None:
+        return f"  Mails are sent through {settings.mail_server.host}.\n"
+    return f"  Mails are written to {settings.mail_folder}/*.eml: no JAY_SMTP_URL is set.\n"

@@ -17,15 +17,18 @@ from flask import Flask, current_app
 
 from jay import db, web
 from jay.clock import Clock
+from jay.config import Settings
 from jay.db.database import Database
 from jay.errors import JayError
 from jay.net.client import Client
 from jay.outbox import service
 from jay.outbox.kinds import MessageKind, MessageKinds
+from jay.outbox.mails import MAIL
 from jay.outbox.models import DeliveryResult, Message
 from jay.outbox.service import Resting, Taken
 from jay.outbox.transports import Transport
 from jay.outbox.transports.http import Sender
+from jay.outbox.transports.mail import Mailbox, Mailer
 from jay.outbox.webhooks import HTTP
 
 log = structlog.get_logger()
@@ -81,7 +84,8 @@ class Deliverer:
     ) -> None:
         self._database = database
         self._transports = transports
-        self._kinds = kinds
+        # What has no way out waits for a program that knows one: mails, for a mail server.
+        self._kinds = {name: one for name, one in kinds.items() if one.transport in transports}
         self._clock = clock
         self._secret = secret
         self._report = report
@@ -172,7 +176,12 @@ class Deliverer:
         if isinstance(taken.destination, DeliveryResult):
             return taken.destination
         transport = self._transports[taken.kind.transport]
-        return transport.send(taken.message, taken.destination, now=self._clock())
+        try:
+            return transport.send(taken.message, taken.destination, now=self._clock())
+        except Exception as error:
+            # One that can't be written must not end the worker, again and again.
+            log.exception("message not written", id=taken.message.id, kind=taken.message.kind)
+            return DeliveryResult(failure=f"it can't be written: {type(error).__name__}")
 
 
 class _Lanes:
@@ -209,9 +218,14 @@ def init_app(app: Flask, kinds: Iterable[MessageKind]) -> None:
     app.extensions["jay.outbox"] = {kind.name: kind for kind in kinds}
 
 
-def transports_of(client: Client) -> dict[str, Transport]:
-    """Return the ways out of the house."""
-    return {HTTP: Sender(client)}
+def transports_of(client: Client, settings: Settings | None = None) -> dict[str, Transport]:
+    """Return the ways out of the house; none for mails where there is no mail server."""
+    ways: dict[str, Transport] = {HTTP: Sender(client)}
+    if settings is not None and settings.mail_server is not None:
+        ways[MAIL] = Mailer(settings.mail_server, settings.mail_from)
+    elif settings is not None and settings.demo:
+        ways[MAIL] = Mailbox(settings.mail_folder, settings.mail_from)
+    return ways
 
 
 def deliverer(report: Callable[[Attempt], None] = lambda _attempt: None) -> Deliverer:
@@ -222,7 +236,7 @@ def deliverer(report: Callable[[Attempt], None] = lambda _attempt: None) -> Deli
     settings = web.settings()
     return Deliverer(
         db.database(),
-        transports_of(Client(settings.reachable)),
+        transports_of(Client(settings.reachable), settings),
         current_app.extensions["jay.outbox"],
         clock=web.clock(),
         secret=settings.secret_key,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -18,8 +19,10 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from jay.db.upsert import insert_into
+from jay.errors import JayError
 from jay.merchants.models import merchants
 from jay.outbox.kinds import MessageKind, MessageKinds
 from jay.outbox.models import (
@@ -36,6 +39,8 @@ from jay.outbox.models import (
     outbox_addresses,
     rest_after,
 )
+
+log = structlog.get_logger()
 
 _row = outbox.c
 _address = outbox_addresses.c
@@ -183,8 +188,8 @@ def take(
         return None
     message = _message(connection, row)
     kind = kinds[message.kind]
-    destination, failures = kind.find(connection, message, secret), 0
-    if isinstance(destination, Destination):
+    destination, failures = _found(connection, message, kind, secret), 0
+    if isinstance(destination, Destination) and destination.write is None:
         key = address_key(message.merchant_id, destination)
         known = connection.execute(
             select(outbox_addresses).where(_address.key == key)
@@ -203,6 +208,19 @@ def take(
     if connection.execute(statement).rowcount != 1:
         return None
     return Taken(message, kind, destination, failures, lease)
+
+
+def _found(
+    connection: Connection, message: Message, kind: MessageKind, secret: str
+) -> Destination | DeliveryResult:
+    try:
+        return kind.find(connection, message, secret)
+    except (JayError, SQLAlchemyError):
+        raise
+    except Exception as error:
+        # One that can't be dealt with must not keep the others waiting, now and for ever.
+        log.exception("message without a destination", id=message.id, kind=message.kind)
+        return DeliveryResult(failure=f"nobody knows where to: {type(error).__name__}")
 
 
 def _goes_ahead(connection: Connection, key: str, now: datetime) -> bool:
@@ -264,7 +282,7 @@ def _record_address(
     connection: Connection, taken: Taken, outcome: DeliveryResult, now: datetime
 ) -> datetime | None:
     """Keep how an address does; return when it may be tried again."""
-    if not isinstance(taken.destination, Destination):
+    if not isinstance(taken.destination, Destination) or taken.destination.write is not None:
         return None
     merchant = taken.message.merchant_id
     key = address_key(merchant, taken.destination)

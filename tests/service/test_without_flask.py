@@ -333,6 +333,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "baskets/offered.is_kept": {"identifier": lambda w: w.basket.id},
     "baskets/offered.note_claim": {"identifier": lambda w: w.basket.id},
     "baskets/offered.withdraws_offers": {"work": lambda _: transfers.cancel},
+    "outbox/mails.mail_kind": {"find": lambda _: lambda *_args: DeliveryResult()},
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
     "checkout/comfort.seal_of": {"partner": lambda w: w.partner.id, "user_id": lambda _: "alice"},

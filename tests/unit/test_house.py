@@ -29,15 +29,16 @@ KINDS = {
         errors auth/models baskets/models baskets/totals checkout/models checkout/order_numbers
         checkout/providers/interface checkout/sandbox/models feeds/models feeds/progress
         legal/models merchants/models net/addresses operators/models ops/demo_legal ops/mends
-        outbox/models partners/branding partners/models products/groups products/models
-        products/search products/shipping transfers/models web/names web/versions
+        outbox/letters outbox/models partners/branding partners/models products/groups
+        products/models products/search products/shipping transfers/models web/names
+        web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
         checkout/contacts checkout/notices checkout/sandbox/service checkout/sessions
         feeds/checkpoints feeds/leftovers feeds/pulls guests/service legal/service
         merchants/service operators/service ops/demo ops/purge ops/removal ops/reseal
-        outbox/kinds outbox/service outbox/webhooks partners/service products/bulk
+        outbox/kinds outbox/mails outbox/service outbox/webhooks partners/service products/bulk
         products/bulk_sql products/catalogue products/feeding products/listing products/service
         products/stock products/stored products/wanted transfers/service web/limits
         web/stored_answers
@@ -68,9 +69,10 @@ KINDS = {
         db/database db/outages db/postgresql db/prepared db/readiness db/routing db/sqlite
         db/types db/upsert feeds/downloading feeds/files feeds/google feeds/items feeds/major
         feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
-        feeds/tables feeds/units feeds/unpacking legal/markup net/client net/names net/waits
-        ops/backup ops/demo_viewer ops/lan ops/revision outbox/transports/http partners/keys
-        products/texts transfers/qr web/framing web/serving
+        feeds/tables feeds/units feeds/unpacking legal/markup net/client net/deadlines net/names
+        net/smtp net/waits ops/backup ops/demo_viewer ops/lan ops/revision
+        outbox/transports/http outbox/transports/mail partners/keys products/texts transfers/qr
+        web/framing web/serving
     """,
 }
 
