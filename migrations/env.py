@@ -20,6 +20,7 @@ from jay.merchants import models as merchants
 from jay.operators import models as operator_models
 from jay.outbox import models as outbox
 from jay.partners import models as partners
+from jay.pictures import models as pictures
 from jay.products import models as products
 from jay.products.wanted import wanted_skus
 from jay.transfers import models as transfers
@@ -45,6 +46,11 @@ TABLES = (
     feeds.product_imports,
     feeds.feed_pulls,
     products.products,
+    pictures.pictures,
+    pictures.picture_sources,
+    pictures.picture_uses,
+    pictures.picture_hosts,
+    pictures.picture_sweeps,
     readiness,
     transfers.transfers,
     tries,

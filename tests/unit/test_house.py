@@ -17,7 +17,7 @@ ORDER = (
     *("errors", "clock", "i18n", "sealing", "net", "config"),
     *("db", "events", "web"),
     *("merchants", "partners", "legal", "auth", "playouts", "operators", "outbox"),
-    *("products", "feeds", "baskets", "transfers", "guests", "kiosk", "checkout"),
+    *("products", "pictures", "feeds", "baskets", "transfers", "guests", "kiosk", "checkout"),
     *("ops", "__init__"),
 )
 """Each package imports only what stands left of it."""
@@ -29,9 +29,9 @@ KINDS = {
         errors auth/models baskets/models baskets/totals checkout/models checkout/order_numbers
         checkout/providers/interface checkout/sandbox/models feeds/models feeds/progress
         legal/models merchants/models net/addresses operators/models ops/demo_legal ops/mends
-        outbox/letters outbox/models partners/branding partners/models products/groups
-        products/models products/search products/shipping transfers/models web/names
-        web/versions
+        outbox/letters outbox/models partners/branding partners/models pictures/models
+        products/groups products/models products/search products/shipping transfers/models
+        web/names web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort

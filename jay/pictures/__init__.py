@@ -1,0 +1,1 @@
+"""The merchants' pictures: fetched once, drawn anew, shown from here."""
