@@ -74,6 +74,18 @@ class AddressRefused(Unreachable):
     """This service must not go there."""
 
 
+class TooSlow(Unreachable):
+    """It answers, or would, but not in time."""
+
+
+class TooLarge(Unreachable):
+    """It answers with more than is taken."""
+
+
+class CutOff(Unreachable):
+    """It answers, but not whole."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Where a URL leads, taken apart once.

@@ -22,8 +22,11 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from jay.net.addresses import (
     Address,
     AddressRefused,
+    CutOff,
     Network,
     Target,
+    TooLarge,
+    TooSlow,
     Unreachable,
     addresses_of,
     target_of,
@@ -92,13 +95,13 @@ class Answer:
         try:
             while piece := self._response.read1(_PIECE):
                 if len(piece) > left:
-                    raise Unreachable(f"the answer is larger than {self._limits.most} bytes")
+                    raise TooLarge(f"the answer is larger than {self._limits.most} bytes")
                 left -= len(piece)
                 yield piece
         except (OSError, http.client.HTTPException, HTTPError, ValueError) as error:
-            raise Unreachable("the answer did not arrive whole") from error
+            raise CutOff("the answer did not arrive whole") from error
         if self._deadline.over:  # cut off, which looks like the end of a body
-            raise Unreachable("the answer did not arrive whole")
+            raise CutOff("the answer did not arrive whole")
 
     def read(self) -> bytes:
         """Return the whole body.
@@ -156,7 +159,7 @@ class Client:
                     connection.close()
             except Unreachable:
                 if deadline.over:
-                    raise Unreachable(f"it took more than {limits.total:.0f} s") from None
+                    raise TooSlow(f"it took more than {limits.total:.0f} s") from None
                 raise
 
     def _follow(
@@ -271,6 +274,6 @@ def _ask(
         )
         return connection.getresponse()
     except TimeoutError as error:
-        raise Unreachable(f"no answer within {question.limits.read:.0f} s") from error
+        raise TooSlow(f"no answer within {question.limits.read:.0f} s") from error
     except (OSError, http.client.HTTPException, HTTPError) as error:
         raise Unreachable(_NO_HTTP) from error

@@ -71,8 +71,8 @@ KINDS = {
         feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
         feeds/tables feeds/units feeds/unpacking legal/markup net/client net/deadlines net/names
         net/smtp net/waits ops/backup ops/demo_viewer ops/lan ops/revision
-        outbox/transports/http outbox/transports/mail partners/keys products/texts transfers/qr
-        web/framing web/serving
+        outbox/transports/http outbox/transports/mail partners/keys pictures/drawing
+        pictures/reading products/texts transfers/qr web/framing web/serving
     """,
 }
 
