@@ -4,7 +4,7 @@ It stands under the order number beside the session, and nowhere else: neither t
 order, no event and no message repeats it. What was never paid is erased after a few days.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 
 import orjson
@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from jay.checkout.addresses import NOBODY, Address, Contact
 from jay.checkout.models import UNPAID_KEPT_FOR
 from jay.checkout.order_numbers import routing_key_of
 from jay.db.types import UtcDateTime, metadata
@@ -39,40 +40,6 @@ contacts = Table(
 )
 
 _row = contacts.c
-
-
-@dataclass(frozen=True)
-class Address:
-    """A postal address. ``country_code``: ISO 3166-1 alpha-2; ``addition``: floor, c/o and such."""
-
-    first_name: str
-    last_name: str
-    street: str
-    house_number: str
-    zip: str
-    city: str
-    country_code: str
-    addition: str | None = None
-
-
-@dataclass(frozen=True)
-class Contact:
-    """Who buys, and where it goes; what has not been said yet is None.
-
-    :ivar shipping: None: to the billing address.
-    """
-
-    email: str | None = field(default=None, repr=False)
-    billing: Address | None = field(default=None, repr=False)
-    shipping: Address | None = field(default=None, repr=False)
-
-    @property
-    def goes_to(self) -> Address | None:
-        """Where it is delivered."""
-        return self.shipping or self.billing
-
-
-NOBODY = Contact()
 
 
 def put(

@@ -5,7 +5,7 @@ Nothing slow is inside a transaction, and nothing is believed but what the provi
 ``finish-active`` and the worker all call it, in any order, any number of times.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from jay import db, web
 from jay.auth.models import User
-from jay.checkout import sessions
+from jay.checkout import contacts, sessions
+from jay.checkout.addresses import NOBODY, NOTHING_SAID, Contact, Said
 from jay.checkout.models import (
     ACTIVE,
     RESERVED_BEFORE_FROZEN,
@@ -54,11 +55,12 @@ SECOND = "the session has another payment"
 
 @dataclass(frozen=True)
 class Payable:
-    """A session, and how it is paid."""
+    """A session, how it is paid, and who buys, as far as that was said."""
 
     session: Session
-    client_secret: str
-    payment_url: str
+    client_secret: str = field(repr=False)
+    payment_url: str = field(repr=False)
+    contact: Contact = NOBODY
 
 
 def init_app(app: Flask, provider: Provider | None) -> None:
@@ -88,14 +90,27 @@ def _psp_of(session: Session) -> Provider:
     return found
 
 
-def start(user: User, asked: Asked, *, tracking: Tracking = NOTHING) -> Payable:
+def start(
+    user: User,
+    asked: Asked,
+    *,
+    said: Said = NOTHING_SAID,
+    go_on: bool = False,
+    tracking: Tracking = NOTHING,
+) -> Payable:
     """Start a checkout of the user's cart, or go on with the one that was started for it.
 
+    What was said in a checkout that another cart replaces holds for the new one, too.
+
+    :param said: who buys, as far as it is said by now; it may be said later, and anew (``tell``).
+    :param go_on: with one of the same cart however it was asked for, as on the phone with what
+        was started on the TV.
     :raises CartEmpty: MixedCurrency, CheckoutPaying, PaymentUnavailable, PaymentRefused,
         PaymentProviderUnavailable
     """
     if not provider().is_ready(test=asked.test):  # before anything is reserved
         raise PaymentUnavailable
+    known = NOBODY
     for attempt in range(TRIES):
         now = web.now()
         with db.reading() as connection:
@@ -103,17 +118,20 @@ def start(user: User, asked: Asked, *, tracking: Tracking = NOTHING) -> Payable:
             unfinished = sessions.active(connection, user, now=now)
         if unfinished is not None:
             kept = unfinished.state is SessionState.PAYING or unfinished.expires > now
-            if kept and unfinished.fingerprint == draft.fingerprint:
+            if kept and unfinished.is_for(draft.fingerprint, asked_alike=not go_on):
                 # Its payment may have been cancelled, or made, since it was looked at.
-                if unfinished.intent_id is None or settle(unfinished.order_no) in ACTIVE:
+                waits = unfinished.intent_id is None or settle(unfinished.order_no) in ACTIVE
+                if waits and _tell(unfinished, said) is not None:
                     return _payable(unfinished)
                 continue
+            known = _contact(unfinished.order_no)
             # The old intent is cancelled before a new one is handed out.
             stop(unfinished)
             continue
         try:
             last = attempt >= LOOKED_AGAIN
-            made = _start(user, draft, asked, tracking=tracking, now=now, last=last)
+            contact = replace(known, **said)
+            made = _start(user, draft, asked, contact, tracking=tracking, now=now, last=last)
         except CartChanged:
             continue
         if made is not None:
@@ -122,7 +140,14 @@ def start(user: User, asked: Asked, *, tracking: Tracking = NOTHING) -> Payable:
 
 
 def _start(
-    user: User, draft: Draft, asked: Asked, *, tracking: Tracking, now: datetime, last: bool
+    user: User,
+    draft: Draft,
+    asked: Asked,
+    contact: Contact,
+    *,
+    tracking: Tracking,
+    now: datetime,
+    last: bool,
 ) -> Session | None:
     with db.reading() as connection:
         sessions.sums_of(connection, draft)  # before anything is reserved
@@ -143,6 +168,8 @@ def _start(
             order_no,
             asked,
             provider=provider().name,
+            contact=contact,
+            secret=web.settings().secret_key,
             now=now,
             tracking=tracking,
         )
@@ -169,7 +196,7 @@ def _payable(session: Session) -> Payable:
         opened = _open(session)
         session = db.write(sessions.record_intent, session, opened, secret=secret)
         found = opened.client_secret, opened.payment_url
-    return Payable(session, *found)
+    return Payable(session, *found, _contact(session.order_no))
 
 
 def _open(session: Session) -> Opened:
@@ -196,6 +223,31 @@ def _open(session: Session) -> Opened:
         raise
 
 
+def _contact(order_no: str) -> Contact:
+    with db.reading() as connection:
+        return contacts.find(connection, order_no, secret=web.settings().secret_key)
+
+
+def _tell(session: Session, said: Said) -> Contact | None:
+    if not said:
+        return NOBODY
+    secret = web.settings().secret_key
+    return db.write(sessions.tell, session, said, secret=secret, now=web.now())
+
+
+def tell(user: User, said: Said) -> Payable:
+    """Note who buys and where it goes, in the user's active checkout.
+
+    :raises CheckoutNotFound: there is none.
+    :raises CheckoutPaying: it is being paid for, and something else was said before.
+    """
+    found = current(user)
+    contact = _tell(found.session, said)
+    if contact is None:
+        raise CheckoutNotFound
+    return replace(found, contact=contact) if said else found
+
+
 def current(user: User) -> Payable:
     """Return the user's active checkout.
 
@@ -209,7 +261,7 @@ def current(user: User) -> Payable:
     how = sessions.how_to_pay(found, secret=web.settings().secret_key)
     if how is None:
         raise CheckoutNotFound
-    return Payable(found, *how)
+    return Payable(found, *how, _contact(found.order_no))
 
 
 def to_finish(connection: Connection, user: User, *, ordered: bool) -> str | None:

@@ -54,7 +54,7 @@ checkout_sessions = Table(
     Column("user_id", Text, nullable=False),
     Column("basket_id", Text, nullable=False),
     Column("state", Text, nullable=False),
-    # What was asked for: the same cart asked for alike is the same session.
+    # The same cart asked for alike is the same session: a hash of the one, and one of the other.
     Column("fingerprint", Text, nullable=False),
     Column("test", Boolean, nullable=False),
     Column("lang", Text, nullable=False),
@@ -180,6 +180,15 @@ class Session:
                 "left_out": [LeftOut(**one) for one in stored["left_out"]],
             }
         )
+
+    def is_for(self, fingerprint: str, *, asked_alike: bool) -> bool:
+        """Tell whether it is about the cart that has this fingerprint.
+
+        :param asked_alike: whether it must have been asked for alike, too.
+        """
+        if asked_alike:
+            return self.fingerprint == fingerprint
+        return self.fingerprint.partition(":")[0] == fingerprint.partition(":")[0]
 
     @property
     def bought(self) -> dict[str, int]:

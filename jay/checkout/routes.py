@@ -61,12 +61,17 @@ def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> 
     """Start to pay for the cart: stock is reserved, and all amounts stay as they are.
 
     The same cart again is the same checkout; for another one the old payment is cancelled first.
+    Who buys and where it goes may be sent with it, or later with the same cart, each on its own:
+    `null` takes it back. `requirements` names what is missing. A checkout of which nothing is said
+    can be paid all the same; its order then goes to nobody's address, and the platform knows whose
+    it is.
     """
     asked = Asked(query["test_mode"] == "true", body.get("language"), body.get("country"))
     # A crash may have come after the start: then it is answered as it was.
     started = done("started")
     if started is None:
-        found = flow.start(current_user(), asked, tracking=tracking.current())
+        said = schemas.said(body)
+        found = flow.start(current_user(), asked, said=said, tracking=tracking.current())
         started = step("started", lambda _connection: _view(found))
     return answer(started)
 
@@ -95,4 +100,6 @@ def finish_active_checkout(body: dict[str, bool], userId: str) -> Response:  # n
 
 
 def _view(found: Payable) -> dict[str, Any]:
-    return schemas.checkout_view(found.session, found.client_secret, found.payment_url)
+    return schemas.checkout_view(
+        found.session, found.client_secret, found.payment_url, found.contact
+    )

@@ -6,6 +6,16 @@ from typing import Any
 import marshmallow as ma
 
 from jay.baskets.schemas import EXAMPLE
+from jay.checkout.addresses import (
+    LONGEST,
+    Contact,
+    Problem,
+    Requirement,
+    Said,
+    Wrong,
+    checked_address,
+    checked_email,
+)
 from jay.checkout.models import Line, PartSums, Session, SessionState
 from jay.clock import iso
 from jay.products.fields import Country, Language
@@ -50,11 +60,90 @@ class CheckoutQuerySchema(Schema):
     )
 
 
+_PROBLEMS = {
+    Problem.MISSING: "Must not be blank.",
+    Problem.TOO_LONG: "Must not be longer than {limit}.",
+    Problem.NOT_PRINTABLE: "Must not contain control characters.",
+    Problem.NO_EMAIL: "Not a valid e-mail address.",
+    Problem.NO_COUNTRY: "There is no such country.",
+    Problem.NOT_DELIVERED: "A merchant of the cart does not deliver to this country.",
+    Problem.NO_ZIP: "Not a postcode of this country.",
+}
+
+
+def field_errors(problems: Mapping[str, Problem]) -> dict[str, Any]:
+    """Write what is wrong with a contact's fields as field errors are."""
+    told: dict[str, Any] = {}
+    for path, problem in problems.items():
+        *parts, name = path.split(".")
+        inner = told
+        for part in parts:
+            inner = inner.setdefault(camel_case(part), {})
+        inner[camel_case(name)] = [_PROBLEMS[problem].format(limit=LONGEST[name])]
+    return told
+
+
+def _line(name: str, example: str, *, required: bool = True, **about: Any) -> Text:
+    # Lengths are judged by the rule book, which counts what is stored.
+    metadata = {"maxLength": LONGEST[name], "example": example, **about}
+    return Text(required=required, allow_none=not required, metadata=metadata)
+
+
+class AddressSchema(Schema):
+    """A postal address."""
+
+    first_name = _line("first_name", "Zoë")
+    last_name = _line("last_name", "Schmidt")
+    street = _line("street", "Große Straße")
+    house_number = _line(
+        "house_number",
+        "7a",
+        required=False,
+        description="Absent where the street contains it.",
+    )
+    zip = _line("zip", "10115", description="Postcode; blank in countries that have none.")
+    city = _line("city", "Berlin")
+    country_code = Country(required=True)
+    addition = _line("addition", "2. Hof", required=False)
+
+    @ma.post_load
+    def _checked(self, data: dict[str, str | None], **_kwargs: Any) -> Any:
+        try:
+            return checked_address(data)
+        except Wrong as error:
+            raise ma.ValidationError(field_errors(error.problems)) from error
+
+
+class ContactEmail(Text):
+    """An e-mail address that mails about the order go to."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        try:
+            return checked_email(super()._deserialize(value, *args, **kwargs))
+        except Wrong as error:
+            raise ma.ValidationError(field_errors(error.problems)["email"]) from error
+
+
 class CheckoutRequestSchema(Schema):
-    """Where and in which language it is bought; absent: as the first product's merchant has it."""
+    """Where and in which language it is bought; absent: as the first product's merchant has it.
+
+    And who buys, as far as it is said by now.
+    """
 
     language = Language()
     country = Country()
+    email = ContactEmail(
+        allow_none=True,
+        metadata={"format": "email", "example": "zoe@example.org", "maxLength": LONGEST["email"]},
+    )
+    billing = ma.fields.Nested(
+        AddressSchema, allow_none=True, metadata={"description": "Who is billed."}
+    )
+    shipping = ma.fields.Nested(
+        AddressSchema,
+        allow_none=True,
+        metadata={"description": "Where it goes; absent or null: to the billing address."},
+    )
     stripe_using_sdk = ma.fields.Boolean(
         load_default=False,
         truthy={True},
@@ -64,6 +153,11 @@ class CheckoutRequestSchema(Schema):
             "example": False,
         },
     )
+
+
+def said(body: Mapping[str, Any]) -> Said:
+    """Return what a body of ``CheckoutRequestSchema`` says of who buys."""
+    return {name: body[name] for name in Contact.__dataclass_fields__ if name in body}
 
 
 class FinishSchema(Schema):
@@ -136,10 +230,17 @@ class CheckoutSchema(Schema):
     positions = ma.fields.List(ma.fields.Nested(PositionSchema), required=True)
     merchants = ma.fields.List(ma.fields.Nested(MerchantPartSchema), required=True)
     psp = ma.fields.Nested(PspSchema, required=True)
+    requirements = ma.fields.List(
+        ma.fields.String(validate=ma.validate.OneOf([each.value for each in Requirement])),
+        required=True,
+        metadata={"example": ["ADDRESS", "EMAIL"]},
+    )
     expires = ma.fields.String(required=True, metadata={"example": "2025-06-04T13:04:56Z"})
 
 
-def checkout_view(session: Session, client_secret: str, payment_url: str) -> dict[str, Any]:
+def checkout_view(
+    session: Session, client_secret: str, payment_url: str, contact: Contact
+) -> dict[str, Any]:
     """Write a session and how it is paid as ``CheckoutSchema`` has it."""
     return {
         "orderNo": session.order_no,
@@ -160,6 +261,7 @@ def checkout_view(session: Session, client_secret: str, payment_url: str) -> dic
             "paymentUrl": payment_url,
             "testMode": session.test,
         },
+        "requirements": [each.value for each in contact.missing],
         "expires": iso(session.expires),
     }
 

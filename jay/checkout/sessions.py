@@ -19,6 +19,7 @@ from jay.baskets.models import Basket
 from jay.baskets.offered import ends_with_basket
 from jay.baskets.totals import MixedCurrencies, Totals, totals
 from jay.checkout import contacts
+from jay.checkout.addresses import NOBODY, Contact, Said
 from jay.checkout.models import (
     ACTIVE,
     LIFETIME,
@@ -78,6 +79,7 @@ class Draft:
 
     basket: Basket
     fingerprint: str
+    """Of the cart, and of what is asked for."""
     positions: Sequence[tuple[Product, int]]
     left_out: Sequence[LeftOut]
 
@@ -99,9 +101,12 @@ def draft(connection: Connection, user: User, asked: Asked, *, now: datetime) ->
         else:
             positions.append((product, entry.count))
     # In whatever order: what comes back from a checkout has another place in the cart.
-    content = [sorted((entry.product_id, entry.count) for entry in wanted), asdict(asked)]
-    fingerprint = hashlib.sha256(orjson.dumps(content)).hexdigest()
-    return Draft(basket, fingerprint, positions, left_out)
+    cart = sorted((entry.product_id, entry.count) for entry in wanted)
+    return Draft(basket, f"{_hash(cart)}:{_hash(asdict(asked))}", positions, left_out)
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()
 
 
 def _reason(product: Product | None, count: int) -> str | None:
@@ -153,6 +158,8 @@ def freeze(
     asked: Asked,
     *,
     provider: str,
+    contact: Contact,
+    secret: str,
     now: datetime,
     tracking: Tracking,
 ) -> bool:
@@ -191,6 +198,8 @@ def freeze(
     ).one_or_none()
     if stored is None:
         return False
+    if contact != NOBODY:
+        contacts.put(connection, order_no, contact, secret=secret, now=now)
     basket.check_out({product.id for product, _ in draft.positions}, now=now)
     started = baskets.event_of(EventType.CHECKOUT_STARTED, basket, now, tracking)
     baskets.save(connection, basket, started)
@@ -200,6 +209,28 @@ def freeze(
     if stock.extend(connection, order_no, until=until, now=now) != len(stocks):
         raise CartChanged  # it took so long that what was reserved has run out
     return True
+
+
+def tell(
+    connection: Connection, session: Session, said: Said, *, secret: str, now: datetime
+) -> Contact | None:
+    """Note who buys and where it goes, as long as nothing is paid.
+
+    :returns: all that is known then; None where the session has ended.
+    :raises CheckoutPaying: it is being paid for, and something else was said before.
+    """
+    # It stays as it is, and nobody else moves it on meanwhile.
+    waits = _move(connection, session.order_no, (SessionState.OPEN,), SessionState.OPEN)
+    known = contacts.find(connection, session.order_no, secret=secret)
+    contact = replace(known, **said)
+    if not waits and contact != known:
+        found = find(connection, session.order_no)
+        if found is not None and found.state is SessionState.PAYING:
+            raise CheckoutPaying
+        return None
+    if contact != known:
+        contacts.put(connection, session.order_no, contact, secret=secret, now=now)
+    return contact
 
 
 def record_intent(

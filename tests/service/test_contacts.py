@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from jay.checkout import contacts
-from jay.checkout.contacts import NOBODY, Address, Contact
+from jay.checkout.addresses import NOBODY, Address, Contact
 from jay.checkout.order_numbers import new_order_no
 from jay.db.database import Database
 from jay.ops.purge import EXPIRED, purge

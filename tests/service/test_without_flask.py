@@ -21,7 +21,8 @@ from jay.auth.models import User, signing_keys
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Entry
 from jay.baskets.models import baskets as baskets_table
-from jay.checkout import contacts, notices, sessions
+from jay.checkout import notices, sessions
+from jay.checkout.addresses import NOBODY
 from jay.checkout.models import LIFETIME, Session, SessionState
 from jay.checkout.order_numbers import new_order_no
 from jay.checkout.providers.interface import Intent, IntentStatus, Opened, ProviderNotice, Purchase
@@ -162,8 +163,8 @@ def drafted(w: World) -> sessions.Draft:
 
 def session(w: World) -> Session:
     order_no = reserved(w)
-    more = {"provider": "sandbox", "now": NOON, "tracking": Tracking()}
-    sessions.freeze(w.connection, w.user, drafted(w), order_no, ASKED, **more)
+    more = {"contact": NOBODY, "secret": SECRET, "now": NOON, "tracking": Tracking()}
+    sessions.freeze(w.connection, w.user, drafted(w), order_no, ASKED, provider="sandbox", **more)
     stored = sessions.find(w.connection, order_no)
     assert stored is not None
     return stored
@@ -173,11 +174,12 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "amount": lambda _: 1,
     "asked": lambda _: ASKED,
     "card": lambda _: Card(),
-    "contact": lambda _: contacts.NOBODY,
+    "contact": lambda _: NOBODY,
     "draft": drafted,
     "intent": lambda _: INTENT,
     "last_four": lambda _: "4242",
     "missing": lambda w: [w.product],
+    "said": lambda _: {"email": "zoe@example.org"},
     "heard": lambda _: notices.Waiting("sandbox", "evt_1", "pi_1"),
     "order_no": lambda w: new_order_no(w.basket.routing_key),
     "since": lambda _: NOON,

@@ -1,0 +1,17 @@
+"""The syntax of e-mail addresses (RFC 5321, 5322); nothing is looked up."""
+
+from email_validator import EmailNotValidError, validate_email
+
+
+def normal_email(text: str) -> str | None:
+    """Return an e-mail address as every mail server takes it; None where it is none.
+
+    The local part is ASCII, as servers without SMTPUTF8 (RFC 6531) take no other; the domain is
+    written in its ASCII form. What a mail program would read as an option is none.
+    """
+    try:
+        found = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        return None
+    address = found.ascii_email
+    return None if address is None or address.startswith("-") else address
