@@ -88,16 +88,22 @@ class BasketView:
         return [(lines[0].seller, lines) for lines in found.values()]
 
 
-def view(connection: Connection, basket: Basket | None) -> BasketView:
-    """Look the products up, with one query, and write everything in the page's language."""
+def view(
+    connection: Connection, basket: Basket | None, *, with_checkout: bool = False
+) -> BasketView:
+    """Look the products up, with one query, and write everything in the page's language.
+
+    :param with_checkout: whether what is being paid for is shown as if it were in the cart still.
+    """
     if basket is None:
         return BasketView([], [], None)
-    entries = [*basket.cart, *basket.saved]
+    cart = [*basket.checkout, *basket.cart] if with_checkout else basket.cart
+    entries = [*cart, *basket.saved]
     found = catalogue.find_many(connection, [entry.product_id for entry in entries], now=web.now())
     return BasketView(
-        _lines(basket.cart, found),
+        _lines(cart, found),
         _lines(basket.saved, found),
-        _sums(connection, basket.cart, found),
+        _sums(connection, cart, found),
     )
 
 

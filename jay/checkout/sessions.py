@@ -46,6 +46,8 @@ from jay.products import service as catalogue
 from jay.products import stock
 from jay.products.models import Product
 from jay.sealing import Seal, WrongKey
+from jay.transfers import service as transfers
+from jay.transfers.models import PurchaseState
 
 _row = checkout_sessions.c
 
@@ -203,6 +205,7 @@ def freeze(
     basket.check_out({product.id for product, _ in draft.positions}, now=now)
     started = baskets.event_of(EventType.CHECKOUT_STARTED, basket, now, tracking)
     baskets.save(connection, basket, started)
+    transfers.note_purchase(connection, basket.offer, PurchaseState.PAYING)
     # From now on the session's end ends it.
     until = now + LIFETIME + timedelta(days=1)
     stocks = {product.stock_id for product, _ in draft.positions}
@@ -412,6 +415,8 @@ def _leave(
         return
     basket.end_checkout(bought=bought, now=now)
     baskets.save(connection, basket, baskets.event_of(event, basket, now))
+    purchase = PurchaseState.ORDERED if bought else PurchaseState.NONE
+    transfers.note_purchase(connection, basket.offer, purchase)
 
 
 @ends_with_basket

@@ -38,6 +38,12 @@ RENEWABLE_FOR = timedelta(hours=1)
 POLL_SECONDS = 1.5
 """How often a screen asks for the state, so that it follows the phone within two seconds."""
 
+PURCHASE_POLL_SECONDS = 5
+"""How often a screen asks what becomes of a basket that was taken over."""
+
+FOLLOWED_FOR = timedelta(minutes=15)
+"""How long after the claim a screen asks that."""
+
 TOKEN_BYTES = 16
 CODE_LENGTH = 8
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -76,6 +82,8 @@ transfers = Table(
     # Who took it over: the guest's user id, and what the winner may repeat the request with.
     Column("claimed_by", Text),
     Column("claimant_hash", Text),
+    # What the checkout of the basket says since; None: nothing.
+    Column("purchase", Text),
     Index("uq_transfers_display_hash", "display_hash", "routing_key", unique=True),
     Index("uq_transfers_token_hash", "token_hash", "routing_key", unique=True),
     Index("uq_transfers_typed_hash", "typed_hash", "routing_key", unique=True),
@@ -91,6 +99,14 @@ class TransferState(enum.StrEnum):
     CLAIMED = "claimed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+class PurchaseState(enum.StrEnum):
+    """What has become of a basket since it was taken over."""
+
+    NONE = "none"
+    PAYING = "paying"
+    ORDERED = "ordered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +248,7 @@ class Transfer:
     claimed: datetime | None = None
     claimed_by: str | None = None
     claimant_hash: str | None = None
+    purchase: str | None = None
     basket_exists: bool = True
     """Known of one that has expired: one that is deleted cancels what can still be claimed."""
 
@@ -268,7 +285,14 @@ class Transfer:
 
         The last code that was to be had is shown to its end, and then what became of it.
         """
-        return max(self.renewable_until, self.expires + CLAIM_WINDOW)
+        ends = max(self.renewable_until, self.expires + CLAIM_WINDOW)
+        return ends if self.claimed is None else max(ends, self.claimed + FOLLOWED_FOR)
+
+    def followed_for(self, now: datetime) -> timedelta:
+        """Return for how much longer its screen asks what becomes of the basket."""
+        if self.claimed is None:
+            return timedelta()
+        return min(max(self.claimed + FOLLOWED_FOR - now, timedelta()), FOLLOWED_FOR)
 
     def renewable(self, now: datetime) -> bool:
         """Tell whether its screen may ask for a new code."""

@@ -17,7 +17,13 @@ from jay.clock import Clock
 from jay.db.database import Database
 from jay.errors import Busy
 from jay.transfers import service
-from jay.transfers.models import POLL_SECONDS, Transfer
+from jay.transfers.models import (
+    POLL_SECONDS,
+    PURCHASE_POLL_SECONDS,
+    PurchaseState,
+    Transfer,
+    TransferState,
+)
 from jay.web import logs, responses
 from jay.web.rates import POLLS, Rate
 from jay.web.versions import BASKET_API
@@ -38,8 +44,16 @@ _HEADERS = [
 
 def status_of(transfer: Transfer, now: datetime) -> dict[str, Any]:
     """Write the state as ``StatusSchema`` has it."""
+    state = transfer.state(now)
+    if state is TransferState.CLAIMED:
+        return {
+            "state": state,
+            "secondsLeft": 0,
+            "pollSeconds": PURCHASE_POLL_SECONDS,
+            "purchase": transfer.purchase or PurchaseState.NONE,
+        }
     return {
-        "state": transfer.state(now),
+        "state": state,
         "secondsLeft": transfer.seconds_left(now),
         "pollSeconds": POLL_SECONDS,
     }

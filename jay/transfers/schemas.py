@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from jay.transfers.models import TransferState
+from jay.transfers.models import PurchaseState, TransferState
 from jay.web.schema import Schema, Text
 
 MAX_URL_BYTES = 1000
@@ -86,5 +86,16 @@ class StatusSchema(Schema):
     )
     seconds_left = ma.fields.Integer(required=True, metadata={"example": 47})
     poll_seconds = ma.fields.Float(
-        required=True, metadata={"description": "Ask again after this time.", "example": 1.5}
+        required=True,
+        metadata={
+            "description": "Ask again after this time; once claimed, for 15 minutes at most.",
+            "example": 1.5,
+        },
+    )
+    purchase = ma.fields.String(
+        metadata={
+            "description": "Once claimed: whether the basket is being paid for, or was ordered.",
+            "enum": [str(each) for each in PurchaseState],
+            "example": "none",
+        }
     )

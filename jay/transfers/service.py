@@ -26,6 +26,7 @@ from jay.sealing import hash_secret
 from jay.transfers.models import (
     CLAIM_WINDOW,
     PARAMETERS,
+    PurchaseState,
     Secrets,
     Transfer,
     TransferState,
@@ -72,6 +73,13 @@ _CLAIM = Recorded(
     .values(
         claimed=bindparam("now"), claimed_by=bindparam("guest"), claimant_hash=bindparam("proof")
     )
+)
+
+# Of one that was claimed alone: its row is nobody's to decide about any more.
+_PURCHASE = Prepared(
+    update(transfers)
+    .where(_THIS, transfers.c.claimed.is_not(None))
+    .values(purchase=bindparam("new_purchase"))
 )
 
 _OFFERED = (
@@ -220,6 +228,15 @@ def cancel(connection: Connection, code_hash: str, *, now: datetime) -> None:
         update(transfers).where(_THIS, _OPEN_NOW).values(cancelled=bindparam("at")),
         {**_key_of(code_hash), "now": now, "at": now},
     )
+
+
+def note_purchase(connection: Connection, code_hash: str | None, became: PurchaseState) -> None:
+    """Let the screen know what becomes of the basket that was taken over from it.
+
+    :param code_hash: the basket's latest transfer; None where it was never offered.
+    """
+    if code_hash is not None:
+        _PURCHASE.rowcount(connection, {**_key_of(code_hash), "new_purchase": became.value})
 
 
 def _unused_secrets(connection: Connection) -> Secrets:

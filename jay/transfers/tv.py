@@ -14,7 +14,15 @@ from jay.errors import TooManyRequests, TransferClaimed, TransferError
 from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
 from jay.transfers import service
-from jay.transfers.models import CLAIM_WINDOW, POLL_SECONDS, Secrets, TransferState, spaced_code
+from jay.transfers.models import (
+    CLAIM_WINDOW,
+    POLL_SECONDS,
+    PURCHASE_POLL_SECONDS,
+    PurchaseState,
+    Secrets,
+    TransferState,
+    spaced_code,
+)
 from jay.transfers.pairs import pair_view
 from jay.web.pages import PageBlueprint, csrf_token, language, page
 from jay.web.rates import TRANSFERS_OF_ADDRESS, of_address, take_all
@@ -23,6 +31,9 @@ from jay.web.rates import TRANSFERS_OF_ADDRESS, of_address, take_all
 blp = PageBlueprint("tv", __name__, guards=web.PUBLIC, csrf=False, error_template="tv/error.html")
 
 LINES_SHOWN = 3
+_SHOWN_INSTEAD = (PurchaseState.PAYING.value, PurchaseState.ORDERED.value)
+"""What a screen shows instead of saying that the basket was taken over."""
+
 HOST_LETTERS = 40
 REFRESH_SECONDS = 3
 """How often the page loads itself anew where there is no JavaScript."""
@@ -42,20 +53,24 @@ def screen(display_token: str) -> Response:
         over = showing.left_behind
         if over and transfer.state(now) is not TransferState.CLAIMED:
             return redirect(url_for("kiosk.wall", name=showing.partner.name), 303)
-        basket = view(connection, None if over else showing.basket)
+        # What is being paid for is what the screen is about, until it is ordered.
+        basket = view(connection, None if over else showing.basket, with_checkout=True)
     secrets = Secrets(display_token)
     context: dict[str, Any] = {}
     if transfer.kiosk:
         context["reset_action"] = url_for("kiosk.reset", name=showing.partner.name)
         context["back_url"] = url_for("kiosk.wall", name=showing.partner.name)
-    shown, again = transfer.state(now), request.args.get("code") == "again"
-    if again and shown is TransferState.OPENED:
-        shown = TransferState.PENDING  # the code is wanted large, whoever looks at it
+    state, again = transfer.state(now), request.args.get("code") == "again"
+    shown: str = state.value
+    if again and state is TransferState.OPENED:
+        shown = TransferState.PENDING.value  # the code is wanted large, whoever looks at it
+    elif state is TransferState.CLAIMED and transfer.purchase in _SHOWN_INSTEAD:
+        shown = transfer.purchase
     return page(
         "tv/transfer.html",
         ancestors=showing.partner.frame_sources,
         partner=partner_view(showing.partner),
-        state=shown.value,
+        state=shown,
         again=again,
         lines=basket.cart[:LINES_SHOWN],
         left_behind=over,
@@ -69,6 +84,8 @@ def screen(display_token: str) -> Response:
         status_url=url_for("screens.get_status", displayToken=display_token),
         poll_seconds=POLL_SECONDS,
         refresh_seconds=REFRESH_SECONDS,
+        follow_seconds=_seconds(transfer.followed_for(now)),
+        purchase_seconds=PURCHASE_POLL_SECONDS,
         pair=pair_view(transfer.pair, language()) if transfer.url is None else None,
         shop_host=transfer.url and _shown_host(transfer.url),
         renew_action=url_for(".renew", display_token=display_token),

@@ -21,6 +21,8 @@
   var qrTimer = null;
   var qrTries = 0;
   var endsAt = now() + shown * 1000;
+  var followUntil = now() + (parseFloat(root.getAttribute('data-follow')) || 0) * 1000;
+  var FOLLOWED = 900000;
   var renewableUntil = now() + (parseFloat(root.getAttribute('data-renewable')) || 0) * 1000;
 
   /* A TV sets its clock after switching on; this one does not jump. */
@@ -36,6 +38,12 @@
   function running() {
     var state = root.getAttribute('data-state');
     return state === 'pending' || state === 'opened';
+  }
+
+  /* Whether a phone has it, and it is not known yet what becomes of it. */
+  function taken() {
+    var state = root.getAttribute('data-state');
+    return state === 'claimed' || state === 'paying';
   }
 
   function show(state) {
@@ -105,9 +113,10 @@
 
   function failed() {
     failures += 1;
-    if (failures > 1) { set('data-net', 'lost'); }
+    if (failures > 1 && running()) { set('data-net', 'lost'); }
+    if (taken() && now() >= followUntil) { stop(); return; }
     if (running() && shown <= 0) { show('expired'); }
-    poll(Math.min(10, pollSeconds * Math.pow(2, Math.min(failures, 6)) * (0.8 + 0.2 * Math.random())));
+    poll(Math.min(Math.max(10, pollSeconds), pollSeconds * Math.pow(2, Math.min(failures, 6)) * (0.8 + 0.2 * Math.random())));
   }
 
   /* What this service has answered; null for the words of a proxy's, whatever their status. */
@@ -129,11 +138,14 @@
       asking = false;
       data = read(request);
       if (!data) { failed(); return; }
+      if (data.gone && taken()) { stop(); return; }
       if (data.gone) { stop(); renewableUntil = 0; show('expired'); return; }
       failures = 0;
       set('data-net', 'ok');
       if (data.pollSeconds > 0) { pollSeconds = data.pollSeconds; }
-      show(data.state);
+      if (data.state === 'claimed' && running()) { followUntil = now() + FOLLOWED; }
+      show(data.state === 'claimed' && (data.purchase === 'paying' || data.purchase === 'ordered') ? data.purchase : data.state);
+      if (taken() && now() < followUntil) { poll(pollSeconds); return; }
       if (!running()) { stop(); return; }
       resync(data.secondsLeft);
       poll(pollSeconds);
@@ -221,5 +233,5 @@
 
   picture();
   draw(shown);
-  if (running()) { tick(); poll(pollSeconds); } else { stop(); retire(); }
+  if (running()) { tick(); poll(pollSeconds); } else if (taken() && now() < followUntil) { poll(5); retire(); } else { stop(); retire(); }
 }());

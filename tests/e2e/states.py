@@ -268,6 +268,29 @@ def _tv_claimed(visitor: Visitor) -> Response | None:
     return visitor.open(offer["displayUrl"])
 
 
+def _paying(visitor: Visitor) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Take a basket over, and start to pay for it; return the transfer and the checkout."""
+    basket = visitor.shopper()
+    offer = basket.transfer()
+    data(TvApp(visitor.service, DEMO_BASKET_KEY).redeem(offer["jayToken"]))
+    return offer, data(basket.call("POST", "/checkout/sessions"))
+
+
+def _tv_paying(visitor: Visitor) -> Response | None:
+    return visitor.open(_paying(visitor)[0]["displayUrl"])
+
+
+def _tv_ordered(visitor: Visitor) -> Response | None:
+    offer, session = _paying(visitor)
+    screen = visitor.page.context.new_page()
+    screen.goto(session["psp"]["paymentUrl"])
+    screen.locator("#number").fill("4242424242424242")
+    screen.locator(".fields .button").click()
+    screen.wait_for_url("**/checkout/return/*")
+    screen.close()
+    return visitor.open(offer["displayUrl"])
+
+
 def _tv_expired(visitor: Visitor) -> Response | None:
     with visitor.earlier(120):
         offer = visitor.shopper().transfer()
@@ -642,6 +665,8 @@ STATES = (
     ),
     State("tv-opened", _tv_opened, "Schau jetzt auf dein Handy.", "Now look at your phone."),
     State("tv-claimed", _tv_claimed, "Dein Handy hat ihn.", "Your phone has it."),
+    State("tv-paying", _tv_paying, "Er wird gerade bezahlt.", "It is being paid for."),
+    State("tv-ordered", _tv_ordered, "Bestellt. Vielen Dank!", "Ordered. Thank you!"),
     State("tv-expired", _tv_expired, "Die Minute ist um.", "The minute is up."),
     State("tv-left-alone", _tv_left_alone, *_GONE, 404),
     State(
@@ -776,4 +801,4 @@ STATES = (
     State("docs-errors", lambda visitor: visitor.open("/docs/errors"), "Errors", "Errors"),
 )
 BY_NAME = {state.name: state for state in STATES}
-TV_STATES = ("pending", "opened", "claimed", "expired", "cancelled")
+TV_STATES = ("pending", "opened", "claimed", "paying", "expired", "cancelled")

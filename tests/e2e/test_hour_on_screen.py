@@ -47,6 +47,7 @@ class Hall:
     page: Page
     cdp: CDPSession
     state: str = "pending"
+    purchase: str = "none"
     lost: bool = False
     polls: int = 0
 
@@ -57,6 +58,7 @@ class Hall:
             route.abort()
             return
         status = {"state": self.state, "secondsLeft": 60, "pollSeconds": POLL_SECONDS}
+        status |= {"purchase": self.purchase} if self.state == "claimed" else {}
         route.fulfill(content_type="application/json", body=json.dumps({"data": status}))
 
     def pass_seconds(self, seconds: int, *, step: float = STEP_SECONDS) -> None:
@@ -130,7 +132,7 @@ def test_a_kiosks_code_has_one_timer_more_for_the_next_person(
         assert kiosk.page.evaluate("mostTimers") <= 3
 
 
-@pytest.mark.parametrize("state", ["claimed", "expired", "cancelled"])
+@pytest.mark.parametrize("state", ["expired", "cancelled"])
 def test_a_tv_asks_no_more_when_all_is_over(
     moved_service: Service, browser: Browser, state: str
 ) -> None:
@@ -164,7 +166,37 @@ def test_a_tv_that_was_left_alone_for_an_hour_offers_no_code_that_it_would_not_g
         expect(tv.page.get_by_role("button", name="Close")).to_be_focused()
 
 
-@pytest.mark.parametrize("state", ["tv-claimed", "tv-expired", "tv-cancelled", "tv-gone"])
+def test_a_tv_asks_for_a_quarter_of_an_hour_what_becomes_of_a_basket(
+    moved_service: Service, browser: Browser
+) -> None:
+    with hall(moved_service, browser) as tv:
+        tv.state = "claimed"
+        tv.pass_seconds(60)
+        expect_state(tv.page, "claimed")
+        tv.pass_seconds(860)
+        asked = tv.polls
+        tv.pass_seconds(HOUR_SECONDS)
+
+        assert tv.polls == asked
+        assert tv.page.evaluate("timers()") == 0
+
+
+def test_a_tv_says_that_a_basket_is_paid_for_and_ordered(
+    moved_service: Service, browser: Browser
+) -> None:
+    with hall(moved_service, browser) as tv:
+        tv.state = "claimed"
+        for purchase, shown in (("paying", "paying"), ("none", "claimed"), ("ordered", "ordered")):
+            tv.purchase = purchase
+            tv.pass_seconds(30)
+            expect_state(tv.page, shown)
+        asked = tv.polls
+        tv.pass_seconds(120)
+
+        assert tv.polls == asked  # there is nothing more to be told
+
+
+@pytest.mark.parametrize("state", ["tv-ordered", "tv-expired", "tv-cancelled", "tv-gone"])
 def test_a_tv_that_was_too_late_never_asks(
     moved_service: Service, browser: Browser, state: str
 ) -> None:

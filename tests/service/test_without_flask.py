@@ -54,7 +54,7 @@ from jay.products.catalogue import Filters
 from jay.products.models import Product
 from jay.sealing import Seal, WrongKey
 from jay.transfers import service as transfers
-from jay.transfers.models import Transfer
+from jay.transfers.models import PurchaseState, Transfer
 from tests.clock import NOON
 from tests.conftest import SECRET, empty
 from tests.unit.test_house import KINDS, SERVICE
@@ -196,6 +196,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "answer": lambda _: "sealed",
     "as_of": lambda _: 1,
     "basket": lambda w: w.basket,
+    "became": lambda _: PurchaseState.PAYING,
     "code_hash": lambda w: w.transfer.code_hash,
     "batch": lambda _: 10,
     "began": lambda _: NOON,
