@@ -16,13 +16,17 @@ from sqlalchemy import Connection, event
 
 from jay.db import prepared
 from jay.db.database import Database, locks
-from jay.db.routing import ROUTED_BY, WITHOUT_KEY
+from jay.db.routing import EVERYWHERE, ROUTED_BY, WITHOUT_KEY
 
 LOCK_ORDER = (
     "baskets",
     "comfort_settings",
     "checkout_sessions",
     "contacts",
+    "orders",
+    "order_parts",
+    "order_lines",
+    "movements",
     "transfers",
     "tries",
     "idempotency_keys",
@@ -45,7 +49,7 @@ _LOCKED = re.compile(r"\bFROM\s+\"?(\w+).*\bFOR (?:NO KEY )?UPDATE\b", re.DOTALL
 @cache
 def not_routed(sql: str) -> tuple[str, ...]:
     """Return the tables of shoppers of which a statement does not say where the rows lie."""
-    if WITHOUT_KEY in sql:
+    if WITHOUT_KEY in sql or EVERYWHERE in sql:
         return ()
     text = " ".join(sql.split())
     missing = [

@@ -21,6 +21,13 @@ ROUTED_BY = {
     "comfort_settings": "routing_key",
     "checkout_sessions": "routing_key",
     "contacts": "routing_key",
+    "orders": "routing_key",
+    "order_parts": "routing_key",
+    "order_lines": "routing_key",
+    "order_parcels": "routing_key",
+    "order_events": "routing_key",
+    "ledger": "routing_key",
+    "movements": "routing_key",
     "transfers": "routing_key",
     "events": "routing_key",
     "idempotency_keys": "key_hash",
@@ -29,6 +36,8 @@ ROUTED_BY = {
 """The tables that are distributed, and by which column."""
 
 WITHOUT_KEY = "/* of before the routing key */"
+
+EVERYWHERE = "/* on every server */"
 
 Query = TypeVar("Query", bound=Select[*tuple[object, ...]])
 
@@ -50,3 +59,11 @@ def of_before(query: Query) -> Query:
     They last 30 days: a month after that release this function goes, and what uses it with it.
     """
     return query.prefix_with(text(WITHOUT_KEY))
+
+
+def on_every_server(query: Query) -> Query:
+    """Mark a query that is meant to go to every server, and is of no shopper's way.
+
+    A merchant's list of orders: each of them lies with its shopper.
+    """
+    return query.prefix_with(text(EVERYWHERE))

@@ -110,6 +110,7 @@ def test_whatever_is_sent_as_a_token_leads_somewhere(token: str) -> None:
         " RETURNING 1) INSERT INTO events (routing_key, id) SELECT 1, 2 FROM stored",
         "SELECT * FROM products WHERE products.id = ?",
         "SELECT /* of before the routing key */ * FROM baskets WHERE baskets.id = ?",
+        "SELECT /* on every server */ * FROM order_parts WHERE order_parts.merchant_id = ?",
     ],
 )
 def test_a_statement_that_names_the_key_passes(sql: str) -> None:
