@@ -404,7 +404,8 @@ def _decide(session: Session, intent: Intent, now: datetime) -> Intent:
 
 def _captured(session: Session, intent: Intent, now: datetime) -> None:
     right = (intent.captured, intent.currency) == (session.amount, session.currency)
-    if right and db.write(sessions.complete, session, intent, now=now):
+    secret = web.settings().secret_key
+    if right and db.write(sessions.complete, session, intent, secret=secret, now=now):
         return
     found = _stored(session.order_no)
     if found is not None and found.state is SessionState.PAID:

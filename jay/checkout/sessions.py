@@ -336,9 +336,12 @@ def end(connection: Connection, session: Session, state: SessionState, *, now: d
     return True
 
 
-def complete(connection: Connection, session: Session, intent: Intent, *, now: datetime) -> bool:
+def complete(
+    connection: Connection, session: Session, intent: Intent, *, secret: str, now: datetime
+) -> bool:
     """Make the order of a session whose money has moved.
 
+    :param secret: this service's, for what the order keeps sealed.
     :returns: whether this call did so; not when it was paid, or has ended, before.
     """
     basket = _basket_of(connection, session, now=now)
@@ -349,7 +352,7 @@ def complete(connection: Connection, session: Session, intent: Intent, *, now: d
     contacts.keep(connection, session.order_no)
     _leave(connection, session, basket, EventType.ORDER_PAID, bought=True, now=now)
     for work in _making_orders:
-        work(connection, session, intent, now=now)
+        work(connection, session, intent, secret=secret, now=now)
     return True
 
 
@@ -461,8 +464,8 @@ _making_orders: set[MakeOrder] = set()
 def makes_orders(work: MakeOrder) -> MakeOrder:
     """Have a function called in the transaction in which a session is paid.
 
-    ``work(connection, session, intent, now=now)``: orders stand right of the checkout, which can't
-    call them.
+    ``work(connection, session, intent, secret=secret, now=now)``: orders stand right of the
+    checkout, which can't call them.
     """
     _making_orders.add(work)
     return work

@@ -13,6 +13,8 @@ from jay.checkout.contacts import contacts
 from jay.checkout.contacts import seal_of as contact_seal
 from jay.merchants.models import merchants
 from jay.merchants.service import token_seal
+from jay.orders.models import orders
+from jay.orders.service import seal_of as order_seal
 from jay.sealing import Seal, WrongKey
 
 
@@ -50,6 +52,12 @@ SEALED = (
         contacts,
         ("content",),
         lambda row, secret: contact_seal(row.order_no, secret),
+    ),
+    Sealed(
+        "links to orders",
+        orders,
+        ("token",),
+        lambda row, secret: order_seal(row.order_no, secret),
     ),
 )
 """Stored answers of requests are sealed with the clients' keys, too, and end in a day."""

@@ -43,6 +43,8 @@ from jay.ops import demo_catalogue
 from jay.ops.purge import EXPIRED
 from jay.ops.removal import PARTNER
 from jay.ops.reseal import SEALED
+from jay.orders import service as orders
+from jay.orders.models import Actor, Happening, Money, Order, PartNo, order_parts
 from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.service import Taken
 from jay.outbox.webhooks import ADD_PRODUCT, lane_of
@@ -170,9 +172,20 @@ def session(w: World) -> Session:
     return stored
 
 
+def ordered(w: World) -> Order:
+    paid = session(w)
+    orders.make(w.connection, paid, INTENT, secret=SECRET, now=NOON)
+    made = orders.find(w.connection, paid.order_no)
+    assert made is not None
+    return made
+
+
 VALUES: dict[str, Callable[[World], Any]] = {
     "amount": lambda _: 1,
     "asked": lambda _: ASKED,
+    "by": lambda _: Actor.MERCHANT,
+    "order": ordered,
+    "part_no": lambda w: PartNo(ordered(w).order_no, 1),
     "card": lambda _: Card(),
     "contact": lambda _: NOBODY,
     "draft": drafted,
@@ -323,6 +336,11 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "checkout/sandbox/service.refund": {"identifier": paid, "amount": lambda _: 1000},
     "checkout/sandbox/service.reverse": {"identifier": shared_out, "amount": lambda _: 1000},
     "checkout/sessions.makes_orders": {"work": lambda _: lambda *_args, **_more: None},
+    "orders/events.hears": {"work": lambda _: lambda *_args: None},
+    "orders/events.of_order": {"table": lambda _: order_parts},
+    "orders/events.of_part": {"table": lambda _: order_parts},
+    "orders/events.record": {"kind": lambda _: Happening.ACCEPTED},
+    "orders/ledger.enter": {"kind": lambda _: Money.REFUND},
     "checkout/sessions.record_intent": {
         "opened": lambda _: Opened("pi_1", "secret", "http://localhost/pay", "pk")
     },

@@ -18,6 +18,7 @@ ORDER = (
     *("db", "events", "web"),
     *("merchants", "partners", "legal", "auth", "playouts", "operators", "outbox"),
     *("products", "pictures", "feeds", "baskets", "transfers", "guests", "kiosk", "checkout"),
+    *("orders",),
     *("ops", "__init__"),
 )
 """Each package imports only what stands left of it."""
@@ -29,19 +30,19 @@ KINDS = {
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
         checkout/order_numbers checkout/providers/interface checkout/sandbox/models feeds/models
         feeds/progress legal/models merchants/models net/addresses operators/models
-        ops/demo_legal ops/mends outbox/letters outbox/models partners/branding partners/models
-        pictures/models products/groups products/models products/search products/shipping
-        transfers/models web/names web/versions
+        ops/demo_legal ops/mends orders/models outbox/letters outbox/models partners/branding
+        partners/models pictures/models products/groups products/models products/search
+        products/shipping transfers/models web/names web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
         checkout/contacts checkout/notices checkout/sandbox/service checkout/sessions
         feeds/checkpoints feeds/leftovers feeds/pulls guests/service legal/service
         merchants/service operators/service ops/demo ops/purge ops/removal ops/reseal
-        outbox/kinds outbox/mails outbox/service outbox/webhooks partners/service products/bulk
-        products/bulk_sql products/catalogue products/feeding products/listing products/service
-        products/stock products/stored products/wanted transfers/service web/limits
-        web/stored_answers
+        orders/events orders/ledger orders/service outbox/kinds outbox/mails outbox/service
+        outbox/webhooks partners/service products/bulk products/bulk_sql products/catalogue
+        products/feeding products/listing products/service products/stock products/stored
+        products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas

@@ -1,0 +1,92 @@
+"""What happens to parts: recorded in order, and told to whoever tells it on.
+
+An event is appended in the transaction of its cause, and what is to be said about it is put into
+the outbox in the same one. It holds nothing personal: pieces by position, an amount, who by kind.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, insert, update
+
+from jay.checkout.order_numbers import routing_key_of
+from jay.orders.models import Actor, Happening, PartNo, order_events, order_parts
+
+_part = order_parts.c
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event of a part, as those hear it who tell it on.
+
+    :ivar number: of the event, unique within its part.
+    :ivar details: ``lines``: pieces by position; ``amount``: minor units.
+    """
+
+    part_no: PartNo
+    merchant_id: int
+    number: int
+    kind: Happening
+    by: Actor
+    details: Mapping[str, Any]
+    at: datetime
+
+
+Hearer = Callable[[Connection, Happened], None]
+_hearers: list[Hearer] = []
+
+
+def hears(work: Hearer) -> Hearer:
+    """Have a function called with each event, in the transaction that records it."""
+    if work not in _hearers:
+        _hearers.append(work)
+    return work
+
+
+def of_part(table: Table, part_no: PartNo) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a row belongs to a part, whichever of the tables it is in."""
+    number = table.c.number if table is order_parts else table.c.part
+    return (*of_order(table, part_no.order_no), number == part_no.number)
+
+
+def of_order(table: Table, order_no: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a row belongs to an order, whichever of the tables it is in."""
+    return table.c.routing_key == routing_key_of(order_no), table.c.order_no == order_no
+
+
+def record(
+    connection: Connection,
+    part_no: PartNo,
+    kind: Happening,
+    by: Actor,
+    details: Mapping[str, Any] | None = None,
+    *,
+    now: datetime,
+) -> int:
+    """Append an event to a part, tell those who hear it, and return its number."""
+    counted = (
+        update(order_parts)
+        .where(*of_part(order_parts, part_no))
+        .values(events=_part.events + 1, changed=now)
+        .returning(_part.events, _part.merchant_id)
+    )
+    number, merchant_id = connection.execute(counted).one()
+    told = dict(details or {})
+    connection.execute(
+        insert(order_events).values(
+            routing_key=routing_key_of(part_no.order_no),
+            order_no=part_no.order_no,
+            part=part_no.number,
+            number=number,
+            at=now,
+            kind=kind,
+            by=by,
+            details=told,
+        )
+    )
+    happened = Happened(part_no, merchant_id, number, kind, by, told, now)
+    for hearer in _hearers:
+        hearer(connection, happened)
+    return int(number)

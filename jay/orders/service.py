@@ -1,0 +1,308 @@
+"""Making orders, and finding them: by number, by the token of their page, or of a merchant."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, tuple_
+
+from jay.checkout import sessions
+from jay.checkout.models import Line, Session
+from jay.checkout.providers.interface import Intent
+from jay.db.routing import on_every_server
+from jay.legal import service as legal
+from jay.legal.models import Owner, chosen
+from jay.merchants.models import Merchant
+from jay.orders import events
+from jay.orders import ledger as money
+from jay.orders.events import of_order, of_part
+from jay.orders.models import (
+    Actor,
+    Happening,
+    Money,
+    MovementState,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderPart,
+    Parcel,
+    PartNo,
+    PartState,
+    movements,
+    order_events,
+    order_lines,
+    order_parcels,
+    order_parts,
+    orders,
+)
+from jay.products import service as catalogue
+from jay.products.models import Product
+from jay.sealing import Seal, hash_secret
+from jay.transfers.models import CODE_ALPHABET
+
+PARTS_PER_PAGE = 100
+
+_DESCRIBED = (
+    *("brand", "gtin", "subLine", "description", "gender", "material", "colour", "fit", "url"),
+    "variant_type",
+)
+"""What an order keeps of a product's description, by the names that it has there."""
+
+_ROUTING = 3
+_BASE = len(CODE_ALPHABET)
+
+Position = tuple[datetime, str, int]
+"""Moment, order number and number of a part in a merchant's list."""
+
+
+@sessions.makes_orders
+def make(
+    connection: Connection, session: Session, intent: Intent, *, secret: str, now: datetime
+) -> None:
+    """Make the order of a session, in the transaction in which it is paid: exactly once."""
+    token = new_token(session.routing_key)
+    named = {"routing_key": session.routing_key, "order_no": session.order_no}
+    connection.execute(
+        insert(orders).values(
+            **named,
+            partner_id=session.partner_id,
+            test=session.test,
+            lang=session.lang,
+            country=session.country,
+            currency=session.currency,
+            amount=session.amount,
+            provider=session.provider,
+            intent_id=intent.id,
+            method=intent.method,
+            token_hash=hash_secret(token),
+            token=seal_of(session.order_no, secret).close(token.encode()),
+            created=now,
+        )
+    )
+    found = catalogue.find_many(connection, [line.product_id for line in session.lines], now=now)
+    for number, part in enumerate(session.parts, 1):
+        connection.execute(
+            insert(order_parts).values(
+                **named,
+                number=number,
+                merchant_id=part.merchant_id,
+                merchant=part.merchant,
+                goods=part.goods,
+                shipping=part.shipping,
+                tax=part.tax,
+                texts=_texts_shown(connection, part.merchant_id, session.lang),
+                created=now,
+                changed=now,
+            )
+        )
+        lines = [line for line in session.lines if line.merchant_id == part.merchant_id]
+        rows = [
+            {**named, "part": number, "position": position, **_line_row(line, found)}
+            for position, line in enumerate(lines, 1)
+        ]
+        connection.execute(insert(order_lines), rows)
+        part_no = PartNo(session.order_no, number)
+        money.enter(connection, part_no, Money.CHARGE, intent.id, part.total, now=now)
+        events.record(connection, part_no, Happening.CREATED, Actor.SHOPPER, now=now)
+
+
+def _line_row(line: Line, found: Mapping[str, Product]) -> dict[str, Any]:
+    product = found.get(line.product_id)
+    described: dict[str, Any] = {}
+    if product is not None:
+        told = {**product.description, "variant_type": product.variant_type}
+        described = {name: told[name] for name in _DESCRIBED if told.get(name) not in {None, ""}}
+    return {
+        "product_id": line.product_id,
+        "stock_id": line.stock_id,
+        "sku": line.sku,
+        "name": line.name,
+        "variant": line.variant,
+        "described": described,
+        "price": line.price,
+        "vat": line.vat,
+        "tax": line.tax,
+        "ordered": line.count,
+    }
+
+
+def _texts_shown(connection: Connection, merchant: int, lang: str) -> list[dict[str, Any]]:
+    owner = Owner("merchant", merchant)
+    shown = []
+    for notice in chosen(legal.current(connection, [owner]), [owner], [lang, "en"]):
+        content = notice.url or legal.text_of(connection, notice) or ""
+        shown.append(
+            {
+                "kind": notice.kind,
+                "lang": notice.lang,
+                "version": notice.version,
+                "sha256": hashlib.sha256(content.encode()).hexdigest(),
+            }
+        )
+    return shown
+
+
+# --- the token of the order's page ---
+
+
+def new_token(routing_key: int) -> str:
+    """Draw what opens an order's page: 130 random bits, after where it lies."""
+    digits = [routing_key // _BASE**place % _BASE for place in reversed(range(_ROUTING))]
+    return "".join(CODE_ALPHABET[digit] for digit in digits) + secrets.token_urlsafe(17)
+
+
+def token_of(order: Order, *, secret: str) -> str:
+    """Return what opens an order's page.
+
+    :raises WrongKey: it was sealed with a lost secret.
+    """
+    return seal_of(order.order_no, secret).open(order.token).decode()
+
+
+def find_by_token(connection: Connection, token: str) -> Order | None:
+    """Return the order whose page a token opens; None for whatever else is sent."""
+    digits = [CODE_ALPHABET.find(character) for character in token[:_ROUTING]]
+    if len(digits) < _ROUTING or min(digits) < 0:
+        return None
+    key = 0
+    for digit in digits:
+        key = key * _BASE + digit
+    query = select(orders).where(
+        orders.c.routing_key == key, orders.c.token_hash == hash_secret(token)
+    )
+    return _order_or_none(connection.execute(query).one_or_none())
+
+
+def seal_of(order_no: str, secret: str) -> Seal:
+    """Return what seals the token of an order's page, and of no other one."""
+    return Seal("order", secret, order_no)
+
+
+# --- finding ---
+
+
+def find(connection: Connection, order_no: str) -> Order | None:
+    """Return the order with a valid number."""
+    query = select(orders).where(*of_order(orders, order_no))
+    return _order_or_none(connection.execute(query).one_or_none())
+
+
+def parts_of(connection: Connection, order: Order) -> list[OrderPart]:
+    """Return the parts of an order, in their order."""
+    query = select(order_parts).where(*of_order(order_parts, order.order_no))
+    rows = connection.execute(query.order_by(order_parts.c.number)).all()
+    return [_whole(connection, order, row) for row in rows]
+
+
+def find_part(
+    connection: Connection, part_no: PartNo, *, merchant: int | None = None
+) -> OrderPart | None:
+    """Return a part; None where there is none, or it is another merchant's.
+
+    :param merchant: whose it has to be; None: anybody's.
+    """
+    query = select(order_parts).where(*of_part(order_parts, part_no))
+    if merchant is not None:
+        query = query.where(order_parts.c.merchant_id == merchant)
+    row = connection.execute(query).one_or_none()
+    order = None if row is None else find(connection, part_no.order_no)
+    return None if row is None or order is None else _whole(connection, order, row)
+
+
+def list_parts(
+    connection: Connection,
+    *,
+    merchant: Merchant | None = None,
+    states: Sequence[PartState] = (),
+    since: datetime | None = None,
+    after: Position | None = None,
+    most: int = PARTS_PER_PAGE,
+) -> tuple[list[OrderPart], Position | None]:
+    """Return one page of parts, the newest first.
+
+    They lie with their shoppers, so a merchant's are asked of every server; each answers along
+    the merchant's index, and the last page costs what the first one does.
+
+    :param merchant: whose; None: everybody's.
+    :param since: when they were made, at the earliest.
+    :param after: the last part of the page before.
+    :returns: the parts, and the position of the last one, None where no page follows.
+    """
+    row = order_parts.c
+    key = (row.created, row.order_no, row.number)
+    query = select(order_parts)
+    if merchant is not None:
+        query = query.where(row.merchant_id == merchant.id)
+    if states:
+        query = query.where(row.state.in_(states))
+    if since is not None:
+        query = query.where(row.created >= since)
+    if after is not None:
+        query = query.where(tuple_(*key) < tuple_(*after))
+    query = on_every_server(query.order_by(*(column.desc() for column in key)).limit(most + 1))
+    rows = connection.execute(query).all()
+    found = []
+    for one in rows[:most]:
+        order = find(connection, one.order_no)
+        if order is not None:
+            found.append(_whole(connection, order, one))
+    if len(rows) <= most:
+        return found, None
+    last = rows[most - 1]
+    return found, (last.created, last.order_no, last.number)
+
+
+def _order_or_none(row: Row[Any] | None) -> Order | None:
+    if row is None:
+        return None
+    return Order(**{name: getattr(row, name) for name in Order.__dataclass_fields__})
+
+
+def _whole(connection: Connection, order: Order, row: Row[Any]) -> OrderPart:
+    part_no = PartNo(order.order_no, row.number)
+    stored = row._asdict()
+    own = ("number", "merchant_id", "merchant", "goods", "shipping", "tax", "texts")
+    return OrderPart(
+        order=order,
+        **{name: stored[name] for name in (*own, "refund_due", "changed")},
+        state=PartState(row.state),
+        lines=lines_of(connection, part_no),
+        parcels=[
+            Parcel(one.number, one.carrier, one.tracking_number, one.url)
+            for one in connection.execute(
+                select(order_parcels)
+                .where(*of_part(order_parcels, part_no))
+                .order_by(order_parcels.c.number)
+            )
+        ],
+        events=[
+            OrderEvent(one.number, one.at, Happening(one.kind), Actor(one.by), one.details)
+            for one in connection.execute(
+                select(order_events)
+                .where(*of_part(order_events, part_no))
+                .order_by(order_events.c.number)
+            )
+        ],
+        refunded=refunds_of(connection, part_no),
+    )
+
+
+def lines_of(connection: Connection, part_no: PartNo) -> list[OrderLine]:
+    """Return the lines of a part, in their order."""
+    query = select(order_lines).where(*of_part(order_lines, part_no))
+    return [
+        OrderLine(**{name: getattr(row, name) for name in OrderLine.__dataclass_fields__})
+        for row in connection.execute(query.order_by(order_lines.c.position))
+    ]
+
+
+def refunds_of(connection: Connection, part_no: PartNo) -> int:
+    """Return how much of a part has gone back to the shopper, or is about to; minor units."""
+    query = select(func.coalesce(func.sum(movements.c.amount), 0)).where(
+        *of_part(movements, part_no),
+        movements.c.kind == Money.REFUND,
+        movements.c.state != MovementState.FAILED,
+    )
+    return int(connection.execute(query).scalar_one())

@@ -1,0 +1,118 @@
+"""Orders: made with the payment, exactly once, one part per merchant."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from jay import db
+from jay.checkout import flow
+from jay.orders import ledger, service
+from jay.orders.models import (
+    Actor,
+    Happening,
+    Money,
+    Order,
+    OrderPart,
+    PartNo,
+    PartState,
+    orders,
+)
+from jay.sealing import WrongKey
+from tests.api.test_checkout import Till
+from tests.builders import Shop, User, add_shop
+from tests.clock import NOON, MovedClock
+from tests.conftest import SECRET
+
+
+@pytest.fixture
+def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
+    return Till(app, client, clock)
+
+
+def bought(till: Till, user: User, *products: tuple[str, int]) -> str:
+    """Buy products, and return the number of the order."""
+    for product, count in products:
+        user.put(product, count)
+    started = till.start(user)
+    till.pay(started)
+    till.hear()
+    return str(started["orderNo"])
+
+
+def found(till: Till, order_no: str) -> tuple[Order, list[OrderPart]]:
+    with till.app.app_context(), db.reading() as connection:
+        order = service.find(connection, order_no)
+        assert order is not None
+        return order, service.parts_of(connection, order)
+
+
+def test_a_payment_makes_an_order_with_a_part_for_each_merchant(
+    app: Flask, client: FlaskClient, till: Till, alice: User, shop: Shop
+) -> None:
+    hats = add_shop(app, client, "hatshop")
+    mug = shop.product("mug", description={"gtin": "4006381333931", "url": "https://shop.example"})
+    order_no = bought(till, alice, (mug, 2), (hats.product("hat", price=1000, vat=7.0), 1))
+
+    order, parts = found(till, order_no)
+
+    assert (order.amount, order.currency, order.provider) == (3500, "EUR", "sandbox")
+    assert (order.method, order.created, order.test) == ("card", NOON, False)
+    assert [(part.merchant, part.total, part.state) for part in parts] == [
+        ("mugshop", 2500, PartState.NEW),
+        ("hatshop", 1000, PartState.NEW),
+    ]
+    assert sum(part.tax for part in parts) == 399 + 65
+    [line] = parts[0].lines
+    assert (line.sku, line.ordered, line.left, line.price, line.tax) == ("mug", 2, 2, 1250, 399)
+    assert line.described == {"gtin": "4006381333931", "url": "https://shop.example"}
+    assert [(event.kind, event.by, event.number) for event in parts[1].events] == [
+        (Happening.CREATED, Actor.SHOPPER, 1)
+    ]
+    with app.app_context(), db.reading() as connection:
+        assert ledger.sums_of_part(connection, parts[1].part_no) == {Money.CHARGE: 1000}
+        assert ledger.sums_of_order(connection, order_no) == {Money.CHARGE: order.amount}
+
+
+def test_however_often_it_is_settled_there_is_one_order(
+    till: Till, alice: User, shop: Shop
+) -> None:
+    order_no = bought(till, alice, (shop.product(), 1))
+
+    till.hear()
+    with till.app.app_context():
+        flow.settle(order_no)
+        with db.reading() as connection:
+            made = connection.execute(select(func.count()).select_from(orders)).scalar_one()
+
+    assert made == 1
+    assert len(found(till, order_no)[1]) == 1
+
+
+def test_the_token_of_its_page_leads_to_an_order_and_is_stored_for_nobody(
+    till: Till, alice: User, shop: Shop
+) -> None:
+    order, _ = found(till, bought(till, alice, (shop.product(), 1)))
+    token = service.token_of(order, secret=SECRET)
+
+    with till.app.app_context(), db.reading() as connection:
+        stored = connection.execute(select(orders)).one()
+        assert service.find_by_token(connection, token) == order
+        for wrong in (token[:-1], token + "A", "", "ABC", "\0" * 26, "ü" + token[1:], token[3:]):
+            assert service.find_by_token(connection, wrong) is None
+    assert len(token) >= 3 + 22
+    assert token not in f"{stored} {order!r}"
+    with pytest.raises(WrongKey):
+        service.token_of(order, secret=SECRET[::-1])
+
+
+def test_part_numbers_are_read_however_they_are_typed(till: Till, alice: User, shop: Shop) -> None:
+    order, [part] = found(till, bought(till, alice, (shop.product(), 1)))
+    no = order.order_no
+    spelled = f" {no[0]} {no[1:5]} {no[5:9]} {no[9:]} - 1 ".lower()
+
+    assert str(part.part_no) == f"{no}-1"
+    for written in (f"{no}-1", spelled, f"{no}/1", f"{no} 01"):
+        assert PartNo.typed(written) == part.part_no
+    for wrong in (no, f"{no}-0", f"{no}-100", f"{no[:-1]}-1", f"{no}-x", "", "-1"):
+        assert PartNo.typed(wrong) is None
