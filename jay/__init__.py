@@ -25,7 +25,9 @@ from jay.checkout.sandbox.provider import Sandbox
 from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
 from jay.config import ConfigError, Settings, open_to_others, settings_from
+from jay.db.causes import cause_of
 from jay.db.database import Database
+from jay.errors import Busy
 from jay.feeds import cli as feeds_cli
 from jay.feeds import pull_cli
 from jay.guests import routes as guests_routes
@@ -169,24 +171,15 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
 def make_ready(app: Flask) -> Flask:
     """Check what must be right before the first request, and make the guest keys if need be.
 
-    :raises ConfigError: the database has an older schema, accepts the published demo keys outside
-        of demo mode, or was written with another JAY_SECRET_KEY.
+    :raises ConfigError: the database can't be reached, has an older schema, accepts the published
+        demo keys outside of demo mode, or was written with another JAY_SECRET_KEY.
     """
     with app.app_context():
-        if not inspect(db.database().engine).has_table(partner_models.partners.name):
-            raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
-        if revision.is_outdated(db.database()):
-            raise ConfigError(f"Cannot start: {revision.OUTDATED}")
-        if not web.settings().demo:
-            with db.reading() as connection:
-                prefixes = demo_keys_in_force(connection, now=web.now())
-            if prefixes:
-                commands = "; ".join(f"flask --app app key revoke {prefix}" for prefix in prefixes)
-                raise ConfigError(
-                    "Cannot start: this database accepts the published demo keys."
-                    f" Set JAY_DEMO=1, or revoke them: {commands}"
-                )
-        guards.doorkeeper().tokens.guest_keys.key_set()
+        try:
+            _check_the_database()
+        except Busy as error:
+            cause = cause_of(error.__cause__) or "it is busy"
+            raise ConfigError(f"Cannot start: the database can't be used: {cause}") from error
         found = open_to_others(web.settings().data_dir)
     settings = app.extensions["jay.settings"]
     if settings.mail_server is None and not settings.demo:
@@ -194,6 +187,24 @@ def make_ready(app: Flask) -> Flask:
     if found:
         log.warning("others can read the data directory", files=found, mend="chmod -R go= on it")
     return app
+
+
+def _check_the_database() -> None:
+    with db.reading() as connection:
+        if not inspect(connection).has_table(partner_models.partners.name):
+            raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
+    if revision.is_outdated(db.database()):
+        raise ConfigError(f"Cannot start: {revision.OUTDATED}")
+    if not web.settings().demo:
+        with db.reading() as connection:
+            prefixes = demo_keys_in_force(connection, now=web.now())
+        if prefixes:
+            commands = "; ".join(f"flask --app app key revoke {prefix}" for prefix in prefixes)
+            raise ConfigError(
+                "Cannot start: this database accepts the published demo keys."
+                f" Set JAY_DEMO=1, or revoke them: {commands}"
+            )
+    guards.doorkeeper().tokens.guest_keys.key_set()
 
 
 _BASKET_TEXT = """\

@@ -305,8 +305,22 @@ def _secrets(value: str) -> tuple[str, ...]:
 
 
 def make_data_dir(data_dir: Path) -> None:
-    """Make the folder of everything that is stored on this machine, its owner's alone."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the folder of everything that is stored on this machine, its owner's alone.
+
+    :raises ConfigError: it can't be made.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
+
+
+def _unusable(data_dir: Path, error: OSError) -> ConfigError:
+    reason = "a file has its name" if isinstance(error, FileExistsError) else error.strerror
+    return ConfigError(
+        f"Cannot start: the data directory {data_dir} can't be used ({reason});"
+        " JAY_DATA_DIR names another one"
+    )
 
 
 def open_to_others(data_dir: Path) -> list[str]:
@@ -320,8 +334,20 @@ def _own_secret(data_dir: Path) -> str:
     """Return this machine's own secret, made at first start and readable by its owner alone."""
     path = data_dir / "secret-key"
     make_data_dir(data_dir)
+    try:
+        secret = _kept_secret(path)
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
+    try:
+        _secret(secret or "-")
+    except ValidationError as error:
+        raise ConfigError(f"Cannot start: the secret in {path} {error.messages[0]}") from None
+    return secret
+
+
+def _kept_secret(path: Path) -> str:
     if not path.exists():
-        draft = data_dir / f"secret-key.{secrets.token_hex(8)}"
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         draft.touch(mode=0o600)
         with draft.open("w") as file:
             file.write(secrets.token_urlsafe(SECRET_BYTES))
@@ -334,9 +360,4 @@ def _own_secret(data_dir: Path) -> str:
             pass
         finally:
             draft.unlink()
-    secret = path.read_text().strip()
-    try:
-        _secret(secret or "-")
-    except ValidationError as error:
-        raise ConfigError(f"Cannot start: the secret in {path} {error.messages[0]}") from None
-    return secret
+    return path.read_text().strip()

@@ -66,7 +66,7 @@ KINDS = {
         web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
-        clock config i18n sealing auth/jwks auth/signatures checkout/sandbox/provider
+        clock config i18n sealing auth/jwks auth/signatures checkout/sandbox/provider db/causes
         db/database db/outages db/postgresql db/prepared db/readiness db/routing db/sqlite
         db/types db/upsert feeds/downloading feeds/files feeds/google feeds/items feeds/major
         feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
