@@ -20,6 +20,8 @@ from jay.baskets import routes as baskets_routes
 from jay.checkout import flow as checkout_flow
 from jay.checkout import psp_routes
 from jay.checkout import routes as checkout_routes
+from jay.checkout.providers.interface import Provider
+from jay.checkout.providers.stripe.provider import Stripe
 from jay.checkout.sandbox import pages as sandbox_pages
 from jay.checkout.sandbox.provider import Sandbox
 from jay.checkout.sandbox.service import webhook_kind
@@ -139,7 +141,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.register_blueprint(sandbox_pages.blp)
         delivery.init_app(app, (*MESSAGES, webhook_kind(settings.own_address)))
     else:
-        checkout_flow.init_app(app, None)
+        checkout_flow.init_app(app, _provider(settings, clock))
         delivery.init_app(app, MESSAGES)
 
     for api, routes, text in (
@@ -166,6 +168,12 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     return app
+
+
+def _provider(settings: Settings, clock: Clock) -> Provider | None:
+    if settings.stripe is None:
+        return None
+    return Stripe(settings.stripe, clock, settings.secret_key, settings.public_url)
 
 
 def make_ready(app: Flask) -> Flask:

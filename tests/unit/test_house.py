@@ -28,11 +28,12 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
-        checkout/order_numbers checkout/providers/interface checkout/sandbox/models feeds/models
-        feeds/progress legal/models merchants/models net/addresses operators/models
-        ops/demo_legal ops/mends orders/models outbox/letters outbox/models partners/branding
-        partners/models pictures/models products/groups products/models products/search
-        products/shipping transfers/models web/names web/versions
+        checkout/order_numbers checkout/pay_links checkout/providers/interface
+        checkout/sandbox/models feeds/models feeds/progress legal/models merchants/models
+        net/addresses operators/models ops/demo_legal ops/mends orders/models outbox/letters
+        outbox/models partners/branding partners/models pictures/models products/groups
+        products/models products/search products/shipping transfers/models web/names
+        web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
@@ -66,16 +67,18 @@ KINDS = {
         web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
-        clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/amounts
-        checkout/providers/stripe/calls checkout/providers/stripe/reading
-        checkout/providers/stripe/webhooks checkout/sandbox/provider db/causes db/database
-        db/outages db/postgresql db/prepared db/readiness db/routing db/sqlite db/types
-        db/upsert feeds/downloading feeds/files feeds/google feeds/items feeds/major
-        feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
-        feeds/tables feeds/units feeds/unpacking legal/markup net/client net/deadlines
-        net/emails net/names net/smtp net/waits ops/backup ops/demo_viewer ops/lan ops/revision
-        outbox/transports/http outbox/transports/mail partners/keys pictures/drawing
-        pictures/reading products/texts transfers/qr web/framing web/serving
+        clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
+        checkout/providers/stripe/amounts checkout/providers/stripe/calls
+        checkout/providers/stripe/provider checkout/providers/stripe/reading
+        checkout/providers/stripe/shares checkout/providers/stripe/webhooks
+        checkout/sandbox/provider db/causes db/database db/outages db/postgresql db/prepared
+        db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading feeds/files
+        feeds/google feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers
+        feeds/sales feeds/skus feeds/sources feeds/tables feeds/units feeds/unpacking
+        legal/markup net/client net/deadlines net/emails net/names net/smtp net/waits ops/backup
+        ops/demo_viewer ops/lan ops/revision outbox/transports/http outbox/transports/mail
+        partners/keys pictures/drawing pictures/reading products/texts transfers/qr web/framing
+        web/serving
     """,
 }
 
