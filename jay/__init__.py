@@ -18,7 +18,7 @@ from jay.baskets import held_pages
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets_routes
 from jay.checkout import flow as checkout_flow
-from jay.checkout import psp_routes
+from jay.checkout import psp_routes, stripe_pages
 from jay.checkout import routes as checkout_routes
 from jay.checkout.providers.interface import Provider
 from jay.checkout.providers.stripe.provider import Stripe
@@ -26,7 +26,7 @@ from jay.checkout.sandbox import pages as sandbox_pages
 from jay.checkout.sandbox.provider import Sandbox
 from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
-from jay.config import ConfigError, Settings, open_to_others, settings_from
+from jay.config import ELEMENTS, ConfigError, Settings, open_to_others, settings_from
 from jay.db.causes import cause_of
 from jay.db.database import Database
 from jay.errors import Busy
@@ -142,6 +142,8 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         delivery.init_app(app, (*MESSAGES, webhook_kind(settings.own_address)))
     else:
         checkout_flow.init_app(app, _provider(settings, clock))
+        if settings.stripe is not None and settings.stripe.page == ELEMENTS:
+            app.register_blueprint(stripe_pages.blp)
         delivery.init_app(app, MESSAGES)
 
     for api, routes, text in (

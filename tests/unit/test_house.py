@@ -55,16 +55,17 @@ KINDS = {
         baskets/choices baskets/credentials baskets/focus baskets/held baskets/held_pages
         baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
         checkout/flow checkout/psp_routes checkout/reconciling checkout/routes
-        checkout/sandbox/pages db/doors feeds/cli feeds/exporting feeds/importing feeds/options
-        feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
-        guests/routes kiosk/pages legal/cli legal/pages merchants/arguments merchants/cli
-        operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/docs
-        ops/health ops/removal_cli ops/reseal_cli ops/worker outbox/cli outbox/delivery
-        partners/cli partners/options partners/pages partners/view playouts/routes products/cli
-        products/pages products/routes products/view transfers/pages transfers/pairs
-        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
-        web/conditions web/context web/idempotency web/information web/logs web/openapi
-        web/pages web/paths web/rates web/responses web/seldom web/tracking
+        checkout/sandbox/pages checkout/stripe_pages db/doors feeds/cli feeds/exporting
+        feeds/importing feeds/options feeds/preview feeds/pull_cli feeds/pulling feeds/report
+        feeds/running feeds/sayings guests/routes kiosk/pages legal/cli legal/pages
+        merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
+        ops/demo_catalogue ops/docs ops/health ops/removal_cli ops/reseal_cli ops/worker
+        outbox/cli outbox/delivery partners/cli partners/options partners/pages partners/view
+        playouts/routes products/cli products/pages products/routes products/view
+        transfers/pages transfers/pairs transfers/polling transfers/routes transfers/tv
+        web/blueprint web/bodies web/commands web/conditions web/context web/idempotency
+        web/information web/logs web/openapi web/pages web/paths web/rates web/responses
+        web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
