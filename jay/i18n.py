@@ -5,6 +5,7 @@ A language is one file, ``translations/<code>.po``; English is what the code say
 
 import gettext
 import io
+import unicodedata
 from collections.abc import Iterable
 from copy import copy
 from datetime import UTC, datetime
@@ -126,7 +127,28 @@ def minute(moment: datetime, lang: str) -> str:
     return f"{day(moment, lang)}, {format_time(moment, 'short', UTC, lang)} UTC"
 
 
+def country(code: str, in_lang: str) -> str:
+    """Name a country in a language."""
+    return str(Locale(in_lang).territories.get(code, code))
+
+
 def place(lang: str, country: str, in_lang: str) -> str:
     """Name the language and the country of a locale in another language."""
     locale = Locale(in_lang)
     return f"{locale.languages.get(lang, lang)}, {locale.territories.get(country, country)}"
+
+
+# Embeddings, overrides and isolates: a name that leaves one open turns round what follows.
+_CONTROLS = str.maketrans(dict.fromkeys("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+
+
+def without_controls(text: str) -> str:
+    """Return a foreign text without what could reorder the words around it (UAX 9)."""
+    return text.translate(_CONTROLS)
+
+
+def isolated(text: str) -> str:
+    """Return a foreign text for the middle of a sentence: what it is written in stays inside it."""
+    text = without_controls(text)
+    foreign = any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in text)
+    return f"\u2068{text}\u2069" if foreign else text

@@ -15,8 +15,8 @@ from jay.errors import (
     ProductNotFound,
     SavedFull,
 )
+from jay.i18n import isolated
 from jay.web.pages import gettext as _
-from jay.web.pages import isolated
 
 MAX_NAME = 80
 """The session, a cookie of at most 4 KB, carries names from one request to the next."""

@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 from jay import i18n, web
 from jay.baskets.models import Basket, Entry
 from jay.baskets.totals import MixedCurrencies, totals
+from jay.i18n import without_controls
 from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.view import org_price_text, price_text
 from jay.web.pages import gettext as _
-from jay.web.pages import language, local_path, ngettext, without_controls
+from jay.web.pages import language, local_path, ngettext
 
 LOW_STOCK = 3
 

@@ -27,6 +27,7 @@ from jay.errors import (
     TokenError,
 )
 from jay.guests import service as guests
+from jay.i18n import without_controls
 from jay.partners.models import Partner
 from jay.partners.service import kiosk_partners
 from jay.partners.view import partner_at, partner_view
@@ -40,7 +41,6 @@ from jay.web.pages import (
     language,
     local_path,
     page,
-    without_controls,
 )
 from jay.web.pages import gettext as _
 from jay.web.rates import GUESTS_OF_ADDRESS, of_address, take_all

@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException
 
 from jay import i18n, web
 from jay.errors import FormOutdated, JayError, OutcomeUnknown
+from jay.i18n import isolated, without_controls
 from jay.sealing import older_than
 from jay.web.blueprint import Guard
 from jay.web.versions import api_of_path
@@ -167,22 +168,6 @@ def gettext(text: str, **values: Any) -> str:
     """Translate a text into the page's language and fill in the values."""
     translated = i18n.texts(language()).gettext(text)
     return translated % values if values else translated
-
-
-# Embeddings, overrides and isolates: a name that leaves one open turns round what follows.
-_CONTROLS = str.maketrans(dict.fromkeys("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
-
-
-def without_controls(text: str) -> str:
-    """Return a foreign text without what could reorder the words around it (UAX 9)."""
-    return text.translate(_CONTROLS)
-
-
-def isolated(text: str) -> str:
-    """Return a foreign text for the middle of a sentence: what it is written in stays inside it."""
-    text = without_controls(text)
-    foreign = any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in text)
-    return f"\u2068{text}\u2069" if foreign else text
 
 
 def initial(text: str) -> str:
