@@ -18,18 +18,14 @@ from jay.baskets import held_pages
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets_routes
 from jay.checkout import flow as checkout_flow
-from jay.checkout import psp_routes, stripe_pages
+from jay.checkout import psp_routes
 from jay.checkout import routes as checkout_routes
-from jay.checkout.providers.interface import Provider
-from jay.checkout.providers.stripe.provider import Stripe
 from jay.checkout.sandbox import pages as sandbox_pages
 from jay.checkout.sandbox.provider import Sandbox
 from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
-from jay.config import ELEMENTS, ConfigError, Settings, open_to_others, settings_from
-from jay.db.causes import cause_of
+from jay.config import ConfigError, Settings, open_to_others, settings_from
 from jay.db.database import Database
-from jay.errors import Busy
 from jay.feeds import cli as feeds_cli
 from jay.feeds import pull_cli
 from jay.guests import routes as guests_routes
@@ -42,6 +38,7 @@ from jay.operators import pages as operator_pages
 from jay.ops import backup_cli, docs, health, removal_cli, reseal_cli, revision
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
+from jay.orders.mails import ShopperMails
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
 from jay.partners import cli as partners_cli
@@ -99,7 +96,7 @@ COMMANDS = (
     ops_worker.worker,
 )
 MESSAGES = webhooks.KINDS
-"""What leaves the house."""
+"""What leaves the house, beside what needs to know where the house is."""
 
 log = structlog.get_logger()
 ROOT = Path(__file__).parent.parent
@@ -135,16 +132,15 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     legal_pages.init_app(app, clock)
     rates.init_app(app, settings, clock)
     seldom.init_app(app, settings, clock)
+    messages = (*MESSAGES, *ShopperMails(settings.public_url).kinds)
     if settings.psp == "sandbox":
         sandbox = Sandbox(database, clock, settings.secret_key, settings.public_url)
         checkout_flow.init_app(app, sandbox)
         app.register_blueprint(sandbox_pages.blp)
-        delivery.init_app(app, (*MESSAGES, webhook_kind(settings.own_address)))
+        delivery.init_app(app, (*messages, webhook_kind(settings.own_address)))
     else:
-        checkout_flow.init_app(app, _provider(settings, clock))
-        if settings.stripe is not None and settings.stripe.page == ELEMENTS:
-            app.register_blueprint(stripe_pages.blp)
-        delivery.init_app(app, MESSAGES)
+        checkout_flow.init_app(app, None)
+        delivery.init_app(app, messages)
 
     for api, routes, text in (
         (BASKET_API, BASKET_ROUTES, _BASKET_TEXT),
@@ -172,24 +168,27 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     return app
 
 
-def _provider(settings: Settings, clock: Clock) -> Provider | None:
-    if settings.stripe is None:
-        return None
-    return Stripe(settings.stripe, clock, settings.secret_key, settings.public_url)
-
-
 def make_ready(app: Flask) -> Flask:
     """Check what must be right before the first request, and make the guest keys if need be.
 
-    :raises ConfigError: the database can't be reached, has an older schema, accepts the published
-        demo keys outside of demo mode, or was written with another JAY_SECRET_KEY.
+    :raises ConfigError: the database has an older schema, accepts the published demo keys outside
+        of demo mode, or was written with another JAY_SECRET_KEY.
     """
     with app.app_context():
-        try:
-            _check_the_database()
-        except Busy as error:
-            cause = cause_of(error.__cause__) or "it is busy"
-            raise ConfigError(f"Cannot start: the database can't be used: {cause}") from error
+        if not inspect(db.database().engine).has_table(partner_models.partners.name):
+            raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
+        if revision.is_outdated(db.database()):
+            raise ConfigError(f"Cannot start: {revision.OUTDATED}")
+        if not web.settings().demo:
+            with db.reading() as connection:
+                prefixes = demo_keys_in_force(connection, now=web.now())
+            if prefixes:
+                commands = "; ".join(f"flask --app app key revoke {prefix}" for prefix in prefixes)
+                raise ConfigError(
+                    "Cannot start: this database accepts the published demo keys."
+                    f" Set JAY_DEMO=1, or revoke them: {commands}"
+                )
+        guards.doorkeeper().tokens.guest_keys.key_set()
         found = open_to_others(web.settings().data_dir)
     settings = app.extensions["jay.settings"]
     if settings.mail_server is None and not settings.demo:
@@ -197,24 +196,6 @@ def make_ready(app: Flask) -> Flask:
     if found:
         log.warning("others can read the data directory", files=found, mend="chmod -R go= on it")
     return app
-
-
-def _check_the_database() -> None:
-    with db.reading() as connection:
-        if not inspect(connection).has_table(partner_models.partners.name):
-            raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
-    if revision.is_outdated(db.database()):
-        raise ConfigError(f"Cannot start: {revision.OUTDATED}")
-    if not web.settings().demo:
-        with db.reading() as connection:
-            prefixes = demo_keys_in_force(connection, now=web.now())
-        if prefixes:
-            commands = "; ".join(f"flask --app app key revoke {prefix}" for prefix in prefixes)
-            raise ConfigError(
-                "Cannot start: this database accepts the published demo keys."
-                f" Set JAY_DEMO=1, or revoke them: {commands}"
-            )
-    guards.doorkeeper().tokens.guest_keys.key_set()
 
 
 _BASKET_TEXT = """\

@@ -125,13 +125,16 @@ def extracted() -> Iterator[tuple[str, Key]]:
     """Yield where a text is used, and the text; with its plural where it has one."""
     for folder, methods in (
         ("jay", [("**.py", "python")]),
-        ("templates", [("**.html", "jinja2.ext:babel_extract")]),
+        (
+            "templates",
+            [("**.html", "jinja2.ext:babel_extract"), ("**.txt", "jinja2.ext:babel_extract")],
+        ),
     ):
         # Not silent: a template that can't be read must not count as one without texts.
         found = extract_from_dir(
             str(ROOT / folder),
             method_map=methods,
-            options_map={"**.html": {"silent": "false"}},
+            options_map={"**.html": {"silent": "false"}, "**.txt": {"silent": "false"}},
             keywords=DEFAULT_KEYWORDS,
         )
         for name, line, message, _comments, _context in found:

@@ -71,6 +71,7 @@ def test_a_mail_arrives_as_it_was_written(office: PostOffice) -> None:
     assert arrived["To"] == TO
     assert arrived["Subject"] == LETTER.subject
     assert arrived["Date"].datetime == NOON
+    assert arrived["Content-Language"] == "de"
     assert arrived["Auto-Submitted"] == "auto-generated"
     text, html = (arrived.get_body((kind,)) for kind in ("plain", "html"))
     assert text is not None

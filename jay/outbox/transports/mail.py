@@ -55,7 +55,6 @@ def written(
     made["Date"] = now
     # The same at each attempt: by it a mail that comes twice is known (RFC 5322, 3.6.4).
     made["Message-ID"] = f"<{message.key}@{sender.domain}>"
-    made["Content-Language"] = letter.lang
     # So that absence notes and the like answer nothing (RFC 3834).
     made["Auto-Submitted"] = "auto-generated"
     made.set_content(letter.text)
@@ -66,6 +65,8 @@ def written(
             made.add_attachment(each.content.decode(), subtype=sub, filename=each.name)
         else:
             made.add_attachment(each.content, maintype=main, subtype=sub, filename=each.name)
+    # Only now: what begins so would go with the text into its own part.
+    made["Content-Language"] = letter.lang
     return to, made
 
 

@@ -1,0 +1,60 @@
+"""Letters from templates: ``templates/mail/NAME.html`` and ``NAME.txt``, in any language.
+
+They know no request: who gets a mail has not asked for it in this moment, and its language is that
+of what it is about.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from jay import i18n
+from jay.outbox.letters import Attachment, Letter
+
+_FOLDER = Path(__file__).parent.parent.parent / "templates"
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+@cache
+def _templates(lang: str) -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=select_autoescape(["html"]),
+        extensions=["jinja2.ext.i18n"],
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    texts = i18n.texts(lang)
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        texts.gettext, texts.ngettext, newstyle=True
+    )
+    made.filters["isolated"] = i18n.isolated
+    made.filters["plain"] = i18n.without_controls
+    made.globals["lang"] = lang
+    return made
+
+
+def letter(
+    template: str,
+    subject: str,
+    lang: str,
+    *,
+    attachments: Sequence[Attachment] = (),
+    **told: Any,
+) -> Letter:
+    """Write a letter in words and as a page, which say the same.
+
+    :param subject: already in its language.
+    :param told: what the templates say.
+    """
+    templates = _templates(lang)
+    html, text = (
+        templates.get_template(f"mail/{template}.{kind}").render(subject=subject, **told)
+        for kind in ("html", "txt")
+    )
+    return Letter(subject, _BLANK_LINES.sub("\n\n", text).strip() + "\n", html, lang, attachments)

@@ -1,0 +1,220 @@
+"""The shopper's mails about an order: each once, whole, and to nobody else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from html import unescape
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import delete, insert, select
+
+from jay import db
+from jay.checkout import flow
+from jay.checkout.contacts import contacts
+from jay.checkout.order_numbers import routing_key_of
+from jay.legal import service as legal
+from jay.legal.models import Kind, Owner
+from jay.merchants import service as merchants
+from jay.orders import events
+from jay.orders.mails import RECEIVED
+from jay.orders.models import Actor, Happening, PartNo, order_parcels
+from jay.outbox.delivery import Deliverer
+from jay.outbox.mails import MAIL
+from jay.outbox.models import WAITING, outbox
+from jay.outbox.transports.mail import Mailer
+from tests.api.test_checkout import Till
+from tests.builders import Shop, User, add_shop
+from tests.clock import NOON, MovedClock
+from tests.conftest import SECRET
+from tests.post_office import PostOffice, post_office
+from tests.unit.test_mail_sending import FROM
+
+pytestmark = pytest.mark.one_database
+
+ADA = {
+    "firstName": "Ada",
+    "lastName": "Lovelace",
+    "street": "Am Analytischen Weg",
+    "houseNumber": "7a",
+    "zip": "20095",
+    "city": "Hamburg",
+    "countryCode": "DE",
+}
+EMAIL = "ada.lovelace@example.com"
+
+
+@dataclass
+class Desk:
+    """A shopper who buys, and the mailbox in which it is told."""
+
+    app: Flask
+    till: Till
+    office: PostOffice
+    clock: MovedClock
+
+    def buy(self, user: User, *products: tuple[str, int], **more: Any) -> str:
+        """Buy products and return the order's number."""
+        for product, count in products:
+            user.put(product, count)
+        started = self.till.start(user, email=EMAIL, billing=ADA, **more)
+        self.till.pay(started)
+        self.till.hear()
+        return str(started["orderNo"])
+
+    def deliver(self) -> list[EmailMessage]:
+        """Send what is due, and return what has arrived so far."""
+        ways = {MAIL: Mailer(self.office.server, FROM)}
+        kinds = self.app.extensions["jay.outbox"]
+        database = self.app.extensions["jay.db"]
+        Deliverer(database, ways, kinds, clock=self.clock, secret=SECRET).run()
+        return self.office.mails
+
+    def happens(self, part: PartNo, kind: Happening, by: Actor, **details: Any) -> int:
+        with self.app.app_context(), db.transaction() as connection:
+            return events.record(connection, part, kind, by, details, now=self.clock())
+
+
+@pytest.fixture
+def desk(app: Flask, client: FlaskClient, clock: MovedClock) -> Iterator[Desk]:
+    with post_office() as office:
+        yield Desk(app, Till(app, client, clock), office, clock)
+
+
+def words(mail: EmailMessage, kind: str = "plain") -> str:
+    body = mail.get_body((kind,))
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n").replace("\u00a0", " ")
+
+
+def put_text(app: Flask, shop: str, kind: Kind, text: str, lang: str = "de") -> None:
+    with app.app_context(), db.transaction() as connection:
+        number = merchants.merchant_id(connection, shop)
+        owner = Owner("merchant", number or 0)
+        legal.put(connection, owner, kind, lang, url=None, text=text, now=NOON)
+
+
+def test_the_mail_on_receipt_holds_the_whole_contract(
+    app: Flask, client: FlaskClient, desk: Desk, alice: User, shop: Shop
+) -> None:
+    hats = add_shop(app, client, "hatshop")
+    hat = hats.product("hat", price=1000, vat=7.0, name="Hut & Band")
+    order_no = desk.buy(alice, (shop.product("mug"), 2), (hat, 1), language="de")
+
+    (mail,) = desk.deliver()
+
+    assert mail["To"] == EMAIL
+    text, html = words(mail), unescape(words(mail, "html"))
+    told = ["mugshop", "hatshop", "2 x Mug", "12,50 €", "25,00 €", "10,00 €", "35,00 €", "4,64 €"]
+    told += ["Hut & Band", "Ada Lovelace", "20095 Hamburg", "Deutschland", "Vertrag widerrufen"]
+    told += [f"/widerruf?order={order_no}", "http://localhost/orders/"]
+    assert [one for one in told if one not in text] == []
+    assert [one for one in told if one.replace(" x ", " \u00d7 ") not in html] == []
+    assert mail["Content-Language"] == "de"
+
+
+def test_the_terms_come_in_the_version_that_was_shown(
+    app: Flask, desk: Desk, alice: User, shop: Shop
+) -> None:
+    put_text(app, "mugshop", Kind.TERMS, "Es gilt das Übliche.")
+    desk.buy(alice, (shop.product("mug"), 1), language="de")
+    put_text(app, "mugshop", Kind.TERMS, "Es gilt etwas anderes.")
+
+    (mail,) = desk.deliver()
+
+    (terms,) = mail.iter_attachments()
+    assert terms.get_filename() == "mugshop-terms-de-1.txt"
+    assert terms.get_content().strip() == "Es gilt das Übliche."
+
+
+def test_a_mail_comes_once_however_often_a_payment_is_settled(
+    desk: Desk, alice: User, shop: Shop
+) -> None:
+    order_no = desk.buy(alice, (shop.product("mug"), 1))
+    for _ in range(3):
+        with desk.app.app_context():
+            flow.settle(order_no)
+        desk.till.hear()
+        desk.deliver()
+
+    assert len(desk.office.mails) == 1
+
+
+def test_what_happens_to_a_part_is_told_once_and_in_order(
+    desk: Desk, alice: User, shop: Shop
+) -> None:
+    order_no = desk.buy(
+        alice, (shop.product("mug"), 3), (shop.product("pot", price=3000), 1), language="en"
+    )
+    part = PartNo(order_no, 1)
+    number = desk.happens(part, Happening.SHIPPED, Actor.MERCHANT, lines={"1": 2})
+    with desk.app.app_context(), db.transaction() as connection:
+        connection.execute(
+            insert(order_parcels).values(
+                routing_key=routing_key_of(order_no),
+                order_no=order_no,
+                part=1,
+                number=number,
+                carrier="DHL",
+                tracking_number="0034",
+                url="https://dhl.example/0034",
+            )
+        )
+    desk.happens(part, Happening.CANCELLED, Actor.SHOPPER, lines={"1": 1})
+    desk.happens(part, Happening.REFUNDED, Actor.SERVICE, lines={"1": 1}, amount=1250)
+    desk.happens(part, Happening.DELIVERED, Actor.MERCHANT)
+
+    desk.deliver()
+    _received, shipped, cancelled, refunded = desk.deliver()
+
+    assert "2 x Mug" in words(shipped)
+    assert "Pot" not in words(shipped)
+    assert "https://dhl.example/0034" in words(shipped, "html")
+    assert "You have cancelled it" in words(cancelled)
+    assert "Your money is on its way back: €12.50" in words(refunded)
+    assert all(
+        "Withdraw from contract" in words(each) and "/withdraw?order=" in words(each)
+        for each in desk.office.mails
+    )
+
+
+def test_neither_the_outbox_nor_a_subject_says_who_it_was(
+    desk: Desk, alice: User, shop: Shop
+) -> None:
+    desk.buy(alice, (shop.product("mug"), 1))
+
+    with desk.app.app_context(), db.reading() as connection:
+        stored = repr(connection.execute(select(outbox)).all())
+    (mail,) = desk.deliver()
+
+    for personal in ("ada", "lovelace", "hamburg", "analytisch"):
+        assert personal not in stored.lower()
+        assert personal not in mail["Subject"].lower()
+
+
+def test_names_are_no_markup(app: Flask, desk: Desk, alice: User, shop: Shop) -> None:
+    mug = shop.product("mug", name="<script>alert(1)</script>\u202e")
+    desk.buy(alice, (mug, 1), language="en")
+
+    (mail,) = desk.deliver()
+
+    assert "<script>" not in words(mail, "html")
+    assert "&lt;script&gt;" in words(mail, "html")
+    assert "\u202e" not in words(mail, "html") + words(mail)
+
+
+def test_an_order_without_a_contact_waits_and_keeps_nobody_else_waiting(
+    desk: Desk, alice: User, shop: Shop
+) -> None:
+    desk.buy(alice, (shop.product("mug"), 1))
+    with desk.app.app_context(), db.transaction() as connection:
+        connection.execute(delete(contacts))
+
+    assert desk.deliver() == []
+
+    with desk.app.app_context(), db.reading() as connection:
+        query = select(outbox.c.state, outbox.c.reason).where(outbox.c.kind == RECEIVED)
+        state, reason = connection.execute(query).one()
+    assert (state, reason) == (WAITING, "nothing is known of who has placed it")
