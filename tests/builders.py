@@ -9,10 +9,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet
+from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
 from jay import db
 from jay.auth import service as auth
+from jay.legal import service as legal
+from jay.legal.models import Kind
 from jay.merchants import service as merchants
 from jay.operators import models as operator_models
 from jay.operators import service as operators
@@ -182,8 +185,30 @@ def add_shop(app: Flask, client: FlaskClient, name: str = "mugshop", **fields: s
     locale = {"lang": "de", "country": "DE", "currency": "EUR", **fields}
     with app.app_context(), db.transaction() as connection:
         merchant = merchants.add_merchant(connection, name=name, now=NOON, **locale)
+        complete(connection, merchant)
         key = auth.issue_key(connection, merchant=merchant, now=NOON)
     return Shop(app, client, name, key)
+
+
+LEGAL = {
+    "name": "Mugs & More GmbH",
+    "street": "Kaistraße",
+    "house_number": "4",
+    "zip": "20457",
+    "city": "Hamburg",
+    "country_code": "DE",
+    "email": "service@shop.example",
+}
+TEXTS = [
+    (Kind.TERMS, "de", "Es gilt, was hier steht."),
+    (Kind.WITHDRAWAL, "de", "Sie können widerrufen."),
+]
+
+
+def complete(connection: Connection, merchant: int) -> None:
+    """Tell all that a merchant must tell before its products can be paid."""
+    merchants.change_merchant(connection, merchant, {"legal": LEGAL})
+    legal.put_merchants(connection, merchant, TEXTS, now=NOON)
 
 
 OPERATOR_PASSWORD = "correct horse battery"

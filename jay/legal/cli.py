@@ -8,14 +8,24 @@ from sqlalchemy import Connection
 from jay import db, web
 from jay.i18n import LANGUAGES
 from jay.legal import service
-from jay.legal.models import MAX_BYTES, PARTNER, THE_OPERATOR, Kind, Notice, Owner
+from jay.legal.models import (
+    MAX_BYTES,
+    PAGES_KINDS,
+    PARTNER,
+    THE_OPERATOR,
+    Kind,
+    Notice,
+    Owner,
+)
 from jay.net.addresses import origin_of
 from jay.partners.service import partner_id
 from jay.web.commands import A_LANGUAGE, Commands, known
 
 legal_cli = Commands("legal", help="Imprint, privacy policy and the like, in the foot of pages.")
 
-_kind = click.argument("kind", metavar="KIND", type=click.Choice([str(kind) for kind in Kind]))
+_kind = click.argument(
+    "kind", metavar="KIND", type=click.Choice([str(kind) for kind in PAGES_KINDS])
+)
 _partner = click.option(
     "--partner", help="Name of the partner on whose pages it stands; else the operator's, on all."
 )

@@ -1,6 +1,7 @@
 """Legal texts: whose they are, what they are about, and that no version is ever changed."""
 
 import enum
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +13,18 @@ from jay.db.types import UtcDateTime, metadata
 MAX_BYTES = 100_000
 """How long a text may be."""
 
-OPERATOR, PARTNER = "operator", "partner"
+MAX_TEXTS = 20
+"""How many texts a merchant may have in force, of all kinds and languages."""
+
+OPERATOR, PARTNER, MERCHANT = "operator", "partner", "merchant"
 
 # Each change is a new version, so that it can be told what was shown when; one with neither an
-# address nor a text ends it. Merchants' texts have room here, too: their kinds are more.
+# address nor a text ends it.
 legal_texts = Table(
     "legal_texts",
     metadata,
     Column("owner", Text, primary_key=True),
-    # That of the partner; 0 for the operator, of whom there is one.
+    # That of the partner or merchant; 0 for the operator, of whom there is one.
     Column("owner_id", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, primary_key=True),
     # ISO 639.
@@ -30,6 +34,8 @@ legal_texts = Table(
     # Where it is to be read, or else the text itself: plain or simple Markdown.
     Column("url", Text),
     Column("text", Text),
+    # SHA-256 of whichever of the two there is, in hexadecimal: what orders keep as evidence.
+    Column("hash", Text),
     Column("created", UtcDateTime, nullable=False),
 )
 
@@ -41,6 +47,20 @@ class Kind(enum.StrEnum):
     PRIVACY = "privacy"
     TERMS = "terms"
     ACCESSIBILITY = "accessibility"
+    WITHDRAWAL = "withdrawal"
+    SHIPPING = "shipping"
+
+
+PAGES_KINDS = (Kind.IMPRINT, Kind.PRIVACY, Kind.TERMS, Kind.ACCESSIBILITY)
+"""What operators and partners say of the pages."""
+
+MERCHANTS_KINDS = (Kind.TERMS, Kind.WITHDRAWAL, Kind.PRIVACY, Kind.SHIPPING, Kind.IMPRINT)
+"""What merchants say of what they sell."""
+
+
+def hash_of(told: str | None) -> str | None:
+    """Return what tells a text, or an address, from others."""
+    return None if told is None else hashlib.sha256(told.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -64,10 +84,15 @@ class Notice:
     version: int
     url: str | None
     created: datetime
+    hash: str | None = None
 
 
 def chosen(
-    notices: Iterable[Notice], owners: Sequence[Owner], langs: Sequence[str]
+    notices: Iterable[Notice],
+    owners: Sequence[Owner],
+    langs: Sequence[str],
+    *,
+    kinds: Sequence[Kind] = PAGES_KINDS,
 ) -> list[Notice]:
     """Return one notice of each kind: of the first owner that has one, in the best language.
 
@@ -86,4 +111,4 @@ def chosen(
     best: dict[Kind, Notice] = {}
     for notice in sorted((one for one in notices if one.owner in owners), key=rank):
         best.setdefault(notice.kind, notice)
-    return [best[kind] for kind in Kind if kind in best]
+    return [best[kind] for kind in kinds if kind in best]

@@ -13,7 +13,7 @@ from jay.clock import Clock, timer
 from jay.errors import Busy, RouteNotFound
 from jay.legal import service
 from jay.legal.markup import rendered
-from jay.legal.models import PARTNER, THE_OPERATOR, Kind, Notice, Owner, chosen
+from jay.legal.models import PAGES_KINDS, PARTNER, THE_OPERATOR, Kind, Notice, Owner, chosen
 from jay.partners.view import PartnerView, partner_at, partner_view
 from jay.web.pages import PageBlueprint, language, page
 from jay.web.pages import gettext as _
@@ -26,7 +26,7 @@ CACHED_SECONDS = 5
 
 _lock = threading.Lock()
 
-_KINDS = f"any({','.join(Kind)})"
+_KINDS = f"any({','.join(PAGES_KINDS)})"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def text_or_partners_index(name: str) -> Response:
 
     A partner that has the name of a kind has its texts one step below all the same.
     """
-    if name in list(Kind):
+    if name in PAGES_KINDS:
         return _text(None, Kind(name))
     return _index(_partner(name))
 

@@ -1,11 +1,22 @@
 """Use cases around legal texts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select
 
-from jay.legal.models import Kind, Notice, Owner, legal_texts
+from jay.legal.models import (
+    MAX_TEXTS,
+    MERCHANT,
+    MERCHANTS_KINDS,
+    Kind,
+    Notice,
+    Owner,
+    hash_of,
+    legal_texts,
+)
+from jay.legal.sellers import Seller
+from jay.merchants.service import merchant_by_id
 
 _row = legal_texts.c
 
@@ -27,9 +38,57 @@ def put(
     mine = and_(*_of(owner), _row.kind == kind, _row.lang == lang)
     last = connection.execute(select(func.max(_row.version)).where(mine)).scalar() or 0
     row = {"owner": owner.kind, "owner_id": owner.id, "kind": kind, "lang": lang}
-    told = {"version": last + 1, "url": url, "text": text, "created": now}
+    told = {"version": last + 1, "url": url, "text": text, "hash": hash_of(url or text)}
+    told["created"] = now
     connection.execute(insert(legal_texts).values({**row, **told}))
     return last + 1
+
+
+class TooManyTexts(Exception):
+    """A merchant has more texts than ``MAX_TEXTS``."""
+
+
+def put_merchants(
+    connection: Connection,
+    merchant: int,
+    texts: Sequence[tuple[Kind, str, str | None]],
+    *,
+    now: datetime,
+) -> None:
+    """Let texts of a merchant be the current ones: kind, language, and the text or None for none.
+
+    What is in force already is no new version.
+
+    :raises TooManyTexts: there would be too many.
+    """
+    owner = Owner(MERCHANT, merchant)
+    known = {(each.kind, each.lang): each.hash for each in current(connection, [owner])}
+    for kind, lang, text in texts:
+        if known.get((kind, lang)) != hash_of(text):
+            put(connection, owner, kind, lang, url=None, text=text, now=now)
+            known[kind, lang] = hash_of(text)
+    if sum(each is not None for each in known.values()) > MAX_TEXTS:
+        raise TooManyTexts
+
+
+def merchants_texts(connection: Connection, merchant: int) -> list[tuple[Notice, str]]:
+    """Return the texts of a merchant that are in force."""
+    found = current(connection, [Owner(MERCHANT, merchant)])
+    found.sort(key=lambda each: (MERCHANTS_KINDS.index(each.kind), each.lang))
+    return [(notice, text_of(connection, notice) or "") for notice in found]
+
+
+def sellers(connection: Connection, wanted: Iterable[int]) -> dict[int, Seller]:
+    """Return who sells, by the merchants' ids."""
+    owners = [Owner(MERCHANT, merchant) for merchant in wanted]
+    notices = current(connection, owners) if owners else []
+    return {
+        owner.id: Seller(
+            merchant_by_id(connection, owner.id),
+            [notice for notice in notices if notice.owner == owner],
+        )
+        for owner in owners
+    }
 
 
 def end_all(connection: Connection, owner: Owner, *, now: datetime) -> None:
@@ -41,7 +100,7 @@ def end_all(connection: Connection, owner: Owner, *, now: datetime) -> None:
 def current(connection: Connection, owners: Sequence[Owner]) -> list[Notice]:
     """Return the notices of these owners that are in force, without the texts."""
     there = or_(_row.url.is_not(None), _row.text.is_not(None)).label("there")
-    columns = (_row.owner, _row.owner_id, _row.kind, _row.lang, _row.version, _row.url)
+    columns = (_row.owner, _row.owner_id, _row.kind, _row.lang, _row.version, _row.url, _row.hash)
     query = select(*columns, _row.created, there).where(or_(*(and_(*_of(o)) for o in owners)))
     newest = {
         (row.owner, row.owner_id, row.kind, row.lang): row
@@ -55,6 +114,7 @@ def current(connection: Connection, owners: Sequence[Owner]) -> list[Notice]:
             row.version,
             row.url,
             row.created,
+            row.hash,
         )
         for row in newest.values()
         if row.there

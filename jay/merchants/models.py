@@ -1,5 +1,6 @@
 """Merchants: shops, with what holds for all of their products."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -38,12 +39,33 @@ merchants = Table(
     Column("webhook_token", Text),
     # A feed that is fetched from the merchant, as ``Feed`` has it.
     Column("feed", JSON(none_as_null=True)),
+    # Who it is by law, as ``LEGAL_FIELDS`` name it; what was not told is absent.
+    Column("legal", JSON(none_as_null=True)),
+    Column("withdrawal_days", Integer, nullable=False, server_default=text("14")),
+    # Who pays for sending goods back after a withdrawal: one of ``RETURN_COSTS``.
+    Column("return_costs", Text, nullable=False, server_default="shopper"),
+    # ISO 3166 codes; None: its own country.
+    Column("delivery_countries", JSON(none_as_null=True)),
+    # Of the payment provider, where its money goes.
+    Column("stripe_account", Text),
     Column("created", UtcDateTime, nullable=False),
     # A row stays for good: ids of products begin with its name, which is never another one's.
     Column("removed", UtcDateTime),
     CheckConstraint("shipping_strategy IN ('SUM', 'MAX')", name="shipping_strategy"),
 )
 
+
+LEGAL_FIELDS = (
+    *("name", "street", "house_number", "zip", "city", "country_code", "email"),
+    *("phone", "register", "vat_id"),
+)
+NEEDED_FIELDS = ("name", "street", "zip", "city", "country_code", "email")
+"""What has to be told of who sells; a house number may stand in the street."""
+
+LEAST_WITHDRAWAL_DAYS = 14
+"""So long a shopper can withdraw at least (Directive 2011/83/EU, 9)."""
+
+RETURN_COSTS = ("merchant", "shopper")
 
 EVERY_MINUTES = 24 * 60
 LEAST_MINUTES = 15
@@ -96,8 +118,22 @@ class Merchant:
     shipping_scale: tuple[dict[str, int], ...]
     display_name: str | None = None
     removed: bool = False
+    legal: Mapping[str, str] = field(default_factory=dict, hash=False)
+    withdrawal_days: int = LEAST_WITHDRAWAL_DAYS
+    return_costs: str = "shopper"
+    delivery_countries: tuple[str, ...] | None = None
 
     @property
     def shown_name(self) -> str:
         """How people know it."""
         return self.display_name or self.name
+
+    @property
+    def delivers_to(self) -> tuple[str, ...]:
+        """The countries that it delivers to, as ISO 3166 codes."""
+        return self.delivery_countries or (self.country,)
+
+    @property
+    def lacks(self) -> list[str]:
+        """What of ``NEEDED_FIELDS`` was not told."""
+        return [name for name in NEEDED_FIELDS if not self.legal.get(name)]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from jay.db.upsert import add_named
-from jay.merchants.models import Feed, Merchant, merchants
+from jay.merchants.models import LEAST_WITHDRAWAL_DAYS, Feed, Merchant, merchants
 from jay.sealing import Seal
 
 
@@ -57,10 +57,12 @@ def remove_merchant(connection: Connection, merchant: int, *, now: datetime) -> 
         (
             *("display_name", "vat", "feed", "webhook_token", "order_webhook_url", "order_email"),
             *("add_product_webhook_url", "update_products_webhook_url"),
+            *("legal", "delivery_countries", "stripe_account"),
         )
     )
-    shipping = {"shipping_strategy": "MAX", "shipping_scale": []}
-    change_merchant(connection, merchant, {**nothing, **shipping, "removed": now})
+    usual = {"shipping_strategy": "MAX", "shipping_scale": [], "return_costs": "shopper"}
+    days = {"withdrawal_days": LEAST_WITHDRAWAL_DAYS}
+    change_merchant(connection, merchant, {**nothing, **usual, **days, "removed": now})
 
 
 def all_merchants(connection: Connection) -> list[Merchant]:
@@ -153,4 +155,8 @@ def _merchant(row: Row[Any]) -> Merchant:
         shipping_scale=tuple(row.shipping_scale),
         display_name=row.display_name,
         removed=row.removed is not None,
+        legal=row.legal or {},
+        withdrawal_days=row.withdrawal_days,
+        return_costs=row.return_costs,
+        delivery_countries=row.delivery_countries and tuple(row.delivery_countries),
     )

@@ -4,7 +4,17 @@ from typing import Any
 
 import marshmallow as ma
 
-from jay.merchants.models import EVERY_MINUTES, FEED_FORMATS, LEAST_MINUTES, MOST_MINUTES
+from jay.legal.models import MAX_BYTES, MAX_TEXTS, MERCHANTS_KINDS, Kind
+from jay.merchants.models import (
+    EVERY_MINUTES,
+    FEED_FORMATS,
+    LEAST_MINUTES,
+    LEAST_WITHDRAWAL_DAYS,
+    LEGAL_FIELDS,
+    MOST_MINUTES,
+    RETURN_COSTS,
+)
+from jay.net.emails import normal_email
 from jay.products.fields import Country, Language, Url
 from jay.products.schemas import MAX_STEPS
 from jay.web.schema import MAX_AMOUNT, Flag, Int, List, Number, Schema, Text, camel_case
@@ -86,6 +96,75 @@ class FeedSchema(Schema):
     country = Country()
 
 
+def _line(most: int, example: str, *rules: Any, **about: Any) -> Text:
+    """Build a field for one line of text; null takes it away."""
+    validate = [ma.validate.Length(1, most), _printable, *rules]
+    return Text(allow_none=True, validate=validate, metadata={"example": example, **about})
+
+
+def _printable(value: str) -> None:
+    if not value.isprintable() or not value.strip():
+        raise ma.ValidationError("Must be one line of text.")
+
+
+def _email(value: str) -> None:
+    if normal_email(value) is None:
+        raise ma.ValidationError("Not a valid email address.")
+
+
+class LegalSchema(Schema):
+    """Who sells, by law; each field can be changed on its own.
+
+    Orders and mails name it. Without name, street, postcode, city, country and e-mail nothing can
+    be sold.
+    """
+
+    name = _line(200, "Mugs & More GmbH", description="As it stands in the register.")
+    street = _line(150, "Kaistraße")
+    house_number = _line(20, "4")
+    zip = _line(16, "20457")
+    city = _line(100, "Hamburg")
+    country_code = Country(allow_none=True)
+    email = _line(254, "service@shop.example", _email, format="email")
+    phone = _line(50, "+49 40 1234567", description="A number that shoppers can call.")
+    register = _line(
+        200, "Amtsgericht Hamburg, HRB 12345", description="Where it is registered, and the number."
+    )
+    vat_id = _line(20, "DE123456789", description="The VAT identification number.")
+
+
+def _legal_text(value: str) -> None:
+    if not value.strip():
+        raise ma.ValidationError("Must not be blank.")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise ma.ValidationError("Must be Unicode.") from error
+    if size > MAX_BYTES:
+        raise ma.ValidationError("Must not be larger than 100 kB.")
+
+
+class LegalTextSchema(Schema):
+    """A legal text; null takes it out of force."""
+
+    kind = Text(
+        required=True,
+        validate=ma.validate.OneOf([str(kind) for kind in MERCHANTS_KINDS]),
+        metadata={"description": "What it is about."},
+    )
+    lang = Language(required=True)
+    text = Text(
+        required=True,
+        allow_none=True,
+        validate=_legal_text,
+        metadata={
+            "description": "Plain text or simple Markdown, up to 100 kB in UTF-8.",
+            "maxLength": MAX_BYTES,
+            "example": "# Terms",
+        },
+    )
+
+
 class ConfigSchema(Schema):
     """A merchant's configuration; each field can be changed on its own."""
 
@@ -113,6 +192,36 @@ class ConfigSchema(Schema):
     order_webhook_url = Url(allow_none=True)
     order_email = ma.fields.Email(allow_none=True, validate=ma.validate.Length(max=254))
 
+    legal = ma.fields.Nested(LegalSchema, metadata={"description": "Who sells, by law."})
+    texts = List(
+        ma.fields.Nested(LegalTextSchema),
+        validate=ma.validate.Length(max=MAX_TEXTS),
+        metadata={"description": "Legal texts in force."},
+    )
+    withdrawal_days = Int(
+        LEAST_WITHDRAWAL_DAYS,
+        1000,
+        metadata={"description": "So long a shopper can withdraw.", "example": 14},
+    )
+    return_costs = Text(
+        validate=ma.validate.OneOf(RETURN_COSTS),
+        metadata={"description": "Who pays for sending goods back after a withdrawal."},
+    )
+    delivery_countries = List(
+        Country(),
+        allow_none=True,
+        validate=ma.validate.Length(1, 250),
+        metadata={
+            "description": "Where you deliver; null: in your own country.",
+            "example": ["DE", "AT"],
+        },
+    )
+    stripe_account = Text(
+        allow_none=True,
+        validate=ma.validate.Regexp("^acct_[A-Za-z0-9]{1,60}$"),
+        metadata={"description": "Your account at Stripe.", "example": "acct_1Nx"},
+    )
+
     @ma.post_load
     def _as_columns(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         model = data.pop("shipping_model", {})
@@ -120,6 +229,12 @@ class ConfigSchema(Schema):
             data["shipping_strategy"] = model["product_shipping_calculation_strategy"]
         if "merchant_shipping_scale" in model:
             data["shipping_scale"] = model["merchant_shipping_scale"]
+        if "texts" in data:
+            data["texts"] = [
+                (Kind(each["kind"]), each["lang"], each["text"]) for each in data["texts"]
+            ]
+        if data.get("delivery_countries"):
+            data["delivery_countries"] = list(dict.fromkeys(data["delivery_countries"]))
         return data
 
 
@@ -148,4 +263,13 @@ def config_view(config: dict[str, Any]) -> dict[str, Any]:
         "feed": None
         if config["feed"] is None
         else {camel_case(name): value for name, value in config["feed"].items()},
+        "legal": {camel_case(name): (config["legal"] or {}).get(name) for name in LEGAL_FIELDS},
+        "texts": [
+            {"kind": notice.kind, "lang": notice.lang, "text": text}
+            for notice, text in config["texts"]
+        ],
+        "withdrawalDays": config["withdrawal_days"],
+        "returnCosts": config["return_costs"],
+        "deliveryCountries": config["delivery_countries"],
+        "stripeAccount": config["stripe_account"],
     }

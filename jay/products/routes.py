@@ -7,7 +7,18 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from jay import db, web
 from jay.auth.guards import current_merchant, require_merchant
 from jay.errors import MalformedRequest, SkuNotFound, SkuTaken, ValidationFailed
-from jay.products import bulk, config_schemas, examples, feeding, listing, schemas, service, stored
+from jay.legal.models import MAX_TEXTS
+from jay.legal.service import TooManyTexts
+from jay.products import (
+    bulk,
+    config_schemas,
+    configuring,
+    examples,
+    feeding,
+    listing,
+    schemas,
+    stored,
+)
 from jay.products.models import NotYetObserved, normal_sku
 from jay.sealing import signing
 from jay.web.idempotency import ATOMIC
@@ -23,7 +34,7 @@ blp.description = "Merchants feed descriptions, prices and stock."
 def get_config() -> Any:
     """Get the merchant's general configuration."""
     with db.reading() as connection:
-        config = service.change_config(connection, current_merchant(), {})
+        config = configuring.find(connection, current_merchant())
     return answer(config_schemas.config_view(config))
 
 
@@ -31,9 +42,17 @@ def get_config() -> Any:
 @blp.arguments(config_schemas.ConfigSchema, example=config_schemas.EXAMPLE)
 @blp.response(200, config_schemas.ConfigSchema)
 def patch_config(changes: dict[str, Any]) -> Any:
-    """Change the merchant's general configuration, each field on its own."""
-    with db.transaction() as connection:
-        config = service.change_config(connection, current_merchant(), changes)
+    """Change the merchant's general configuration, each field on its own.
+
+    Products can be paid once name, address and e-mail in `legal`, and texts of the kinds `terms`
+    and `withdrawal` are there. A text is a new version when it changes, and orders keep the
+    versions that were shown.
+    """
+    try:
+        with db.transaction() as connection:
+            config = configuring.change(connection, current_merchant(), changes, now=web.now())
+    except TooManyTexts as error:
+        raise ValidationFailed(details={"texts": [f"At most {MAX_TEXTS} in all."]}) from error
     return answer(config_schemas.config_view(config))
 
 

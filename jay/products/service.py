@@ -18,11 +18,10 @@ from sqlalchemy import (
     or_,
     select,
     union_all,
-    update,
 )
 
 from jay.db.prepared import Prepared, among
-from jay.merchants.models import Merchant, merchants
+from jay.merchants.models import merchants
 from jay.products.models import Product, Variant, available, microseconds, products
 from jay.products.shipping import ShippingModel
 
@@ -248,25 +247,3 @@ def wall(
     given = {"now": microseconds(now)}
     rows = connection.execute(query.offset(offset).limit(limit), given)
     return [_product(row) for row in rows], count
-
-
-def change_config(
-    connection: Connection, merchant: Merchant, changes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Change those fields of a merchant's configuration that are given; return all of it."""
-    if changes:
-        connection.execute(update(merchants).where(merchants.c.id == merchant.id).values(**changes))
-    row = connection.execute(select(merchants).where(merchants.c.id == merchant.id)).one()
-    return {name: getattr(row, name) for name in CONFIG_FIELDS}
-
-
-CONFIG_FIELDS = (
-    "shipping_strategy",
-    "shipping_scale",
-    "vat",
-    "add_product_webhook_url",
-    "update_products_webhook_url",
-    "order_webhook_url",
-    "order_email",
-    "feed",
-)

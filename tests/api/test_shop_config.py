@@ -1,9 +1,15 @@
 """``GET`` and ``PATCH /v1/shops/config``."""
 
+import hashlib
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from jay import db
+from jay.i18n import LANGUAGES
+from jay.legal import service as legal
+from jay.merchants.service import merchant_id
 from tests.api.checks import body, field_errors
 from tests.api.feed import details, post
 from tests.builders import Shop, User
@@ -19,6 +25,26 @@ DEFAULT = {
     "orderWebhookUrl": None,
     "feed": None,
     "orderEmail": None,
+    "legal": {
+        "name": "Mugs & More GmbH",
+        "street": "Kaistraße",
+        "houseNumber": "4",
+        "zip": "20457",
+        "city": "Hamburg",
+        "countryCode": "DE",
+        "email": "service@shop.example",
+        "phone": None,
+        "register": None,
+        "vatId": None,
+    },
+    "texts": [
+        {"kind": "terms", "lang": "de", "text": "Es gilt, was hier steht."},
+        {"kind": "withdrawal", "lang": "de", "text": "Sie können widerrufen."},
+    ],
+    "withdrawalDays": 14,
+    "returnCosts": "shopper",
+    "deliveryCountries": None,
+    "stripeAccount": None,
 }
 
 
@@ -43,6 +69,10 @@ def test_a_new_merchant_has_the_default_configuration(shop: Shop) -> None:
         {"updateProductsWebhookUrl": "https://shop.example/update?all=1"},
         {"orderWebhookUrl": "https://shop.example/order"},
         {"orderEmail": "orders@shop.example"},
+        {"withdrawalDays": 30},
+        {"returnCosts": "merchant"},
+        {"deliveryCountries": ["DE", "AT"]},
+        {"stripeAccount": "acct_1Nx"},
     ],
 )
 def test_each_field_is_changed_on_its_own(change: dict[str, Any], shop: Shop) -> None:
@@ -107,6 +137,51 @@ def test_the_vat_is_the_default_of_products_without_one(shop: Shop, alice: User)
     assert details(alice, own)["vat"] == 7.0
 
 
+def test_who_sells_is_told_field_by_field(shop: Shop) -> None:
+    change = {"legal": {"phone": "+49 40 1", "houseNumber": None}}
+
+    shop.call("PATCH", "/shops/config", json=change)
+
+    legal = {**DEFAULT["legal"], "phone": "+49 40 1", "houseNumber": None}
+    assert config(shop) == {**DEFAULT, "legal": legal}
+
+
+def test_a_text_is_a_new_version_when_it_changes(app: Flask, shop: Shop) -> None:
+    def tell(kind: str, lang: str, text: str | None) -> None:
+        texts = [{"kind": kind, "lang": lang, "text": text}]
+        answer = shop.call("PATCH", "/shops/config", json={"texts": texts})
+        assert answer.status_code == 200, answer.json
+
+    before = config(shop)
+    tell("terms", "de", "Es gilt, was hier steht.")
+    tell("terms", "en", "What stands here holds.")
+    tell("terms", "de", "Es gilt etwas anderes.")
+    tell("terms", "en", None)
+
+    with app.app_context(), db.reading() as connection:
+        identifier = merchant_id(connection, shop.name)
+        assert identifier is not None
+        seller = legal.sellers(connection, [identifier])[identifier]
+    assert [(each.kind, each.lang, each.version) for each in seller.notices] == [
+        ("terms", "de", 2),
+        ("withdrawal", "de", 1),
+    ]
+    assert seller.notices[0].hash == hashlib.sha256(b"Es gilt etwas anderes.").hexdigest()
+    assert config(shop)["texts"][0] == {**before["texts"][0], "text": "Es gilt etwas anderes."}
+
+
+def test_texts_are_bounded_in_number(shop: Shop) -> None:
+    langs = sorted(LANGUAGES)
+    texts = [{"kind": "shipping", "lang": lang, "text": "x"} for lang in langs[:18]]
+    assert shop.call("PATCH", "/shops/config", json={"texts": texts}).status_code == 200
+    one_more = {"texts": [{"kind": "imprint", "lang": "de", "text": "x"}]}
+
+    refused = shop.call("PATCH", "/shops/config", json=one_more)
+
+    assert field_errors(refused) == {"texts": ["At most 20 in all."]}
+    assert len(config(shop)["texts"]) == 20
+
+
 def test_other_merchants_are_not_touched(shop: Shop, other_shop: Shop) -> None:
     shop.call("PATCH", "/shops/config", json={"vat": 19})
 
@@ -139,6 +214,21 @@ def test_other_merchants_are_not_touched(shop: Shop, other_shop: Shop) -> None:
         ("orderEmail", r'"a@shop.example\nBcc: b@evil.example"'),
         ("orderEmail", r'"a\u0000@shop.example"'),
         ("orderEmail", '"' + "a" * 250 + '@shop.example"'),
+        ("legal", '{"city": ""}'),
+        ("legal", r'{"name": "Mugs\nBcc: b@evil.example"}'),
+        ("legal", '{"countryCode": "XX"}'),
+        ("legal", '{"email": "-x@shop.example"}'),
+        ("legal", '{"colour": "red"}'),
+        ("texts", '[{"kind": "accessibility", "lang": "de", "text": "x"}]'),
+        ("texts", '[{"kind": "terms", "lang": "xx", "text": "x"}]'),
+        ("texts", '[{"kind": "terms", "lang": "de", "text": " "}]'),
+        ("texts", '[{"kind": "terms", "lang": "de"}]'),
+        ("texts", '[{"kind": "terms", "lang": "de", "text": "' + "é" * 50_001 + '"}]'),
+        ("withdrawalDays", "13"),
+        ("returnCosts", '"nobody"'),
+        ("deliveryCountries", "[]"),
+        ("deliveryCountries", '["XX"]'),
+        ("stripeAccount", '"acct_1/../x"'),
         ("name", '"evil"'),
         ("shipping_strategy", '"SUM"'),
     ],

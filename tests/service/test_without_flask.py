@@ -370,7 +370,11 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "partners/service.change_partner": {"partner": lambda w: w.partner.id},
     "partners/service.remove_partner": {"partner": lambda w: w.partner.id},
     "partners/service.partner_by_id": {"identifier": lambda w: w.partner.id},
-    "products/service.change_config": {"changes": lambda _: {"shipping_strategy": "SUM"}},
+    "products/configuring.change": {
+        "changes": lambda _: {"shipping_strategy": "SUM", "legal": {"city": "Bonn"}}
+    },
+    "legal/service.put_merchants": {"texts": lambda _: [(Kind.TERMS, "de", "text")]},
+    "legal/service.sellers": {"wanted": lambda w: [w.merchant.id]},
 }
 INSTEAD_OF_A_MERCHANT = lambda w: w.merchant.id  # noqa: E731
 """Where the merchant's number is asked for."""
