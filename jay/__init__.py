@@ -32,6 +32,7 @@ from jay.guests import routes as guests_routes
 from jay.kiosk import pages as kiosk_pages
 from jay.legal import cli as legal_cli
 from jay.legal import pages as legal_pages
+from jay.legal import seller_cli, seller_pages
 from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
@@ -74,6 +75,7 @@ PAGES = (
     psp_routes.blp,
     partner_pages.blp,
     legal_pages.blp,
+    seller_pages.blp,
     operator_pages.blp,
     catalogue_pages.blp,
     docs.blp,
@@ -157,6 +159,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         ops_cli.db_cli.add_command(command)
     partners_cli.partner_cli.add_command(removal_cli.remove_partner)
     merchants_cli.merchant_cli.add_command(removal_cli.remove_merchant)
+    merchants_cli.merchant_cli.add_command(seller_cli.merchant_legal)
     for command in (*feeds_cli.COMMANDS, *pull_cli.COMMANDS):
         products_cli.products_cli.add_command(command)
 

@@ -61,6 +61,7 @@ def load(
     identifier = merchants.merchant_id(connection, MERCHANT)
     if identifier is not None:
         _move_pictures(connection, identifier, public_url)
+        _let_sell(connection, identifier, now=now)
         return
     identifier = merchants.add_merchant(
         connection,
@@ -72,6 +73,7 @@ def load(
         display_name="Hafenlicht",
     )
     auth.store_key(connection, MERCHANT_KEY, "demo-shop", merchant=identifier, demo=True, now=now)
+    _let_sell(connection, identifier, now=now)
     merchant = merchants.merchant_by_id(connection, identifier)
     for number, product in enumerate(catalogue):
         # One after the other, as a kiosk shows them.
@@ -131,6 +133,15 @@ def _let_viewers_sign_in(connection: Connection, wanted: dict[str, Any]) -> None
             .where(partners_table.c.id == row.id)
             .values(jwks=wanted, algorithms=["EdDSA"])
         )
+
+
+def _let_sell(connection: Connection, merchant: int, *, now: datetime) -> None:
+    """Tell who the demo's merchant is by law, and what holds, unless something was told."""
+    if merchants.merchant_by_id(connection, merchant).legal:
+        return
+    told = {"legal": demo_legal.SELLER, "delivery_countries": list(demo_legal.COUNTRIES)}
+    merchants.change_merchant(connection, merchant, told)
+    legal.put_merchants(connection, merchant, demo_legal.SELLERS_TEXTS, now=now)
 
 
 def _move_pictures(connection: Connection, merchant: int, public_url: str) -> None:

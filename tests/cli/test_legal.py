@@ -256,3 +256,39 @@ def test_the_basket_names_sellers_as_people_know_them(
     groups = html.split("Sold by Becher &amp; Söhne")
     names = [re.findall(r'class="name"[^>]*>(\w+)<', group) for group in groups]
     assert names == [[], ["Mug", "Hat"], ["Book"]]
+
+
+@pytest.mark.one_database
+def test_what_a_shop_lacks_before_it_can_sell(run: Run, shop: Shop) -> None:
+    told = run("merchant", "legal", "mugshop")
+    assert told.exit_code == 0
+    assert "Mugs & More GmbH" in told.stdout
+    assert "withdrawal (de), version 1" in told.stdout
+    texts = [{"kind": "withdrawal", "lang": "de", "text": None}]
+    shop.call("PATCH", "/shops/config", json={"texts": texts, "legal": {"email": None}})
+
+    told = run("merchant", "legal", "mugshop")
+
+    assert told.exit_code == 1
+    assert "can't be paid yet. Missing: email, withdrawal." in told.stderr
+    assert run("merchant", "legal", "nobody").exit_code == 1
+
+
+@pytest.mark.one_database
+def test_who_sells_and_what_holds_is_read_on_the_phone(app: Flask, run: Run, shop: Shop) -> None:
+    run("merchant", "change", "mugshop", "--display-name", "Becher & Söhne")
+    phone = Browser(app)
+
+    answer = phone.get("/legal/merchant/mugshop", headers={"Accept-Language": "de"})
+    html = answer.text
+    assert problems_of(answer) == []
+    for said in ("Becher &amp; Söhne", "Kaistraße 4<br>", "20457 Hamburg", "Deutschland", "AGB"):
+        assert said in html
+    links = re.findall(r'href="(/legal/merchant/[^"]+)"', html)
+    assert links == ["/legal/merchant/mugshop/terms", "/legal/merchant/mugshop/withdrawal"]
+    text = phone.get(links[1], headers={"Accept-Language": "de"}).text
+    assert "Widerrufsrecht: Becher &amp; Söhne" in text
+    assert "Sie können widerrufen." in text
+    assert 'lang="de"' in phone.get(links[1], headers={"Accept-Language": "en"}).text
+    for gone in ("nobody", "mugshop/shipping", "nobody/terms", "mugshop/accessibility"):
+        assert phone.get(f"/legal/merchant/{gone}").status_code == 404

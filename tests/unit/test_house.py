@@ -29,10 +29,11 @@ KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
         checkout/order_numbers checkout/providers/interface checkout/sandbox/models feeds/models
-        feeds/progress legal/models merchants/models net/addresses operators/models
-        ops/demo_legal ops/mends orders/models orders/words outbox/letters outbox/models
-        partners/branding partners/models pictures/models products/groups products/models
-        products/search products/shipping transfers/models web/names web/versions
+        feeds/progress legal/models legal/sellers merchants/models net/addresses
+        operators/models ops/demo_legal ops/mends orders/models orders/words outbox/letters
+        outbox/models partners/branding partners/models pictures/models products/groups
+        products/models products/search products/shipping transfers/models web/names
+        web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
@@ -41,8 +42,8 @@ KINDS = {
         merchants/service operators/service ops/demo ops/purge ops/removal ops/reseal
         orders/events orders/ledger orders/service outbox/kinds outbox/mails outbox/service
         outbox/webhooks partners/service products/bulk products/bulk_sql products/catalogue
-        products/feeding products/listing products/service products/stock products/stored
-        products/wanted transfers/service web/limits web/stored_answers
+        products/configuring products/feeding products/listing products/service products/stock
+        products/stored products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -56,15 +57,15 @@ KINDS = {
         checkout/flow checkout/psp_routes checkout/reconciling checkout/routes
         checkout/sandbox/pages db/doors feeds/cli feeds/exporting feeds/importing feeds/options
         feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
-        guests/routes kiosk/pages legal/cli legal/pages merchants/arguments merchants/cli
-        operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/docs
-        ops/health ops/removal_cli ops/reseal_cli ops/worker orders/mails orders/showing
-        outbox/cli outbox/delivery partners/cli partners/options partners/pages partners/view
-        playouts/routes products/cli products/pages products/routes products/view
-        transfers/pages transfers/pairs transfers/polling transfers/routes transfers/tv
-        web/blueprint web/bodies web/commands web/conditions web/context web/idempotency
-        web/information web/logs web/openapi web/pages web/paths web/rates web/responses
-        web/seldom web/tracking
+        guests/routes kiosk/pages legal/cli legal/pages legal/seller_cli legal/seller_pages
+        merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
+        ops/demo_catalogue ops/docs ops/health ops/removal_cli ops/reseal_cli ops/worker
+        orders/mails orders/showing outbox/cli outbox/delivery partners/cli partners/options
+        partners/pages partners/view playouts/routes products/cli products/pages products/routes
+        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
+        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/sandbox/provider

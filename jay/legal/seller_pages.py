@@ -1,0 +1,101 @@
+"""Where people read who sells, and the texts that hold for what a merchant sells."""
+
+from flask import url_for
+from werkzeug.wrappers import Response
+
+from jay import db, i18n, web
+from jay.errors import RouteNotFound
+from jay.legal import service
+from jay.legal.markup import rendered
+from jay.legal.models import MERCHANTS_KINDS, Kind, Notice
+from jay.legal.pages import Link
+from jay.legal.sellers import Seller
+from jay.merchants import service as merchants
+from jay.web.pages import PageBlueprint, language, page
+from jay.web.pages import gettext as _
+
+blp = PageBlueprint("sellers", __name__, guards=web.PUBLIC)
+
+
+@blp.get("/legal/merchant/<name>")
+def seller(name: str) -> Response:
+    """Say who a merchant is by law, and lead to its texts."""
+    found, notices = _found(name)
+    if not found.merchant.legal and not notices:
+        raise RouteNotFound
+    return page(
+        "phone/seller.html",
+        partner=None,
+        title=found.merchant.shown_name,
+        lines=_lines(found),
+        links=seller_links(found),
+    )
+
+
+@blp.get(f"/legal/merchant/<name>/<any({','.join(MERCHANTS_KINDS)}):kind>")
+def seller_text(name: str, kind: str) -> Response:
+    """Show a text of a merchant in the reader's language, or in the nearest one."""
+    found, notices = _found(name)
+    notice = next((each for each in notices if each.kind == kind), None)
+    if notice is None:
+        raise RouteNotFound
+    with db.reading() as connection:
+        text = service.text_of(connection, notice) or ""
+    return page(
+        "phone/legal.html",
+        partner=None,
+        title=f"{_words(notice.kind)}: {found.merchant.shown_name}",
+        text=rendered(text),
+        text_lang=None if notice.lang == language() else notice.lang,
+        since=i18n.day(notice.created, language()),
+    )
+
+
+def seller_links(found: Seller) -> list[Link]:
+    """Return what a merchant's block leads to."""
+    return [
+        Link(
+            notice.kind,
+            _words(notice.kind),
+            url_for("sellers.seller_text", name=found.merchant.name, kind=notice.kind),
+            None if notice.lang == language() else notice.lang,
+            elsewhere=False,
+        )
+        for notice in found.shown(language())
+    ]
+
+
+def _found(name: str) -> tuple[Seller, list[Notice]]:
+    with db.reading() as connection:
+        merchant = merchants.merchant_by_name(connection, name)
+        if merchant is None:
+            raise RouteNotFound
+        found = service.sellers(connection, [merchant.id])[merchant.id]
+    return found, found.shown(language())
+
+
+def _lines(found: Seller) -> list[str]:
+    """Write who it is as an address is written, a line each."""
+    told = found.merchant.legal
+    country = told.get("country_code")
+    rows = [
+        told.get("name"),
+        " ".join(filter(None, (told.get("street"), told.get("house_number")))),
+        " ".join(filter(None, (told.get("zip"), told.get("city")))),
+        country and i18n.country(country, language()),
+        told.get("email"),
+        told.get("phone"),
+        told.get("register"),
+        told.get("vat_id") and _("VAT number: %(number)s", number=told["vat_id"]),
+    ]
+    return [row for row in rows if row]
+
+
+def _words(kind: Kind) -> str:
+    return {
+        Kind.TERMS: _("Terms and conditions"),
+        Kind.WITHDRAWAL: _("Right of withdrawal"),
+        Kind.PRIVACY: _("Privacy"),
+        Kind.SHIPPING: _("Shipping"),
+        Kind.IMPRINT: _("Imprint"),
+    }[kind]
