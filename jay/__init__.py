@@ -36,7 +36,7 @@ from jay.legal import seller_cli, seller_pages
 from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
-from jay.ops import backup_cli, docs, health, removal_cli, reseal_cli, revision
+from jay.ops import backup_cli, demo_shop, docs, health, removal_cli, reseal_cli, revision
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
 from jay.orders.mails import ShopperMails
@@ -153,6 +153,8 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
             documented.register_blueprint(blueprint)
     for pages_of_feature in PAGES:
         app.register_blueprint(pages_of_feature)
+    if settings.demo:
+        app.register_blueprint(demo_shop.blp)
     for commands in COMMANDS:
         app.cli.add_command(commands)
     for command in backup_cli.COMMANDS:

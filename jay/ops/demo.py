@@ -47,8 +47,7 @@ def load(
             name=PARTNER,
             display_name="Kino Nord",
             colour="#3d5af1",
-            # A web shop on this machine, such as the one in the README, may redeem.
-            transfer_origins=["http://127.0.0.1:9000", "http://localhost:9000"],
+            transfer_origins=_shops(public_url),
             # And a web app on this machine may call the Basket API from a browser.
             cors_origins=["http://127.0.0.1:9000", "http://localhost:9000"],
             kiosk=True,
@@ -58,6 +57,7 @@ def load(
         for (kind, lang), text in demo_legal.TEXTS.items():
             legal.put(connection, THE_OPERATOR, kind, lang, url=None, text=text, now=now)
     _let_viewers_sign_in(connection, viewer_keys)
+    _let_shops_redeem(connection, public_url)
     identifier = merchants.merchant_id(connection, MERCHANT)
     if identifier is not None:
         _move_pictures(connection, identifier, public_url)
@@ -117,6 +117,22 @@ def forget(connection: Connection, found: Iterable[tuple[removal.Owner, int]]) -
         legal_texts.c.text.in_(demo_legal.TEXTS.values()),
     )
     connection.execute(delete(legal_texts).where(*mine))
+
+
+def _shops(public_url: str) -> list[str]:
+    """Return the origins of web shops that may redeem: such as the one in the README, and ours."""
+    return ["http://127.0.0.1:9000", "http://localhost:9000", public_url]
+
+
+def _let_shops_redeem(connection: Connection, public_url: str) -> None:
+    """Let the demo's own web shops follow the public URL, when it was changed since."""
+    column = partners_table.c.transfer_origins
+    this = partners_table.c.name == PARTNER
+    known = connection.execute(select(column).where(this)).scalar_one() or []
+    if public_url not in known:
+        connection.execute(
+            update(partners_table).where(this).values({column: [*known, public_url]})
+        )
 
 
 def _let_viewers_sign_in(connection: Connection, wanted: dict[str, Any]) -> None:
@@ -191,6 +207,9 @@ def welcome(settings: Settings, lan_address: str | None) -> str:
     curl -sS -X POST {public}/v2/baskets/guests \\
       -H 'X-API-Key: {PARTNER_KEY}' -H 'Content-Type: application/json' \\
       -d '{{"products": [{{"productId": "{product}"}}]}}'
+
+  A transfer may lead to a web shop instead of a phone: {public}/demo/shops/de
+  and {public}/demo/shops/en are two, for the "url" of POST .../transfer.
 {phones}{_mails(settings)}
   Ctrl-C stops it.
 """
