@@ -39,7 +39,7 @@ def test_the_curl_lines_of_the_readme_lead_from_the_merchant_to_the_web_shop(
     assert '"error"' not in run.stdout
     assert '"productId":"demo-shop/en-GB/CREW-01-M"' in run.stdout
     assert "{'productId': 'demo-shop/en-GB/CREW-01-M', 'count': 1}" in run.stdout
-    assert run.stdout.rstrip().endswith('"secondsLeft":0,"pollSeconds":1.5}}')
+    assert run.stdout.rstrip().endswith('"secondsLeft":0,"pollSeconds":5,"purchase":"none"}}')
     assert '"state":"claimed"' in run.stdout.splitlines()[-1]
 
 
