@@ -1,0 +1,72 @@
+"""Where the files of pictures are: in a folder that any number of processes share.
+
+A file is there whole or not at all, and what is at its name never changes.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jay.pictures.models import NAME
+
+_UNFINISHED = ".unfinished"
+
+
+def place(name: str) -> str:
+    """Return where a file is, below the store's root and below ``JAY_MEDIA_URL``."""
+    return f"{name[:2]}/{name}"
+
+
+class FolderStore:
+    """Keeps files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store a file; after a crash it is there whole, or not at all.
+
+        :raises OSError: there is no room, or the folder can't be written.
+        """
+        path = self._folder / place(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{name}.{secrets.token_hex(8)}{_UNFINISHED}")
+        try:
+            with draft.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)  # the name, too, is there after a power cut
+        finally:
+            os.close(handle)
+
+    def get(self, name: str) -> bytes | None:
+        """Return a file's content; None when there is no such file."""
+        try:
+            return (self._folder / place(name)).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def names(self) -> Iterator[tuple[str, datetime]]:
+        """Yield the name of each file, and when it was stored; of what a crash has left, too."""
+        with contextlib.suppress(FileNotFoundError):
+            for shelf in sorted(os.scandir(self._folder), key=lambda entry: entry.name):
+                if len(shelf.name) != 2 or not shelf.is_dir():
+                    continue
+                for entry in os.scandir(shelf):
+                    if NAME.fullmatch(entry.name) or entry.name.endswith(_UNFINISHED):
+                        with contextlib.suppress(FileNotFoundError):
+                            moment = datetime.fromtimestamp(entry.stat().st_mtime, UTC)
+                            yield entry.name, moment
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        (self._folder / place(name)).unlink(missing_ok=True)
