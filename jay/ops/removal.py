@@ -22,6 +22,7 @@ from jay.ops.purge import Write, delete_in_batches
 from jay.outbox.models import outbox, outbox_addresses
 from jay.partners import service as partners
 from jay.partners.models import partners as partners_table
+from jay.pictures.models import picture_sources
 from jay.products.models import products
 from jay.products.wanted import wanted_skus
 from jay.transfers.models import transfers
@@ -75,6 +76,7 @@ MERCHANT = Owner(
         Belonging(outbox, "messages to it"),
         Belonging(outbox_addresses, "addresses of it that rest"),
         Belonging(products, "products and variants; baskets show that they are gone"),
+        Belonging(picture_sources, "addresses of pictures"),
     ),
     merchants.remove_merchant,
 )

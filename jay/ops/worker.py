@@ -10,14 +10,19 @@ import click
 from flask.cli import with_appcontext
 
 from jay import db
+from jay.baskets.pictured import sweep_guests
 from jay.checkout import reconciling
 from jay.feeds import pulling
 from jay.ops import revision
 from jay.outbox import delivery
+from jay.pictures import filling
 from jay.web.commands import Command
 
 PARENT_SECONDS = 1.0
 """How often it is looked whether the parent process still runs."""
+
+GUESTS = ("guests", sweep_guests)
+"""Baskets know pictures, but pictures no baskets."""
 
 
 @click.command("worker", cls=Command)
@@ -40,6 +45,7 @@ def worker(parent: int | None) -> None:
         delivery.deliverer(delivery.write_log).run,
         pulling.puller(pulling.write_log).run,
         reconciling.reconciler(),
+        filling.filler(GUESTS).run,
     )
     with ThreadPoolExecutor(len(works)) as pool:
         running = [pool.submit(_until_stopped, work, stop) for work in works]
