@@ -137,25 +137,30 @@ class Reason(StrEnum):
     OUR_FAULT = "OUR_FAULT"
 
 
+def _(text: str) -> str:
+    """Mark a text that pages translate when they show it."""
+    return text
+
+
 TEXTS: Mapping[Reason, str] = {
-    Reason.NOT_FOUND: "There is nothing at this address (404).",
-    Reason.DENIED: "The server does not give it out (401, 403).",
-    Reason.SERVER_BUSY: "The server asks to be left alone for a while (429, 503).",
-    Reason.SERVER_FAILED: "The server has a fault (5xx).",
-    Reason.ODD_ANSWER: "The server answered with something else than the picture.",
-    Reason.ADDRESS_REFUSED: "The address, or one it leads to, is not a public one.",
-    Reason.UNREACHABLE: "The server can't be reached.",
-    Reason.TOO_SLOW: "It took the server too long.",
-    Reason.CUT_OFF: "The picture did not arrive whole.",
-    Reason.TOO_LARGE: f"The file is larger than {MAX_BYTES >> 20} MiB.",
-    Reason.WEB_PAGE: "It is a web page (HTML), not a picture.",
-    Reason.SVG: "It is an SVG, which can carry script. JPEG, PNG and WebP are fine.",
-    Reason.UNKNOWN_KIND: "It is no JPEG, PNG, WebP, GIF or AVIF.",
-    Reason.BROKEN: "The file is damaged or not complete.",
-    Reason.TOO_MANY_PIXELS: f"It has more than {MAX_PIXELS // 1_000_000} million pixels.",
-    Reason.TOO_SMALL: f"It is smaller than {LEAST_SIDE} pixels.",
-    Reason.TOO_COSTLY: "It takes too much memory or time to unpack.",
-    Reason.OUR_FAULT: "A fault of this service, which its log describes.",
+    Reason.NOT_FOUND: _("There is nothing at this address (404)."),
+    Reason.DENIED: _("The server does not give it out (401, 403)."),
+    Reason.SERVER_BUSY: _("The server asks to be left alone for a while (429, 503)."),
+    Reason.SERVER_FAILED: _("The server has a fault (5xx)."),
+    Reason.ODD_ANSWER: _("The server answered with something else than the picture."),
+    Reason.ADDRESS_REFUSED: _("The address, or one it leads to, is not a public one."),
+    Reason.UNREACHABLE: _("The server can't be reached."),
+    Reason.TOO_SLOW: _("It took the server too long."),
+    Reason.CUT_OFF: _("The picture did not arrive whole."),
+    Reason.TOO_LARGE: _("The file is larger than 20 MiB."),
+    Reason.WEB_PAGE: _("It is a web page (HTML), not a picture."),
+    Reason.SVG: _("It is an SVG, which can carry script. JPEG, PNG and WebP are fine."),
+    Reason.UNKNOWN_KIND: _("It is no JPEG, PNG, WebP, GIF or AVIF."),
+    Reason.BROKEN: _("The file is damaged or not complete."),
+    Reason.TOO_MANY_PIXELS: _("It has more than 50 million pixels."),
+    Reason.TOO_SMALL: _("It is smaller than 16 pixels."),
+    Reason.TOO_COSTLY: _("It takes too much memory or time to unpack."),
+    Reason.OUR_FAULT: _("A fault of this service, which its log describes."),
 }
 """The reasons in plain words."""
 

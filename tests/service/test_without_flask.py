@@ -59,6 +59,7 @@ from jay.transfers import service as transfers
 from jay.transfers.models import PurchaseState, Transfer
 from tests.clock import NOON
 from tests.conftest import SECRET, empty
+from tests.service.picture_values import PICTURES
 from tests.unit.test_house import KINDS, SERVICE
 
 FEED = Feed("https://shop.example/feed.csv")
@@ -327,6 +328,7 @@ def shared_out(w: World) -> str:
 
 
 BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
+    **PICTURES,
     "checkout/sessions.freeze": {"order_no": reserved},
     "checkout/notices.store": {"heard": lambda _: ProviderNotice("evt_1", "something", "pi_1")},
     "checkout/sandbox/service.webhook_kind": {"address": lambda _: "http://localhost"},

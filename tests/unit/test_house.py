@@ -36,12 +36,13 @@ KINDS = {
         web/versions
     """,
     SERVICE: """
-        events auth/service auth/signing_keys baskets/offered baskets/service checkout/comfort
-        checkout/contacts checkout/notices checkout/sandbox/service checkout/sessions
-        feeds/checkpoints feeds/leftovers feeds/pulls guests/service legal/service
-        merchants/service operators/service ops/demo ops/purge ops/removal ops/reseal
-        orders/events orders/ledger orders/service outbox/kinds outbox/mails outbox/service
-        outbox/webhooks partners/service products/bulk products/bulk_sql products/catalogue
+        events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
+        checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
+        checkout/sessions feeds/checkpoints feeds/leftovers feeds/pulls guests/service
+        legal/service merchants/service operators/service ops/demo ops/purge ops/removal
+        ops/reseal orders/events orders/ledger orders/service outbox/kinds outbox/mails
+        outbox/service outbox/webhooks partners/service pictures/leases pictures/service
+        pictures/sweeping products/bulk products/bulk_sql products/catalogue
         products/configuring products/feeding products/listing products/service products/stock
         products/stored products/wanted transfers/service web/limits web/stored_answers
     """,
@@ -61,11 +62,11 @@ KINDS = {
         merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
         ops/demo_catalogue ops/demo_shop ops/docs ops/health ops/removal_cli ops/reseal_cli
         ops/worker orders/mails orders/showing outbox/cli outbox/delivery partners/cli
-        partners/options partners/pages partners/view playouts/routes products/cli
-        products/pages products/routes products/view transfers/pages transfers/pairs
-        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
-        web/conditions web/context web/idempotency web/information web/logs web/openapi
-        web/pages web/paths web/rates web/responses web/seldom web/tracking
+        partners/options partners/pages partners/view pictures/filling playouts/routes
+        products/cli products/pages products/routes products/view transfers/pages
+        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint web/bodies
+        web/commands web/conditions web/context web/idempotency web/information web/logs
+        web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/sandbox/provider
@@ -75,14 +76,15 @@ KINDS = {
         feeds/tables feeds/units feeds/unpacking legal/markup net/client net/deadlines
         net/emails net/names net/smtp net/waits ops/backup ops/demo_viewer ops/lan ops/revision
         outbox/rendering outbox/transports/http outbox/transports/mail partners/keys
-        pictures/drawing pictures/reading products/texts transfers/qr web/framing web/serving
+        pictures/drawing pictures/fetching pictures/reading pictures/store products/texts
+        transfers/qr web/framing web/serving
     """,
 }
 
 LENT = {
     *("auth/guards", "auth/tokens", "baskets/credentials", "merchants/arguments"),
-    *("feeds/pulling", "operators/pages", "outbox/delivery", "checkout/reconciling"),
-    *("partners/view", "products/view", "baskets/view", "baskets/held", "baskets/showing"),
+    *("feeds/pulling", "pictures/filling", "operators/pages", "outbox/delivery", "checkout/reconciling"),
+    *("partners/view", "products/showing", "products/view", "baskets/view", "baskets/held", "baskets/showing"),
 }
 """Edges that other features' edges may use: guards, and how a thing is shown."""
 
