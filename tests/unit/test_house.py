@@ -83,8 +83,21 @@ KINDS = {
 
 LENT = {
     *("auth/guards", "auth/tokens", "baskets/credentials", "merchants/arguments"),
-    *("feeds/pulling", "pictures/filling", "operators/pages", "outbox/delivery", "checkout/reconciling"),
-    *("partners/view", "products/showing", "products/view", "baskets/view", "baskets/held", "baskets/showing"),
+    *(
+        "feeds/pulling",
+        "pictures/filling",
+        "operators/pages",
+        "outbox/delivery",
+        "checkout/reconciling",
+    ),
+    *(
+        "partners/view",
+        "products/showing",
+        "products/view",
+        "baskets/view",
+        "baskets/held",
+        "baskets/showing",
+    ),
 }
 """Edges that other features' edges may use: guards, and how a thing is shown."""
 
