@@ -1,7 +1,10 @@
 """How gunicorn runs the service; the environment decides, see README.md."""
 
+import functools
 import os
 import sys
+
+from gunicorn.errors import HaltServer
 
 from jay.config import or_exit, settings_from
 from jay.web.serving import wait_until_free
@@ -35,15 +38,34 @@ secure_scheme_headers = {}
 control_socket_disable = True
 
 
+def _end(kind, error, trace):
+    """End with the status of what has ended the workers: its reason was told, in one sentence.
+
+    Where a second worker ends while the first one is mourned, gunicorn loses its composure.
+    """
+    if not isinstance(error, HaltServer):
+        sys.__excepthook__(kind, error, trace)
+        return
+    sys.stderr.flush()
+    os._exit(error.exit_status)
+
+
+sys.excepthook = _end
+
+
+def _tell(text):
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
 def on_starting(server):
     """Wait for the port, which workers of a master that was killed may still hold."""
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
         return  # it is handed over, by a master that goes on until this one serves
     for address in server.cfg.address:
         if isinstance(address, tuple):  # not a file, nor what systemd has opened
-            wait_until_free(address, lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
+            or_exit(functools.partial(wait_until_free, address, _tell))
 
 
 def when_ready(server):
     """Say that the service listens: gunicorn's own log says so on a level that quotes requests."""
-    print(f"Listening at {', '.join(map(str, server.LISTENERS))}", file=sys.stderr, flush=True)  # noqa: T201
+    _tell(f"Listening at {', '.join(map(str, server.LISTENERS))}")

@@ -18,14 +18,18 @@ from jay.baskets import held_pages
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets_routes
 from jay.checkout import flow as checkout_flow
-from jay.checkout import psp_routes
+from jay.checkout import psp_routes, stripe_pages
 from jay.checkout import routes as checkout_routes
+from jay.checkout.providers.interface import Provider
+from jay.checkout.providers.stripe.provider import Stripe
 from jay.checkout.sandbox import pages as sandbox_pages
 from jay.checkout.sandbox.provider import Sandbox
 from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
-from jay.config import ConfigError, Settings, open_to_others, settings_from
+from jay.config import ELEMENTS, ConfigError, Settings, open_to_others, settings_from
+from jay.db.causes import cause_of
 from jay.db.database import Database
+from jay.errors import Busy
 from jay.feeds import cli as feeds_cli
 from jay.feeds import pull_cli
 from jay.guests import routes as guests_routes
@@ -134,15 +138,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     legal_pages.init_app(app, clock)
     rates.init_app(app, settings, clock)
     seldom.init_app(app, settings, clock)
-    messages = (*MESSAGES, *ShopperMails(settings.public_url).kinds)
-    if settings.psp == "sandbox":
-        sandbox = Sandbox(database, clock, settings.secret_key, settings.public_url)
-        checkout_flow.init_app(app, sandbox)
-        app.register_blueprint(sandbox_pages.blp)
-        delivery.init_app(app, (*messages, webhook_kind(settings.own_address)))
-    else:
-        checkout_flow.init_app(app, None)
-        delivery.init_app(app, messages)
+    _set_up_payment(app, settings, database, clock)
 
     for api, routes, text in (
         (BASKET_API, BASKET_ROUTES, _BASKET_TEXT),
@@ -173,27 +169,39 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     return app
 
 
+def _set_up_payment(app: Flask, settings: Settings, database: Database, clock: Clock) -> None:
+    """Give the app its payment service provider, and say what leaves the house."""
+    messages = (*MESSAGES, *ShopperMails(settings.public_url).kinds)
+    if settings.psp == "sandbox":
+        sandbox = Sandbox(database, clock, settings.secret_key, settings.public_url)
+        checkout_flow.init_app(app, sandbox)
+        app.register_blueprint(sandbox_pages.blp)
+        delivery.init_app(app, (*messages, webhook_kind(settings.own_address)))
+    else:
+        checkout_flow.init_app(app, _provider(settings, clock))
+        if settings.stripe is not None and settings.stripe.page == ELEMENTS:
+            app.register_blueprint(stripe_pages.blp)
+        delivery.init_app(app, messages)
+
+
+def _provider(settings: Settings, clock: Clock) -> Provider | None:
+    if settings.stripe is None:
+        return None
+    return Stripe(settings.stripe, clock, settings.secret_key, settings.public_url)
+
+
 def make_ready(app: Flask) -> Flask:
     """Check what must be right before the first request, and make the guest keys if need be.
 
-    :raises ConfigError: the database has an older schema, accepts the published demo keys outside
-        of demo mode, or was written with another JAY_SECRET_KEY.
+    :raises ConfigError: the database can't be reached, has an older schema, accepts the published
+        demo keys outside of demo mode, or was written with another JAY_SECRET_KEY.
     """
     with app.app_context():
-        if not inspect(db.database().engine).has_table(partner_models.partners.name):
-            raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
-        if revision.is_outdated(db.database()):
-            raise ConfigError(f"Cannot start: {revision.OUTDATED}")
-        if not web.settings().demo:
-            with db.reading() as connection:
-                prefixes = demo_keys_in_force(connection, now=web.now())
-            if prefixes:
-                commands = "; ".join(f"flask --app app key revoke {prefix}" for prefix in prefixes)
-                raise ConfigError(
-                    "Cannot start: this database accepts the published demo keys."
-                    f" Set JAY_DEMO=1, or revoke them: {commands}"
-                )
-        guards.doorkeeper().tokens.guest_keys.key_set()
+        try:
+            _check_the_database()
+        except Busy as error:
+            cause = cause_of(error.__cause__) or "it is busy"
+            raise ConfigError(f"Cannot start: the database can't be used: {cause}") from error
         found = open_to_others(web.settings().data_dir)
     settings = app.extensions["jay.settings"]
     if settings.mail_server is None and not settings.demo:
@@ -201,6 +209,24 @@ def make_ready(app: Flask) -> Flask:
     if found:
         log.warning("others can read the data directory", files=found, mend="chmod -R go= on it")
     return app
+
+
+def _check_the_database() -> None:
+    with db.reading() as connection:
+        if not inspect(connection).has_table(partner_models.partners.name):
+            raise ConfigError("Cannot start: no tables yet; run: flask --app app db upgrade")
+    if revision.is_outdated(db.database()):
+        raise ConfigError(f"Cannot start: {revision.OUTDATED}")
+    if not web.settings().demo:
+        with db.reading() as connection:
+            prefixes = demo_keys_in_force(connection, now=web.now())
+        if prefixes:
+            commands = "; ".join(f"flask --app app key revoke {prefix}" for prefix in prefixes)
+            raise ConfigError(
+                "Cannot start: this database accepts the published demo keys."
+                f" Set JAY_DEMO=1, or revoke them: {commands}"
+            )
+    guards.doorkeeper().tokens.guest_keys.key_set()
 
 
 _BASKET_TEXT = """\

@@ -42,8 +42,36 @@ class ConfigError(Exception):
     """The environment can't be used; the message names every problem."""
 
 
-PSPS = ("sandbox",)
+PSPS = ("sandbox", "stripe")
 """The payment service providers that there are."""
+
+ELEMENTS, HOSTED = "elements", "hosted"
+"""Where Stripe is paid: in its form on a page of ours, or on its own page."""
+
+
+@dataclass(frozen=True)
+class StripeKeys:
+    """An account's keys of one mode, live or test.
+
+    :ivar webhooks: secrets that webhooks may be signed with: two while one is replaced.
+    """
+
+    secret: str = field(repr=False)
+    publishable: str
+    webhooks: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class StripeSettings:
+    """How payments are made at Stripe; a mode without keys takes none.
+
+    :ivar address: of its API, where that is another one than the library's.
+    """
+
+    page: str
+    live: StripeKeys | None = None
+    test: StripeKeys | None = None
+    address: str | None = None
 
 
 DEMO_SENDER = Address("Jay Basket", "orders", "jay.invalid")
@@ -75,6 +103,7 @@ class Settings:
     psp: str | None = None
     mail_server: MailServer | None = None
     mail_from: Address = field(default_factory=lambda: DEMO_SENDER)
+    stripe: StripeSettings | None = None
 
     @property
     def reachable(self) -> tuple[Network, ...]:
@@ -154,6 +183,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     }
     bind = env.str("JAY_BIND", "")
     psp = env.str("JAY_PSP", "sandbox" if demo else "", validate=validate.OneOf(["", *PSPS]))
+    stripe = _stripe_from(env)
     # The older name stands as long as somebody uses it.
     allowed = [
         env.str(name, "", validate=_networks)
@@ -161,7 +191,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     ]
     smtp_url = env.str("JAY_SMTP_URL", "", validate=_with(mail_server))
     mail_from = env.str("JAY_MAIL_FROM", "", validate=_with(sender))
-    problems = [*_problems(env), *env.misspelt()]
+    problems = [*_problems(env), *env.misspelt(), *(stripe.problems if psp == "stripe" else ())]
     if smtp_url and not mail_from:
         problems.append("JAY_MAIL_FROM: must be set with JAY_SMTP_URL: whom mails come from")
     if psp == "sandbox" and not demo:
@@ -191,6 +221,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         psp=psp or None,
         mail_server=mail_server(smtp_url) if smtp_url else None,
         mail_from=sender(mail_from) if mail_from else DEMO_SENDER,
+        stripe=stripe.settings if psp == "stripe" else None,
         **limits,
     )
 
@@ -228,6 +259,48 @@ class _Variables(Env):
         except (OSError, ValueError):
             self._errors[env_key].append(f"{env_key}_FILE must name a file that can be read.")
         return value.strip() or default
+
+
+@dataclass(frozen=True)
+class _Stripe:
+    settings: StripeSettings
+    problems: tuple[str, ...]
+
+
+_STRIPE_MODES = {"live": "JAY_STRIPE_", "test": "JAY_STRIPE_TEST_"}
+
+
+def _stripe_from(env: Env) -> _Stripe:
+    """Read what is set of Stripe, each mode for itself: it is complete, or not there."""
+    page = env.str("JAY_STRIPE_UI", ELEMENTS, validate=validate.OneOf([ELEMENTS, HOSTED]))
+    modes: dict[str, StripeKeys | None] = {}
+    problems: list[str] = []
+    for mode, prefix in _STRIPE_MODES.items():
+        begins = {
+            "SECRET_KEY": (f"sk_{mode}_", f"rk_{mode}_"),
+            "PUBLISHABLE_KEY": (f"pk_{mode}_",),
+            "WEBHOOK_SECRET": ("whsec_",),
+        }
+        values = {name: env.str(prefix + name, "") for name in begins}
+        webhooks = tuple(part.strip() for part in values["WEBHOOK_SECRET"].split(",") if part)
+        missing = [prefix + name for name, value in values.items() if not value]
+        if missing and len(missing) < len(values):
+            problems.append(f"{', '.join(missing)}: must be set, too, for payments in {mode} mode")
+        for name, starts in begins.items():
+            given = webhooks if name == "WEBHOOK_SECRET" else (values[name],)
+            if not all(one.startswith(starts) for one in given if one):
+                problems.append(f"{prefix}{name}: must begin with {' or '.join(starts)}")
+        modes[mode] = (
+            None
+            if missing
+            else StripeKeys(values["SECRET_KEY"], values["PUBLISHABLE_KEY"], webhooks)
+        )
+    if not any(modes.values()) and not problems:
+        problems.append(
+            "JAY_STRIPE_SECRET_KEY, JAY_STRIPE_PUBLISHABLE_KEY, JAY_STRIPE_WEBHOOK_SECRET: must be"
+            " set for JAY_PSP=stripe, or the three of JAY_STRIPE_TEST_... for its test mode"
+        )
+    return _Stripe(StripeSettings(page, modes["live"], modes["test"]), tuple(problems))
 
 
 def _problems(env: Env) -> list[str]:
@@ -305,8 +378,22 @@ def _secrets(value: str) -> tuple[str, ...]:
 
 
 def make_data_dir(data_dir: Path) -> None:
-    """Make the folder of everything that is stored on this machine, its owner's alone."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the folder of everything that is stored on this machine, its owner's alone.
+
+    :raises ConfigError: it can't be made.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
+
+
+def _unusable(data_dir: Path, error: OSError) -> ConfigError:
+    reason = "a file has its name" if isinstance(error, FileExistsError) else error.strerror
+    return ConfigError(
+        f"Cannot start: the data directory {data_dir} can't be used ({reason});"
+        " JAY_DATA_DIR names another one"
+    )
 
 
 def open_to_others(data_dir: Path) -> list[str]:
@@ -320,8 +407,20 @@ def _own_secret(data_dir: Path) -> str:
     """Return this machine's own secret, made at first start and readable by its owner alone."""
     path = data_dir / "secret-key"
     make_data_dir(data_dir)
+    try:
+        secret = _kept_secret(path)
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
+    try:
+        _secret(secret or "-")
+    except ValidationError as error:
+        raise ConfigError(f"Cannot start: the secret in {path} {error.messages[0]}") from None
+    return secret
+
+
+def _kept_secret(path: Path) -> str:
     if not path.exists():
-        draft = data_dir / f"secret-key.{secrets.token_hex(8)}"
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         draft.touch(mode=0o600)
         with draft.open("w") as file:
             file.write(secrets.token_urlsafe(SECRET_BYTES))
@@ -334,9 +433,4 @@ def _own_secret(data_dir: Path) -> str:
             pass
         finally:
             draft.unlink()
-    secret = path.read_text().strip()
-    try:
-        _secret(secret or "-")
-    except ValidationError as error:
-        raise ConfigError(f"Cannot start: the secret in {path} {error.messages[0]}") from None
-    return secret
+    return path.read_text().strip()

@@ -63,14 +63,14 @@ def is_outage(error: BaseException | None) -> bool:
             # No connection could be made, or it broke.
             return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         return state[:2] in OUTAGE_CLASSES or state in OUTAGE_CODES or _changed_plan(error)
-    return isinstance(error, sqlite3.Error) and _sqlite_code(error) in SQLITE_OUTAGES
+    return isinstance(error, sqlite3.Error) and primary_code(error) in SQLITE_OUTAGES
 
 
 def is_read_only(error: BaseException | None) -> bool:
     """Tell whether it was refused because nothing can be written through this connection."""
     if isinstance(error, psycopg.Error):
         return error.sqlstate == READ_ONLY
-    return isinstance(error, sqlite3.Error) and _sqlite_code(error) == sqlite3.SQLITE_READONLY
+    return isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_READONLY
 
 
 def is_undone(error: BaseException | None) -> bool:
@@ -106,7 +106,8 @@ def _changed_plan(error: psycopg.Error) -> bool:
     return error.sqlstate == "0A000" and _CHANGED_PLAN in str(error)
 
 
-def _sqlite_code(error: sqlite3.Error) -> int | None:
+def primary_code(error: sqlite3.Error) -> int | None:
+    """Return the kind of one of SQLite's errors, without its more precise part."""
     # Errors of the module itself, such as of a closed connection, have none.
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & _PRIMARY

@@ -18,6 +18,14 @@ BATCH_SECONDS = 60.0
 """For the answers to many statements that were sent at once."""
 
 
+class WrongEncoding(psycopg.OperationalError):
+    """The database can't hold every name: it was made with another encoding than UTF-8."""
+
+    def __init__(self, encoding: str) -> None:
+        self.told = f"its encoding is {encoding}: it has to be made with ENCODING 'UTF8'"
+        super().__init__(self.told)
+
+
 class ImpatientConnection(psycopg.Connection[Any]):
     """Is closed when an answer does not come."""
 
@@ -40,7 +48,13 @@ class ImpatientConnection(psycopg.Connection[Any]):
 def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> ImpatientConnection:
     """Connect within limits, which the system's look-up of a host's name does not know."""
     given: dict[str, Any] = {**options, **_addresses(options)}
-    return ImpatientConnection.connect(*arguments, **given)
+    connection = ImpatientConnection.connect(*arguments, **given)
+    # The server has said so by itself: it costs no round trip.
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise WrongEncoding(encoding or "none")
+    return connection
 
 
 def _addresses(options: dict[str, Any]) -> dict[str, str]:

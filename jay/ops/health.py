@@ -3,6 +3,7 @@
 from flask import Blueprint, Response
 
 from jay import db, web
+from jay.db.causes import cause_of
 from jay.errors import Busy
 from jay.ops import revision
 from jay.web.responses import json_error
@@ -24,5 +25,6 @@ def ready() -> Response:
             return Response(f"{revision.OUTDATED}\n", 503, mimetype="text/plain")
         db.check_writable(now=web.now())
     except Busy as error:
-        return json_error(error)
+        cause = cause_of(error.__cause__)
+        return json_error(Busy(details={"cause": cause}) if cause else error)
     return Response("ok\n", mimetype="text/plain")

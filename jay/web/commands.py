@@ -8,7 +8,9 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
-from jay.errors import JayError
+from jay.config import ConfigError
+from jay.db.causes import cause_of
+from jay.errors import Busy, JayError
 from jay.web.names import NAME_PATTERN
 
 A_LANGUAGE = "ISO 639 language code, such as de"
@@ -26,13 +28,21 @@ def without_traceback() -> Iterator[None]:
     try:
         yield
     except JayError as error:
-        raise click.ClickException(error.message) from error
+        raise click.ClickException(with_cause(error)) from error
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
     except DBAPIError as error:
         if not _lacks_a_table_or_column(error):
             raise
         raise click.ClickException(
             "The database is older than this program; run: flask --app app db upgrade"
         ) from error
+
+
+def with_cause(error: JayError) -> str:
+    """Return what an error says, and why the database can't be used where it is that."""
+    cause = cause_of(error.__cause__) if isinstance(error, Busy) else None
+    return f"{error.message} The cause: {cause}." if cause else error.message
 
 
 class Commands(AppGroup):

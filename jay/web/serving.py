@@ -26,6 +26,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.base import Worker
 
+from jay.config import ConfigError
 from jay.web.framing import Framing
 from jay.web.responses import EXPIRED, MAX_BODY_BYTES
 
@@ -497,10 +498,17 @@ def wait_until_free(address: tuple[str, int], tell: Callable[[str], None]) -> No
     """Wait until nobody listens at an address any more, for half a minute at most.
 
     When a master was killed, its workers need a moment to notice and to let go of the port.
+
+    :raises ConfigError: another program goes on to listen there.
     """
     end = time.monotonic() + PORT_SECONDS
     told = False
-    while _is_taken(address) and time.monotonic() < end:
+    while _is_taken(address):
+        if time.monotonic() >= end:
+            raise ConfigError(
+                f"Cannot start: another program listens at {address[0]} port {address[1]};"
+                f" end it, or choose another port, such as PORT={address[1] + 1}"
+            )
         if not told:
             tell(f"{address[0]} port {address[1]} is in use: waiting for it")
             told = True

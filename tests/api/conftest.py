@@ -1,5 +1,6 @@
 """What API tests begin with: two platforms, two shops, and ways to look behind the answers."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,9 @@ from joserfc.jwk import ECKey
 from jay.web import responses
 from tests.api.checks import Log
 from tests.builders import Platform, Shop, User, add_platform, add_shop
+from tests.clock import MovedClock
 from tests.conftest import Apps
+from tests.stripe_api import StripeApi, serving
 
 # The same key id as the platform's: a key id alone must never be what decides.
 RIVAL_KEY_PAIR = ECKey.generate_key("P-256", {"kid": "partner-key-1"})
@@ -60,3 +63,16 @@ def log(twin: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     monkeypatch.setattr(responses, "log", structlog.get_logger())
     capsys.readouterr()
     return Log(capsys)
+
+
+@pytest.fixture(scope="session")
+def _stripe_api(clock: MovedClock) -> Iterator[StripeApi]:
+    with serving(StripeApi(clock)) as api:
+        yield api
+
+
+@pytest.fixture
+def stripe_api(_stripe_api: StripeApi) -> StripeApi:
+    """The stand-in for Stripe, with nothing in it."""
+    _stripe_api.empty()
+    return _stripe_api

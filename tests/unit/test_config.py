@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from jay import create_app
-from jay.config import ConfigError, Settings, make_data_dir, open_to_others, settings_from
+from jay.config import (
+    ConfigError,
+    Settings,
+    StripeKeys,
+    StripeSettings,
+    make_data_dir,
+    open_to_others,
+    settings_from,
+)
 from jay.db.database import Database
 from jay.net.addresses import LOOPBACK
 
@@ -483,3 +491,68 @@ def test_idle_connections_are_kept_as_long_as_a_balancer_needs(tmp_path: Path) -
     for wrong in ("0", "x", "3601"):
         with pytest.raises(ConfigError, match="JAY_KEEP_ALIVE"):
             kept(JAY_KEEP_ALIVE=wrong)
+
+
+# --- Stripe
+
+STRIPE = {
+    "JAY_PSP": "stripe",
+    "JAY_STRIPE_SECRET_KEY": "sk_live_a",
+    "JAY_STRIPE_PUBLISHABLE_KEY": "pk_live_a",
+    "JAY_STRIPE_WEBHOOK_SECRET": "whsec_a, whsec_b",
+}
+STRIPE_TEST = {
+    "JAY_STRIPE_TEST_SECRET_KEY": "rk_test_a",
+    "JAY_STRIPE_TEST_PUBLISHABLE_KEY": "pk_test_a",
+    "JAY_STRIPE_TEST_WEBHOOK_SECRET": "whsec_c",
+}
+
+
+def test_stripe_has_a_live_and_a_test_mode_or_one_of_them(tmp_path: Path) -> None:
+    both = read(tmp_path, **STRIPE, **STRIPE_TEST).stripe
+    assert both == StripeSettings(
+        "elements",
+        StripeKeys("sk_live_a", "pk_live_a", ("whsec_a", "whsec_b")),
+        StripeKeys("rk_test_a", "pk_test_a", ("whsec_c",)),
+    )
+    hosted = read(tmp_path, JAY_PSP="stripe", JAY_STRIPE_UI="hosted", **STRIPE_TEST).stripe
+    assert hosted is not None
+    assert (hosted.page, hosted.live) == ("hosted", None)
+    assert read(tmp_path, **STRIPE | {"JAY_PSP": ""}).stripe is None
+
+
+def test_secrets_of_stripe_may_lie_in_files(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk_live_of_a_file\n")
+    environ = STRIPE | {"JAY_STRIPE_SECRET_KEY_FILE": str(tmp_path / "key")}
+    found = read(tmp_path, **environ).stripe
+
+    assert found is not None
+    assert found.live is not None
+    assert found.live.secret == "sk_live_of_a_file"
+
+
+def test_what_is_missing_for_stripe_is_named(tmp_path: Path) -> None:
+    none = refused(tmp_path, JAY_PSP="stripe")
+    assert "JAY_STRIPE_SECRET_KEY" in none
+    assert "JAY_STRIPE_TEST_" in none
+    for left_out in STRIPE_TEST:
+        said = refused(tmp_path, **STRIPE | STRIPE_TEST | {left_out: ""})
+        assert said.count("JAY_") == 1
+        assert f"{left_out}: must be set, too" in said
+
+
+@pytest.mark.parametrize("name", sorted(STRIPE_TEST))
+def test_a_key_of_the_other_mode_is_refused_and_not_told(tmp_path: Path, name: str) -> None:
+    said = refused(tmp_path, **STRIPE, **STRIPE_TEST | {name: "sk_live_precious"})
+
+    assert f"{name}: must begin with" in said
+    assert "precious" not in said
+    assert "JAY_STRIPE_UI" in refused(tmp_path, **STRIPE, JAY_STRIPE_UI="frame")
+
+
+def test_no_text_of_the_settings_has_a_secret_of_stripe(tmp_path: Path) -> None:
+    written = repr(read(tmp_path, **STRIPE, **STRIPE_TEST))
+
+    assert "sk_live" not in written
+    assert "rk_test" not in written
+    assert "whsec" not in written

@@ -28,12 +28,12 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
-        checkout/order_numbers checkout/providers/interface checkout/sandbox/models feeds/models
-        feeds/progress legal/models legal/sellers merchants/models net/addresses
-        operators/models ops/demo_legal ops/mends orders/models orders/words outbox/letters
-        outbox/models partners/branding partners/models pictures/models products/groups
-        products/models products/search products/shipping transfers/models web/names
-        web/versions
+        checkout/order_numbers checkout/pay_links checkout/providers/interface
+        checkout/sandbox/models feeds/models feeds/progress legal/models legal/sellers
+        merchants/models net/addresses operators/models ops/demo_legal ops/mends orders/models
+        orders/words outbox/letters outbox/models partners/branding partners/models
+        pictures/models products/groups products/models products/search products/shipping
+        transfers/models web/names web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
@@ -56,28 +56,32 @@ KINDS = {
         baskets/choices baskets/credentials baskets/focus baskets/held baskets/held_pages
         baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
         checkout/flow checkout/psp_routes checkout/reconciling checkout/routes
-        checkout/sandbox/pages db/doors feeds/cli feeds/exporting feeds/importing feeds/options
-        feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
-        guests/routes kiosk/pages legal/cli legal/pages legal/seller_cli legal/seller_pages
-        merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
-        ops/demo_catalogue ops/demo_shop ops/docs ops/health ops/removal_cli ops/reseal_cli
-        ops/worker orders/mails orders/showing outbox/cli outbox/delivery partners/cli
-        partners/options partners/pages partners/view pictures/filling playouts/routes
-        products/cli products/pages products/routes products/view transfers/pages
-        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint web/bodies
-        web/commands web/conditions web/context web/idempotency web/information web/logs
-        web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
+        checkout/sandbox/pages checkout/stripe_pages db/doors feeds/cli feeds/exporting
+        feeds/importing feeds/options feeds/preview feeds/pull_cli feeds/pulling feeds/report
+        feeds/running feeds/sayings guests/routes kiosk/pages legal/cli legal/pages
+        legal/seller_cli legal/seller_pages merchants/arguments merchants/cli operators/cli
+        operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/docs
+        ops/health ops/removal_cli ops/reseal_cli ops/worker orders/mails orders/showing
+        outbox/cli outbox/delivery partners/cli partners/options partners/pages partners/view
+        pictures/filling playouts/routes products/cli products/pages products/routes
+        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
+        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/seldom web/tracking
     """,
     ADAPTER: """
-        clock config i18n sealing auth/jwks auth/signatures checkout/sandbox/provider
-        db/database db/outages db/postgresql db/prepared db/readiness db/routing db/sqlite
-        db/types db/upsert feeds/downloading feeds/files feeds/google feeds/items feeds/major
-        feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
-        feeds/tables feeds/units feeds/unpacking legal/markup net/client net/deadlines
-        net/emails net/names net/smtp net/waits ops/backup ops/demo_viewer ops/lan ops/revision
-        outbox/rendering outbox/transports/http outbox/transports/mail partners/keys
-        pictures/drawing pictures/fetching pictures/reading pictures/store products/texts
-        transfers/qr web/framing web/serving
+        clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
+        checkout/providers/stripe/amounts checkout/providers/stripe/calls
+        checkout/providers/stripe/provider checkout/providers/stripe/reading
+        checkout/providers/stripe/shares checkout/providers/stripe/webhooks
+        checkout/sandbox/provider db/causes db/database db/outages db/postgresql db/prepared
+        db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading feeds/files
+        feeds/google feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers
+        feeds/sales feeds/skus feeds/sources feeds/tables feeds/units feeds/unpacking
+        legal/markup net/client net/deadlines net/emails net/names net/smtp net/waits ops/backup
+        ops/demo_viewer ops/lan ops/revision outbox/rendering outbox/transports/http
+        outbox/transports/mail partners/keys pictures/drawing pictures/fetching pictures/reading
+        pictures/store products/texts transfers/qr web/framing web/serving
     """,
 }
 

@@ -16,6 +16,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from jay.config import ConfigError
 from jay.web import serving
 from jay.web.responses import EXPIRED, MAX_BODY_BYTES
 from jay.web.serving import BufferingWorker
@@ -625,7 +626,10 @@ def test_a_port_of_another_program_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(serving, "PORT_SECONDS", 0.0)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(ConfigError, match=r"another program listens .* such as PORT="),
+    ):
         serving.wait_until_free(listener.getsockname()[:2], lambda _text: None)
 
 
