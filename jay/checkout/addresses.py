@@ -7,7 +7,7 @@ each of the two says it in its own words.
 import enum
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,3 +192,15 @@ def _written(name: str, text: str) -> tuple[str, Problem | None]:
 
 def _has_digit(text: str) -> bool:
     return any(one.isdecimal() for one in text)
+
+
+def undelivered(contact: Contact, reached: Iterable[Collection[str]]) -> dict[str, Problem]:
+    """Return what is wrong with where it goes.
+
+    :param reached: the countries that each of the merchants delivers to.
+    """
+    goes_to = contact.goes_to
+    if goes_to is None or all(goes_to.country_code in countries for countries in reached):
+        return {}
+    which = "billing" if contact.shipping is None else "shipping"
+    return {f"{which}.country_code": Problem.NOT_DELIVERED}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from jay import db, web
 from jay.auth.models import User
 from jay.checkout import contacts, sessions
-from jay.checkout.addresses import NOBODY, NOTHING_SAID, Contact, Said
+from jay.checkout.addresses import NOBODY, NOTHING_SAID, Contact, Said, Wrong, undelivered
 from jay.checkout.models import (
     ACTIVE,
     RESERVED_BEFORE_FROZEN,
@@ -105,6 +105,7 @@ def start(
     :param said: who buys, as far as it is said by now; it may be said later, and anew (``tell``).
     :param go_on: with one of the same cart however it was asked for, as on the phone with what
         was started on the TV.
+    :raises Wrong: a merchant of it does not deliver there.
     :raises CartEmpty: MixedCurrency, CheckoutPaying, PaymentUnavailable, PaymentRefused,
         PaymentProviderUnavailable
     """
@@ -130,13 +131,27 @@ def start(
             continue
         try:
             last = attempt >= LOOKED_AGAIN
-            contact = replace(known, **said)
+            contact = _delivered(draft, known, said)
             made = _start(user, draft, asked, contact, tracking=tracking, now=now, last=last)
         except CartChanged:
             continue
         if made is not None:
             return _payable(made)
     raise Busy
+
+
+def _delivered(draft: Draft, known: Contact, said: Said) -> Contact:
+    """Return who buys; of what was said of another cart, not where nobody delivers now.
+
+    :raises Wrong: what is said now.
+    """
+    contact = replace(known, **said)
+    problems = undelivered(contact, draft.reached)
+    if not problems:
+        return contact
+    if contact.goes_to in said.values():
+        raise Wrong(problems)
+    return replace(contact, billing=None, shipping=None)
 
 
 def _start(
@@ -149,8 +164,7 @@ def _start(
     now: datetime,
     last: bool,
 ) -> Session | None:
-    with db.reading() as connection:
-        sessions.sums_of(connection, draft)  # before anything is reserved
+    sessions.sums_of(draft)  # before anything is reserved
     order_no = new_order_no(draft.basket.routing_key)
     until = now + RESERVED_BEFORE_FROZEN
     missing = db.write(stock.reserve, order_no, draft.positions, until=until, now=now)
@@ -240,6 +254,7 @@ def tell(user: User, said: Said) -> Payable:
 
     :raises CheckoutNotFound: there is none.
     :raises CheckoutPaying: it is being paid for, and something else was said before.
+    :raises Wrong: a merchant of it does not deliver there.
     """
     found = current(user)
     contact = _tell(found.session, said)

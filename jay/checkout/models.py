@@ -11,7 +11,7 @@ number, which says where it lies: with the basket that it belongs to.
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,8 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table,
 
 from jay.baskets.totals import Totals
 from jay.db.types import UtcDateTime, metadata
+from jay.legal.sellers import Seller
+from jay.merchants.models import LEAST_WITHDRAWAL_DAYS
 
 LIFETIME = timedelta(minutes=30)
 """How long what a session holds is reserved."""
@@ -114,13 +116,21 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class PartSums:
-    """What one merchant gets."""
+    """What one merchant gets, and under which terms: a contract of its own.
+
+    :ivar seller: who it is by law, as ``LEGAL_FIELDS`` of the merchants name it.
+    :ivar texts: those that were shown: ``kind``, ``lang``, ``version`` and ``sha256``.
+    """
 
     merchant_id: int
     merchant: str
     goods: int
     shipping: int
     tax: int
+    seller: Mapping[str, str] = field(default_factory=dict)
+    texts: Sequence[Mapping[str, Any]] = ()
+    withdrawal_days: int = LEAST_WITHDRAWAL_DAYS
+    return_costs: str = "shopper"
 
     @property
     def total(self) -> int:
@@ -199,11 +209,13 @@ class Session:
         return found
 
 
-def frozen(sums: Totals, merchants: Mapping[int, str]) -> dict[str, Any]:
+def frozen(sums: Totals, sellers: Mapping[int, Seller], lang: str) -> dict[str, Any]:
     """Return what is stored of the totals of a cart.
 
-    :param merchants: their names by id.
+    :param sellers: by the merchants' ids.
+    :param lang: in which it is bought.
     """
+    merchants = {number: seller.merchant.name for number, seller in sellers.items()}
     lines = [
         Line(
             product_id=one.product.id,
@@ -224,7 +236,14 @@ def frozen(sums: Totals, merchants: Mapping[int, str]) -> dict[str, Any]:
         for one in part.positions
     ]
     parts = [
-        PartSums(part.merchant_id, merchants[part.merchant_id], part.goods, part.shipping, part.tax)
+        PartSums(
+            part.merchant_id,
+            merchants[part.merchant_id],
+            part.goods,
+            part.shipping,
+            part.tax,
+            **_terms(sellers[part.merchant_id], lang),
+        )
         for part in sums.parts
     ]
     return {
@@ -234,4 +253,17 @@ def frozen(sums: Totals, merchants: Mapping[int, str]) -> dict[str, Any]:
         "tax": sums.tax,
         "lines": [asdict(line) for line in lines],
         "parts": [asdict(part) for part in parts],
+    }
+
+
+def _terms(seller: Seller, lang: str) -> dict[str, Any]:
+    texts = [
+        {"kind": text.kind, "lang": text.lang, "version": text.version, "sha256": text.hash}
+        for text in seller.shown(lang)
+    ]
+    return {
+        "seller": dict(seller.merchant.legal),
+        "texts": texts,
+        "withdrawal_days": seller.merchant.withdrawal_days,
+        "return_costs": seller.merchant.return_costs,
     }

@@ -9,6 +9,7 @@ from jay.auth.guards import current_user, require_partner, require_user
 from jay.baskets import schemas as baskets_schemas
 from jay.baskets import service as baskets
 from jay.checkout import comfort, flow, schemas
+from jay.checkout.addresses import Wrong
 from jay.checkout.flow import Payable
 from jay.checkout.sessions import Asked
 from jay.errors import (
@@ -21,6 +22,7 @@ from jay.errors import (
     PaymentProviderUnavailable,
     PaymentRefused,
     PaymentUnavailable,
+    ValidationFailed,
 )
 from jay.web import tracking
 from jay.web.idempotency import STEPWISE, done, step
@@ -71,7 +73,10 @@ def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> 
     started = done("started")
     if started is None:
         said = schemas.said(body)
-        found = flow.start(current_user(), asked, said=said, tracking=tracking.current())
+        try:
+            found = flow.start(current_user(), asked, said=said, tracking=tracking.current())
+        except Wrong as error:
+            raise ValidationFailed(details=schemas.field_errors(error.problems)) from error
         started = step("started", lambda _connection: _view(found))
     return answer(started)
 

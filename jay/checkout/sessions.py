@@ -19,7 +19,7 @@ from jay.baskets.models import Basket
 from jay.baskets.offered import ends_with_basket
 from jay.baskets.totals import MixedCurrencies, Totals, totals
 from jay.checkout import contacts
-from jay.checkout.addresses import NOBODY, Contact, Said
+from jay.checkout.addresses import NOBODY, Contact, Said, Wrong, undelivered
 from jay.checkout.models import (
     ACTIVE,
     LIFETIME,
@@ -41,6 +41,8 @@ from jay.errors import (
     OutOfStock,
 )
 from jay.events import Event, EventType, Tracking, record
+from jay.legal import service as legal
+from jay.legal.sellers import Seller
 from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products import stock
@@ -56,7 +58,7 @@ FIRST_ASKED = timedelta(seconds=15)
 
 LONGEST_ASKED = timedelta(minutes=5)
 
-REMOVED, NO_PRICE = "REMOVED", "NO_PRICE"
+REMOVED, NO_PRICE, NOT_LIVE = "REMOVED", "NO_PRICE", "MERCHANT_NOT_LIVE"
 
 
 class CartChanged(Exception):
@@ -76,7 +78,7 @@ class Asked:
 class Draft:
     """What would be bought: the products of a cart that can be, and what is wrong with others.
 
-    :ivar etag: of the basket that was looked at.
+    :ivar sellers: who sells what is in the cart, by the merchants' ids.
     """
 
     basket: Basket
@@ -84,6 +86,13 @@ class Draft:
     """Of the cart, and of what is asked for."""
     positions: Sequence[tuple[Product, int]]
     left_out: Sequence[LeftOut]
+    sellers: Mapping[int, Seller]
+
+    @property
+    def reached(self) -> list[tuple[str, ...]]:
+        """Where the merchants deliver of whom something is bought."""
+        merchants = {product.merchant_id for product, _ in self.positions}
+        return [self.sellers[one].merchant.delivers_to for one in merchants]
 
 
 def draft(connection: Connection, user: User, asked: Asked, *, now: datetime) -> Draft:
@@ -91,10 +100,13 @@ def draft(connection: Connection, user: User, asked: Asked, *, now: datetime) ->
     basket = baskets.read(connection, user, now=now)
     wanted = [*basket.checkout, *basket.cart]
     found = catalogue.find_many(connection, [entry.product_id for entry in wanted], now=now)
+    sellers = legal.sellers(connection, {product.merchant_id for product in found.values()})
     positions, left_out = [], []
     for entry in wanted:
         product = found.get(entry.product_id)
         reason = _reason(product, entry.count)
+        if product is not None and reason is None and not sellers[product.merchant_id].is_live:
+            reason = NOT_LIVE
         # What is reserved for the user itself makes it look sold out to the user.
         if entry.in_checkout and reason == OutOfStock.constant():
             reason = None
@@ -104,7 +116,8 @@ def draft(connection: Connection, user: User, asked: Asked, *, now: datetime) ->
             positions.append((product, entry.count))
     # In whatever order: what comes back from a checkout has another place in the cart.
     cart = sorted((entry.product_id, entry.count) for entry in wanted)
-    return Draft(basket, f"{_hash(cart)}:{_hash(asdict(asked))}", positions, left_out)
+    fingerprint = f"{_hash(cart)}:{_hash(asdict(asked))}"
+    return Draft(basket, fingerprint, positions, left_out, sellers)
 
 
 def _hash(content: Any) -> str:
@@ -132,16 +145,13 @@ def without(draft: Draft, missing: Sequence[str]) -> Draft:
     )
 
 
-def sums_of(connection: Connection, draft: Draft) -> tuple[Totals, Mapping[int, str]]:
-    """Return what a draft comes to, and the names of its merchants.
+def sums_of(draft: Draft) -> Totals:
+    """Return what a draft comes to.
 
     :raises CartEmpty: nothing of it can be bought.
     :raises MixedCurrency: it has prices in more than one currency.
     """
-    merchants = {
-        number: merchant_by_id(connection, number)
-        for number in {product.merchant_id for product, _ in draft.positions}
-    }
+    merchants = {number: seller.merchant for number, seller in draft.sellers.items()}
     try:
         sums = totals(draft.positions, merchants)
     except MixedCurrencies as error:
@@ -149,7 +159,7 @@ def sums_of(connection: Connection, draft: Draft) -> tuple[Totals, Mapping[int, 
     if sums is None:
         reasons = [{"product": one.product_id, "reason": one.reason} for one in draft.left_out]
         raise CartEmpty(details=reasons or None)
-    return sums, {number: merchant.name for number, merchant in merchants.items()}
+    return sums
 
 
 def freeze(
@@ -173,7 +183,7 @@ def freeze(
     basket = baskets.open_for_writing(connection, user, now=now)
     if basket.etag != draft.basket.etag:
         raise CartChanged
-    sums, merchants = sums_of(connection, draft)
+    lang = asked.lang or draft.positions[0][0].lang
     values = {
         "routing_key": basket.routing_key,
         "order_no": order_no,
@@ -188,9 +198,9 @@ def freeze(
         "expires": now + LIFETIME,
         "due": now + FIRST_ASKED,
         "test": asked.test,
-        "lang": asked.lang or draft.positions[0][0].lang,
+        "lang": lang,
         "country": asked.country or draft.positions[0][0].country,
-        **frozen(sums, merchants),
+        **frozen(sums_of(draft), draft.sellers, lang),
     }
     stored = connection.execute(
         insert_into(connection, checkout_sessions)
@@ -221,6 +231,7 @@ def tell(
 
     :returns: all that is known then; None where the session has ended.
     :raises CheckoutPaying: it is being paid for, and something else was said before.
+    :raises Wrong: a merchant of it does not deliver there.
     """
     # It stays as it is, and nobody else moves it on meanwhile.
     waits = _move(connection, session.order_no, (SessionState.OPEN,), SessionState.OPEN)
@@ -232,8 +243,16 @@ def tell(
             raise CheckoutPaying
         return None
     if contact != known:
+        _check_delivery(connection, session, contact)
         contacts.put(connection, session.order_no, contact, secret=secret, now=now)
     return contact
+
+
+def _check_delivery(connection: Connection, session: Session, contact: Contact) -> None:
+    reached = [merchant_by_id(connection, part.merchant_id).delivers_to for part in session.parts]
+    problems = undelivered(contact, reached)
+    if problems:
+        raise Wrong(problems)
 
 
 def record_intent(

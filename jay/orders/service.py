@@ -1,6 +1,5 @@
 """Making orders, and finding them: by number, by the token of their page, or of a merchant."""
 
-import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,8 +11,6 @@ from jay.checkout import sessions
 from jay.checkout.models import Line, Session
 from jay.checkout.providers.interface import Intent
 from jay.db.routing import on_every_server
-from jay.legal import service as legal
-from jay.legal.models import Owner, chosen
 from jay.merchants.models import Merchant
 from jay.orders import events
 from jay.orders import ledger as money
@@ -92,7 +89,7 @@ def make(
                 goods=part.goods,
                 shipping=part.shipping,
                 tax=part.tax,
-                texts=_texts_shown(connection, part.merchant_id, session.lang),
+                texts=[*part.texts],
                 created=now,
                 changed=now,
             )
@@ -126,22 +123,6 @@ def _line_row(line: Line, found: Mapping[str, Product]) -> dict[str, Any]:
         "tax": line.tax,
         "ordered": line.count,
     }
-
-
-def _texts_shown(connection: Connection, merchant: int, lang: str) -> list[dict[str, Any]]:
-    owner = Owner("merchant", merchant)
-    shown = []
-    for notice in chosen(legal.current(connection, [owner]), [owner], [lang, "en"]):
-        content = notice.url or legal.text_of(connection, notice) or ""
-        shown.append(
-            {
-                "kind": notice.kind,
-                "lang": notice.lang,
-                "version": notice.version,
-                "sha256": hashlib.sha256(content.encode()).hexdigest(),
-            }
-        )
-    return shown
 
 
 # --- the token of the order's page ---

@@ -48,7 +48,7 @@ MEANINGS = {
     "positions": "What is bought, as it was frozen.",
     "psp": "How it is paid.",
     "publishableKey": "The provider's key for its library in the browser.",
-    "reason": "Why: the constant of an error, `REMOVED` or `NO_PRICE`.",
+    "reason": "Why: the constant of an error, `REMOVED`, `NO_PRICE` or `MERCHANT_NOT_LIVE`.",
     "requirements": "What the order still lacks to be sent: `ADDRESS`, `EMAIL`.",
     "shipping": "Minor units.",
     "tax": "Minor units that are contained in the price.",

@@ -57,6 +57,7 @@ from jay.products.models import Product
 from jay.sealing import Seal, WrongKey
 from jay.transfers import service as transfers
 from jay.transfers.models import PurchaseState, Transfer
+from tests.builders import complete
 from tests.clock import NOON
 from tests.conftest import SECRET, empty
 from tests.service.picture_values import PICTURES
@@ -108,6 +109,7 @@ def made_in(connection: Connection) -> World:
     number = merchants.add_merchant(
         connection, name="shop", lang="de", country="DE", currency="EUR", now=NOON
     )
+    complete(connection, number)
     merchant = merchants.merchant_by_id(connection, number)
     partner_id = partners.add_partner(connection, name="kino", now=NOON)
     partner = partners.partner_by_id(connection, partner_id)
