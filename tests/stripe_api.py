@@ -197,7 +197,6 @@ class StripeApi:
 
     def _new_payment(self, given: Json, livemode: bool) -> Json:
         amount, currency = self._amount(given["amount"], given["currency"])
-        without = set((given.get("excluded_payment_method_types") or {}).values())
         payment = self._new(
             "pi",
             livemode,
@@ -208,13 +207,17 @@ class StripeApi:
             status="requires_payment_method",
             metadata=given.get("metadata") or {},
             transfer_group=given.get("transfer_group"),
-            payment_method_types=[one for one in self.methods if one not in without],
+            payment_method_types=self._offered(given),
             payment_method_options=given.get("payment_method_options") or {},
             latest_charge=None,
             last_payment_error=None,
         )
         payment["client_secret"] = f"{payment['id']}_secret_x"
         return payment
+
+    def _offered(self, given: Json) -> list[str]:
+        without = set((given.get("excluded_payment_method_types") or {}).values())
+        return [one for one in self.methods if one not in without]
 
     def _amount(self, amount: str, currency: str) -> tuple[int, str]:
         if currency not in {"eur", "gbp", "usd", "jpy", "isk", "kwd"}:
@@ -229,7 +232,8 @@ class StripeApi:
         charge = self.objects.get(payment["latest_charge"] or "")
         if payment["status"] != "requires_capture" or charge is None:
             raise Refused("payment_intent_unexpected_state")
-        if self.clock().timestamp() >= charge["payment_method_details"]["card"]["capture_before"]:
+        details = charge["payment_method_details"]
+        if self.clock().timestamp() >= details[details["type"]]["capture_before"]:
             raise Refused("charge_expired_for_capture")
         self._succeed(payment, charge)
 
@@ -281,7 +285,7 @@ class StripeApi:
             currency=currency,
             status="open",
             metadata=given.get("metadata") or {},
-            payment_method_types=list(self.methods),
+            payment_method_types=self._offered(given),
             payment_intent=None,
             client_secret=None,
             for_payment={**given, "amount": amount, "currency": currency, **inner},
