@@ -10,6 +10,7 @@ they are published; ``/docs/errors`` lists them all.
     ├── TransferError     2100-2199  rules of the transfer
     ├── CatalogueError    2200-2299  rules of the product feed
     ├── CheckoutError     2300-2399  rules of the checkout
+    ├── OrderError        2400-2499  what becomes of an order
     ├── UpstreamError     3001-3999  someone we depend on
     └── ServiceError      4001-4999  this service
 """
@@ -449,6 +450,30 @@ class PaymentRefused(CheckoutError):
             details=None if reason is None else {"constant": constant, "reason": reason}
         )
         self.reason = reason
+
+
+class OrderError(JayError):
+    """A rule of what becomes of an order."""
+
+    status = 409
+
+
+class OrderNotFound(OrderError):
+    """There is no such order of this merchant."""
+
+    status, code = 404, 2401
+
+
+class OrderState(OrderError):
+    """The order is not in a state that allows this, or fewer pieces are left."""
+
+    code = 2402
+
+
+class RefundTooHigh(OrderError):
+    """A refund can't be more than what was paid and has not gone back yet."""
+
+    code = 2403
 
 
 class UpstreamError(JayError):

@@ -12,7 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, insert, update
 
 from jay.checkout.order_numbers import routing_key_of
-from jay.orders.models import Actor, Happening, PartNo, order_events, order_parts
+from jay.orders.models import (
+    Actor,
+    Happening,
+    PartNo,
+    PartState,
+    order_events,
+    order_parts,
+)
 
 _part = order_parts.c
 
@@ -90,3 +97,19 @@ def record(
     for hearer in _hearers:
         hearer(connection, happened)
     return int(number)
+
+
+def lock(
+    connection: Connection, part_no: PartNo, *, merchant: int | None = None, now: datetime
+) -> PartState | None:
+    """Lock a part until the transaction ends, and return its state.
+
+    :param merchant: whose it has to be; None: anybody's.
+    :returns: None where there is no such part, or it is another merchant's.
+    """
+    locked = update(order_parts).where(*of_part(order_parts, part_no))
+    if merchant is not None:
+        locked = locked.where(_part.merchant_id == merchant)
+    statement = locked.values(changed=now).returning(_part.state)
+    state = connection.execute(statement).scalar_one_or_none()
+    return None if state is None else PartState(state)

@@ -140,7 +140,10 @@ order_parts = Table(
         "state IN ('new', 'accepted', 'shipped', 'delivered', 'cancelled', 'returned')",
         name="state",
     ),
+    # A merchant's list, and what in it is in a state, or has changed.
     Index("ix_order_parts_merchant", "merchant_id", "created", "order_no", "number"),
+    Index("ix_order_parts_state", "merchant_id", "state", "created", "order_no", "number"),
+    Index("ix_order_parts_changed", "merchant_id", "changed"),
 )
 
 order_lines = Table(
@@ -238,6 +241,10 @@ movements = Table(
     Column("reason", Text),
     # Pieces by position that it pays for; None: an amount as such.
     Column("lines", JSON(none_as_null=True)),
+    # A refund's own, where it follows on one: a reversal.
+    Column("follows", Text),
+    # Once it is made, what the provider knows it by.
+    Column("provider_id", Text),
     Column("created", UtcDateTime, nullable=False),
     # When it is tried the next time; None when that is over.
     Column("due", UtcDateTime),
@@ -320,6 +327,27 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class Movement:
+    """Money that is to move, or has; ``amount`` in minor units, above zero.
+
+    :ivar lines: pieces by position that it pays for; None: an amount as such.
+    """
+
+    id: str
+    part_no: PartNo
+    kind: Money
+    amount: int
+    state: MovementState
+    by: Actor
+    reason: str | None = field(repr=False)
+    lines: Mapping[str, int] | None
+    follows: str | None
+    provider_id: str | None
+    created: datetime
+    attempts: int
+
+
+@dataclass(frozen=True)
 class Order:
     """An order, as it is stored."""
 
@@ -356,8 +384,10 @@ class OrderPart:
     lines: Sequence[OrderLine]
     parcels: Sequence[Parcel]
     events: Sequence[OrderEvent]
-    refunded: int
-    """How much of it has gone back, or is about to."""
+    refunds: Sequence[Movement]
+    transfer_id: str | None
+    account: str | None
+    """The merchant's share and its account, as the provider knows them; None without."""
 
     @property
     def part_no(self) -> PartNo:
@@ -368,3 +398,8 @@ class OrderPart:
     def total(self) -> int:
         """What was paid for it."""
         return self.goods + self.shipping
+
+    @property
+    def refunded(self) -> int:
+        """How much of it has gone back, or is about to."""
+        return sum(one.amount for one in self.refunds if one.state is not MovementState.FAILED)

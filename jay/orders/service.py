@@ -5,29 +5,26 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, tuple_
+from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from jay.checkout import sessions
 from jay.checkout.models import Line, Session
 from jay.checkout.providers.interface import Intent
 from jay.db.routing import on_every_server
 from jay.merchants.models import Merchant
-from jay.orders import events
+from jay.orders import events, refunds, steps
 from jay.orders import ledger as money
 from jay.orders.events import of_order, of_part
 from jay.orders.models import (
     Actor,
     Happening,
     Money,
-    MovementState,
     Order,
     OrderEvent,
-    OrderLine,
     OrderPart,
     Parcel,
     PartNo,
     PartState,
-    movements,
     order_events,
     order_lines,
     order_parcels,
@@ -207,7 +204,7 @@ def list_parts(
     the merchant's index, and the last page costs what the first one does.
 
     :param merchant: whose; None: everybody's.
-    :param since: when they were made, at the earliest.
+    :param since: when they were made or have changed, at the earliest.
     :param after: the last part of the page before.
     :returns: the parts, and the position of the last one, None where no page follows.
     """
@@ -219,7 +216,7 @@ def list_parts(
     if states:
         query = query.where(row.state.in_(states))
     if since is not None:
-        query = query.where(row.created >= since)
+        query = query.where(row.changed >= since)
     if after is not None:
         query = query.where(tuple_(*key) < tuple_(*after))
     query = on_every_server(query.order_by(*(column.desc() for column in key)).limit(most + 1))
@@ -249,7 +246,7 @@ def _whole(connection: Connection, order: Order, row: Row[Any]) -> OrderPart:
         order=order,
         **{name: stored[name] for name in (*own, "refund_due", "changed")},
         state=PartState(row.state),
-        lines=lines_of(connection, part_no),
+        lines=steps.lines_of(connection, part_no),
         parcels=[
             Parcel(one.number, one.carrier, one.tracking_number, one.url)
             for one in connection.execute(
@@ -266,24 +263,7 @@ def _whole(connection: Connection, order: Order, row: Row[Any]) -> OrderPart:
                 .order_by(order_events.c.number)
             )
         ],
-        refunded=refunds_of(connection, part_no),
+        refunds=refunds.refunds_of(connection, part_no),
+        transfer_id=refunds.transfer_of(connection, part_no),
+        account=None,
     )
-
-
-def lines_of(connection: Connection, part_no: PartNo) -> list[OrderLine]:
-    """Return the lines of a part, in their order."""
-    query = select(order_lines).where(*of_part(order_lines, part_no))
-    return [
-        OrderLine(**{name: getattr(row, name) for name in OrderLine.__dataclass_fields__})
-        for row in connection.execute(query.order_by(order_lines.c.position))
-    ]
-
-
-def refunds_of(connection: Connection, part_no: PartNo) -> int:
-    """Return how much of a part has gone back to the shopper, or is about to; minor units."""
-    query = select(func.coalesce(func.sum(movements.c.amount), 0)).where(
-        *of_part(movements, part_no),
-        movements.c.kind == Money.REFUND,
-        movements.c.state != MovementState.FAILED,
-    )
-    return int(connection.execute(query).scalar_one())

@@ -64,6 +64,16 @@ _SELL = Prepared(
     .values(sold_at=bindparam("stamp", type_=BigInteger))
     .returning(*_RETURNED)
 )
+_RESTORE = Prepared(
+    update(stock_reservations)
+    .where(
+        _rows.product_id == bindparam("key"),
+        _OF_REFERENCE,
+        _rows.sold_at.is_not(None),
+        _rows.count >= bindparam("pieces"),
+    )
+    .values(count=_rows.count - bindparam("pieces"))
+)
 _COUNTED = Prepared(
     delete(stock_reservations)
     .where(among(_rows.product_id, "ids"), _rows.sold_at <= bindparam("as_of", type_=BigInteger))
@@ -153,6 +163,19 @@ def sell(
         ).one_or_none()
         if made is not None:  # else it was sold before
             _ADD.rowcount(connection, {"key": each, "difference": bought[each]})
+
+
+def restore(connection: Connection, reference: str, back: Mapping[str, int]) -> None:
+    """Let pieces be sold again that were sold for a reference.
+
+    Nothing happens where the merchant has counted since: its next number says what came back.
+
+    :param back: by the id of the stock, how many pieces.
+    """
+    for each in _lock(connection, back):
+        given = {"key": each, "of": reference, "pieces": back[each]}
+        if _RESTORE.rowcount(connection, given):
+            _ADD.rowcount(connection, {"key": each, "difference": -back[each]})
 
 
 def counted(connection: Connection, stock_ids: Iterable[str], *, as_of: int) -> None:

@@ -78,9 +78,12 @@ def upgrade() -> None:
             "state IN ('new', 'accepted', 'shipped', 'delivered', 'cancelled', 'returned')",
         ),
     )
-    op.create_index(
-        "ix_order_parts_merchant", "order_parts", ["merchant_id", "created", "order_no", "number"]
-    )
+    for name, columns in (
+        ("merchant", ["created", "order_no", "number"]),
+        ("state", ["state", "created", "order_no", "number"]),
+        ("changed", ["changed"]),
+    ):
+        op.create_index(f"ix_order_parts_{name}", "order_parts", ["merchant_id", *columns])
     op.create_table(
         "order_lines",
         *_place(),
@@ -145,6 +148,8 @@ def upgrade() -> None:
         sa.Column("by", sa.Text, nullable=False),
         sa.Column("reason", sa.Text),
         sa.Column("lines", sa.JSON),
+        sa.Column("follows", sa.Text),
+        sa.Column("provider_id", sa.Text),
         sa.Column("created", _MOMENT, nullable=False),
         sa.Column("due", _MOMENT),
         _count("attempts"),

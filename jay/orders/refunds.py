@@ -1,0 +1,284 @@
+"""Movements of money: decided in the transaction of their cause, made after it, then recorded.
+
+Reserve, call, record. What was reserved counts as gone, so that never more goes back than was paid.
+Who makes a movement takes it first, under a lease, with one conditional UPDATE; when he dies, the
+next one makes it, under the same id, by which the provider makes it once.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from jay.checkout.order_numbers import routing_key_of
+from jay.errors import RefundTooHigh
+from jay.orders import events
+from jay.orders import ledger as money
+from jay.orders.events import of_order, of_part
+from jay.orders.models import (
+    Actor,
+    Happening,
+    Money,
+    Movement,
+    MovementState,
+    PartNo,
+    movements,
+    order_lines,
+    orders,
+)
+
+LEASE = timedelta(minutes=2)
+"""How long a movement belongs to who has taken it; each time longer, as it may not be possible."""
+
+LONGEST_LEASE = timedelta(hours=1)
+
+_row = movements.c
+_SIGNS = {Money.REFUND: -1, Money.TRANSFER: -1, Money.REVERSAL: 1}
+
+
+@dataclass(frozen=True)
+class Due:
+    """A movement that this process has taken, and what the provider needs to know of it.
+
+    :ivar transfer: for a reversal, what the provider knows the transfer by.
+    """
+
+    movement: Movement
+    provider: str
+    intent_id: str
+    test: bool
+    transfer: str | None = None
+
+
+def paid(connection: Connection, part_no: PartNo) -> int:
+    """Return what was paid for a part, in minor units."""
+    return money.sums_of_part(connection, part_no).get(Money.CHARGE, 0)
+
+
+def refundable(connection: Connection, part_no: PartNo) -> int:
+    """Return what was paid for a part and has not gone back, nor is about to; minor units."""
+    going = select(func.coalesce(func.sum(_row.amount), 0)).where(
+        *of_part(movements, part_no), _row.kind == Money.REFUND, _row.state != MovementState.FAILED
+    )
+    return paid(connection, part_no) - int(connection.execute(going).scalar_one())
+
+
+def reserve(
+    connection: Connection,
+    part_no: PartNo,
+    amount: int,
+    *,
+    by: Actor,
+    reason: str | None = None,
+    lines: Mapping[int, int] | None = None,
+    now: datetime,
+) -> Movement:
+    """Decide that money goes back to the shopper; the part is locked in this transaction.
+
+    :param amount: minor units, above zero.
+    :param lines: pieces by position that it pays for.
+    :raises RefundTooHigh: it is more than is left of what was paid.
+    """
+    if not 0 < amount <= refundable(connection, part_no):
+        raise RefundTooHigh
+    for position, count in (lines or {}).items():
+        paid_back = (
+            update(order_lines)
+            .where(
+                *of_part(order_lines, part_no),
+                order_lines.c.position == position,
+                order_lines.c.refunded + count <= order_lines.c.ordered,
+            )
+            .values(refunded=order_lines.c.refunded + count)
+        )
+        if connection.execute(paid_back).rowcount != 1:
+            raise RefundTooHigh
+    return _reserve(
+        connection, part_no, Money.REFUND, amount, by=by, now=now, reason=reason, lines=lines
+    )
+
+
+def _reserve(
+    connection: Connection,
+    part_no: PartNo,
+    kind: Money,
+    amount: int,
+    *,
+    by: Actor,
+    now: datetime,
+    reason: str | None = None,
+    lines: Mapping[int, int] | None = None,
+    follows: str | None = None,
+) -> Movement:
+    values = {
+        "routing_key": routing_key_of(part_no.order_no),
+        "order_no": part_no.order_no,
+        "id": secrets.token_hex(16),
+        "part": part_no.number,
+        "kind": kind,
+        "amount": amount,
+        "by": by,
+        "reason": reason,
+        "lines": None if not lines else {str(one): count for one, count in lines.items()},
+        "follows": follows,
+        "created": now,
+        "due": now,
+    }
+    stored = connection.execute(insert(movements).values(**values).returning(movements)).one()
+    return _movement(stored)
+
+
+def due(
+    connection: Connection, *, limit: int, now: datetime, order_no: str | None = None
+) -> list[tuple[str, str]]:
+    """Return order number and id of the movements that are to be made.
+
+    :param order_no: of this order alone.
+    """
+    query = select(_row.order_no, _row.id).where(_row.due <= now).order_by(_row.due).limit(limit)
+    if order_no is not None:
+        query = query.where(*of_order(movements, order_no))
+    return [(row.order_no, row.id) for row in connection.execute(query)]
+
+
+def take(connection: Connection, order_no: str, identifier: str, *, now: datetime) -> Due | None:
+    """Take a movement that is due; nobody else takes it for a while.
+
+    :returns: None when it is somebody else's, or has ended.
+    """
+    this = (*of_order(movements, order_no), _row.id == identifier)
+    attempts = connection.execute(select(_row.attempts).where(*this)).scalar_one_or_none()
+    if attempts is None:
+        return None
+    lease = min(LEASE * 2 ** min(attempts, 10), LONGEST_LEASE)
+    taken = (
+        update(movements)
+        .where(*this, _row.state == MovementState.RESERVED, _row.due <= now)
+        .values(due=now + lease, attempts=_row.attempts + 1)
+        .returning(movements)
+    )
+    row = connection.execute(taken).one_or_none()
+    if row is None:
+        return None
+    order = connection.execute(select(orders).where(*of_order(orders, order_no))).one()
+    movement = _movement(row)
+    transfer = None
+    if movement.kind is Money.REVERSAL:
+        transfer = transfer_of(connection, movement.part_no)
+    return Due(movement, order.provider, order.intent_id, order.test, transfer)
+
+
+def made(
+    connection: Connection, movement: Movement, *, provider_id: str | None = None, now: datetime
+) -> bool:
+    """Record that a movement was made: in the ledger, and as an event of its part.
+
+    A refund is followed by the reversal of the merchant's share of it.
+
+    :returns: whether this call did so; not when it was recorded before.
+    """
+    part_no = movement.part_no
+    events.lock(connection, part_no, now=now)
+    state = MovementState.MADE
+    if not _end(connection, movement, state, now=now, provider_id=provider_id):
+        return False
+    signed = _SIGNS[movement.kind] * movement.amount
+    money.enter(connection, part_no, movement.kind, movement.id, signed, now=now)
+    if movement.kind is Money.REFUND:
+        share = _to_reverse(connection, part_no)
+        if share > 0:
+            more: dict[str, Any] = {"by": Actor.SERVICE, "follows": movement.id, "now": now}
+            _reserve(connection, part_no, Money.REVERSAL, share, **more)
+        told: dict[str, Any] = {"amount": movement.amount, "refund": movement.id}
+        events.record(connection, part_no, Happening.REFUNDED, movement.by, told, now=now)
+    return True
+
+
+def failed(connection: Connection, movement: Movement, *, now: datetime) -> bool:
+    """Record that a movement will not be made: the provider refuses it, and no money has moved.
+
+    :returns: whether this call did so.
+    """
+    # Lines are locked before movements, as everywhere; the part's lock keeps others from both.
+    events.lock(connection, movement.part_no, now=now)
+    stored = find(connection, movement.part_no.order_no, movement.id)
+    if stored is None or stored.state is not MovementState.RESERVED:
+        return False
+    for position, count in (movement.lines or {}).items():
+        connection.execute(
+            update(order_lines)
+            .where(*of_part(order_lines, movement.part_no), order_lines.c.position == int(position))
+            .values(refunded=order_lines.c.refunded - count)
+        )
+    return _end(connection, movement, MovementState.FAILED, now=now)
+
+
+def _end(
+    connection: Connection, movement: Movement, state: MovementState, *, now: datetime, **more: Any
+) -> bool:
+    ended = (
+        update(movements)
+        .where(
+            *of_order(movements, movement.part_no.order_no),
+            _row.id == movement.id,
+            _row.state == MovementState.RESERVED,
+        )
+        .values(state=state, ended=now, due=None, **more)
+    )
+    return connection.execute(ended).rowcount == 1
+
+
+def _to_reverse(connection: Connection, part_no: PartNo) -> int:
+    """Return what is to come back of a merchant's share, by what has gone back to the shopper.
+
+    Reckoned from the beginning each time, so that roundings never add up.
+    """
+    sums = money.sums_of_part(connection, part_no)
+    charge, sent = sums.get(Money.CHARGE, 0), -sums.get(Money.TRANSFER, 0)
+    if not charge or not sent:
+        return 0
+    owed = -(-sent * -sums.get(Money.REFUND, 0) // charge)
+    going = select(func.coalesce(func.sum(_row.amount), 0)).where(
+        *of_part(movements, part_no),
+        _row.kind == Money.REVERSAL,
+        _row.state != MovementState.FAILED,
+    )
+    return min(owed, sent) - int(connection.execute(going).scalar_one())
+
+
+def transfer_of(connection: Connection, part_no: PartNo) -> str | None:
+    """Return what the provider knows the merchant's share of a part by; None before it is sent."""
+    query = select(_row.provider_id).where(
+        *of_part(movements, part_no),
+        _row.kind == Money.TRANSFER,
+        _row.state == MovementState.MADE,
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def find(connection: Connection, order_no: str, identifier: str) -> Movement | None:
+    """Return a movement as it is now; None where there is none."""
+    query = select(movements).where(*of_order(movements, order_no), _row.id == identifier)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _movement(row)
+
+
+def refunds_of(connection: Connection, part_no: PartNo) -> list[Movement]:
+    """Return the refunds of a part, in their order: those to be made and those that failed, too."""
+    query = select(movements).where(*of_part(movements, part_no), _row.kind == Money.REFUND)
+    rows = connection.execute(query.order_by(_row.created, _row.id))
+    return [_movement(row) for row in rows]
+
+
+def _movement(row: Row[Any]) -> Movement:
+    same = ("id", "amount", "reason", "lines", "follows", "provider_id", "created", "attempts")
+    return Movement(
+        part_no=PartNo(row.order_no, row.part),
+        kind=Money(row.kind),
+        state=MovementState(row.state),
+        by=Actor(row.by),
+        **{name: getattr(row, name) for name in same},
+    )
