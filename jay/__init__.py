@@ -43,6 +43,7 @@ from jay.operators import pages as operator_pages
 from jay.ops import backup_cli, demo_shop, docs, health, removal_cli, reseal_cli, revision
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
+from jay.orders import routes as orders_routes
 from jay.orders.mails import ShopperMails
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
@@ -69,7 +70,12 @@ BASKET_ROUTES = (
     transfers_routes.users,
     transfers_routes.screens,
 )
-PRODUCT_ROUTES = (information.of(PRODUCT_API), products_routes.blp, playouts_routes.blp)
+PRODUCT_ROUTES = (
+    information.of(PRODUCT_API),
+    products_routes.blp,
+    orders_routes.blp,
+    playouts_routes.blp,
+)
 PAGES = (
     transfer_pages.blp,
     tv.blp,

@@ -26,6 +26,14 @@ AT_ONCE = 20
 
 def reconciler() -> Callable[[threading.Event], None]:
     """Return what does all that is due on the current app until it is told to stop."""
+    return repeated("checkout", once)
+
+
+def repeated(what: str, work: Callable[[], bool]) -> Callable[[threading.Event], None]:
+    """Return what does some work on the current app again and again until it is told to stop.
+
+    :param work: tells whether there may be more to be done at once.
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
 
     def run(stop: threading.Event) -> None:
@@ -33,12 +41,12 @@ def reconciler() -> Callable[[threading.Event], None]:
             busy = False
             try:
                 with app.app_context():
-                    busy = once()
+                    busy = work()
             except JayError as error:
-                log.warning("checkout waits", error=error.constant(), reason=str(error.__cause__))
+                log.warning(f"{what} waits", error=error.constant(), reason=str(error.__cause__))
             except Exception:
                 # The outbox and the feeds go on in this process, and so does this in a moment.
-                log.exception("checkout failed")
+                log.exception(f"{what} failed")
             if not busy:
                 stop.wait(POLL_SECONDS)
 

@@ -14,6 +14,7 @@ from jay.baskets.pictured import sweep_guests
 from jay.checkout import reconciling
 from jay.feeds import pulling
 from jay.ops import revision
+from jay.orders import refunding
 from jay.outbox import delivery
 from jay.pictures import filling
 from jay.web.commands import Command
@@ -46,6 +47,7 @@ def worker(parent: int | None) -> None:
         pulling.puller(pulling.write_log).run,
         reconciling.reconciler(),
         filling.filler(GUESTS).run,
+        reconciling.repeated("refunds", refunding.once),
     )
     with ThreadPoolExecutor(len(works)) as pool:
         running = [pool.submit(_until_stopped, work, stop) for work in works]

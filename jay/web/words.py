@@ -132,6 +132,7 @@ MEANINGS = {
     "skus": "SKUs of main products.",
     "Config.shippingModel": "How the shipping costs of one order combine.",
     # --- tracking ---
+    "partNo": "The number of a part of an order, as its `orderId` has it.",
     "playoutId": "The name of the playout, such as a programme.",
     "providerName": "The streaming provider.",
     "sessionId": "A random name of the session.",
@@ -151,6 +152,7 @@ EXAMPLES = {
     "productId": "demo-shop/de-DE/TEEW-MUG-07",
     "sku": "TO122S074-A12",
     "playoutId": "news",
+    "partNo": "J2222345678A3-1",
 }
 """What stands in the place of a parameter of an address. All of it is in the demo data, or made by
 what the page has before."""

@@ -22,6 +22,7 @@ from jay.checkout import sessions
 from jay.checkout.sandbox.provider import Sandbox
 from jay.errors import JayError, all_errors
 from jay.web.rates import Rate
+from tests.api.buying import bought
 from tests.api.checks import assert_refused, body
 from tests.builders import PARTNER_KEY_PAIR, Platform, Shop, User, add_platform, add_shop
 from tests.clock import NOON, MovedClock
@@ -390,6 +391,23 @@ def _sku_not_found(world: World) -> TestResponse:
     return world.shop.call("GET", "/shops/products/hat")
 
 
+# --- orders ---
+
+
+def _order_not_found(world: World) -> TestResponse:
+    return world.shop.call("GET", "/shops/orders/J2222222222222-1")
+
+
+def _order_state(world: World) -> TestResponse:
+    path = f"/shops/orders/{bought(world.alice, world.shop)}-1"
+    return world.shop.call("PATCH", path, json={"state": "delivered"})
+
+
+def _refund_too_high(world: World) -> TestResponse:
+    path = f"/shops/orders/{bought(world.alice, world.shop)}-1/refunds"
+    return world.shop.call("POST", path, json={"amount": 1251, "reason": "Scratched"})
+
+
 def _key_set_unavailable(world: World) -> TestResponse:
     # Plain http is refused outside of demo mode, and nobody listens there either.
     away = f"http://127.0.0.1:{free_port()}/jwks.json"
@@ -465,6 +483,9 @@ CASES: dict[type[JayError], Case] = {
     errors.QrCodeGone: _qr_code_gone,
     errors.SkuTaken: _sku_taken,
     errors.SkuNotFound: _sku_not_found,
+    errors.OrderNotFound: _order_not_found,
+    errors.OrderState: _order_state,
+    errors.RefundTooHigh: _refund_too_high,
     errors.KeySetUnavailable: _key_set_unavailable,
     errors.InternalError: _internal_error,
     errors.Busy: _busy,

@@ -35,6 +35,7 @@ from jay.sealing import Seal, WrongKey
 from jay.transfers import qr
 from jay.web import blueprint, idempotency, stored_answers
 from jay.web.stored_answers import LEASE
+from tests.api.buying import bought
 from tests.api.checks import assert_refused, dump, field_errors, rows
 from tests.builders import Platform, Shop, User
 from tests.clock import NOON, PATIENCE_SECONDS, MovedClock
@@ -103,6 +104,11 @@ def _post_product(alice: User, shop: Shop) -> Send:
     return functools.partial(shop.call, "POST", "/shops/products", json=body)
 
 
+def _refund_order(alice: User, shop: Shop) -> Send:
+    path, body = f"/shops/orders/{bought(alice, shop)}-1/refunds", {"amount": 1, "reason": "late"}
+    return functools.partial(shop.call, "POST", path, json=body)
+
+
 # What stands behind a comma is another use of the same route.
 POSTS: dict[str, Callable[[User, Shop], Send]] = {
     "guests.create_guest": _create_guest,
@@ -114,13 +120,14 @@ POSTS: dict[str, Callable[[User, Shop], Send]] = {
     "baskets.product_details": _details,
     "transfers.start_transfer": _transfer,
     "products.post_product": _post_product,
+    "orders.refund_order": _refund_order,
 }
 
 
 IN_STEPS = [
     *("guests.create_guest", "guests.create_guest, redeeming"),
     *("baskets.merge_guest", "transfers.start_transfer"),
-    "checkout.finish_active_checkout",
+    *("checkout.finish_active_checkout", "orders.refund_order"),
 ]
 OF_THEMSELVES = ["checkout.start_checkout"]
 """The same cart again is the same checkout, so nothing has to be recorded before it is there."""
@@ -305,7 +312,7 @@ def test_a_merge_is_continued_though_the_guests_token_has_expired_meanwhile(
 
 
 def effects(app: Flask) -> dict[str, int]:
-    return {table: rows(app, table) for table in ("baskets", "transfers", "events")}
+    return {table: rows(app, table) for table in ("movements", "baskets", "transfers", "events")}
 
 
 def test_nothing_slow_is_done_in_a_transaction(

@@ -12,49 +12,25 @@ from jay.orders.models import (
     Actor,
     Happening,
     Money,
-    Order,
-    OrderPart,
     PartNo,
     PartState,
     orders,
 )
 from jay.sealing import WrongKey
-from tests.api.test_checkout import Till
+from tests.api.buying import bought, found, till_of
 from tests.builders import Shop, User, add_shop
-from tests.clock import NOON, MovedClock
+from tests.clock import NOON
 from tests.conftest import SECRET
 
 
-@pytest.fixture
-def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
-    return Till(app, client, clock)
-
-
-def bought(till: Till, user: User, *products: tuple[str, int]) -> str:
-    """Buy products, and return the number of the order."""
-    for product, count in products:
-        user.put(product, count)
-    started = till.start(user)
-    till.pay(started)
-    till.hear()
-    return str(started["orderNo"])
-
-
-def found(till: Till, order_no: str) -> tuple[Order, list[OrderPart]]:
-    with till.app.app_context(), db.reading() as connection:
-        order = service.find(connection, order_no)
-        assert order is not None
-        return order, service.parts_of(connection, order)
-
-
 def test_a_payment_makes_an_order_with_a_part_for_each_merchant(
-    app: Flask, client: FlaskClient, till: Till, alice: User, shop: Shop
+    app: Flask, client: FlaskClient, alice: User, shop: Shop
 ) -> None:
     hats = add_shop(app, client, "hatshop")
     mug = shop.product("mug", description={"gtin": "4006381333931", "url": "https://shop.example"})
-    order_no = bought(till, alice, (mug, 2), (hats.product("hat", price=1000, vat=7.0), 1))
+    order_no = bought(alice, shop, (mug, 2), (hats.product("hat", price=1000, vat=7.0), 1))
 
-    order, parts = found(till, order_no)
+    order, parts = found(shop, order_no)
 
     assert (order.amount, order.currency, order.provider) == (3500, "EUR", "sandbox")
     assert (order.method, order.created, order.test) == ("card", NOON, False)
@@ -74,28 +50,26 @@ def test_a_payment_makes_an_order_with_a_part_for_each_merchant(
         assert ledger.sums_of_order(connection, order_no) == {Money.CHARGE: order.amount}
 
 
-def test_however_often_it_is_settled_there_is_one_order(
-    till: Till, alice: User, shop: Shop
-) -> None:
-    order_no = bought(till, alice, (shop.product(), 1))
+def test_however_often_it_is_settled_there_is_one_order(alice: User, shop: Shop) -> None:
+    order_no = bought(alice, shop, (shop.product(), 1))
 
-    till.hear()
-    with till.app.app_context():
+    till_of(shop).hear()
+    with shop.app.app_context():
         flow.settle(order_no)
         with db.reading() as connection:
             made = connection.execute(select(func.count()).select_from(orders)).scalar_one()
 
     assert made == 1
-    assert len(found(till, order_no)[1]) == 1
+    assert len(found(shop, order_no)[1]) == 1
 
 
 def test_the_token_of_its_page_leads_to_an_order_and_is_stored_for_nobody(
-    till: Till, alice: User, shop: Shop
+    alice: User, shop: Shop
 ) -> None:
-    order, _ = found(till, bought(till, alice, (shop.product(), 1)))
+    order, _ = found(shop, bought(alice, shop, (shop.product(), 1)))
     token = service.token_of(order, secret=SECRET)
 
-    with till.app.app_context(), db.reading() as connection:
+    with shop.app.app_context(), db.reading() as connection:
         stored = connection.execute(select(orders)).one()
         assert service.find_by_token(connection, token) == order
         for wrong in (token[:-1], token + "A", "", "ABC", "\0" * 26, "ü" + token[1:], token[3:]):
@@ -106,8 +80,8 @@ def test_the_token_of_its_page_leads_to_an_order_and_is_stored_for_nobody(
         service.token_of(order, secret=SECRET[::-1])
 
 
-def test_part_numbers_are_read_however_they_are_typed(till: Till, alice: User, shop: Shop) -> None:
-    order, [part] = found(till, bought(till, alice, (shop.product(), 1)))
+def test_part_numbers_are_read_however_they_are_typed(alice: User, shop: Shop) -> None:
+    order, [part] = found(shop, bought(alice, shop, (shop.product(), 1)))
     no = order.order_no
     spelled = f" {no[0]} {no[1:5]} {no[5:9]} {no[9:]} - 1 ".lower()
 

@@ -43,8 +43,19 @@ from jay.ops import demo_catalogue
 from jay.ops.purge import EXPIRED
 from jay.ops.removal import PARTNER
 from jay.ops.reseal import SEALED
+from jay.orders import refunds
 from jay.orders import service as orders
-from jay.orders.models import Actor, Happening, Money, Order, PartNo, order_parts
+from jay.orders.models import (
+    Actor,
+    Happening,
+    Money,
+    Movement,
+    Order,
+    Parcel,
+    PartNo,
+    order_parts,
+)
+from jay.orders.steps import Wanted
 from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.service import Taken
 from jay.outbox.webhooks import ADD_PRODUCT, lane_of
@@ -183,11 +194,19 @@ def ordered(w: World) -> Order:
     return made
 
 
+def reserved_refund(w: World) -> Movement:
+    part_no = PartNo(ordered(w).order_no, 1)
+    return refunds.reserve(w.connection, part_no, 1, by=Actor.MERCHANT, now=NOON)
+
+
 VALUES: dict[str, Callable[[World], Any]] = {
     "amount": lambda _: 1,
     "asked": lambda _: ASKED,
     "by": lambda _: Actor.MERCHANT,
     "order": ordered,
+    "back": lambda w: {w.product: 1},
+    "movement": reserved_refund,
+    "parcel": lambda _: Parcel(0, "DHL"),
     "part_no": lambda w: PartNo(ordered(w).order_no, 1),
     "card": lambda _: Card(),
     "contact": lambda _: NOBODY,
@@ -340,6 +359,10 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "checkout/sandbox/service.refund": {"identifier": paid, "amount": lambda _: 1000},
     "checkout/sandbox/service.reverse": {"identifier": shared_out, "amount": lambda _: 1000},
     "checkout/sessions.makes_orders": {"work": lambda _: lambda *_args, **_more: None},
+    **{
+        f"orders/steps.{name}": {"wanted": lambda _: [Wanted("mug", 1)]}
+        for name in ("ship", "cancel", "take_back", "refund")
+    },
     "orders/events.hears": {"work": lambda _: lambda *_args: None},
     "orders/events.of_order": {"table": lambda _: order_parts},
     "orders/events.of_part": {"table": lambda _: order_parts},

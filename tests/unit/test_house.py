@@ -40,16 +40,17 @@ KINDS = {
         checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
         checkout/sessions feeds/checkpoints feeds/leftovers feeds/pulls guests/service
         legal/service merchants/service operators/service ops/demo ops/purge ops/removal
-        ops/reseal orders/events orders/ledger orders/service outbox/kinds outbox/mails
-        outbox/service outbox/webhooks partners/service pictures/leases pictures/service
-        pictures/sweeping products/bulk products/bulk_sql products/catalogue
-        products/configuring products/feeding products/listing products/service products/stock
-        products/stored products/wanted transfers/service web/limits web/stored_answers
+        ops/reseal orders/events orders/ledger orders/refunds orders/service orders/steps
+        outbox/kinds outbox/mails outbox/service outbox/webhooks partners/service
+        pictures/leases pictures/service pictures/sweeping products/bulk products/bulk_sql
+        products/catalogue products/configuring products/feeding products/listing
+        products/service products/stock products/stored products/wanted transfers/service
+        web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
-        products/config_schemas products/examples products/fields products/schemas
-        transfers/schemas web/plain web/schema web/words
+        orders/schemas products/config_schemas products/examples products/fields
+        products/schemas transfers/schemas web/plain web/schema web/words
     """,
     EDGE: """
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
@@ -61,13 +62,13 @@ KINDS = {
         feeds/running feeds/sayings guests/routes kiosk/pages legal/cli legal/pages
         legal/seller_cli legal/seller_pages merchants/arguments merchants/cli operators/cli
         operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/docs
-        ops/health ops/removal_cli ops/reseal_cli ops/worker orders/mails orders/showing
-        outbox/cli outbox/delivery partners/cli partners/options partners/pages partners/view
-        pictures/filling playouts/routes products/cli products/pages products/routes
-        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
-        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
-        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
-        web/responses web/seldom web/tracking
+        ops/health ops/removal_cli ops/reseal_cli ops/worker orders/mails orders/refunding
+        orders/routes orders/showing outbox/cli outbox/delivery partners/cli partners/options
+        partners/pages partners/view pictures/filling playouts/routes products/cli
+        products/pages products/routes products/view transfers/pages transfers/pairs
+        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
+        web/conditions web/context web/idempotency web/information web/logs web/openapi
+        web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
@@ -93,6 +94,8 @@ LENT = {
         "operators/pages",
         "outbox/delivery",
         "checkout/reconciling",
+        "checkout/flow",
+        "orders/refunding",
     ),
     *(
         "partners/view",

@@ -17,6 +17,8 @@ from tests.statements import not_routed
 ON_EVERY_SERVER = {
     *("partners", "merchants", "api_keys", "signing_keys", "products", "wanted_skus"),
     *("stock_reservations", "legal_texts", "psp_notices", "sandbox_intents", "sandbox_refunds"),
+    *("sandbox_transfers", "sandbox_reversals"),
+    *("pictures", "picture_sources", "picture_uses", "picture_hosts", "picture_sweeps"),
     *("partner_logos", "product_imports", "feed_pulls", "outbox", "outbox_addresses"),
     *("operators", "operator_sessions", "readiness"),
 }

@@ -1,0 +1,361 @@
+"""``/v1/shops/orders``: merchants take their parts of orders from step to step."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from jay import db
+from jay.checkout.sandbox.provider import Sandbox
+from jay.errors import (
+    MalformedRequest,
+    OrderNotFound,
+    OrderState,
+    PaymentProviderUnavailable,
+    PaymentRefused,
+    RefundTooHigh,
+)
+from jay.orders import ledger, refunding, service
+from jay.orders.models import Money, PartNo
+from tests.api.buying import BUYER, bought, part, till_of
+from tests.api.checks import assert_refused, field_errors
+from tests.api.test_checkout import in_stock
+from tests.builders import Shop, User, add_shop
+from tests.clock import MovedClock
+
+
+@pytest.fixture
+def order_no(alice: User, shop: Shop) -> str:
+    """Two mugs and three hats with a shipping cost, 2500 + 3000 + 499."""
+    mug = shop.product("mug", shipping={"shippingFlatRate": 499})
+    return bought(alice, shop, (mug, 2), (shop.product("hat", price=1000, vat=7.0), 3), **BUYER)
+
+
+@pytest.fixture
+def patch(shop: Shop, order_no: str) -> Callable[..., TestResponse]:
+    def send(state: str, *lines: tuple[str, int], **more: Any) -> TestResponse:
+        body: dict[str, Any] = {"state": state, **more}
+        if lines:
+            body["lines"] = [{"sku": sku, "count": count} for sku, count in lines]
+        return shop.call("PATCH", f"/shops/orders/{order_no}-1", json=body)
+
+    return send
+
+
+def refund(shop: Shop, order_no: str, **body: Any) -> TestResponse:
+    body = {"reason": "Scratched", **body}
+    return shop.call("POST", f"/shops/orders/{order_no}-1/refunds", json=body)
+
+
+def counts(answer: TestResponse) -> list[tuple[int, int, int, int]]:
+    assert answer.status_code == 200, answer.json
+    names = ("ordered", "shipped", "cancelled", "returned")
+    return [tuple(line[name] for name in names) for line in answer.json["data"]["lines"]]
+
+
+def money(shop: Shop, order_no: str) -> dict[Money, int]:
+    with shop.app.app_context(), db.reading() as connection:
+        return ledger.sums_of_part(connection, PartNo(order_no, 1))
+
+
+# --- reading
+
+
+def test_a_part_tells_all_that_its_merchant_needs(shop: Shop, order_no: str) -> None:
+    answer = shop.call("GET", f"/shops/orders/{order_no}-1")
+
+    told = answer.json["data"]
+    assert (told["orderId"], told["orderNo"], told["state"]) == (f"{order_no}-1", order_no, "new")
+    address = {"street": "Große Straße", "houseNumber": "7a", "zipCode": "10115", "city": "Berlin"}
+    address |= {"countryCode": "DE", "addition": None}
+    name = {"firstName": "Zoë", "lastName": "Łuczak"}
+    assert told["customer"] == {
+        **name,
+        "email": "zoe@example.org",
+        "billing": address,
+        "shipping": {**name, **address},
+    }
+    assert told["transaction"] == {
+        "transferId": None,
+        "sourceTransferId": f"pi_sandbox_{order_no}",
+        "retailerAccount": None,
+        "date": "2025-06-04T12:00:00Z",
+        "currency": "EUR",
+        "amount": "59.99",
+        "amountMinor": 5999,
+        "refundedMinor": 0,
+        "status": "paid",
+        "paymentMethod": "card",
+    }
+    assert [(one["id"], one["quantity"], one["price"]) for one in told["products"]] == [
+        ("mug", 2, "12.50"),
+        ("hat", 3, "10.00"),
+    ]
+    assert (told["shippingCost"], told["test"]) == (499, False)
+    assert [event["kind"] for event in told["events"]] == ["created"]
+
+
+def test_the_list_goes_from_page_to_page_the_newest_first(
+    shop: Shop, alice: User, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        service.list_parts, "__kwdefaults__", {**service.list_parts.__kwdefaults__, "most": 2}
+    )
+    numbers = []
+    for _ in range(5):
+        numbers.insert(0, bought(alice, shop))
+        clock.move(60)
+    shop.call("PATCH", f"/shops/orders/{numbers[4]}-1", json={"state": "accepted"})
+
+    def pages(**query: str) -> list[list[str]]:
+        read, token = [], None
+        while True:
+            asked = {"next_token": token, "state": "returned"} if token else query
+            data = shop.call("GET", "/shops/orders", query_string=asked).json["data"]
+            read.append([one["orderNo"] for one in data["orders"]])
+            token = data.get("nextToken")
+            if token is None:
+                return read
+
+    assert pages() == [numbers[:2], numbers[2:4], numbers[4:]]
+    assert pages(state="new") == [numbers[:2], numbers[2:4]]
+    assert pages(since="2025-06-04T12:03:00Z") == [numbers[:2], numbers[4:]]
+    forged = shop.call("GET", "/shops/orders?next_token=WyJ4Il0.abc")
+    assert_refused(forged, MalformedRequest)
+    assert "state" in field_errors(shop.call("GET", "/shops/orders?state=lost"))
+
+
+def test_another_merchant_sees_and_changes_nothing(
+    app: Flask, client: FlaskClient, shop: Shop, order_no: str
+) -> None:
+    rival = add_shop(app, client, "rival")
+    path = f"/shops/orders/{order_no}-1"
+
+    for answer in (
+        rival.call("GET", path),
+        rival.call("PATCH", path, json={"state": "accepted"}),
+        rival.call("PATCH", path, json={"state": "cancelled"}),
+        rival.call("POST", f"{path}/refunds", json={"amount": 1, "reason": "x"}),
+        shop.call("GET", f"/shops/orders/{order_no}-2"),
+        shop.call("GET", f"/shops/orders/{order_no}"),
+        shop.call("GET", "/shops/orders/%00"),
+    ):
+        assert_refused(answer, OrderNotFound)
+    assert rival.call("GET", "/shops/orders").json["data"] == {"orders": []}
+    assert part(shop, order_no).state == "new"
+    assert money(shop, order_no) == {Money.CHARGE: 5999}
+
+
+# --- steps
+
+
+def test_it_goes_in_two_parcels_and_arrives(
+    shop: Shop, order_no: str, patch: Callable[..., TestResponse]
+) -> None:
+    assert patch("accepted").json["data"]["state"] == "accepted"
+    one = {"carrier": "DHL", "number": "0034", "url": "https://carrier.example/0034"}
+
+    first = patch("shipped", ("mug", 2), ("hat", 1), tracking=one)
+    assert (first.json["data"]["state"], counts(first)) == (
+        "accepted",
+        [(2, 2, 0, 0), (3, 1, 0, 0)],
+    )
+    second = patch("shipped", tracking={"carrier": "DPD"})
+    assert (second.json["data"]["state"], counts(second)) == (
+        "shipped",
+        [(2, 2, 0, 0), (3, 3, 0, 0)],
+    )
+    assert second.json["data"]["tracking"] == [one, {"carrier": "DPD", "number": None, "url": None}]
+    done = patch("delivered").json["data"]
+    assert [event["kind"] for event in done["events"]] == [
+        *("created", "accepted", "shipped", "shipped", "delivered")
+    ]
+    assert done["state"] == "delivered"
+
+
+def test_a_step_that_the_state_does_not_allow_changes_nothing(
+    shop: Shop, order_no: str, patch: Callable[..., TestResponse]
+) -> None:
+    for state in ("shipped", "delivered", "returned"):
+        assert_refused(patch(state), OrderState)
+    patch("accepted")
+    before = part(shop, order_no)
+    assert_refused(patch("accepted"), OrderState)
+    assert_refused(patch("shipped", ("mug", 2), ("hat", 4)), OrderState)
+    assert part(shop, order_no) == before
+    patch("shipped")
+    assert_refused(patch("cancelled"), OrderState)
+    assert_refused(patch("shipped"), OrderState)
+
+
+def test_what_does_not_go_together_is_told(patch: Callable[..., TestResponse]) -> None:
+    assert patch("accepted").status_code == 200
+    assert field_errors(patch("delivered", ("mug", 1))) == {
+        "lines": ["Does not go with this state."]
+    }
+    assert "tracking" in field_errors(patch("cancelled", tracking={"carrier": "DHL"}))
+    assert "restock" in field_errors(patch("shipped", restock=True))
+    assert field_errors(patch("shipped", ("mug", 1), ("cup", 1))) == {
+        "lines": {"1": {"sku": ["Is not in this order."]}}
+    }
+    assert "state" in field_errors(patch("new"))
+    assert "tracking" in field_errors(patch("shipped", tracking={}))
+
+
+def test_of_many_steps_at_once_one_is_taken(
+    shop: Shop, order_no: str, patch: Callable[..., TestResponse]
+) -> None:
+    patch("accepted")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: patch("shipped", ("hat", 2)).status_code, range(4)))
+
+    assert sorted(answers) == [200, 409, 409, 409]
+    assert [line.shipped for line in part(shop, order_no).lines] == [0, 2]
+
+
+# --- cancelling and money
+
+
+def test_a_cancelled_line_is_refunded_and_can_be_sold_again(
+    alice: User, shop: Shop, order_no: str, patch: Callable[..., TestResponse]
+) -> None:
+    hat = part(shop, order_no).lines[1].product_id
+    answer = patch("cancelled", ("hat", 1))
+
+    assert (counts(answer), answer.json["data"]["state"]) == ([(2, 0, 0, 0), (3, 0, 1, 0)], "new")
+    assert answer.json["data"]["transaction"]["status"] == "partially_refunded"
+    assert [(one["amount"], one["state"]) for one in answer.json["data"]["refunds"]] == [
+        (1000, "made")
+    ]
+    assert till_of(shop).intents() == [("captured", 5999, 1000)]
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -1000}
+    assert in_stock(alice, hat) == 8
+    patch("cancelled", ("hat", 1), restock=False)
+    assert in_stock(alice, hat) == 8
+
+
+def test_a_cancelled_part_is_refunded_with_its_shipping(
+    shop: Shop, order_no: str, patch: Callable[..., TestResponse]
+) -> None:
+    patch("cancelled", ("mug", 1))
+    answer = patch("cancelled")
+
+    assert answer.json["data"]["state"] == "cancelled"
+    assert answer.json["data"]["transaction"]["status"] == "refunded"
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -5999}
+    assert_refused(patch("accepted"), OrderState)
+    assert_refused(refund(shop, order_no, amount=1), RefundTooHigh)
+
+
+def test_what_is_left_after_a_parcel_is_cancelled_without_the_shipping(
+    shop: Shop, order_no: str, patch: Callable[..., TestResponse]
+) -> None:
+    patch("accepted")
+    patch("shipped", ("mug", 2))
+    answer = patch("cancelled")
+
+    assert answer.json["data"]["state"] == "shipped"
+    assert money(shop, order_no)[Money.REFUND] == -3000
+
+
+def test_returns_are_restocked_by_choice_and_refunded_by_a_call_of_their_own(
+    alice: User, shop: Shop, order_no: str, patch: Callable[..., TestResponse]
+) -> None:
+    mug = part(shop, order_no).lines[0].product_id
+    patch("accepted")
+    patch("shipped")
+    assert patch("returned", ("mug", 1)).json["data"]["state"] == "shipped"
+    assert in_stock(alice, mug) == 8
+    answer = patch("returned", restock=True)
+
+    assert (answer.json["data"]["state"], answer.json["data"]["refunds"]) == ("returned", [])
+    assert in_stock(alice, mug) == 9
+    assert counts(refund(shop, order_no)) == [(2, 2, 0, 2), (3, 3, 0, 3)]
+    assert money(shop, order_no)[Money.REFUND] == -5999
+
+
+def test_a_merchants_own_count_is_not_raised_by_what_comes_back(
+    alice: User, shop: Shop, clock: MovedClock, order_no: str, patch: Callable[..., TestResponse]
+) -> None:
+    hat = part(shop, order_no).lines[1].product_id
+    clock.move(60)
+    body = {"products": [{"sku": "hat", "stockCount": 5}]}
+    assert shop.call("PATCH", "/shops/products", json=body).status_code == 200
+
+    patch("cancelled", ("hat", 1))
+
+    assert in_stock(alice, hat) == 5
+
+
+def test_a_refund_is_an_amount_or_lines_and_never_more_than_was_paid(
+    shop: Shop, order_no: str
+) -> None:
+    assert refund(shop, order_no, amount=500).status_code == 200
+    hats = [{"sku": "hat", "count": 2}]
+    assert refund(shop, order_no, lines=hats).status_code == 200
+    assert_refused(refund(shop, order_no, lines=hats), RefundTooHigh)
+    assert_refused(refund(shop, order_no, amount=3500), RefundTooHigh)
+    assert "lines" in field_errors(refund(shop, order_no, amount=1, lines=hats))
+    assert "reason" in field_errors(refund(shop, order_no, reason=""))
+
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -2500}
+    assert till_of(shop).intents() == [("captured", 5999, 2500)]
+
+
+def test_of_many_refunds_at_once_no_more_is_made_than_was_paid(shop: Shop, order_no: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(lambda _: refund(shop, order_no, amount=2500).status_code, range(4))
+        )
+
+    assert sorted(answers) == [200, 200, 409, 409]
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -5000}
+
+
+def test_a_provider_that_is_away_is_asked_again_by_the_worker(
+    shop: Shop, order_no: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Sandbox.refund
+
+    def fail_after(self: Sandbox, *args: Any, **more: Any) -> None:
+        made(self, *args, **more)  # the answer is lost, and nobody knows
+        raise PaymentProviderUnavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sandbox, "refund", fail_after)
+        answer = refund(shop, order_no, amount=500)
+    assert answer.json["data"]["refunds"][0]["state"] == "reserved"
+    assert money(shop, order_no) == {Money.CHARGE: 5999}
+    with shop.app.app_context():
+        refunding.once()
+        assert money(shop, order_no) == {Money.CHARGE: 5999}  # it is still another's
+        clock.move(121)
+        refunding.once()
+        refunding.once()
+
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -500}
+    assert till_of(shop).intents() == [("captured", 5999, 500)]
+    kinds = [event.kind for event in part(shop, order_no).events]
+    assert kinds == ["created", "refunded"]
+
+
+def test_what_the_provider_refuses_is_shown_and_can_be_asked_for_again(
+    shop: Shop, order_no: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: Any, **_more: Any) -> None:
+        raise PaymentRefused("charge_disputed")
+
+    hats = [{"sku": "hat", "count": 3}]
+    with monkeypatch.context() as patched:
+        patched.setattr(Sandbox, "refund", refuse)
+        answer = refund(shop, order_no, lines=hats)
+    assert answer.json["data"]["refunds"][0]["state"] == "failed"
+    assert answer.json["data"]["transaction"]["status"] == "paid"
+
+    again = refund(shop, order_no, lines=hats)
+    assert [one["state"] for one in again.json["data"]["refunds"]] == ["failed", "made"]
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -3000}
