@@ -32,6 +32,7 @@ _LIMITS = {
     "guests_per_key": 60_000,
     "guests_per_address": 300,
     "transfers_per_user": 30,
+    "checkouts_per_user": 30,
     "polls_per_screen": 120,
     # Of all callers and all processes together, however many addresses they have.
     "wrong_codes": 3_000,
@@ -97,6 +98,7 @@ class Settings:
     guests_per_key: int = _LIMITS["guests_per_key"]
     guests_per_address: int = _LIMITS["guests_per_address"]
     transfers_per_user: int = _LIMITS["transfers_per_user"]
+    checkouts_per_user: int = _LIMITS["checkouts_per_user"]
     polls_per_screen: int = _LIMITS["polls_per_screen"]
     wrong_codes: int = _LIMITS["wrong_codes"]
     outbound_allow: tuple[Network, ...] = ()

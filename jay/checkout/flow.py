@@ -36,6 +36,8 @@ from jay.errors import (
 )
 from jay.events import NOTHING, Tracking
 from jay.products import stock
+from jay.web import rates
+from jay.web.rates import CHECKOUTS
 
 log = structlog.get_logger()
 
@@ -106,9 +108,10 @@ def start(
     :param go_on: with one of the same cart however it was asked for, as on the phone with what
         was started on the TV.
     :raises Wrong: a merchant of it does not deliver there.
-    :raises CartEmpty: MixedCurrency, CheckoutPaying, PaymentUnavailable, PaymentRefused,
-        PaymentProviderUnavailable
+    :raises TooManyRequests: CartEmpty, MixedCurrency, CheckoutPaying, PaymentUnavailable,
+        PaymentRefused, PaymentProviderUnavailable
     """
+    rates.take(CHECKOUTS, f"{user.partner_id} {user.user_id}")
     if not provider().is_ready(test=asked.test):  # before anything is reserved
         raise PaymentUnavailable
     known = NOBODY
@@ -167,7 +170,9 @@ def _start(
     sessions.sums_of(draft)  # before anything is reserved
     order_no = new_order_no(draft.basket.routing_key)
     until = now + RESERVED_BEFORE_FROZEN
-    missing = db.write(stock.reserve, order_no, draft.positions, until=until, now=now)
+    missing = []
+    if not asked.test:  # what is only tried out keeps nothing from those who buy
+        missing = db.write(stock.reserve, order_no, draft.positions, until=until, now=now)
     if missing and not last:
         # It may be the user's own: another start of the same cart, which is stored by then.
         db.write(stock.release, order_no)
@@ -285,11 +290,11 @@ def to_finish(connection: Connection, user: User, *, ordered: bool) -> str | Non
     :raises NoActiveCheckout: there is none.
     """
     now = web.now()
-    found = sessions.active(connection, user, now=now)
-    if found is not None:
+    found = sessions.unfinished_or_paid(connection, user, since=now - JUST_PAID, now=now)
+    if found is not None and found.state in ACTIVE:
         return found.order_no
     # A webhook may have been quicker than the client.
-    if ordered and sessions.has_paid(connection, user, now - JUST_PAID, now):
+    if ordered and found is not None:
         return None
     raise NoActiveCheckout
 

@@ -8,7 +8,9 @@ from jay.checkout import flow, notices, sessions
 from jay.checkout.models import ACTIVE, SessionState
 from jay.checkout.order_numbers import grouped, typed_order_no
 from jay.errors import JayError, RouteNotFound
+from jay.web import rates
 from jay.web.pages import PageBlueprint, page
+from jay.web.rates import RETURNS
 
 blp = PageBlueprint("psp", __name__, guards=web.PUBLIC, csrf=False)
 
@@ -39,6 +41,7 @@ def come_back(order_no: str) -> Response:
     state = session.state
     if state in ACTIVE:
         try:
+            rates.take_all(rates.of_address(RETURNS, request.remote_addr))
             state = flow.settle(order_no) or state
         except JayError:
             state = SessionState.PAYING  # the worker asks again

@@ -22,6 +22,7 @@ from jay.errors import (
     PaymentProviderUnavailable,
     PaymentRefused,
     PaymentUnavailable,
+    TooManyRequests,
     ValidationFailed,
 )
 from jay.web import tracking
@@ -58,6 +59,7 @@ def patch_comfort(body: dict[str, str | None], userId: str) -> Response:  # noqa
     PaymentUnavailable,
     PaymentRefused,
     PaymentProviderUnavailable,
+    TooManyRequests,
 )
 def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
     """Start to pay for the cart: stock is reserved, and all amounts stay as they are.

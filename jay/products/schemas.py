@@ -420,7 +420,8 @@ class VolatileUpdateSchema(Schema):
 
     as_of = Moment(
         metadata={
-            "description": "When this was observed; without it, now. A field of which newer news"
+            "description": "When this was observed; without it, now: what was sold before counts as"
+            " contained in a stock count. A field of which newer news"
             " is stored is skipped. Up to five minutes ahead of this service's clock it counts as"
             " now; further ahead it is refused."
         }

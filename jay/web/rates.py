@@ -1,4 +1,4 @@
-"""Limits against floods: new guests, transfers and polls a minute, in each process.
+"""Limits against floods: new guests, transfers, checkouts and polls a minute, in each process.
 
 They are counted in memory, for nothing but the load: that costs no query.
 """
@@ -23,6 +23,8 @@ GUESTS_OF_ADDRESS = "guests of address"
 TRANSFERS = "transfers"
 TRANSFERS_OF_ADDRESS = "transfers of address"
 POLLS = "polls"
+CHECKOUTS = "checkouts"
+RETURNS = "returns from a payment"
 
 _SITE = " of site"
 
@@ -133,6 +135,8 @@ def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
         TRANSFERS: Rate(clock, settings.transfers_per_user),
         **_of_address(TRANSFERS_OF_ADDRESS, clock, settings.transfers_per_user),
         POLLS: Rate(clock, settings.polls_per_screen),
+        CHECKOUTS: Rate(clock, settings.checkouts_per_user),
+        **_of_address(RETURNS, clock, settings.checkouts_per_user),
     }
 
 

@@ -780,6 +780,26 @@ def test_the_last_piece_is_sold_to_one_of_many(
     assert in_stock(guests[0], mug) == 0
 
 
+def test_what_is_only_tried_out_keeps_nothing_from_those_who_buy(
+    till: Till, alice: User, platform: Platform, shop: Shop, mug: str
+) -> None:
+    shop.product("mug", stock_count=1)
+    guest = platform.guest((mug, 1))
+    alice.put(mug)
+    tried = alice.call("POST", "/checkout/sessions?testMode=true").json["data"]
+    assert (tried["psp"]["testMode"], in_stock(alice, mug)) == (True, 1)
+
+    till.pay(tried)
+    till.hear()
+    assert (till.state(tried), in_stock(alice, mug)) == (SessionState.PAID, 1)
+
+    bought = till.start(guest)
+    assert bought["positions"] != []
+    till.pay(bought)
+    till.hear()
+    assert (till.state(bought), in_stock(alice, mug)) == (SessionState.PAID, 0)
+
+
 def test_paying_against_aborting_ends_in_one_of_two_ways(
     till: Till, platform: Platform, mug: str
 ) -> None:

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from jay import db
 from jay.auth import service as auth
+from jay.checkout import flow
 from jay.errors import CartFull, TooManyRequests, ValidationFailed
 from jay.partners import service as partners
 from tests.api.checks import assert_refused, rows
@@ -203,6 +204,38 @@ def test_other_users_and_other_partners_namesakes_are_not_held_up(
 
     for other in (platform.user("bob"), platform.guest(), namesake):
         assert other.call("POST", "/transfer").status_code == 200
+
+
+# --- checkouts ---
+
+
+def test_a_user_starts_so_many_checkouts_a_minute(
+    limited: LimitedTo, shop: Shop, clock: MovedClock
+) -> None:
+    platform = limited(checkouts_per_user=2)
+    alice, mug = platform.user(), shop.product("mug")
+    alice.put(mug)
+
+    assert_window(lambda: alice.call("POST", "/checkout/sessions"), clock, 2)
+    platform.user("bob").put(mug)
+    assert platform.user("bob").call("POST", "/checkout/sessions").status_code == 200
+
+
+def test_the_provider_is_asked_for_so_many_returns_of_an_address(
+    limited: LimitedTo, shop: Shop, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = limited(checkouts_per_user=1)
+    alice, asked = platform.user(), list[str]()
+    alice.put(shop.product("mug"))
+    started = alice.call("POST", "/checkout/sessions").json["data"]
+    monkeypatch.setattr(flow, "settle", asked.append)
+
+    for _ in range(3):
+        assert platform.client.get(f"/checkout/return/{started['orderNo']}").status_code < 400
+    assert asked == [started["orderNo"]]
+    clock.move(60)
+    platform.client.get(f"/checkout/return/{started['orderNo']}")
+    assert len(asked) == 2
 
 
 def test_everything_else_goes_on(limited: LimitedTo, shop: Shop) -> None:
