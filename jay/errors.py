@@ -490,7 +490,7 @@ class KeySetUnavailable(UpstreamError):
 
 
 class PaymentProviderUnavailable(UpstreamError):
-    """The payment provider does not answer at the moment; no money has moved."""
+    """The payment provider does not answer at the moment: try again, nothing is paid twice."""
 
     code = 3002
 

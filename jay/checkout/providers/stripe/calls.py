@@ -79,7 +79,7 @@ class Calls:
         step: str,
         work: Callable[[RequestOptions], T],
         *,
-        made: Callable[[], T | None] = lambda: None,
+        made: Callable[[], T | None] | None = None,
     ) -> T:
         """Do something once, however often it is asked for.
 
@@ -88,22 +88,24 @@ class Calls:
         :raises PaymentProviderUnavailable: PaymentUnavailable, PaymentRefused
         """
         for attempt in range(1, ATTEMPTS + 1):
-            found = made()
+            found = made() if made is not None else None
             if found is not None:
                 return found
             try:
                 return work({"idempotency_key": f"jay-{step}-{attempt}"})
             except stripe.StripeError as error:
-                # Its failure of an earlier try, which this key would get for the rest of the day.
-                if attempt < ATTEMPTS and _is_old_failure(error):
+                # An earlier try's failure, which this key would get for the rest of the day. What
+                # was refused then may be possible by now, where it shows whether it was done.
+                worst = 400 if made is not None else 500
+                if attempt < ATTEMPTS and _is_repeated(error, worst):
                     continue
                 raise _meaning(error, step) from None
         raise AssertionError  # pragma: no cover - the last attempt has returned or raised
 
 
-def _is_old_failure(error: stripe.StripeError) -> bool:
-    replayed = (error.headers or {}).get("Idempotent-Replayed") == "true"
-    return replayed and (error.http_status or 0) >= 500
+def _is_repeated(error: stripe.StripeError, worst: int) -> bool:
+    repeated = (error.headers or {}).get("Idempotent-Replayed") == "true"
+    return repeated and (error.http_status or 0) >= worst
 
 
 def _meaning(error: stripe.StripeError, step: str) -> JayError:
