@@ -50,6 +50,8 @@ from jay.outbox import delivery, webhooks
 from jay.partners import cli as partners_cli
 from jay.partners import models as partner_models
 from jay.partners import pages as partner_pages
+from jay.pictures import pages as picture_pages
+from jay.pictures import showing as picture_showing
 from jay.playouts import routes as playouts_routes
 from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
@@ -88,6 +90,7 @@ PAGES = (
     seller_pages.blp,
     operator_pages.blp,
     catalogue_pages.blp,
+    picture_pages.blp,
     docs.blp,
     health.blp,
     auth_routes.blp,
@@ -139,6 +142,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     db.init_app(app, database)
     responses.init_app(app, render_page_error=pages.page_error)
     pages.init_app(app)
+    picture_showing.init_app(app)
     guards.init_app(app, settings, database, clock)
     cors.init_app(app, clock)
     legal_pages.init_app(app, clock)

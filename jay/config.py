@@ -103,6 +103,25 @@ class Settings:
     wrong_codes: int = _LIMITS["wrong_codes"]
     outbound_allow: tuple[Network, ...] = ()
     psp: str | None = None
+    media: str = ""
+    media_url: str = ""
+
+    @property
+    def media_folder(self) -> Path:
+        """Where the files of the merchants' pictures are."""
+        return Path(self.media) if self.media else self.data_dir / "media"
+
+    @property
+    def media_base(self) -> str:
+        """What stands before the pictures' files in pages."""
+        return self.media_url or "/media"
+
+    @property
+    def media_origin(self) -> str | None:
+        """The origin that pages load pictures from, where it is another one than their own."""
+        parts = urlsplit(self.media_url)
+        return f"{parts.scheme}://{parts.netloc}" if self.media_url else None
+
     mail_server: MailServer | None = None
     mail_from: Address = field(default_factory=lambda: DEMO_SENDER)
     stripe: StripeSettings | None = None
@@ -184,6 +203,8 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         for name, most in _LIMITS.items()
     }
     bind = env.str("JAY_BIND", "")
+    media = env.str("JAY_MEDIA", "")
+    media_url = env.str("JAY_MEDIA_URL", "", validate=_media_url)
     psp = env.str("JAY_PSP", "sandbox" if demo else "", validate=validate.OneOf(["", *PSPS]))
     stripe = _stripe_from(env)
     # The older name stands as long as somebody uses it.
@@ -221,6 +242,8 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         bind=bind,
         outbound_allow=_networks(",".join(allowed)),
         psp=psp or None,
+        media=str(Path(media).absolute()) if media else "",
+        media_url=media_url.rstrip("/"),
         mail_server=mail_server(smtp_url) if smtp_url else None,
         mail_from=sender(mail_from) if mail_from else DEMO_SENDER,
         stripe=stripe.settings if psp == "stripe" else None,
@@ -356,6 +379,19 @@ def _with(read: Callable[[str], object]) -> Callable[[str], None]:
             raise ValidationError(str(error)) from None
 
     return check
+
+
+def _media_url(value: str) -> None:
+    if not value:
+        return
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    # It becomes part of a header and of pages.
+    if not usable or parts.query or parts.fragment or parts.username or set(value) & set(" ;,'\""):
+        raise ValidationError("must be an http or https URL without query or user name")
 
 
 def _networks(value: str) -> tuple[Network, ...]:

@@ -27,6 +27,7 @@ from jay.pictures.fetching import fetch
 from jay.pictures.leases import ASKS_FOR_REST, Host, LeaseLost, Outcome, Source
 from jay.pictures.models import Reason, Unusable, digest_of
 from jay.pictures.reading import Reader
+from jay.pictures.showing import store
 from jay.pictures.store import FolderStore
 from jay.pictures.sweeping import SWEEPS, Step, Sweeps
 
@@ -222,7 +223,7 @@ def filler(*more: tuple[str, Step]) -> Filler:
     return Filler(
         db.database(),
         Client(settings.reachable),
-        FolderStore(settings.data_dir / "media"),
+        store(),
         own=f"{settings.public_url}/static/",
         clock=web.clock(),
         sweeps=(*more, *SWEEPS),

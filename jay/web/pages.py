@@ -52,7 +52,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 section 9.2.1)."""
 
 _CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{pictures};"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
 
@@ -282,8 +282,9 @@ def page(
     """
     ancestors = ancestors or g.get("ancestors", ())
     response = make_response(render_template(template, **context), status)
+    pictures = web.settings().media_origin
     response.headers["Content-Security-Policy"] = _CSP.format(
-        ancestors=" ".join(ancestors) or "'none'"
+        ancestors=" ".join(ancestors) or "'none'", pictures=f" {pictures}" if pictures else ""
     )
     if ancestors:
         # A frame in a page that isolates itself loads only what allows it (COEP).

@@ -64,11 +64,12 @@ KINDS = {
         operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/docs
         ops/health ops/removal_cli ops/reseal_cli ops/worker orders/mails orders/refunding
         orders/routes orders/showing outbox/cli outbox/delivery partners/cli partners/options
-        partners/pages partners/view pictures/filling playouts/routes products/cli
-        products/pages products/routes products/view transfers/pages transfers/pairs
-        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
-        web/conditions web/context web/idempotency web/information web/logs web/openapi
-        web/pages web/paths web/rates web/responses web/seldom web/tracking
+        partners/pages partners/view pictures/filling pictures/pages pictures/showing
+        playouts/routes products/cli products/pages products/routes products/showing
+        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
+        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account

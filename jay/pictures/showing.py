@@ -1,0 +1,64 @@
+"""Tells pages where the merchants' pictures are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from flask import Flask
+from sqlalchemy import Connection
+
+from jay import web
+from jay.pictures import service
+from jay.pictures.models import TEXTS, File, Picture
+from jay.pictures.service import Named
+from jay.pictures.store import FolderStore, place
+from jay.products.showing import Image, Key
+from jay.web.pages import gettext
+
+
+def init_app(app: Flask) -> None:
+    """Let the pages of this app show what was fetched."""
+    app.extensions["jay.pictures"] = Fetched()
+
+
+def store() -> FolderStore:
+    """Return where the current app's pictures are."""
+    return FolderStore(web.settings().media_folder)
+
+
+class Fetched:
+    """The pictures that were fetched, see ``Gallery``."""
+
+    def shown(self, connection: Connection, keys: Iterable[Key]) -> Mapping[Key, Image]:
+        """Return those pictures that are there."""
+        found = service.find(connection, [Named(*key) for key in keys])
+        return {(named.merchant_id, named.url): image(one) for named, one in found.items()}
+
+    def reasons(self, connection: Connection, keys: Iterable[Key]) -> Mapping[Key, str]:
+        """Return why pictures are not there, in the page's language, as far as it is known."""
+        found = service.reasons(connection, [Named(*key) for key in keys])
+        return {
+            (named.merchant_id, named.url): gettext(TEXTS[reason])
+            for named, reason in found.items()
+        }
+
+
+def image(picture: Picture) -> Image:
+    """Write a picture as pages show it."""
+    jpeg, webp = picture.files("jpg"), picture.files("webp")
+    return Image(
+        src=address(jpeg[0]),
+        width=jpeg[0].width,
+        height=jpeg[0].height,
+        large=address(jpeg[-1]),
+        jpeg=_choice(jpeg) if len(jpeg) > 1 else "",
+        webp=_choice(webp),
+        colour=picture.colour,
+    )
+
+
+def address(file: File) -> str:
+    """Return where pages load a file from."""
+    return f"{web.settings().media_base}/{place(file.name)}"
+
+
+def _choice(files: Sequence[File]) -> str:
+    return ", ".join(f"{address(file)} {file.width}w" for file in files)
