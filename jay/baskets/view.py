@@ -12,9 +12,10 @@ from jay.i18n import without_controls
 from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products.models import Product
+from jay.products.showing import Image, first_images
 from jay.products.view import org_price_text, price_text
 from jay.web.pages import gettext as _
-from jay.web.pages import language, local_path, ngettext
+from jay.web.pages import language, ngettext
 
 LOW_STOCK = 3
 
@@ -35,7 +36,7 @@ class Line:
     name: str
     variant: str
     brand: str
-    image: str | None
+    image: Image | None
     count: int
     price: str
     line_price: str
@@ -101,18 +102,22 @@ def view(
     cart = [*basket.checkout, *basket.cart] if with_checkout else basket.cart
     entries = [*cart, *basket.saved]
     found = catalogue.find_many(connection, [entry.product_id for entry in entries], now=web.now())
+    images = first_images(connection, found.values())
     return BasketView(
-        _lines(cart, found),
-        _lines(basket.saved, found),
+        _lines(cart, found, images),
+        _lines(basket.saved, found, images),
         _sums(connection, cart, found),
     )
 
 
-def _lines(entries: list[Entry], found: dict[str, Product]) -> list[Line]:
-    return [_line(entry, found.get(entry.product_id), place) for place, entry in enumerate(entries)]
+def _lines(entries: list[Entry], found: dict[str, Product], images: dict[str, Image]) -> list[Line]:
+    return [
+        _line(entry, found.get(entry.product_id), place, images.get(entry.product_id))
+        for place, entry in enumerate(entries)
+    ]
 
 
-def _line(entry: Entry, product: Product | None, place: int) -> Line:
+def _line(entry: Entry, product: Product | None, place: int, image: Image | None) -> Line:
     if product is None:
         note = Note("gone", _("No longer available"))
         name = _("This product is gone")
@@ -127,7 +132,7 @@ def _line(entry: Entry, product: Product | None, place: int) -> Line:
         name=without_controls(product.name),
         variant=without_controls(product.variant_value or ""),
         brand=without_controls(product.brand_name),
-        image=local_path(product.image_url),
+        image=image,
         count=entry.count,
         price=price_text(product),
         line_price=_line_price(product, entry.count),

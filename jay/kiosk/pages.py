@@ -33,13 +33,13 @@ from jay.partners.service import kiosk_partners
 from jay.partners.view import partner_at, partner_view
 from jay.products import service as catalogue
 from jay.products.models import Product
+from jay.products.showing import Image, first_images
 from jay.products.view import org_price_text, price_text
 from jay.transfers import service
 from jay.web.pages import (
     PageBlueprint,
     csrf_token,
     language,
-    local_path,
     page,
 )
 from jay.web.pages import gettext as _
@@ -126,8 +126,11 @@ def wall(name: str) -> Response:
         variants = catalogue.variants_of(connection, mains, now=now)
         picked = _picked(connection, partner)
         shown = view(connection, picked)
+        images = first_images(connection, products)
     counts = {line.id: line.count for line in shown.cart}
-    tiles = [_tile(product, variants[product.id], counts) for product in products]
+    tiles = [
+        _tile(product, variants[product.id], counts, images.get(product.id)) for product in products
+    ]
     for tile in tiles:
         if tile["choose"]:
             tile["url"] = url_for(".choose", name=name, page=number, product=tile["id"])
@@ -167,6 +170,7 @@ def choose(name: str) -> Response:
         offered = catalogue.variants_of(connection, [product_id] if product else [], now=now)
         variants = offered.get(product_id, [])
         shown = view(connection, _picked(connection, partner))
+        images = first_images(connection, [product] if product else [])
     if product is None or len(variants) < 2:
         return redirect(_page_url(name, number), 303)
     part = Part.of(len(variants), CHOICES_A_PAGE, _asked("part"))
@@ -176,7 +180,7 @@ def choose(name: str) -> Response:
     return page(
         "kiosk/choose.html",
         partner=partner_view(partner),
-        product=_tile(product, variants, counts),
+        product=_tile(product, variants, counts, images.get(product.id)),
         sizes=variants[0].variant_type == "size",
         choices=[
             {
@@ -199,7 +203,10 @@ def choose(name: str) -> Response:
 
 
 def _tile(
-    product: Product, variants: Sequence[Product], counts: Mapping[str, int]
+    product: Product,
+    variants: Sequence[Product],
+    counts: Mapping[str, int],
+    image: Image | None,
 ) -> dict[str, Any]:
     """Write a product of the wall. With several variants, picking it asks which one."""
     offered = variants or [product]
@@ -213,7 +220,7 @@ def _tile(
         "lang": product.lang if product.lang != language() else None,
         "price": _("from %(price)s", price=price) if several else price,
         "org_price": None if several else org_price_text(cheapest),
-        "image": local_path(product.image_url),
+        "image": image,
         "sold_out": not there,
         "choose": len(variants) > 1,
         "main": product.id,

@@ -13,6 +13,7 @@ from jay.operators.models import Operator
 from jay.products import catalogue
 from jay.products.catalogue import Filters, Shown
 from jay.products.search import MAX_QUERY, read_query
+from jay.products.showing import first_images, images_of
 from jay.products.view import card, details
 from jay.web.pages import PageBlueprint, csrf_token, language, page
 
@@ -49,9 +50,10 @@ def listing() -> Response:
         )
         names = merchant_names(connection, most=catalogue.MOST_CHOICES, only=only)
         locales = catalogue.locales(connection, only=only)
+        images = first_images(connection, [item.main.product for item in found.items])
     return page(
         "catalogue/list.html",
-        cards=[card(item) for item in found.items],
+        cards=[card(item, images) for item in found.items],
         asked=asked,
         filtered=bool(asked),
         partly=found.partly,
@@ -76,10 +78,11 @@ def product(product_id: str) -> Response:
     only = viewer.merchant_id if viewer else None
     with db.reading() as connection:
         item = catalogue.find_item(connection, product_id, now=web.now(), only=only)
+        pictures = images_of(connection, item.main.product) if item else ((), {})
     return page(
         "catalogue/product.html" if item else "catalogue/gone.html",
         status=200 if item else 404,
-        product=item and details(item),
+        product=item and details(item, *pictures),
         chosen=product_id,
         asked=asked,
         **_who(viewer),

@@ -1,6 +1,6 @@
 """What the catalogue's pages show of products, ready to print in the page's language."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from jay import i18n
 from jay.products.catalogue import Item, Stored
 from jay.products.models import Product
+from jay.products.showing import Image
 from jay.web.pages import gettext as _
-from jay.web.pages import language, local_path
+from jay.web.pages import language
 
 VARIANTS_IN_LIST = 8
 
@@ -47,12 +48,13 @@ class Offer:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: shown where this service has it, else where it is."""
+    """A picture: shown where this service has it, else where it is, and why it is not here."""
 
-    src: str | None
+    image: Image | None
     host: str = ""
     url: str = ""
     copyright: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,11 @@ def org_price_text(product: Product) -> str | None:
     return i18n.money(product.org_price, product.currency, language())
 
 
-def card(item: Item) -> Card:
-    """Write a product as the list shows it."""
+def card(item: Item, images: Mapping[str, Image]) -> Card:
+    """Write a product as the list shows it.
+
+    :param images: the first pictures that are there, by the product's id.
+    """
     product = item.main.product
     variants = [_offer(each) for each in item.variants]
     return Card(
@@ -123,7 +128,7 @@ def card(item: Item) -> Card:
         brand=product.brand_name,
         merchant=product.merchant,
         place=i18n.place(product.lang, product.country, language()),
-        picture=_picture(product.image_url),
+        picture=_picture(product.image_url, images.get(product.id)),
         seen=list(_seen(item.main)),
         variants=variants[:VARIANTS_IN_LIST],
         sold_out=sum(each.stock.kind == "out" for each in variants),
@@ -131,17 +136,28 @@ def card(item: Item) -> Card:
     )
 
 
-def details(item: Item) -> Details:
-    """Write everything that is stored of a product."""
+def details(
+    item: Item,
+    listed: Sequence[tuple[Mapping[str, Any], Image | None]],
+    reasons: Mapping[str, str],
+) -> Details:
+    """Write everything that is stored of a product.
+
+    :param listed: its pictures as its merchant names them, and as they are here.
+    :param reasons: why some are not here, by their addresses.
+    """
     product, described = item.main.product, item.main.product.description
-    images = described.get("images") or ()
+    first = listed[0][1] if listed else None
     return Details(
-        card=card(item),
+        card=card(item, {product.id: first} if first else {}),
         sub_line=described.get("subLine") or "",
         description=described.get("description") or "",
         pictures=[
             found
-            for found in (_picture(one["url"], one.get("copyrightText")) for one in images)
+            for found in (
+                _picture(one["url"], image, one.get("copyrightText"), reasons.get(one["url"]))
+                for one, image in listed
+            )
             if found is not None
         ],
         about=[fact for fact in _about(product) if fact.text],
@@ -176,10 +192,15 @@ def _stock(stored: Stored) -> Stock:
     return Stock("some", _("%(n)s left", n=i18n.number(count, language())))
 
 
-def _picture(url: str | None, copyright_text: str | None = None) -> Picture | None:
+def _picture(
+    url: str | None,
+    image: Image | None,
+    copyright_text: str | None = None,
+    reason: str | None = None,
+) -> Picture | None:
     if url is None:
         return None
-    return Picture(local_path(url), urlsplit(url).hostname or "", url, copyright_text or "")
+    return Picture(image, urlsplit(url).hostname or "", url, copyright_text or "", reason or "")
 
 
 def _seen(stored: Stored) -> Iterable[tuple[str, Moment]]:

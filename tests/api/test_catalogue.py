@@ -537,7 +537,7 @@ def test_a_picture_of_this_service_is_shown(desk: Browser, shop: Shop) -> None:
 
     html = desk.get("/catalogue").get_data(as_text=True)
 
-    assert '<img src="/static/demo/mug.svg" alt="" width="144" height="144" loading="lazy">' in html
+    assert '<img src="/static/demo/mug.svg" alt="" width="240" height="240" loading="lazy">' in html
 
 
 def test_a_picture_elsewhere_is_named_and_never_loaded(desk: Browser, shop: Shop) -> None:

@@ -34,7 +34,7 @@ FOR_EVERYBODY = {
 }
 """Pages without a login, and why. Whoever adds one here has thought about it."""
 
-FILES = {"static", "partner_pages", "health", "auth", "docs"}
+FILES = {"static", "partner_pages", "pictures", "health", "auth", "docs"}
 """Blueprints that show no page of a person: files, and what is the same for everybody."""
 
 
