@@ -91,8 +91,9 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def _begin() -> None:
-        g.request_id = request_id(request.headers.get(REQUEST_ID_HEADER, ""))
-        g.began = time.perf_counter()
+        context = g._get_current_object()
+        context.request_id = request_id(request.headers.get(REQUEST_ID_HEADER, ""))
+        context.began = time.perf_counter()
 
     @app.after_request
     def _end(response: Response) -> Response:
@@ -100,10 +101,11 @@ def init_app(app: Flask) -> None:
         if not hasattr(context, "began"):
             return response
         response.headers[REQUEST_ID_HEADER] = context.request_id
-        if request.endpoint != "static":
-            route = str(request.url_rule or "none")
+        this = request._get_current_object()  # type: ignore[attr-defined]
+        if this.endpoint != "static":
+            route = str(this.url_rule or "none")
             write_request(
-                context.request_id, request.method, route, response.status_code, context.began
+                context.request_id, this.method, route, response.status_code, context.began
             )
         return response
 

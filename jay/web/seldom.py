@@ -53,5 +53,6 @@ def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
     @app.before_request
     def _look_for_a_proxy() -> None:
         # The address itself is nobody's business here, and may be made up.
-        if "HTTP_X_FORWARDED_FOR" in request.environ or "HTTP_FORWARDED" in request.environ:
+        environ = request.environ
+        if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
             warn(FORWARDED, mend="behind a proxy, set JAY_TRUSTED_PROXIES to how many there are")
