@@ -19,6 +19,7 @@ from jay.errors import (
     JayError,
     MalformedRequest,
     MethodNotAllowed,
+    OrderError,
     PayloadTooLarge,
     RequestError,
     RouteNotFound,
@@ -42,6 +43,7 @@ BANDS = {
     TransferError: range(2100, 2200),
     CatalogueError: range(2200, 2300),
     CheckoutError: range(2300, 2400),
+    OrderError: range(2400, 2500),
     UpstreamError: range(3001, 4000),
     ServiceError: range(4001, 5000),
 }
