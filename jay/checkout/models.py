@@ -112,6 +112,10 @@ class Line:
     vat: float
     tax: int
     total: int
+    # What else is essential about it (BGB 312j 2); None: the merchant has not said it.
+    brand: str | None = None
+    colour: str | None = None
+    material: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +235,9 @@ def frozen(sums: Totals, sellers: Mapping[int, Seller], lang: str) -> dict[str, 
             vat=one.product.vat,
             tax=one.tax,
             total=one.goods,
+            brand=one.product.brand_name or None,
+            colour=one.product.description.get("colour"),
+            material=one.product.description.get("material"),
         )
         for part in sums.parts
         for one in part.positions

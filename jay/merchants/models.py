@@ -1,6 +1,6 @@
 """Merchants: shops, with what holds for all of their products."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -137,3 +137,12 @@ class Merchant:
     def lacks(self) -> list[str]:
         """What of ``NEEDED_FIELDS`` was not told."""
         return [name for name in NEEDED_FIELDS if not self.legal.get(name)]
+
+
+def delivered_by_all(reached: Iterable[Collection[str]]) -> list[str]:
+    """Return the countries that several merchants all deliver to, sorted.
+
+    :param reached: the countries of each; none of none.
+    """
+    found = [set(countries) for countries in reached]
+    return sorted(set.intersection(*found)) if found else []

@@ -49,7 +49,7 @@ SELLER = {
 }
 """Who the demo's merchant is by law; there is no such company."""
 
-COUNTRIES = ("DE", "AT", "CH")
+COUNTRIES = ("DE", "AT", "CH", "GB")
 """Where it delivers."""
 
 _EXAMPLE = {
