@@ -44,6 +44,7 @@ def show_basket(told: Mapping[str, Any], taken: held.Held | None = None) -> Resp
         lines=shown.cart,
         groups=shown.groups,
         saved=shown.saved,
+        checkout=shown.checkout,
         totals=shown.totals,
         sizes=sizes,
         max_count=MAX_COUNT,

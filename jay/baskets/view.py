@@ -1,6 +1,6 @@
 """What pages show of a basket: lines and totals with today's prices, ready to print."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -9,6 +9,7 @@ from jay import i18n, web
 from jay.baskets.models import Basket, Entry
 from jay.baskets.totals import MixedCurrencies, totals
 from jay.i18n import without_controls
+from jay.merchants.models import delivered_by_all
 from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products.models import Product
@@ -71,6 +72,8 @@ class Sums:
     tax: str | None = None
     saving: str | None = None
     notice: str | None = None
+    delivery: str | None = None
+    """Where all merchants deliver to."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class BasketView:
     cart: list[Line]
     saved: list[Line]
     totals: Sums | None
+    checkout: list[Line] = field(default_factory=list)
+    """What is being paid for at the moment."""
 
     @property
     def groups(self) -> list[tuple[str, list[Line]]]:
@@ -100,13 +105,14 @@ def view(
     if basket is None:
         return BasketView([], [], None)
     cart = [*basket.checkout, *basket.cart] if with_checkout else basket.cart
-    entries = [*cart, *basket.saved]
+    entries = [*cart, *basket.saved, *([] if with_checkout else basket.checkout)]
     found = catalogue.find_many(connection, [entry.product_id for entry in entries], now=web.now())
     images = first_images(connection, found.values())
     return BasketView(
         _lines(cart, found, images),
         _lines(basket.saved, found, images),
         _sums(connection, cart, found),
+        [] if with_checkout else _lines(basket.checkout, found),
     )
 
 
@@ -210,7 +216,13 @@ def _sums(connection: Connection, cart: list[Entry], found: dict[str, Product]) 
         tax=i18n.money(sums.tax, sums.currency, language()),
         saving=i18n.money(sums.saving, sums.currency, language()) if sums.saving else None,
         notice=_without(everything - items) if everything > items else None,
+        delivery=_delivery(one.delivers_to for one in merchants.values()),
     )
+
+
+def _delivery(reached: Iterable[Collection[str]]) -> str | None:
+    names = (i18n.country(code, language()) for code in delivered_by_all(reached))
+    return ", ".join(sorted(names)) or None
 
 
 def _without(left_out: int) -> str:

@@ -222,7 +222,7 @@
       request.send(body(form, sending.count));
     }
     function release() {
-      var again = held && follow.twin(held, document.querySelector('main'));
+      var again = held && (held.href ? held : follow.twin(held, document.querySelector('main')));
       held = null;
       if (again) { again.click(); }
     }
@@ -245,6 +245,13 @@
       form.querySelector('[value=plus]').disabled = field.value === '999';
       if (button.disabled) { form.querySelector(button.value === 'plus' ? '[value=minus]' : '[value=plus]').focus(); }
       take(form, GATHER);
+    });
+    /* The checkout has to know the counts that were tapped. */
+    document.addEventListener('click', function (event) {
+      if (event.target.id !== 'pay' || !(sending || waiting.length)) { return; }
+      event.preventDefault();
+      held = event.target;
+      go();
     });
     document.addEventListener('change', function (event) {
       var field = event.target;
