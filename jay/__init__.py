@@ -18,6 +18,7 @@ from jay.baskets import held_pages
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets_routes
 from jay.checkout import flow as checkout_flow
+from jay.checkout import pages as checkout_pages
 from jay.checkout import psp_routes, stripe_pages
 from jay.checkout import routes as checkout_routes
 from jay.checkout.providers.interface import Provider
@@ -84,6 +85,7 @@ PAGES = (
     basket_pages.blp,
     held_pages.blp,
     kiosk_pages.blp,
+    checkout_pages.blp,
     psp_routes.blp,
     partner_pages.blp,
     legal_pages.blp,
@@ -146,6 +148,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     guards.init_app(app, settings, database, clock)
     cors.init_app(app, clock)
     legal_pages.init_app(app, clock)
+    checkout_pages.init_app(app)
     rates.init_app(app, settings, clock)
     seldom.init_app(app, settings, clock)
     _set_up_payment(app, settings, database, clock)

@@ -31,6 +31,7 @@ from jay.errors import (
     CheckoutPaying,
     NoActiveCheckout,
     OutcomeUnknown,
+    PaymentProviderUnavailable,
     PaymentRefused,
     PaymentUnavailable,
 )
@@ -350,6 +351,20 @@ def settle(order_no: str) -> SessionState | None:
             db.write(sessions.end, session, SessionState.EXPIRED, now=web.now())
     found = _stored(order_no)
     return None if found is None else found.state
+
+
+def failure_of(session: Session) -> str | None:
+    """Return why the last attempt to pay has failed, the provider's code; None: none has.
+
+    It is no more than a word for the shopper: where the provider does not answer, none is said.
+    """
+    if session.intent_id is None:
+        return None
+    try:
+        intent = _psp_of(session).find(session.intent_id, test=session.test)
+    except (PaymentProviderUnavailable, PaymentUnavailable):
+        return None
+    return None if intent is None else intent.failure
 
 
 def settle_intent(intent_id: str, *, test: bool) -> None:

@@ -1,20 +1,26 @@
 """Where payment service providers send their webhooks, and where they send the shopper back."""
 
-from flask import redirect, request, url_for
+from flask import redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
 from jay import db, web
 from jay.checkout import flow, notices, sessions
 from jay.checkout.models import ACTIVE, SessionState
 from jay.checkout.order_numbers import grouped, typed_order_no
+from jay.checkout.pages import TOLD
 from jay.errors import JayError, RouteNotFound
+from jay.partners.service import partner_by_id
+from jay.partners.view import partner_view
 from jay.web import rates
-from jay.web.pages import PageBlueprint, page
+from jay.web.pages import PageBlueprint, has_basket, page
 from jay.web.rates import RETURNS
 
 blp = PageBlueprint("psp", __name__, guards=web.PUBLIC, csrf=False)
 
 MAX_WEBHOOK_BYTES = 256 * 1024
+
+AGAIN_SECONDS = 3
+"""How often the page looks again whether the payment has arrived."""
 
 
 @blp.post("/psp/<name>/webhook")
@@ -35,16 +41,24 @@ def come_back(order_no: str) -> Response:
     if typed_order_no(order_no) != order_no:
         raise RouteNotFound
     with db.reading() as connection:
-        session = sessions.find(connection, order_no)
-    if session is None:
-        raise RouteNotFound
-    state = session.state
+        found = sessions.find(connection, order_no)
+        if found is None:
+            raise RouteNotFound
+        partner = partner_view(partner_by_id(connection, found.partner_id))
+    state = found.state
     if state in ACTIVE:
         try:
             rates.take_all(rates.of_address(RETURNS, request.remote_addr))
             state = flow.settle(order_no) or state
         except JayError:
             state = SessionState.PAYING  # the worker asks again
-    if state is SessionState.OPEN:
-        return redirect(url_for("basket_pages.basket"), 303)
-    return page("phone/paid.html", partner=None, state=state.value, order_no=grouped(order_no))
+    if state is SessionState.OPEN and has_basket():
+        session[TOLD] = flow.failure_of(found) or "unpaid"
+        return redirect(url_for("checkout_pages.checkout"), 303)
+    return page(
+        "phone/paid.html",
+        partner=partner,
+        state=state.value,
+        order_no=grouped(order_no),
+        again_seconds=AGAIN_SECONDS,
+    )

@@ -215,7 +215,7 @@ def freeze(
     basket.check_out({product.id for product, _ in draft.positions}, now=now)
     started = baskets.event_of(EventType.CHECKOUT_STARTED, basket, now, tracking)
     baskets.save(connection, basket, started)
-    transfers.note_purchase(connection, basket.offer, PurchaseState.PAYING)
+    _tell_screen(connection, basket, PurchaseState.PAYING)
     # From now on the session's end ends it.
     until = now + LIFETIME + timedelta(days=1)
     stocks = {product.stock_id for product, _ in draft.positions}
@@ -361,6 +361,7 @@ def end(connection: Connection, session: Session, state: SessionState, *, now: d
         return False
     stock.release(connection, session.order_no)
     _leave(connection, session, basket, EventType.CHECKOUT_ENDED, bought=False, now=now)
+    _tell_screen(connection, basket, PurchaseState.NONE)
     return True
 
 
@@ -382,6 +383,8 @@ def complete(
     _leave(connection, session, basket, EventType.ORDER_PAID, bought=True, now=now)
     for work in _making_orders:
         work(connection, session, intent, secret=secret, now=now)
+    # After the order: so it is everywhere, and nobody waits for the other.
+    _tell_screen(connection, basket, PurchaseState.ORDERED)
     return True
 
 
@@ -447,8 +450,12 @@ def _leave(
         return
     basket.end_checkout(bought=bought, now=now)
     baskets.save(connection, basket, baskets.event_of(event, basket, now))
-    purchase = PurchaseState.ORDERED if bought else PurchaseState.NONE
-    transfers.note_purchase(connection, basket.offer, purchase)
+
+
+def _tell_screen(connection: Connection, basket: Basket | None, became: PurchaseState) -> None:
+    """Let the screen that a basket was taken from say what becomes of it."""
+    if basket is not None:
+        transfers.note_purchase(connection, basket.offer, became)
 
 
 @ends_with_basket

@@ -27,8 +27,8 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 
 KINDS = {
     MODEL: """
-        errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
-        checkout/order_numbers checkout/pay_links checkout/providers/interface
+        errors auth/models baskets/models baskets/totals checkout/addresses
+        checkout/models checkout/order_numbers checkout/pay_links checkout/providers/interface
         checkout/sandbox/models feeds/models feeds/progress legal/models legal/sellers
         merchants/models net/addresses operators/models ops/demo_legal ops/mends orders/models
         orders/words outbox/letters outbox/models partners/branding partners/models
@@ -56,10 +56,11 @@ KINDS = {
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/focus baskets/held baskets/held_pages
         baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
-        checkout/flow checkout/psp_routes checkout/reconciling checkout/routes
-        checkout/sandbox/pages checkout/stripe_pages db/doors feeds/cli feeds/exporting
-        feeds/importing feeds/options feeds/preview feeds/pull_cli feeds/pulling feeds/report
-        feeds/running feeds/sayings guests/routes kiosk/pages legal/cli legal/pages
+        checkout/address_form checkout/flow checkout/pages checkout/psp_routes
+        checkout/reconciling checkout/remembered checkout/routes checkout/sandbox/pages
+        checkout/saying checkout/stripe_pages checkout/summary db/doors feeds/cli
+        feeds/exporting feeds/importing feeds/options feeds/preview feeds/pull_cli feeds/pulling
+        feeds/report feeds/running feeds/sayings guests/routes kiosk/pages legal/cli legal/pages
         legal/seller_cli legal/seller_pages merchants/arguments merchants/cli operators/cli
         operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/docs
         ops/health ops/removal_cli ops/reseal_cli ops/worker orders/mails orders/refunding
@@ -97,6 +98,8 @@ LENT = {
         "checkout/reconciling",
         "checkout/flow",
         "orders/refunding",
+        "legal/pages",
+        "legal/seller_pages",
     ),
     *(
         "partners/view",
