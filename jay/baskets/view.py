@@ -112,7 +112,7 @@ def view(
         _lines(cart, found, images),
         _lines(basket.saved, found, images),
         _sums(connection, cart, found),
-        [] if with_checkout else _lines(basket.checkout, found),
+        [] if with_checkout else _lines(basket.checkout, found, images),
     )
 
 

@@ -21,6 +21,7 @@ from tests.e2e.actors import (
     data,
 )
 from tests.e2e.catalogue_states import CATALOGUE_STATES
+from tests.e2e.checkout_states import CHECKOUT_STATES, buyer
 from tests.e2e.service import Service
 
 LANGUAGES = {"de": "de-DE", "en": "en-GB"}
@@ -270,7 +271,7 @@ def _tv_claimed(visitor: Visitor) -> Response | None:
 
 def _paying(visitor: Visitor) -> tuple[dict[str, Any], dict[str, Any]]:
     """Take a basket over, and start to pay for it; return the transfer and the checkout."""
-    basket = visitor.shopper()
+    basket = buyer(visitor)
     offer = basket.transfer()
     data(TvApp(visitor.service, DEMO_BASKET_KEY).redeem(offer["jayToken"]))
     return offer, data(basket.call("POST", "/checkout/sessions"))
@@ -797,8 +798,9 @@ STATES = (
         404,
     ),
     State("phone-error-outdated", _form_outdated, "Bitte noch einmal", "Please try again", 403),
+    *(State(*each) for each in CHECKOUT_STATES),
     *(State(*each) for each in CATALOGUE_STATES),
     State("docs-errors", lambda visitor: visitor.open("/docs/errors"), "Errors", "Errors"),
 )
 BY_NAME = {state.name: state for state in STATES}
-TV_STATES = ("pending", "opened", "claimed", "paying", "expired", "cancelled")
+TV_STATES = ("pending", "opened", "claimed", "expired", "cancelled")

@@ -225,7 +225,8 @@ def _said(page: Page) -> str:
     said: str = page.evaluate(
         "() => [...document.querySelectorAll('h1, main')].map(part => {"
         " const copy = part.cloneNode(true);"
-        " copy.querySelectorAll('script, noscript, .pair, .phone, .typed strong, .instead strong')"
+        " copy.querySelectorAll('script, noscript, .pair, .phone, .typed strong, .instead strong,"
+        "  .number')"
         "  .forEach(extra => extra.remove());"
         " return copy.textContent; }).join(' ')"
     )
