@@ -113,6 +113,8 @@ def start(
         PaymentRefused, PaymentProviderUnavailable
     """
     rates.take(CHECKOUTS, f"{user.partner_id} {user.user_id}")
+    with db.reading() as connection:
+        asked = sessions.in_its_mode(connection, user, asked)
     if not provider().is_ready(test=asked.test):  # before anything is reserved
         raise PaymentUnavailable
     known = NOBODY

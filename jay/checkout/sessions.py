@@ -44,6 +44,7 @@ from jay.events import Event, EventType, Tracking, record
 from jay.legal import service as legal
 from jay.legal.sellers import Seller
 from jay.merchants.service import merchant_by_id
+from jay.partners.service import partner_by_id
 from jay.products import service as catalogue
 from jay.products import stock
 from jay.products.models import Product
@@ -93,6 +94,12 @@ class Draft:
         """Where the merchants deliver of whom something is bought."""
         merchants = {product.merchant_id for product, _ in self.positions}
         return [self.sellers[one].merchant.delivers_to for one in merchants]
+
+
+def in_its_mode(connection: Connection, user: User, asked: Asked) -> Asked:
+    """Return what is asked for, as a test where the user's partner has nothing but tests."""
+    partner = partner_by_id(connection, user.partner_id)
+    return replace(asked, test=asked.test or partner.test_payments)
 
 
 def draft(connection: Connection, user: User, asked: Asked, *, now: datetime) -> Draft:

@@ -21,6 +21,9 @@ partner_cli = Commands("partner", help="Streaming platforms, which use the Baske
 @click.argument("name", callback=name_of)
 @options.partner_options
 @click.option("--kiosk", is_flag=True, help="Let people pick products at /kiosk/NAME.")
+@click.option(
+    "--test-payments", is_flag=True, help="Let all its checkouts be tests: no money moves."
+)
 @lambda command: options.country_option(command, default=HOME)
 def add_partner(
     name: str,
@@ -77,6 +80,7 @@ def show_partner(name: str) -> None:
             "CORS origins": list(partner.cors_origins),
             "kiosk": f"{web.settings().public_url}/kiosk/{name}" if partner.kiosk else None,
             "country": partner.country,
+            "payments": "tests only" if partner.test_payments else "live, and tests where asked",
             "colour": partner.colour,
             "logo": logo,
             "registered": f"{partner.created:%Y-%m-%d %H:%M} UTC" if partner.created else None,
@@ -93,6 +97,11 @@ def show_partner(name: str) -> None:
 @options.dropped_origins
 @click.option(
     "--kiosk/--no-kiosk", default=None, help="Whether people may pick products at /kiosk/NAME."
+)
+@click.option(
+    "--test-payments/--live-payments",
+    default=None,
+    help="Whether all its checkouts are tests, in which no money moves.",
 )
 @options.country_option
 @click.option("--no-keys", is_flag=True, help="Take no tokens of its own: guest baskets only.")

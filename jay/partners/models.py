@@ -46,6 +46,8 @@ partners = Table(
     Column("kiosk", Boolean, nullable=False, server_default=false()),
     # Whose offers its kiosk shows, ISO 3166-1: the language of a page picks texts only.
     Column("country", Text, nullable=False, server_default=HOME),
+    # Whether nothing that is bought by its users is paid with real money.
+    Column("test_payments", Boolean, nullable=False, server_default=false()),
     # The colour as given, what pages use of it, and which logo there is: see jay/auth/look.py.
     Column("colour", Text),
     Column("palette", JSON(none_as_null=True)),
@@ -81,6 +83,7 @@ class Partner:
     kiosk: bool
     cors_origins: tuple[str, ...] = ()
     country: str = HOME
+    test_payments: bool = False
     colour: str | None = None
     palette: Palette | None = None
     logo: dict[str, Any] | None = None

@@ -26,12 +26,14 @@ def add_partner(
     cors_origins: Sequence[str] = (),
     kiosk: bool = False,
     country: str = HOME,
+    test_payments: bool = False,
     colour: str | None = None,
     logo: Logo | None = None,
 ) -> int:
     """Register a streaming platform and return its id.
 
     :param country: ISO 3166-1; whose offers its kiosk shows.
+    :param test_payments: whether all its checkouts are in the payment provider's test mode.
     :param colour: as ``look.read_colour`` returns it.
     """
     values = {
@@ -45,6 +47,7 @@ def add_partner(
         "cors_origins": list(cors_origins),
         "kiosk": kiosk,
         "country": country,
+        "test_payments": test_payments,
         "created": now,
         "removed": None,
     }
@@ -98,6 +101,7 @@ def remove_partner(connection: Connection, partner: int, *, now: datetime) -> No
             **dict.fromkeys(("issuer", "audience", "jwks", "jwks_url", "colour", "logo")),
             **{name: [] for name in ("algorithms", "transfer_origins", "cors_origins")},
             "kiosk": False,
+            "test_payments": False,
             "removed": now,
         },
     )
@@ -149,6 +153,7 @@ def _partner(row: Row[Any]) -> Partner:
         cors_origins=tuple(row.cors_origins),
         kiosk=row.kiosk,
         country=row.country,
+        test_payments=row.test_payments,
         colour=row.colour,
         palette=Palette(**row.palette) if row.palette else None,
         logo=row.logo,

@@ -38,7 +38,7 @@ from jay.errors import (
 from jay.outbox.models import outbox
 from jay.products.models import stock_reservations
 from tests.api.checks import assert_refused
-from tests.builders import Platform, Shop, User
+from tests.builders import Platform, Shop, User, add_platform
 from tests.clock import PATIENCE_SECONDS, MovedClock
 from tests.conftest import SECRET
 
@@ -778,6 +778,18 @@ def test_the_last_piece_is_sold_to_one_of_many(
 
     assert sorted(answer.status_code for answer in answers) == [200, 200, 409, 409, 409, 409]
     assert in_stock(guests[0], mug) == 0
+
+
+def test_a_partner_may_have_nothing_but_tests(
+    app: Flask, client: FlaskClient, till: Till, shop: Shop, mug: str
+) -> None:
+    trial = add_platform(app, client, "trial", test_payments=True).user()
+    trial.put(mug)
+
+    for query in ("", "?testMode=false"):
+        started = trial.call("POST", f"/checkout/sessions{query}").json["data"]
+        assert started["psp"]["testMode"] is True
+    assert till.session(started["orderNo"]).test is True
 
 
 def test_what_is_only_tried_out_keeps_nothing_from_those_who_buy(

@@ -28,6 +28,7 @@ CHANGES = {
     "cors_origins": (("--cors-origin", "https://app.example"), ("https://app.example",)),
     "kiosk": (("--kiosk",), True),
     "country": (("--country", "AT"), "AT"),
+    "test_payments": (("--test-payments",), True),
     "colour": (("--colour", "#112233"), "#112233"),
 }
 
@@ -72,6 +73,7 @@ def test_change_takes_whatever_add_takes() -> None:
         (("--issuer", "i"), ("--no-issuer",), "issuer", None),
         (("--audience", "a"), ("--no-audience",), "audience", None),
         (("--kiosk",), ("--no-kiosk",), "kiosk", False),
+        (("--test-payments",), ("--live-payments",), "test_payments", False),
         (("--colour", "#112233"), ("--no-colour",), "colour", None),
         (("--jwks-url", "https://id.example/k"), ("--no-keys",), "jwks_url", None),
         (
@@ -239,9 +241,10 @@ def test_show_tells_everything_that_was_set_up(run: Run, written: Written) -> No
     told = run("partner", "show", "kino").stdout
 
     for options, _ in CHANGES.values():
-        if options[0] not in ("--jwks-url", "--kiosk"):
+        if options[0] not in ("--jwks-url", "--kiosk", "--test-payments"):
             assert options[1] in told
     assert f"EC one (thumbprint {P256.thumbprint()})" in told
     assert f"RSA other (thumbprint {RSA.thumbprint()})" in told
     assert "/kiosk/kino" in told
+    assert "tests only" in told
     assert "key list --partner kino" in told
