@@ -51,6 +51,7 @@ from jay.outbox import delivery, webhooks
 from jay.partners import cli as partners_cli
 from jay.partners import models as partner_models
 from jay.partners import pages as partner_pages
+from jay.pictures import cli as pictures_cli
 from jay.pictures import pages as picture_pages
 from jay.pictures import showing as picture_showing
 from jay.playouts import routes as playouts_routes
@@ -171,7 +172,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     partners_cli.partner_cli.add_command(removal_cli.remove_partner)
     merchants_cli.merchant_cli.add_command(removal_cli.remove_merchant)
     merchants_cli.merchant_cli.add_command(seller_cli.merchant_legal)
-    for command in (*feeds_cli.COMMANDS, *pull_cli.COMMANDS):
+    for command in (*feeds_cli.COMMANDS, *pull_cli.COMMANDS, *pictures_cli.COMMANDS):
         products_cli.products_cli.add_command(command)
 
     app.wsgi_app = polling.PlainPolls(app, database, clock)  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ from jay.auth.tokens import MAX_USER_ID_LENGTH
 from jay.config import Settings, make_data_dir
 from jay.ops import demo, demo_catalogue, demo_viewer, purge, removal
 from jay.ops.lan import lan_address
+from jay.pictures import tidying
 from jay.web.commands import Commands
 
 db_cli = Commands("db", help="The database.")
@@ -144,6 +145,8 @@ def purge_baskets(batch: int, most: int) -> None:
     It may be stopped at any moment and run again, while the service is running. Once a day is
     enough.
     """
+    tidying.mark_unused()
     for expired in purge.EXPIRED:
         deleted = sum(purge.purge(db.write, expired, now=web.now(), batch=batch, most=most))
         click.echo(f"{expired.name}: {deleted}")
+    click.echo(f"files of pictures: {tidying.delete_leftovers()}")

@@ -16,6 +16,8 @@ from jay.checkout.notices import psp_notices
 from jay.operators.models import SESSION_LIFETIME, operator_sessions
 from jay.outbox.models import KEPT_FOR as MESSAGES_KEPT_FOR
 from jay.outbox.models import outbox
+from jay.pictures import purging
+from jay.pictures.models import picture_sources, pictures
 from jay.transfers.models import RENEWABLE_FOR, transfers
 from jay.web.limits import WINDOW, tries
 from jay.web.stored_answers import KEPT_FOR, idempotency_keys
@@ -34,6 +36,9 @@ class Expired:
     table: Table
     at: Callable[[datetime], ColumnElement[bool]]
 
+
+PICTURES_KEPT: tuple[ColumnElement[bool], ...] = ()
+"""What keeps a picture beside the products that name it: conditions on ``pictures``."""
 
 EXPIRED = (
     Expired("baskets", baskets, lambda now: baskets.c.expires <= now),
@@ -61,6 +66,8 @@ EXPIRED = (
     ),
     Expired("names and addresses", contacts, lambda now: contacts.c.ends <= now),
     Expired("payment news", psp_notices, lambda now: psp_notices.c.done <= now - NOTICES_KEPT_FOR),
+    Expired("addresses of pictures", picture_sources, purging.unused_sources),
+    Expired("pictures", pictures, lambda now: purging.unused_pictures(now, *PICTURES_KEPT)),
     # Delivered or given up; what still waits has no such moment.
     Expired(
         "webhooks",

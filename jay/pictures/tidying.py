@@ -1,0 +1,35 @@
+"""Removing what is left of pictures: files that belong to none, and drafts of killed processes."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+
+from jay import db, web
+from jay.pictures import purging
+from jay.pictures.showing import store
+
+BATCH = 500
+
+
+def mark_unused() -> int:
+    """Note which pictures nothing uses any more; return how many that have become."""
+    return sum(db.write(purging.mark_unused, shelf, now=web.now()) for shelf in purging.SHELVES)
+
+
+def delete_leftovers() -> int:
+    """Delete files of which nothing is known, and which nobody is storing; return how many."""
+    files, deleted, now = store(), 0, web.now()
+    for batch in _batches(files.names()):
+        old = [name for name, stored in batch if stored <= now - purging.LEFT_OVER_AFTER]
+        with db.reading() as connection:
+            known = purging.known(connection, [name[:40] for name in old])
+        for name in old:
+            if name[:40] not in known or not name.endswith((".webp", ".jpg")):
+                files.delete(name)
+                deleted += 1
+    return deleted
+
+
+def _batches(names: Iterator[tuple[str, datetime]]) -> Iterator[list[tuple[str, datetime]]]:
+    while batch := list(islice(names, BATCH)):
+        yield batch
