@@ -184,3 +184,32 @@ def test_a_picture_that_is_not_there_costs_a_page_no_second_query(
         watched.see = see
 
     assert sum("picture_sources" in sql for sql in sent) == 1
+
+
+Budget = tuple[Callable[[Flask, User], str], int, str, int]
+
+
+@pytest.mark.parametrize(
+    "budget", [(tv, 3, "-640.jpg", 250_000), (basket, 10, "-320.webp", 300_000)]
+)
+def test_a_page_with_pictures_stays_light(
+    app: Flask, shop: Shop, alice: User, budget: Budget
+) -> None:
+    # The largest files that an engine may choose there, of photographs with a camera's noise.
+    page, lines, chosen, most = budget
+    weight = 0
+    for number in range(lines):
+        url = f"{URL}?{number}"
+        alice.put(shop.product(f"mug-{number}", description={"images": [{"url": url}]}), 1)
+        picture = fetched(app, url, photos.jpeg(900, 1200, number) if number < 3 else None)
+        if number < 3:
+            files = (*picture.files("webp"), *picture.files("jpg"))
+            name = next(file.name for file in files if chosen in file.name)
+            weight += len(Browser(app).get(f"/media/{name[:2]}/{name}").get_data())
+
+    html = page(app, alice)
+
+    parts = re.findall(r'(?:src|href)="(/(?:static|v2|partners)/[^"]+)"', html)
+    others = sum(len(Browser(app).get(part).get_data()) for part in set(parts))
+    assert html.count("<picture>") == lines
+    assert len(html.encode()) + others + weight * lines / 3 < most
