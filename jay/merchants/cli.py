@@ -1,9 +1,11 @@
 """``flask merchant``: shops."""
 
+import base64
 import re
 import secrets
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +15,8 @@ from jay import db, web
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.merchants import service as merchants
 from jay.merchants.arguments import found_merchant
+from jay.merchants.models import OrderSecret
+from jay.sealing import WrongKey
 from jay.web.commands import A_COUNTRY, A_LANGUAGE, Commands, known, name_of, some_text, told_rows
 
 merchant_cli = Commands("merchant", help="Shops, which use the Product Data API.")
@@ -160,6 +164,43 @@ def webhook_token(merchant: str, *, generate: bool, remove: bool) -> None:
         click.echo(token)  # only now: what is printed is in force
     done = "removed: webhooks go without X-API-Key" if remove else "set"
     click.echo(f"Webhook token of {merchant} {done}.", err=True)
+
+
+OVERLAP_HOURS = 24
+
+
+@merchant_cli.command("webhook-secret")
+@click.argument("merchant")
+@click.option("--rotate", is_flag=True, help="Make another one, where there is one already.")
+@click.option(
+    "--overlap",
+    "hours",
+    default=OVERLAP_HOURS,
+    show_default=True,
+    type=click.IntRange(0, 24 * 30),
+    help="Hours for which webhooks are signed with the older one, too.",
+)
+def webhook_secret(merchant: str, *, rotate: bool, hours: int) -> None:
+    """Make the secret by which MERCHANT verifies our webhooks about orders, and show it, this once.
+
+    They are signed as https://www.standardwebhooks.com says, so any of its libraries verifies
+    them. With --rotate they carry two signatures for a while. It is stored sealed.
+    """
+    secret, now = web.settings().secret_key, web.now()
+    made = OrderSecret("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+    with db.transaction() as connection:
+        owner = found_merchant(connection, merchant).id
+        try:
+            known = merchants.order_secrets(connection, owner, secret=secret)
+        except WrongKey:
+            known = []  # nobody can read them any more, so they sign nothing
+        if known and not rotate:
+            raise click.ClickException(f"{merchant} has one already; --rotate makes another one.")
+        older = [OrderSecret(one.value, now + timedelta(hours=hours)) for one in known[:1]]
+        merchants.keep_order_secrets(connection, owner, [made, *older], secret=secret)
+    click.echo(made.value)  # only now: what is printed is in force
+    if older:
+        click.echo(f"The one before signs, too, for {hours} hours.", err=True)
 
 
 def _asked_token() -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -37,6 +38,8 @@ merchants = Table(
     Column("order_email", Text),
     # The merchant's own token, which our webhooks to it carry: sealed, as it must be sent.
     Column("webhook_token", Text),
+    # What our webhooks about orders are signed with, the newest first: sealed JSON.
+    Column("order_secrets", Text),
     # A feed that is fetched from the merchant, as ``Feed`` has it.
     Column("feed", JSON(none_as_null=True)),
     # Who it is by law, as ``LEGAL_FIELDS`` name it; what was not told is absent.
@@ -102,6 +105,21 @@ class Feed:
     def stored(self) -> dict[str, Any]:
         """Return it as the configuration keeps it: what says something."""
         return {name: value for name, value in asdict(self).items() if value not in {None, False}}
+
+
+@dataclass(frozen=True)
+class OrderSecret:
+    """What webhooks about orders are signed with.
+
+    :ivar until: so long it counts; None: until there is another one.
+    """
+
+    value: str = field(repr=False)
+    until: datetime | None = None
+
+    def counts(self, now: datetime) -> bool:
+        """Tell whether webhooks are signed with it at a moment."""
+        return self.until is None or now < self.until
 
 
 @dataclass(frozen=True)

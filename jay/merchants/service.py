@@ -1,13 +1,14 @@
 """Use cases around merchants."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, select, update
 
 from jay.db.upsert import add_named
-from jay.merchants.models import LEAST_WITHDRAWAL_DAYS, Feed, Merchant, merchants
+from jay.merchants.models import LEAST_WITHDRAWAL_DAYS, Feed, Merchant, OrderSecret, merchants
 from jay.sealing import Seal
 
 
@@ -55,7 +56,15 @@ def remove_merchant(connection: Connection, merchant: int, *, now: datetime) -> 
     """Let a merchant be one no more: nothing of its set-up is left but its name."""
     nothing = dict.fromkeys(
         (
-            *("display_name", "vat", "feed", "webhook_token", "order_webhook_url", "order_email"),
+            *(
+                "display_name",
+                "vat",
+                "feed",
+                "webhook_token",
+                "order_secrets",
+                "order_webhook_url",
+                "order_email",
+            ),
             *("add_product_webhook_url", "update_products_webhook_url"),
             *("legal", "delivery_countries", "stripe_account"),
         )
@@ -124,6 +133,50 @@ def open_webhook_token(sealed: str, merchant: int, *, secret: str) -> str:
     :raises WrongKey: it was sealed with another secret, or for another merchant.
     """
     return token_seal(merchant, secret).open(sealed).decode()
+
+
+def order_webhook_url(connection: Connection, merchant: int) -> str | None:
+    """Return where a merchant wants to be told of orders by HTTP; None: it does not."""
+    query = select(merchants.c.order_webhook_url).where(merchants.c.id == merchant)
+    # An empty one is what some merchants send for "none".
+    return connection.execute(query).scalar_one() or None
+
+
+def stop_order_webhook(connection: Connection, merchant: int) -> bool:
+    """Tell a merchant of no more orders by HTTP; return whether this call has ended it."""
+    ended = (
+        update(merchants)
+        .where(merchants.c.id == merchant, merchants.c.order_webhook_url.is_not(None))
+        .values(order_webhook_url=None)
+    )
+    return connection.execute(ended).rowcount == 1
+
+
+def order_secrets(connection: Connection, merchant: int, *, secret: str) -> list[OrderSecret]:
+    """Return what webhooks about orders are signed with, the newest first.
+
+    :raises WrongKey: they were sealed with another secret.
+    """
+    query = select(merchants.c.order_secrets).where(merchants.c.id == merchant)
+    sealed = connection.execute(query).scalar_one()
+    if sealed is None:
+        return []
+    return [
+        OrderSecret(value, None if until is None else datetime.fromisoformat(until))
+        for value, until in orjson.loads(token_seal(merchant, secret).open(sealed))
+    ]
+
+
+def keep_order_secrets(
+    connection: Connection, merchant: int, kept: Sequence[OrderSecret], *, secret: str
+) -> None:
+    """Keep what webhooks about orders are signed with, the newest first, sealed.
+
+    :param secret: this service's own, from which the key of the seal is derived.
+    """
+    content = orjson.dumps([[one.value, one.until] for one in kept])
+    change = update(merchants).where(merchants.c.id == merchant)
+    connection.execute(change.values(order_secrets=token_seal(merchant, secret).close(content)))
 
 
 def feed_of(connection: Connection, merchant: int) -> Feed | None:

@@ -36,9 +36,9 @@ SEALED = (
         lambda _row, secret: Seal("guest keys", secret),
     ),
     Sealed(
-        "webhook tokens",
+        "webhook tokens and secrets",
         merchants,
-        ("webhook_token",),
+        ("webhook_token", "order_secrets"),
         lambda row, secret: token_seal(row.id, secret),
     ),
     Sealed(

@@ -6,6 +6,7 @@ the same for all (leases, lanes, rests, the worker) is the outbox's.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -19,6 +20,15 @@ configuration counts. The last argument is the service's secret, for what is sto
 """
 
 
+Failed = Callable[[Connection, Message, DeliveryResult, int, datetime], None]
+"""Hears of an attempt that has failed, in the transaction that records it.
+
+The number is how often in a row nothing has arrived at the address, over all messages and
+processes: each is told once. 0 where the address was not asked, or has answered for good. The last
+argument is when that was.
+"""
+
+
 @dataclass(frozen=True)
 class MessageKind:
     """A kind of message.
@@ -26,12 +36,14 @@ class MessageKind:
     :ivar transport: the name of the way it leaves by.
     :ivar find: see ``Find``.
     :ivar schedule: when it is tried again.
+    :ivar failed: see ``Failed``.
     """
 
     name: str
     transport: str
     find: Find
     schedule: Schedule = field(default_factory=Schedule)
+    failed: Failed | None = None
 
 
 MessageKinds = Mapping[str, MessageKind]

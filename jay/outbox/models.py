@@ -114,11 +114,14 @@ class Schedule:
     """When messages of a kind are tried again.
 
     The waits between two attempts double from the first to the longest one.
+
+    :ivar waits: instead, these ones, and after the last of them it is given up.
     """
 
     first: timedelta = FIRST_WAIT
     longest: timedelta = LONGEST_WAIT
     given_up_after: timedelta = GIVEN_UP_AFTER
+    waits: tuple[timedelta, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,12 +132,14 @@ class DeliveryResult:
     :ivar final: trying again is of no use.
     :ivar hold: the rest of the lane had better wait, as the server can't be reached or asks for it.
     :ivar wait: how long the server asks to wait (Retry-After).
+    :ivar gone: the server says that it wants none of these at this address, now and for ever.
     """
 
     failure: str | None = None
     final: bool = False
     hold: bool = False
     wait: timedelta | None = None
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,12 +150,16 @@ class Destination:
     :ivar headers: what goes with the message, such as what proves who sends it.
     :ivar write: writes the letter, where it is a mail, when the transaction is over in which all
         that it says was read. Mails leave by one server: no address of theirs rests.
+    :ivar body: what is sent, where the message holds none itself: nothing personal lies there.
+    :ivar sign: returns the headers that depend on the moment of the attempt.
     """
 
     address: str = field(repr=False)
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     write: Callable[[], Letter] | None = field(default=None, repr=False)
+    body: str | None = field(default=None, repr=False)
+    sign: Callable[[datetime], Mapping[str, str]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -183,15 +192,20 @@ class Message:
 
         The wait is drawn between zero and a bound that doubles with each attempt, so that
         messages which failed together don't come back together. A longer wait that the receiver
-        asks for counts, up to the longest one.
+        asks for counts, up to the longest one. Waits of a table are kept as they are.
 
         :param jitter: draws from 0 to 1.
         """
+        asked = min(outcome.wait or timedelta(), schedule.longest)
+        if schedule.waits:
+            if outcome.final or self.attempts > len(schedule.waits):
+                return None
+            return now + max(schedule.waits[self.attempts - 1], asked)
         end = self.since + schedule.given_up_after
         if outcome.final or now >= end:
             return None
         bound = doubled(schedule.first, self.attempts - 1, schedule.longest)
-        wait = max(bound * jitter(), min(outcome.wait or timedelta(), schedule.longest))
+        wait = max(bound * jitter(), asked)
         return min(now + wait, end)
 
 

@@ -275,22 +275,25 @@ def record(
     )
     if result.rowcount != 1:
         return None
-    return Recorded(str(values["state"]), _record_address(connection, taken, outcome, now))
+    failures, until = _record_address(connection, taken, outcome, now)
+    if outcome.failure is not None and taken.kind.failed is not None:
+        taken.kind.failed(connection, message, outcome, failures, now)
+    return Recorded(str(values["state"]), until)
 
 
 def _record_address(
     connection: Connection, taken: Taken, outcome: DeliveryResult, now: datetime
-) -> datetime | None:
-    """Keep how an address does; return when it may be tried again."""
+) -> tuple[int, datetime | None]:
+    """Keep how an address does; return its failures in a row, and when it may be tried again."""
     if not isinstance(taken.destination, Destination) or taken.destination.write is not None:
-        return None
+        return 0, None
     merchant = taken.message.merchant_id
     key = address_key(merchant, taken.destination)
     # What is given up for good (410) was answered by a server that is well.
     if outcome.failure is None or outcome.final:
         if taken.failures:
             connection.execute(delete(outbox_addresses).where(_address.key == key))
-        return None
+        return 0, None
     statement = (
         insert_into(connection, outbox_addresses)
         .values(key=key, merchant_id=merchant, failures=1, rests_until=now, probed_until=now)
@@ -307,7 +310,7 @@ def _record_address(
     connection.execute(
         update(outbox_addresses).where(_address.key == key).values(rests_until=until)
     )
-    return until if until > now else None
+    return known.failures, until if until > now else None
 
 
 def retry(
@@ -353,6 +356,12 @@ def list_messages(
     if merchant is not None:
         query = query.where(_row.merchant_id == merchant)
     return connection.execute(query.order_by(_row.id.desc()).limit(most)).all()
+
+
+def about(connection: Connection, subject: str, kinds: Sequence[str]) -> Sequence[Any]:
+    """Return the messages of these kinds about a subject, in their order."""
+    query = select(outbox).where(_row.subject == subject, _row.kind.in_(kinds))
+    return connection.execute(query.order_by(_row.id)).all()
 
 
 def states_of(connection: Connection, ids: Iterable[int]) -> Sequence[Any]:

@@ -37,7 +37,7 @@ from jay.feeds.models import FAILED, Pulled
 from jay.legal import service as legal
 from jay.legal.models import THE_OPERATOR, Kind, Notice
 from jay.merchants import service as merchants
-from jay.merchants.models import Feed, Merchant
+from jay.merchants.models import Feed, Merchant, OrderSecret
 from jay.operators import service as operators
 from jay.ops import demo_catalogue
 from jay.ops.purge import EXPIRED
@@ -204,6 +204,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "asked": lambda _: ASKED,
     "by": lambda _: Actor.MERCHANT,
     "order": ordered,
+    "kept": lambda _: [OrderSecret("whsec_x")],
     "back": lambda w: {w.product: 1},
     "movement": reserved_refund,
     "parcel": lambda _: Parcel(0, "DHL"),

@@ -25,13 +25,14 @@ class Sender:
     def send(self, message: Message, destination: Destination, *, now: datetime) -> DeliveryResult:
         """Send a request and tell how it went."""
         limits = Limits(CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS)
-        content = None if message.body is None else message.body.encode()
+        body = message.body if destination.body is None else destination.body
+        signed = {} if destination.sign is None else destination.sign(now)
         try:
             with self._client.exchange(
                 destination.method,
                 destination.address,
-                headers=destination.headers,
-                body=content,
+                headers={**destination.headers, **signed},
+                body=None if body is None else body.encode(),
                 limits=limits,
             ) as answer:
                 return _outcome(answer.status, answer.headers, now)
@@ -46,7 +47,9 @@ def _outcome(status: int, headers: Mapping[str, str], now: datetime) -> Delivery
     if 300 <= status < 400:
         return DeliveryResult(failure=f"{failure}: {REDIRECTED}")
     if status == 410:
-        return DeliveryResult(failure=f"{failure}: it is not wanted any more", final=True)
+        return DeliveryResult(
+            failure=f"{failure}: it is not wanted any more", final=True, gone=True
+        )
     if status in {429, 503}:
         wait = retry_after(headers.get("Retry-After"), now)
         return DeliveryResult(failure=failure, hold=True, wait=wait)
