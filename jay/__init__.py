@@ -44,6 +44,7 @@ from jay.operators import pages as operator_pages
 from jay.ops import backup_cli, demo_shop, docs, health, removal_cli, reseal_cli, revision
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
+from jay.orders import handover
 from jay.orders import routes as orders_routes
 from jay.orders.mails import ShopperMails
 from jay.outbox import cli as outbox_cli
@@ -113,7 +114,7 @@ COMMANDS = (
     outbox_cli.webhooks_cli,
     ops_worker.worker,
 )
-MESSAGES = webhooks.KINDS
+MESSAGES = (*webhooks.KINDS, *handover.KINDS)
 """What leaves the house, beside what needs to know where the house is."""
 
 log = structlog.get_logger()
@@ -185,7 +186,11 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
 
 def _set_up_payment(app: Flask, settings: Settings, database: Database, clock: Clock) -> None:
     """Give the app its payment service provider, and say what leaves the house."""
-    messages = (*MESSAGES, *ShopperMails(settings.public_url).kinds)
+    messages = (
+        *MESSAGES,
+        *ShopperMails(settings.public_url).kinds,
+        *handover.MerchantMails(settings.public_url).kinds,
+    )
     if settings.psp == "sandbox":
         sandbox = Sandbox(database, clock, settings.secret_key, settings.public_url)
         checkout_flow.init_app(app, sandbox)
