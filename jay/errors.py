@@ -452,6 +452,48 @@ class PaymentRefused(CheckoutError):
         self.reason = reason
 
 
+class PaymentNotStored(CheckoutError):
+    """Nothing is stored to pay with: it takes customer, payment token and consent to them."""
+
+    code = 2308
+
+
+class PinRefused(CheckoutError):
+    """The household's PIN is missing or wrong."""
+
+    status, code = 403, 2309
+
+
+class PinLocked(CheckoutError):
+    """The PIN was wrong too often: please wait as long as the Retry-After header says."""
+
+    status, code = 429, 2310
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "900"}
+
+
+class AuthenticationRequired(CheckoutError):
+    """The bank asks for a second step: it is paid on the phone, at the address in the details."""
+
+    code = 2311
+
+
+class PaymentDeclined(CheckoutError):
+    """The stored payment was declined; the checkout goes on, and can be paid in another way."""
+
+    code = 2312
+
+    def __init__(self, reason: str | None = None) -> None:
+        """Tell the provider's own code of why, such as ``insufficient_funds``."""
+        details = {"constant": self.constant(), "reason": reason}
+        super().__init__(details=None if reason is None else details)
+
+
+class PriceChanged(CheckoutError):
+    """It costs another amount than the one that was shown; nothing was paid."""
+
+    code = 2313
+
+
 class OrderError(JayError):
     """A rule of what becomes of an order."""
 

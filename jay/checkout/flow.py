@@ -455,3 +455,22 @@ def _captured(session: Session, intent: Intent, now: datetime) -> None:
         log.error("payment refunded", order=session.order_no, reason=reason)
     if not right:
         db.write(sessions.end, session, SessionState.ABORTED, now=now)
+
+
+def pay_stored(order_no: str, *, customer: str, token: str) -> tuple[Payable, Intent | None]:
+    """Let what a shopper has stored at the provider pay a started checkout, once.
+
+    :returns: the checkout then, and what has become of the payment; None where it was paid before.
+    :raises NoActiveCheckout: it has ended.
+    :raises PaymentUnavailable: PaymentProviderUnavailable
+    """
+    session, intent = _stored(order_no), None
+    if session is not None and session.state in ACTIVE and session.intent_id is not None:
+        intent = _psp_of(session).pay_stored(
+            session.intent_id, customer=customer, token=token, test=session.test
+        )
+        _apply(session, intent)
+        session = _stored(order_no)
+    if session is None or session.state not in {*ACTIVE, SessionState.PAID}:
+        raise NoActiveCheckout
+    return _payable(session), intent

@@ -8,24 +8,31 @@ from jay import db, web
 from jay.auth.guards import current_user, require_partner, require_user
 from jay.baskets import schemas as baskets_schemas
 from jay.baskets import service as baskets
-from jay.checkout import comfort, flow, schemas
+from jay.checkout import comfort, flow, one_click, schemas
 from jay.checkout.addresses import Wrong
 from jay.checkout.flow import Payable
+from jay.checkout.pins import hash_pin
 from jay.checkout.sessions import Asked
 from jay.errors import (
+    AuthenticationRequired,
     CartEmpty,
     CheckoutNotFound,
     CheckoutPaying,
     GuestNotAllowed,
     MixedCurrency,
     NoActiveCheckout,
+    PaymentDeclined,
+    PaymentNotStored,
     PaymentProviderUnavailable,
     PaymentRefused,
     PaymentUnavailable,
+    PinLocked,
+    PinRefused,
+    PriceChanged,
     TooManyRequests,
     ValidationFailed,
 )
-from jay.web import tracking
+from jay.web import rates, tracking
 from jay.web.idempotency import STEPWISE, done, step
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
@@ -39,10 +46,21 @@ _SESSIONS = "/baskets/users/<userId>/checkout/sessions"
 @blp.route("/baskets/users/<userId>/comfort", methods=["PATCH"])
 @blp.arguments(schemas.ComfortSchema)
 @blp.response(200, schemas.ComfortStateSchema)
-@blp.errors(GuestNotAllowed)
-def patch_comfort(body: dict[str, str | None], userId: str) -> Response:  # noqa: N803, ARG001
-    """Set or remove the comfort settings of a user whose token the partner has signed."""
+@blp.errors(GuestNotAllowed, TooManyRequests)
+def patch_comfort(body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
+    """Set or remove the comfort settings of a user whose token the partner has signed.
+
+    Customer, payment token and consent together let `POST .../checkout/sessions/pay` pay.
+    """
     secret = web.settings().secret_key
+    if body.get("consent"):
+        body["consent"] = body["consent"]["version"]
+    pin = body.pop("pin", "")
+    if pin is None:
+        body["pin_hash"] = None
+    elif pin and not current_user().guest:
+        rates.take(rates.CHECKOUTS, f"{current_user().partner_id} {current_user().user_id}")
+        body["pin_hash"] = hash_pin(pin)  # slow on purpose
     with db.transaction() as connection:
         state = comfort.change(connection, current_user(), body, secret=secret, now=web.now())
     return answer(schemas.comfort_view(state))
@@ -81,6 +99,54 @@ def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> 
             raise ValidationFailed(details=schemas.field_errors(error.problems)) from error
         started = step("started", lambda _connection: _view(found))
     return answer(started)
+
+
+@blp.route(f"{_SESSIONS}/pay", methods=["POST"], once=STEPWISE)
+@blp.arguments(schemas.CheckoutQuerySchema, location="query")
+@blp.arguments(schemas.PayRequestSchema, required=False)
+@blp.response(200, schemas.CheckoutSchema)
+@blp.errors(
+    GuestNotAllowed,
+    PaymentNotStored,
+    PinRefused,
+    PinLocked,
+    AuthenticationRequired,
+    PaymentDeclined,
+    PriceChanged,
+    CartEmpty,
+    MixedCurrency,
+    NoActiveCheckout,
+    CheckoutPaying,
+    PaymentUnavailable,
+    PaymentRefused,
+    PaymentProviderUnavailable,
+    TooManyRequests,
+)
+def pay_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> Response:  # noqa: N803, ARG001
+    """Pay for the cart by one call, with what the user has stored.
+
+    The checkout is started as with `POST .../checkout/sessions`, or goes on where the cart is the
+    same. Show what it comes to first, and send its `fullPrice` along. `state` is `paid` then, or
+    `open` or `paying` where the provider takes longer. Where the bank asks for a second step, the
+    details hold `paymentUrl` for the phone.
+    """
+    user = current_user()
+    # A crash may have come after the start: then this checkout is paid, and no other one.
+    order_no = done("order")
+    if order_no is None:
+        wallet = one_click.unlocked(user, body.get("pin"))
+        asked = Asked(query["test_mode"] == "true", body.get("language"), body.get("country"))
+        try:
+            found = flow.start(user, asked, said=schemas.said(body), tracking=tracking.current())
+        except Wrong as error:
+            raise ValidationFailed(details=schemas.field_errors(error.problems)) from error
+        if body.get("full_price", found.session.amount) != found.session.amount:
+            details = {"constant": PriceChanged.constant(), "fullPrice": found.session.amount}
+            raise PriceChanged(details=details)
+        order_no = step("order", lambda _connection: found.session.order_no)
+    else:
+        wallet = one_click.wallet_of(user)
+    return answer(_view(one_click.pay(order_no, wallet)))
 
 
 @blp.route(f"{_SESSIONS}/active", methods=["GET"])

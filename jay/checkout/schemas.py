@@ -17,9 +17,31 @@ from jay.checkout.addresses import (
     checked_email,
 )
 from jay.checkout.models import Line, PartSums, Session, SessionState
+from jay.checkout.pins import FORM, is_pin
 from jay.clock import iso
 from jay.products.fields import Country, Language
-from jay.web.schema import Schema, Text, camel_case
+from jay.web.schema import MAX_AMOUNT, Int, Schema, Text, camel_case
+
+
+class ConsentSchema(Schema):
+    """That the user lets customer and payment token be kept and used; it counts from now on.
+
+    Taken back with null, and with it goes what was kept.
+    """
+
+    version = Text(
+        required=True,
+        validate=ma.validate.Length(1, 100),
+        metadata={
+            "description": "Of the text that the user has agreed to.",
+            "example": "one-click-2026-06",
+        },
+    )
+
+
+def _pin(value: str) -> None:
+    if not is_pin(value):
+        raise ma.ValidationError("Must be 4 to 8 digits.")
 
 
 class ComfortSchema(Schema):
@@ -32,12 +54,29 @@ class ComfortSchema(Schema):
         allow_none=True, validate=ma.validate.Length(1, 1000), metadata={"example": "pm_1Nx..."}
     )
 
+    consent = ma.fields.Nested(
+        ConsentSchema,
+        allow_none=True,
+        metadata={"description": "What the user has agreed to; null takes it back."},
+    )
+    pin = Text(
+        allow_none=True,
+        validate=_pin,
+        metadata={
+            "description": "The household's PIN, asked for at each payment.",
+            "example": "2468",
+            "pattern": f"^{FORM}$",
+        },
+    )
+
 
 class ComfortStateSchema(Schema):
     """Which comfort settings are set; their values can't be read."""
 
     customer_id_set = ma.fields.Boolean(required=True, metadata={"example": True})
     payment_token_set = ma.fields.Boolean(required=True, metadata={"example": False})
+    consent_set = ma.fields.Boolean(required=True, metadata={"example": True})
+    pin_set = ma.fields.Boolean(required=True, metadata={"example": False})
 
 
 def comfort_view(are_set: Mapping[str, bool]) -> dict[str, bool]:
@@ -151,6 +190,23 @@ class CheckoutRequestSchema(Schema):
         metadata={
             "description": "Whether the client confirms with Stripe's SDK.",
             "example": False,
+        },
+    )
+
+
+class PayRequestSchema(CheckoutRequestSchema):
+    """What a checkout is started with, and what is needed to pay it at once."""
+
+    pin = Text(
+        metadata={"description": "The household's PIN, where one is set.", "example": "2468"}
+    )
+    full_price = Int(
+        0,
+        MAX_AMOUNT * 1000,
+        metadata={
+            "description": "The amount that the shopper was shown. Where it is another one by now,"
+            " nothing is paid.",
+            "example": 2500,
         },
     )
 

@@ -28,6 +28,8 @@ MEANINGS = {
     # --- the checkout ---
     "addition": "Floor, c/o and such.",
     "city": "The city.",
+    "consentSet": "Whether the user has consented to what is kept.",
+    "pinSet": "Whether a PIN is asked for.",
     "countryCode": "ISO 3166 code of two letters.",
     "firstName": "The first name.",
     "houseNumber": "The number of the house.",

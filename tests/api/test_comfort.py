@@ -28,7 +28,8 @@ def patch(user: User, **settings: Any) -> dict[str, bool]:
 
 
 def state(customer: bool, payment: bool) -> dict[str, bool]:
-    return {"customerIdSet": customer, "paymentTokenSet": payment}
+    unset = {"consentSet": False, "pinSet": False}
+    return {"customerIdSet": customer, "paymentTokenSet": payment, **unset}
 
 
 def stored(app: Flask) -> Any:

@@ -342,6 +342,41 @@ def _payment_refused(world: World) -> TestResponse:
     return _checkout(world)
 
 
+def _paid_at_once(world: World, card: str, comfort: dict[str, Any], **body: Any) -> TestResponse:
+    stored = {"customerId": "C-1", "paymentToken": f"pm_sandbox_{card}"}
+    told = {**stored, "consent": {"version": "1"}, **comfort}
+    assert world.alice.call("PATCH", "/comfort", json=told).status_code == 200
+    world.alice.put(world.shop.product("mug"))
+    return world.alice.call("POST", "/checkout/sessions/pay", json=body)
+
+
+def _payment_not_stored(world: World) -> TestResponse:
+    return world.alice.call("POST", "/checkout/sessions/pay")
+
+
+def _pin_refused(world: World) -> TestResponse:
+    return _paid_at_once(world, "4242", {"pin": "2468"}, pin="1111")
+
+
+def _pin_locked(world: World) -> TestResponse:
+    _pin_refused(world)
+    for _ in range(4):
+        world.alice.call("POST", "/checkout/sessions/pay", json={"pin": "1111"})
+    return world.alice.call("POST", "/checkout/sessions/pay", json={"pin": "2468"})
+
+
+def _authentication_required(world: World) -> TestResponse:
+    return _paid_at_once(world, "3155", {})
+
+
+def _payment_declined(world: World) -> TestResponse:
+    return _paid_at_once(world, "0002", {})
+
+
+def _price_changed(world: World) -> TestResponse:
+    return _paid_at_once(world, "4242", {}, fullPrice=1)
+
+
 def _webhook_refused(world: World) -> TestResponse:
     return world.client.post("/psp/sandbox/webhook", data=b"{}")
 
@@ -474,6 +509,12 @@ CASES: dict[type[JayError], Case] = {
     errors.PaymentUnavailable: _payment_unavailable,
     errors.PaymentProviderUnavailable: _payment_provider_unavailable,
     errors.PaymentRefused: _payment_refused,
+    errors.PaymentNotStored: _payment_not_stored,
+    errors.PinRefused: _pin_refused,
+    errors.PinLocked: _pin_locked,
+    errors.AuthenticationRequired: _authentication_required,
+    errors.PaymentDeclined: _payment_declined,
+    errors.PriceChanged: _price_changed,
     errors.WebhookRefused: _webhook_refused,
     errors.TransferUnknown: _transfer_unknown,
     errors.TransferExpired: _transfer_expired,
@@ -493,6 +534,13 @@ CASES: dict[type[JayError], Case] = {
 }
 
 # Pages, not the APIs, answer these, in words; with the status, for HttpError that of the cause.
+TELLING = {
+    errors.AuthenticationRequired: "paymentUrl",
+    errors.PaymentDeclined: "reason",
+    errors.PriceChanged: "fullPrice",
+}
+"""What the details hold besides the constant."""
+
 ON_PAGES = {errors.FormOutdated: 403, errors.HttpError: 416, errors.WebhookRefused: 400}
 
 # SQLite has one writer: there the second request waits for the first one, and is replayed.
@@ -550,5 +598,8 @@ def assert_occurs(error: type[JayError], world: World) -> None:
         assert set(response.json["error"]["details"]) == {"count"}
     elif error is errors.OrderLimit:
         assert response.json["error"]["details"] == {"constant": "ORDER_LIMIT", "limit": 2}
+    elif error in TELLING:
+        assert response.json["error"]["details"]["constant"] == error.constant()
+        assert response.json["error"]["details"][TELLING[error]]
     else:
         assert response.json["error"]["details"] == error.constant()

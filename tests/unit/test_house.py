@@ -28,7 +28,7 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
-        checkout/order_numbers checkout/pay_links checkout/providers/interface
+        checkout/order_numbers checkout/pay_links checkout/pins checkout/providers/interface
         checkout/sandbox/models feeds/models feeds/progress legal/models legal/sellers
         merchants/models net/addresses operators/models ops/demo_legal ops/mends orders/models
         orders/words outbox/letters outbox/models partners/branding partners/models
@@ -56,21 +56,22 @@ KINDS = {
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/focus baskets/held baskets/held_pages
         baskets/pages baskets/routes baskets/showing baskets/telling baskets/undo baskets/view
-        checkout/address_form checkout/flow checkout/pages checkout/psp_routes
-        checkout/reconciling checkout/remembered checkout/routes checkout/sandbox/pages
-        checkout/saying checkout/stripe_pages checkout/summary db/doors feeds/cli
-        feeds/exporting feeds/importing feeds/options feeds/preview feeds/pull_cli feeds/pulling
-        feeds/report feeds/running feeds/sayings guests/routes kiosk/pages legal/cli legal/pages
-        legal/seller_cli legal/seller_pages merchants/arguments merchants/cli operators/cli
-        operators/pages ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/docs
-        ops/health ops/removal_cli ops/reseal_cli ops/worker orders/handover orders/mails
-        orders/refunding orders/routes orders/showing outbox/cli outbox/delivery partners/cli
-        partners/options partners/pages partners/view pictures/cli pictures/filling
-        pictures/pages pictures/showing pictures/tidying playouts/routes products/cli
-        products/pages products/routes products/showing products/view transfers/pages
-        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint web/bodies
-        web/commands web/conditions web/context web/idempotency web/information web/logs
-        web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
+        checkout/address_form checkout/flow checkout/one_click checkout/pages
+        checkout/psp_routes checkout/reconciling checkout/remembered checkout/routes
+        checkout/sandbox/pages checkout/saying checkout/stripe_pages checkout/summary db/doors
+        feeds/cli feeds/exporting feeds/importing feeds/options feeds/preview feeds/pull_cli
+        feeds/pulling feeds/report feeds/running feeds/sayings guests/routes kiosk/pages
+        legal/cli legal/pages legal/seller_cli legal/seller_pages merchants/arguments
+        merchants/cli operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue
+        ops/demo_shop ops/docs ops/health ops/removal_cli ops/reseal_cli ops/worker
+        orders/handover orders/mails orders/refunding orders/routes orders/showing outbox/cli
+        outbox/delivery partners/cli partners/options partners/pages partners/view pictures/cli
+        pictures/filling pictures/pages pictures/showing pictures/tidying playouts/routes
+        products/cli products/pages products/routes products/showing products/view
+        transfers/pages transfers/pairs transfers/polling transfers/routes transfers/tv
+        web/blueprint web/bodies web/commands web/conditions web/context web/idempotency
+        web/information web/logs web/openapi web/pages web/paths web/rates web/responses
+        web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+AUTHENTICATION_REQUIRED = "authentication_required"
+"""Why a stored payment fails of which the bank asks the shopper for a second step."""
+
 
 class IntentStatus(enum.StrEnum):
     """How far a payment is."""
@@ -133,6 +136,15 @@ class Provider(Protocol):
 
     def find(self, intent: str, *, test: bool) -> Intent | None:
         """Return an intent as it is now; None where the provider has no such one."""
+        ...
+
+    def pay_stored(self, intent: str, *, customer: str, token: str, test: bool) -> Intent:
+        """Let what a shopper has stored here pay, without the shopper.
+
+        :param customer: the shopper's number, and ``token`` the stored way to pay, at the provider.
+        :returns: the intent as it is then, whatever that is; of one that is open still ``failure``
+            says why. One that is paid already stays as it is.
+        """
         ...
 
     def capture(self, intent: str, *, test: bool) -> Intent:

@@ -109,6 +109,17 @@ def card_of(number: str) -> tuple[str, Card] | None:
     return (digits[-4:], CARDS[digits]) if digits in CARDS else None
 
 
+def stored_card(token: str) -> tuple[str, Card]:
+    """Return the test card that a payment token stands for: ``pm_sandbox_4242``, its last four.
+
+    Any other token stands for a card that is declined.
+    """
+    for number, card in CARDS.items():
+        if token == f"pm_sandbox_{number[-4:]}":
+            return number[-4:], card
+    return "0000", Card(failure="card_declined")
+
+
 def intent_id(reference: str) -> str:
     """Return the id of the intent of a reference: asked for again, it is the same one."""
     return f"pi_sandbox_{reference}"

@@ -78,6 +78,7 @@ def _page(row: Any, failure: str | None, *, asks: str | None = None, status: int
 def _told(failure: str | None) -> str | None:
     return {
         None: None,
+        "authentication_required": None,
         "card_declined": _("The card was declined. Please try another one."),
         "insufficient_funds": _("There is not enough money on this card. Please try another one."),
         "authentication_failed": _("Your bank did not confirm the payment. Please try again."),

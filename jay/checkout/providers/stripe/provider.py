@@ -68,6 +68,13 @@ class Stripe:
         """Return an intent as it is now; None where there is none."""
         return self._account(test=test).find(intent)
 
+    def pay_stored(self, intent: str, *, customer: str, token: str, test: bool) -> Intent:
+        """Let what a shopper has stored pay; not offered with Stripe yet.
+
+        :raises PaymentUnavailable: always; nothing has happened.
+        """
+        raise PaymentUnavailable
+
     def capture(self, intent: str, *, test: bool) -> Intent:
         """Take the money that is held."""
         return self._account(test=test).capture(intent)
