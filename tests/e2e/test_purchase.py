@@ -1,0 +1,106 @@
+"""The whole way in real browsers: from the basket on the TV to an order that is paid."""
+
+import re
+import sqlite3
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp
+from tests.e2e.checkout_states import DECLINED, PAYS, ZOE
+from tests.e2e.service import Service
+from tests.e2e.watched import Screens, expect_same_pair, expect_state, scan
+
+PERSONAL = ("zoe@", "Zoë", "Zo%C3%AB", "Zo\\u00eb", "Schmidt", "Große Straße", "Gro\\u00dfe")
+
+
+@pytest.fixture
+def offer(service: Service) -> dict[str, str]:
+    """Fill a basket on the TV and show its code."""
+    product = Merchant(service, DEMO_SHOP_KEY).post(
+        "BOUGHT",
+        "Teekanne Polarlicht",
+        price=2450,
+        stockCount=1000,
+        colour="blau",
+        shippingModel={"shippingFlatRate": 490},
+    )["BOUGHT"]
+    return TvApp(service, DEMO_BASKET_KEY).guest((product, 2)).transfer()
+
+
+def tell_address(phone: Page) -> None:
+    """Fill the form in."""
+    for name, text in ZOE.items():
+        if name != "countryCode":
+            phone.locator(f"#{name}").fill(text)
+    phone.locator("#countryCode").select_option(ZOE["countryCode"])
+    phone.get_by_role("button", name="Weiter").click()
+
+
+def pay(phone: Page, card: str = PAYS) -> None:
+    """Press the button, and pay with a card."""
+    phone.get_by_role("button", name="Zahlungspflichtig bestellen").click()
+    phone.get_by_label("Kartennummer").fill(card)
+    phone.locator(".fields .button").click()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_from_the_basket_on_the_tv_to_a_paid_order(
+    service: Service, screens: Screens, offer: dict[str, str], *, scripts: bool
+) -> None:
+    tv = screens.tv(service)
+    phone = screens.phone(service, java_script_enabled=scripts)
+    visited: list[str] = []
+    phone.on("framenavigated", lambda frame: visited.append(frame.url))
+    tv.goto(offer["displayUrl"])
+    phone.goto(scan(tv))
+    expect_same_pair(tv, phone)
+    phone.get_by_role("button", name="Ja, übernehmen").click()
+    expect_state(tv, "claimed")
+
+    phone.get_by_role("link", name="Zur Kasse").click()
+    tell_address(phone)
+    expect(phone.get_by_role("heading", name="Prüfen und bestellen")).to_be_visible()
+    expect(phone.locator(".grand .all")).to_contain_text("53,90")
+    expect_state(tv, "paying")
+
+    screens.allow_refusal(402)
+    pay(phone, DECLINED)
+    expect(phone.get_by_text("Die Karte wurde abgelehnt.")).to_be_visible()
+    phone.get_by_role("link", name="Zurück, ohne zu bezahlen").click()
+    expect(phone.get_by_role("alert")).to_contain_text("Deine Karte wurde abgelehnt")
+    pay(phone)
+
+    expect(phone.get_by_role("heading", name="Dank")).to_be_visible()
+    expect_state(tv, "ordered")
+    expect(tv.get_by_role("heading", name="Vielen Dank!")).to_be_visible()
+    # It is bought: Back and a reload lead nowhere else.
+    paid = phone.url
+    phone.goto(f"{service.url}/checkout")
+    expect(phone.get_by_role("heading", name="Dank")).to_be_visible()
+    phone.reload()
+    phone.goto(f"{service.url}/basket")
+    expect(phone.get_by_text("Noch nichts drin.")).to_be_visible()
+
+    cookies = {cookie["name"] for cookie in phone.context.cookies()}
+    assert cookies == {"jay"}  # the CSRF token is in it
+    assert found_in(" ".join([*visited, paid, service.gunicorn.log(), events(service)])) == []
+
+
+def events(service: Service) -> str:
+    """Return all that is written down of what has happened, and all that waits to be told."""
+    path = urlsplit(service.database_url).path.removeprefix("/")
+    connection = sqlite3.connect(f"/{path.lstrip('/')}")
+    try:
+        tables = ("events", "checkout_sessions", "idempotency_keys", "psp_notices", "outbox")
+        rows = [connection.execute(f"SELECT * FROM {one}").fetchall() for one in tables]
+    finally:
+        connection.close()
+    return repr(rows)
+
+
+def found_in(text: str) -> list[str]:
+    """Return what of the person a text holds."""
+    assert re.search("checkout", text)
+    return [each for each in PERSONAL if each in text]
