@@ -36,8 +36,8 @@ from jay.feeds import pull_cli
 from jay.guests import routes as guests_routes
 from jay.kiosk import pages as kiosk_pages
 from jay.legal import cli as legal_cli
+from jay.legal import guarantee, seller_cli, seller_pages
 from jay.legal import pages as legal_pages
-from jay.legal import seller_cli, seller_pages
 from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
@@ -88,6 +88,7 @@ PAGES = (
     held_pages.blp,
     kiosk_pages.blp,
     checkout_pages.blp,
+    guarantee.blp,
     psp_routes.blp,
     partner_pages.blp,
     legal_pages.blp,

@@ -32,6 +32,7 @@ from jay.errors import (
     PaymentUnavailable,
     TokenError,
 )
+from jay.legal.guarantee import guarantee_notice
 from jay.merchants.models import delivered_by_all
 from jay.partners.view import partner_view
 from jay.web.pages import PageBlueprint, csrf_token, language, page, sends_cookies
@@ -129,6 +130,7 @@ def checkout() -> Response:
         seconds_left=found and max(int((found.expires - now).total_seconds()), 0),
         told=told(note),
         ways=ways_to_pay(),
+        notice=guarantee_notice(),
         button=summary.order_button(),
         order_action=url_for(".order"),
         abort_action=url_for(".abort"),

@@ -394,6 +394,29 @@ def test_a_form_of_another_site_does_nothing(phone: Phone, path: str) -> None:
     assert phone.post(path, **ZOE).status_code == 403
 
 
+def test_the_operators_notice_on_the_legal_guarantee_stands_before_the_order(
+    app: Flask, phone: Phone
+) -> None:
+    phone.tell()
+    shown = phone.get("/checkout").get_data(as_text=True)
+    assert "legal guarantee" not in shown
+    folder = app.extensions["jay.settings"].data_dir / "notices"
+    folder.mkdir()
+    (folder / "guarantee-de.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    try:
+        shown = phone.get("/checkout").get_data(as_text=True)
+        address = "/legal/notice/guarantee/de"
+        assert f'<img src="{address}"' in shown
+        assert shown.index(address) < shown.index('id="order"')
+        picture = phone.get(address)
+        assert picture.mimetype == "image/svg+xml"
+        assert "default-src 'none'" in picture.headers["Content-Security-Policy"]
+        assert phone.get("/legal/notice/guarantee/..%2Fde").status_code == 404
+    finally:
+        (folder / "guarantee-de.svg").unlink()
+        folder.rmdir()
+
+
 def test_nothing_of_the_person_is_in_the_cookie(phone: Phone) -> None:
     phone.tell()
 

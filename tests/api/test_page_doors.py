@@ -28,6 +28,7 @@ FOR_EVERYBODY = {
     "psp": "a provider signs what it tells, a returning shopper brings an order number",
     "sandbox": "the token in the address says which payment",
     "legal": "who answers for the service, and how, is for everybody to read",
+    "guarantee": "an official notice, for everybody to see",
     "sellers": "and so is who sells, and under which terms",
     "login": "leads in",
     "transfer_pages": "the token in the address says which transfer",

@@ -61,17 +61,17 @@ KINDS = {
         checkout/sandbox/pages checkout/saying checkout/stripe_pages checkout/summary db/doors
         feeds/cli feeds/exporting feeds/importing feeds/options feeds/preview feeds/pull_cli
         feeds/pulling feeds/report feeds/running feeds/sayings guests/routes kiosk/pages
-        legal/cli legal/pages legal/seller_cli legal/seller_pages merchants/arguments
-        merchants/cli operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue
-        ops/demo_shop ops/docs ops/health ops/removal_cli ops/reseal_cli ops/worker
-        orders/handover orders/mails orders/refunding orders/routes orders/showing outbox/cli
-        outbox/delivery partners/cli partners/options partners/pages partners/view pictures/cli
-        pictures/filling pictures/pages pictures/showing pictures/tidying playouts/routes
-        products/cli products/pages products/routes products/showing products/view
-        transfers/pages transfers/pairs transfers/polling transfers/routes transfers/tv
-        web/blueprint web/bodies web/commands web/conditions web/context web/idempotency
-        web/information web/logs web/openapi web/pages web/paths web/rates web/responses
-        web/seldom web/tracking
+        legal/cli legal/guarantee legal/pages legal/seller_cli legal/seller_pages
+        merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
+        ops/demo_catalogue ops/demo_shop ops/docs ops/health ops/removal_cli ops/reseal_cli
+        ops/worker orders/handover orders/mails orders/refunding orders/routes orders/showing
+        outbox/cli outbox/delivery partners/cli partners/options partners/pages partners/view
+        pictures/cli pictures/filling pictures/pages pictures/showing pictures/tidying
+        playouts/routes products/cli products/pages products/routes products/showing
+        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
+        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
@@ -100,6 +100,7 @@ LENT = {
         "checkout/reconciling",
         "checkout/flow",
         "orders/refunding",
+        "legal/guarantee",
         "legal/pages",
         "legal/seller_pages",
     ),
