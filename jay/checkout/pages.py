@@ -167,7 +167,7 @@ def order() -> Response:
     if summary.mark_of(started.session, contact) != request.form.get("seen"):
         session[TOLD] = way.note(web.now()) or "changed"
         return redirect(url_for(".checkout"), 303)
-    return redirect(started.payment_url, 303)
+    return _lead_to(started.payment_url, way)
 
 
 @blp.post("/checkout/abort")
@@ -183,6 +183,17 @@ def abort() -> Response:
         except PaymentProviderUnavailable:
             return _halt("away", status=503)
     return redirect(url_for("basket_pages.basket"), 303)
+
+
+def _lead_to(payment_url: str, way: Way) -> Response:
+    """Lead to where it is paid.
+
+    A form may be answered with a redirect to this host alone (``form-action``, which Chromium and
+    Safari apply to redirects, too): to a provider's own page a page of ours leads on.
+    """
+    if payment_url.startswith(f"{web.settings().public_url}/"):
+        return redirect(payment_url, 303)
+    return page("phone/leave.html", partner=partner_view(way.mine.partner), payment_url=payment_url)
 
 
 def _start(way: Way, contact: Contact) -> Payable | Response:

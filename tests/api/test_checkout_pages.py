@@ -1,6 +1,8 @@
 """The phone: from the basket to the payment by address, summary and button, and what may fail."""
 
 import re
+from dataclasses import replace
+from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from jay.checkout.models import LIFETIME, SessionState
+from jay.checkout.providers.interface import Opened, Purchase
+from jay.checkout.sandbox.provider import Sandbox
 from tests.api.browser import Browser, csrf_of, problems_of, session_of, text_of
 from tests.api.test_checkout import DECLINED, PAYS, Till
 from tests.builders import Shop, User
@@ -422,3 +426,24 @@ def test_nothing_of_the_person_is_in_the_cookie(phone: Phone) -> None:
 
     kept = repr(session_of(phone))
     assert not [text for text in ZOE.values() if len(text) > 2 and text in kept]
+
+
+def test_a_payment_page_elsewhere_is_led_to_by_a_page_as_forms_may_not_lead_there(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, elsewhere = Sandbox.open, "https://pay.example/c/1?a=1&b=2#fid"
+
+    def there(sandbox: Sandbox, purchase: Purchase) -> Opened:
+        return replace(opened(sandbox, purchase), payment_url=elsewhere)
+
+    monkeypatch.setattr(Sandbox, "open", there)
+    phone.tell()
+
+    led = phone.order()
+
+    # Chromium and Safari hold redirects that answer a form against form-action as well.
+    assert (led.status_code, led.headers.get("location")) == (200, None)
+    assert "form-action 'self'" in led.headers["Content-Security-Policy"]
+    shown = led.get_data(as_text=True)
+    assert f'content="0; url={escape(elsewhere)}"' in shown
+    assert f'href="{escape(elsewhere)}"' in shown
