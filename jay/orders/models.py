@@ -258,6 +258,9 @@ movements = Table(
 REFUND_WITHIN = timedelta(days=14)
 """How soon a withdrawal has to be refunded (BGB 357)."""
 
+LONGEST_TYPED = 100
+"""Characters of a number that somebody may type; more would cost the square of it to take apart."""
+
 _PART_NO = re.compile(r"(.+?)[\s._\u2010-\u2015/-]+0*([1-9][0-9]?)\s*", re.DOTALL)
 
 
@@ -274,6 +277,8 @@ class PartNo:
     @classmethod
     def typed(cls, written: str) -> "PartNo | None":
         """Read what somebody has typed; None where there can't be such a part."""
+        if len(written) > LONGEST_TYPED:
+            return None
         found = _PART_NO.fullmatch(written)
         order_no = None if found is None else typed_order_no(found[1])
         return None if found is None or order_no is None else cls(order_no, int(found[2]))

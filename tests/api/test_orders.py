@@ -90,3 +90,13 @@ def test_part_numbers_are_read_however_they_are_typed(alice: User, shop: Shop) -
         assert PartNo.typed(written) == part.part_no
     for wrong in (no, f"{no}-0", f"{no}-100", f"{no[:-1]}-1", f"{no}-x", "", "-1"):
         assert PartNo.typed(wrong) is None
+
+
+@pytest.mark.parametrize("written", ["{}" + " " * 100 + "-1", "{}-" + "0" * 100 + "1"])
+def test_what_is_too_long_for_a_number_is_not_taken_apart(
+    alice: User, shop: Shop, written: str
+) -> None:
+    no = bought(alice, shop)
+
+    # 4,000 hyphens kept a processor busy for half a second.
+    assert PartNo.typed(written.format(no)) is None
