@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+import structlog
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
+from jay.checkout import sessions
+from jay.checkout.models import Session
 from jay.checkout.order_numbers import routing_key_of
+from jay.checkout.providers.interface import Intent
 from jay.errors import RefundTooHigh
 from jay.orders import events
 from jay.orders import ledger as money
@@ -27,8 +31,11 @@ from jay.orders.models import (
     PartNo,
     movements,
     order_lines,
+    order_parts,
     orders,
 )
+
+log = structlog.get_logger()
 
 LEASE = timedelta(minutes=2)
 """How long a movement belongs to who has taken it; each time longer, as it may not be possible."""
@@ -60,10 +67,14 @@ def paid(connection: Connection, part_no: PartNo) -> int:
 
 def refundable(connection: Connection, part_no: PartNo) -> int:
     """Return what was paid for a part and has not gone back, nor is about to; minor units."""
+    return paid(connection, part_no) - _going_back(connection, *of_part(movements, part_no))
+
+
+def _going_back(connection: Connection, *of: ColumnElement[bool]) -> int:
     going = select(func.coalesce(func.sum(_row.amount), 0)).where(
-        *of_part(movements, part_no), _row.kind == Money.REFUND, _row.state != MovementState.FAILED
+        *of, _row.kind == Money.REFUND, _row.state != MovementState.FAILED
     )
-    return paid(connection, part_no) - int(connection.execute(going).scalar_one())
+    return int(connection.execute(going).scalar_one())
 
 
 def reserve(
@@ -214,6 +225,33 @@ def failed(connection: Connection, movement: Movement, *, now: datetime) -> bool
             .values(refunded=order_lines.c.refunded - count)
         )
     return _end(connection, movement, MovementState.FAILED, now=now)
+
+
+@sessions.follows_payments
+def follow(connection: Connection, session: Session, intent: Intent, *, now: datetime) -> None:
+    """Record what has gone back elsewhere, such as on the provider's own pages.
+
+    That is what the provider tells beyond what was decided here. Which part it was meant for nobody
+    says: the first ones give it up first.
+    """
+    order_no = session.order_no
+    if intent.disputed:
+        log.error("payment disputed", order=order_no)
+    mine = of_order(movements, order_no)
+    if intent.refunded <= _going_back(connection, *mine):
+        return
+    numbers = select(order_parts.c.number).where(*of_order(order_parts, order_no))
+    found = connection.execute(numbers.order_by(order_parts.c.number)).scalars()
+    part_nos = [PartNo(order_no, number) for number in found]
+    for part_no in part_nos:
+        events.lock(connection, part_no, now=now)
+    elsewhere = intent.refunded - _going_back(connection, *mine)
+    for part_no in part_nos:
+        amount = min(elsewhere, refundable(connection, part_no))
+        if amount > 0:
+            gone = reserve(connection, part_no, amount, by=Actor.OPERATOR, now=now)
+            made(connection, gone, now=now)
+            elsewhere -= amount
 
 
 def _end(

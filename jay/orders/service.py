@@ -57,6 +57,8 @@ def make(
 ) -> None:
     """Make the order of a session, in the transaction in which it is paid: exactly once."""
     token = new_token(session.routing_key)
+    # A hosted page is over once it is paid: the payment is what is refunded and shared out.
+    payment = intent.payment or intent.id
     named = {"routing_key": session.routing_key, "order_no": session.order_no}
     connection.execute(
         insert(orders).values(
@@ -68,7 +70,7 @@ def make(
             currency=session.currency,
             amount=session.amount,
             provider=session.provider,
-            intent_id=intent.id,
+            intent_id=payment,
             method=intent.method,
             token_hash=hash_secret(token),
             token=seal_of(session.order_no, secret).close(token.encode()),
@@ -98,7 +100,7 @@ def make(
         ]
         connection.execute(insert(order_lines), rows)
         part_no = PartNo(session.order_no, number)
-        money.enter(connection, part_no, Money.CHARGE, intent.id, part.total, now=now)
+        money.enter(connection, part_no, Money.CHARGE, payment, part.total, now=now)
         events.record(connection, part_no, Happening.CREATED, Actor.SHOPPER, now=now)
 
 

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from jay import db
+from jay.checkout.sandbox import service as sandbox
 from jay.checkout.sandbox.provider import Sandbox
 from jay.errors import (
     MalformedRequest,
@@ -359,3 +360,28 @@ def test_what_the_provider_refuses_is_shown_and_can_be_asked_for_again(
     again = refund(shop, order_no, lines=hats)
     assert [one["state"] for one in again.json["data"]["refunds"]] == ["failed", "made"]
     assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -3000}
+
+
+def test_what_goes_back_on_the_providers_own_pages_is_gone_here_too(
+    alice: User, shop: Shop, app: Flask, client: FlaskClient, clock: MovedClock
+) -> None:
+    hats = add_shop(app, client, "hatshop")
+    number = bought(alice, shop, (shop.product("mug"), 2), (hats.product("hat", price=1000), 1))
+    assert refund(shop, number, amount=500).status_code == 200
+    with app.app_context():
+        intent = till_of(shop).session(number).intent_id
+        db.write(sandbox.refund, intent, 2300, "on a page", now=clock())
+    for _ in range(2):  # news of the provider come any number of times
+        till_of(shop).hear()
+
+    mugs, hat = (part(shop, number, one) for one in (1, 2))
+    assert [(one.amount, one.by, one.state) for one in mugs.refunds] == [
+        (500, "merchant", "made"),
+        (2000, "operator", "made"),
+    ]
+    assert [one.amount for one in hat.refunds] == [300]
+    assert money(shop, number) == {Money.CHARGE: 2500, Money.REFUND: -2500}
+    told = shop.call("GET", f"/shops/orders/{number}-1").json["data"]
+    assert told["transaction"]["status"] == "refunded"
+    assert_refused(refund(shop, number, amount=1), RefundTooHigh)
+    assert till_of(shop).intents() == [("captured", 3500, 2800)]
