@@ -44,6 +44,7 @@ from jay.operators import pages as operator_pages
 from jay.ops import backup_cli, demo_shop, docs, health, removal_cli, reseal_cli, revision
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
+from jay.orders import cli as orders_cli
 from jay.orders import handover
 from jay.orders import routes as orders_routes
 from jay.orders.mails import ShopperMails
@@ -112,6 +113,7 @@ COMMANDS = (
     reseal_cli.secret_cli,
     operators_cli.operator_cli,
     products_cli.products_cli,
+    orders_cli.orders_cli,
     outbox_cli.webhooks_cli,
     ops_worker.worker,
 )
