@@ -120,6 +120,7 @@ def test_it_is_about_an_intent_of_ours(kind: str) -> None:
 def test_it_is_about_the_intent_of_a_charge(kind: str) -> None:
     assert told(kind=f"charge.{kind}", object={"id": "ch_1", "payment_intent": "pi_2"}) == "pi_2"
     assert told(kind=f"charge.{kind}", object={"id": "ch_1", "payment_intent": None}) is None
+    assert told(kind="refund.failed", object={"id": "re_1", "payment_intent": "pi_2"}) == "pi_2"
 
 
 def test_what_is_about_nothing_of_ours_is_ignored() -> None:

@@ -29,7 +29,11 @@ _BY_ID = frozenset(
     )
 )
 _BY_PAYMENT = frozenset(
-    {"charge.refunded", "charge.expired", "charge.dispute.created", "charge.dispute.closed"}
+    {
+        *("charge.refunded", "charge.expired", "charge.dispute.created", "charge.dispute.closed"),
+        # What was given back has come back to us: the shopper's account may be closed.
+        "refund.failed",
+    }
 )
 
 Verify = Callable[[str, str, str], bool]
