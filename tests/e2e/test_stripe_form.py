@@ -15,6 +15,7 @@ from tests.api.stripes import Till, settings
 from tests.builders import add_platform, add_shop
 from tests.clock import MovedClock
 from tests.conftest import Apps
+from tests.e2e.checkout_states import ZOE
 from tests.e2e.service import Service
 from tests.e2e.watched import Screens
 from tests.stripe_api import StripeApi, serving
@@ -53,12 +54,16 @@ window.Stripe = function (key, options) {
 """
 
 
-@pytest.fixture
-def till(apps: Apps, database_url: str, clock: MovedClock) -> Iterator[Till]:
+@pytest.fixture(params=["elements"])
+def till(
+    request: pytest.FixtureRequest, apps: Apps, database_url: str, clock: MovedClock
+) -> Iterator[Till]:
     with serving(StripeApi(clock)) as api:
         listening = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
         url = f"http://127.0.0.1:{listening.server_port}"
-        app = apps.on(database_url, psp="stripe", stripe=settings(api), public_url=url)
+        app = apps.on(
+            database_url, psp="stripe", stripe=settings(api, request.param), public_url=url
+        )
         listening.app = make_ready(app)
         thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
         thread.start()
@@ -134,3 +139,27 @@ def test_where_the_form_does_not_load_it_is_said(till: Till, screens: Screens) -
     expect(phone.get_by_role("alert")).to_contain_text("konnte nicht geladen werden")
     expect(phone.get_by_role("button", name="bezahlen")).to_be_disabled()
     expect(phone.get_by_role("link", name="Zurück")).to_be_visible()
+
+
+@pytest.mark.parametrize("till", ["hosted"], indirect=True)
+def test_the_order_button_leads_to_stripes_own_page(till: Till, screens: Screens) -> None:
+    client = till.app.test_client()
+    user = add_platform(till.app, client, "stripe-kino-3").user()
+    user.put(add_shop(till.app, client, "stripe-shop-3").product())
+    service = cast("Service", SimpleNamespace(url=till.app.extensions["jay.settings"].public_url))
+    screens.allow_host("https://checkout.stripe.com")
+    phone = screens.phone(service, java_script_enabled=False)
+    phone.context.route(
+        "https://checkout.stripe.com/**", lambda route: route.fulfill(body="Stripe's page")
+    )
+
+    phone.goto(user.transfer()["url"])
+    phone.locator("form button.button").first.click()
+    phone.goto(f"{service.url}/checkout")
+    for name, value in ZOE.items():
+        if name != "countryCode":
+            phone.locator(f"[name={name}]").first.fill(value)
+    phone.locator("[name=email]").press("Enter")
+    phone.get_by_role("button", name="Zahlungspflichtig bestellen").click()
+
+    expect(phone.get_by_text("Stripe's page")).to_be_visible()
