@@ -242,3 +242,27 @@ def test_no_acknowledged_write_is_lost_when_workers_are_killed(
 def workers_of(service: Service) -> list[int]:
     """Return the process ids of gunicorn's workers."""
     return children_of(service.gunicorn._process.pid)
+
+
+def test_of_a_hundred_shoppers_ten_get_the_last_ten(any_service: Service, app: TvApp) -> None:
+    merchant = Merchant(any_service, DEMO_SHOP_KEY)
+    product = merchant.post("LAST-TEN", "Sammelkarte", price=100, stockCount=10)["LAST-TEN"]
+    at_once, each = 20, 5
+    shoppers = [app.guest((product, 1)) for _ in range(at_once * each)]
+
+    def buy(number: int, http: PoolManager) -> list[BaseHTTPResponse]:
+        mine = shoppers[number * each : (number + 1) * each]
+        return [one.with_client(http).call("POST", "/checkout/sessions") for one in mine]
+
+    answers = [answer for some in in_parallel(any_service, at_once, buy) for answer in some]
+
+    assert sorted(answer.status for answer in answers) == [200] * 10 + [409] * 90
+    told = [answer.json()["error"]["details"] for answer in answers if answer.status == 409]
+    assert told == [[{"product": product, "reason": "OUT_OF_STOCK"}]] * 90
+    won = next(number for number, answer in enumerate(answers) if answer.status == 200)
+    lost = next(number for number, answer in enumerate(answers) if answer.status == 409)
+    assert (shoppers[won].cart(), shoppers[lost].cart()) == ({}, {product: 1})
+    asked = app.call(
+        "POST", "/v2/baskets/products/details", token=shoppers[0].token, json=[product]
+    )
+    assert data(asked)["products"][0]["currentStockCount"] == 0
