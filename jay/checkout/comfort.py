@@ -135,8 +135,9 @@ def count_try(connection: Connection, user: User, *, now: datetime) -> None:
 
     :raises PinLocked: there were too many lately.
     """
-    # A moment in the future is one before the clock was set back.
-    over = or_(_row.pin_tried.is_(None), _row.pin_tried <= now - WAIT, _row.pin_tried > now)
+    # Of tries at once the later one may be counted first. Far in the future it was before the clock
+    # was set back.
+    over = or_(_row.pin_tried.is_(None), _row.pin_tried <= now - WAIT, _row.pin_tried > now + WAIT)
     counted = (
         update(comfort_settings)
         .where(*_of(user), or_(over, _row.pin_tries < MAX_TRIES))

@@ -228,6 +228,18 @@ def test_tries_at_once_are_no_more_than_five(alice: User, mug: str) -> None:
         assert sorted(pool.map(guess, range(8))) == [403] * 5 + [429] * 3
 
 
+def test_a_try_that_is_counted_late_does_not_begin_the_count_anew(
+    till: Till, alice: User, mug: str
+) -> None:
+    keep(alice, pin=PIN)
+    alice.put(mug)
+    for _ in range(5):
+        assert_refused(pay(alice, pin="0000"), PinRefused)
+
+    till.clock.move(-1)  # it began before the last one, or another server's clock is behind
+    assert_refused(pay(alice, pin="1111"), PinLocked)
+
+
 def test_a_pin_is_stored_hashed_and_sealed_and_can_be_taken_away(
     app: Flask, alice: User, mug: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
