@@ -55,6 +55,7 @@ from jay.partners import models as partner_models
 from jay.partners import pages as partner_pages
 from jay.pictures import cli as pictures_cli
 from jay.pictures import pages as picture_pages
+from jay.pictures import routes as picture_routes
 from jay.pictures import showing as picture_showing
 from jay.playouts import routes as playouts_routes
 from jay.products import cli as products_cli
@@ -79,6 +80,7 @@ BASKET_ROUTES = (
 PRODUCT_ROUTES = (
     information.of(PRODUCT_API),
     products_routes.blp,
+    picture_routes.blp,
     orders_routes.blp,
     playouts_routes.blp,
 )

@@ -387,6 +387,12 @@ class SkuNotFound(CatalogueError):
     status, code = 404, 2202
 
 
+class PictureRefused(CatalogueError):
+    """This can't be shown as a picture; the details name the reason."""
+
+    status, code = 422, 2203
+
+
 class CheckoutError(JayError):
     """A rule of the checkout."""
 

@@ -32,6 +32,7 @@ from jay.pictures.models import (
     source_key,
 )
 from jay.products.models import products
+from jay.products.service import with_own_images
 
 NEW_FOR = timedelta(days=1)
 """How long a product is a new one."""
@@ -86,7 +87,8 @@ def note(
         if need is None:
             need = Need.NEW if row.created > now - NEW_FOR else Need.REST
         keys = named.setdefault(row.id, set())
-        urls = [] if row.removed else _urls(row.description or {}, own)
+        described = with_own_images(row.description or {}, row.own_images)
+        urls = [] if row.removed else _urls(described, own)
         for place, url in enumerate(urls):
             key = source_key(row.merchant_id, url)
             keys.add(key)
@@ -179,9 +181,9 @@ def of_products(
     connection: Connection, condition: ColumnElement[bool], *, limit: int
 ) -> Sequence[Any]:
     """Return what ``note`` wants of products that have a description, in the order of their ids."""
-    columns = ("id", "merchant_id", "description", "created", "removed")
+    columns = ("id", "merchant_id", "description", "own_images", "created", "removed")
     query = select(*(products.c[name] for name in columns)).where(
-        condition, products.c.description.is_not(None)
+        condition, or_(products.c.description.is_not(None), products.c.own_images.is_not(None))
     )
     return connection.execute(query.order_by(products.c.id).limit(limit)).all()
 

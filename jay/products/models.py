@@ -87,6 +87,8 @@ products = Table(
     Column("name", Text),
     Column("not_shoppable", Boolean, nullable=False, server_default=false()),
     Column("description", JSON(none_as_null=True)),
+    # Pictures that the merchant has sent itself: position and address. Descriptions leave them.
+    Column("own_images", JSON(none_as_null=True)),
     # What a main product is found and sorted by, see jay/products/search.py; None for a variant.
     Column("search", Text),
     # A variant that its merchant no longer lists: kept, so that its id is never given away again.

@@ -400,6 +400,21 @@ class StoredProductSchema(Schema):
     variants = ma.fields.List(ma.fields.Nested(StoredVariantSchema), required=True)
 
 
+class StoredPictureSchema(Schema):
+    """A picture that was sent, and where it is."""
+
+    product_id = ma.fields.String(
+        required=True, metadata={"example": "demo-shop/de-DE/TO122S074-A12"}
+    )
+    position = ma.fields.Integer(required=True)
+    url = ma.fields.String(required=True, allow_none=True)
+
+
+def picture_view(identifier: str, position: int, url: str | None) -> dict[str, Any]:
+    """Write what was stored as ``StoredPictureSchema`` has it."""
+    return {"productId": identifier, "position": position, "url": url}
+
+
 def stored_view(stored: StoredProduct) -> dict[str, Any]:
     """Write what was stored as ``StoredProductSchema`` has it."""
     variants = [{"sku": sku, "productId": identifier} for sku, identifier in stored.variants]

@@ -1,6 +1,6 @@
 """Use cases of the catalogue: what is sold, as baskets and pages read it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -84,6 +84,8 @@ _SALES_VIEW = (
         _main.c.not_shoppable.label("main_not_shoppable"),
         products.c.description,
         _main.c.description.label("main_description"),
+        products.c.own_images,
+        _main.c.own_images.label("main_own_images"),
     )
     .join_from(products, merchants, merchants.c.id == products.c.merchant_id)
     .outerjoin(_main, _main.c.id == products.c.main_id)
@@ -158,13 +160,31 @@ def _product(row: Any) -> Product:
             row.main_shipping if row.shipping is None else row.shipping
         ),
         not_shoppable=bool(row.not_shoppable or row.main_not_shoppable),
-        description=_described(row.description, row.main_description),
+        description=with_own_images(
+            _described(row.description, row.main_description),
+            row.own_images or row.main_own_images,
+        ),
     )
 
 
 def _described(own: Mapping[str, Any] | None, main: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return what describes a product; of a variant, what it says itself and else its product."""
     return {**main, **own} if own and main else own or main or {}
+
+
+def with_own_images(
+    description: Mapping[str, Any], own: Sequence[Mapping[str, Any]] | None
+) -> Mapping[str, Any]:
+    """Return a description with the pictures that the merchant has sent itself.
+
+    :param own: with their positions, from 1 on; one behind the last comes behind it.
+    """
+    if not own:
+        return description
+    images = list(description.get("images") or ())
+    for one in sorted(own, key=lambda one: one["position"]):
+        images[one["position"] - 1 : one["position"]] = [{"url": one["url"]}]
+    return {**description, "images": images}
 
 
 def find(connection: Connection, identifier: str, *, now: datetime) -> Product | None:

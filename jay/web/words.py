@@ -3,6 +3,8 @@
 A field that means something special in its place says so itself, in its ``description``.
 """
 
+from typing import Any
+
 MEANINGS = {
     # --- the basket ---
     "basket": "The basket that the token opens.",
@@ -83,6 +85,8 @@ MEANINGS = {
     "notShoppable": "Whether it is only shown: it can be saved, but not be bought.",
     "orgPrice": "The price to compare with, in minor units.",
     "outOfStock": "Whether there is none at the moment.",
+    "position": "Which of its pictures, from 1 on; the first one is shown in lists.",
+    "StoredPicture.url": "Where the picture is, in its largest size; null: it is gone.",
     "price": "Minor units, tax included.",
     "responsiblePerson": "Who answers for its safety in the EU.",
     "safety": "Warnings, one for each language.",
@@ -149,9 +153,10 @@ MEANINGS = {
     "versions": "The versions of this API, newest first.",
 }
 
-EXAMPLES = {
+EXAMPLES: dict[str, Any] = {
     "userId": "demo-viewer",
     "productId": "demo-shop/de-DE/TEEW-MUG-07",
+    "position": 1,
     "sku": "TO122S074-A12",
     "playoutId": "news",
     "partNo": "J2222345678A3-1",

@@ -422,6 +422,10 @@ def _sku_taken(world: World) -> TestResponse:
     return world.shop.call("POST", "/shops/products", json=fields)
 
 
+def _picture_refused(world: World) -> TestResponse:
+    return world.shop.call("PUT", "/shops/pictures/mug/1", data=b"<svg/>")
+
+
 def _sku_not_found(world: World) -> TestResponse:
     return world.shop.call("GET", "/shops/products/hat")
 
@@ -524,6 +528,7 @@ CASES: dict[type[JayError], Case] = {
     errors.QrCodeGone: _qr_code_gone,
     errors.SkuTaken: _sku_taken,
     errors.SkuNotFound: _sku_not_found,
+    errors.PictureRefused: _picture_refused,
     errors.OrderNotFound: _order_not_found,
     errors.OrderState: _order_state,
     errors.RefundTooHigh: _refund_too_high,
@@ -596,6 +601,9 @@ def assert_occurs(error: type[JayError], world: World) -> None:
         assert set(response.json["error"]["details"]) == {"supported"}
     elif error is errors.ValidationFailed:
         assert set(response.json["error"]["details"]) == {"count"}
+    elif error is errors.PictureRefused:
+        told = {"constant": "PICTURE_REFUSED", "reason": "SVG"}
+        assert response.json["error"]["details"] == told
     elif error is errors.OrderLimit:
         assert response.json["error"]["details"] == {"constant": "ORDER_LIMIT", "limit": 2}
     elif error in TELLING:

@@ -233,7 +233,7 @@ def test_patterns_mean_in_javascript_what_they_mean_here(document: dict[str, Any
 
 def test_every_object_is_closed_where_unknown_fields_are_refused(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
-        if "requestBody" in operation:
+        if "application/json" in operation.get("requestBody", {}).get("content", {}):
             schema = resolved(document, schema_of(document, operation["requestBody"]))
             if schema.get("type") == "object":
                 assert schema["additionalProperties"] is False, (method, path)

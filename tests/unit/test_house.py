@@ -42,8 +42,8 @@ KINDS = {
         legal/service merchants/service operators/service ops/demo ops/purge ops/removal
         ops/reseal orders/checking orders/events orders/ledger orders/refunds orders/service
         orders/steps outbox/kinds outbox/mails outbox/service outbox/webhooks partners/service
-        pictures/leases pictures/purging pictures/service pictures/sweeping products/bulk
-        products/bulk_sql products/catalogue products/configuring products/feeding
+        pictures/leases pictures/purging pictures/service pictures/sweeping pictures/uploading
+        products/bulk products/bulk_sql products/catalogue products/configuring products/feeding
         products/listing products/service products/stock products/stored products/wanted
         transfers/service web/limits web/stored_answers
     """,
@@ -66,12 +66,12 @@ KINDS = {
         ops/demo_catalogue ops/demo_shop ops/docs ops/health ops/removal_cli ops/reseal_cli
         ops/worker orders/cli orders/handover orders/mails orders/refunding orders/routes
         orders/showing outbox/cli outbox/delivery partners/cli partners/options partners/pages
-        partners/view pictures/cli pictures/filling pictures/pages pictures/showing
-        pictures/tidying playouts/routes products/cli products/pages products/routes
-        products/showing products/view transfers/pages transfers/pairs transfers/polling
-        transfers/routes transfers/tv web/blueprint web/bodies web/commands web/conditions
-        web/context web/idempotency web/information web/logs web/openapi web/pages web/paths
-        web/rates web/responses web/seldom web/tracking
+        partners/view pictures/cli pictures/filling pictures/pages pictures/routes
+        pictures/showing pictures/tidying playouts/routes products/cli products/pages
+        products/routes products/showing products/view transfers/pages transfers/pairs
+        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
+        web/conditions web/context web/idempotency web/information web/logs web/openapi
+        web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account

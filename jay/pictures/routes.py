@@ -1,0 +1,111 @@
+"""``/v1/shops/pictures``: merchants send pictures themselves."""
+
+import threading
+from typing import Any
+
+from flask import request
+
+from jay import db, web
+from jay.auth.guards import current_merchant, require_merchant
+from jay.errors import (
+    Busy,
+    PayloadTooLarge,
+    PictureRefused,
+    SkuNotFound,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from jay.pictures import uploading
+from jay.pictures.models import Unusable
+from jay.pictures.reading import Drawn, Reader
+from jay.pictures.showing import address, store
+from jay.products import schemas
+from jay.web.responses import answer
+from jay.web.versions import PRODUCT_API
+
+blp = web.Blueprint("product_pictures", __name__, api=PRODUCT_API, guards=(require_merchant,))
+blp.description = "Merchants send pictures themselves."
+
+_PATH = "/shops/pictures/<path:sku>/<position>"
+_BODY = {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
+_OTHER_BODIES = {"application/json", "multipart/form-data"}
+"""What wraps something is not the file itself; ``curl`` calls any body a form."""
+
+_WAIT_SECONDS = 5.0
+
+_reading = threading.Lock()
+"""To read a picture may take much memory: a process reads one at a time."""
+
+
+@blp.route(_PATH, methods=["PUT"])
+@blp.arguments(schemas.ProductQuerySchema, location="query")
+@blp.doc(requestBody=_BODY)
+@blp.response(200, schemas.StoredPictureSchema)
+@blp.errors(SkuNotFound, PictureRefused, PayloadTooLarge, UnsupportedMediaType, ValidationFailed)
+def put_picture(query: dict[str, str], sku: str, position: str) -> Any:
+    """Send a picture of a product or variant: the body is the file, whatever its Content-Type.
+
+    It is shown in place of the one that the description names at this position, from 1 on, or
+    behind these; descriptions that are sent later leave it where it is.
+    """
+    place = _place(position)
+    if request.mimetype in _OTHER_BODIES:
+        raise UnsupportedMediaType("The request body must be the picture's file itself.")
+    body = request.get_data(cache=False)
+    if request.content_length is None and len(body) >= PRODUCT_API.max_body:
+        raise PayloadTooLarge  # Werkzeug silently cuts a chunked one there
+    drawn = _drawn(body)
+    for name, file in drawn.files.items():
+        store().put(name, file)
+    url = _absolute(address(drawn.picture.files("jpg")[-1]))
+    identifier = db.write(
+        uploading.put,
+        current_merchant(),
+        sku,
+        place,
+        picture=drawn.picture,
+        size=sum(map(len, drawn.files.values())),
+        url=url,
+        now=web.now(),
+        **query,
+    )
+    return answer(schemas.picture_view(identifier, place, url))
+
+
+@blp.route(_PATH, methods=["DELETE"])
+@blp.arguments(schemas.ProductQuerySchema, location="query")
+@blp.response(200, schemas.StoredPictureSchema)
+@blp.errors(SkuNotFound, ValidationFailed)
+def delete_picture(query: dict[str, str], sku: str, position: str) -> Any:
+    """Show again what the description names at this position."""
+    place = _place(position)
+    identifier = db.write(uploading.remove, current_merchant(), sku, place, now=web.now(), **query)
+    return answer(schemas.picture_view(identifier, place, None))
+
+
+def _place(position: str) -> int:
+    plain = position.isascii() and position.isdigit() and len(position) < 5
+    place = int(position) if plain else 0
+    if not 1 <= place <= schemas.MAX_IMAGES:
+        raise ValidationFailed(details={"position": [f"Must be 1 to {schemas.MAX_IMAGES}."]})
+    return place
+
+
+def _drawn(content: bytes) -> Drawn:
+    if not _reading.acquire(timeout=_WAIT_SECONDS):
+        raise Busy
+    try:
+        with Reader() as reader:
+            return reader.read(content)
+    except Unusable as error:
+        details = {"constant": PictureRefused.constant(), "reason": error.reason}
+        raise PictureRefused(str(error), details=details) from error
+    finally:
+        _reading.release()
+
+
+def _absolute(url: str) -> str:
+    return url if "://" in url else web.settings().public_url + url

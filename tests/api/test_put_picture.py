@@ -1,0 +1,125 @@
+"""``PUT /v1/shops/pictures/{sku}/{position}``: a merchant sends a picture itself."""
+
+import io
+
+import pytest
+from flask import Flask
+
+from jay.errors import PictureRefused, SkuNotFound, UnsupportedMediaType, ValidationFailed
+from tests import photos
+from tests.api.browser import Browser
+from tests.api.checks import assert_refused
+from tests.api.feed import details, post
+from tests.builders import Shop, User
+
+pytestmark = pytest.mark.one_database
+
+PNG = photos.saved(photos.halves((300, 200)), "PNG")
+OTHER = photos.saved(photos.halves((320, 200)), "PNG")
+NAMED = "https://images.shop.example/{}.jpg"
+
+
+def put(shop: Shop, position: int = 1, content: bytes = PNG, sku: str = "mug") -> str:
+    answer = shop.call("PUT", f"/shops/pictures/{sku}/{position}", data=content)
+    assert answer.status_code == 200, answer.json
+    url: str = answer.json["data"]["url"]
+    return url
+
+
+def urls(alice: User, product: str) -> list[str]:
+    return [image["url"] for image in details(alice, product)["images"]]
+
+
+def test_it_is_shown_at_once_and_its_address_is_the_products(
+    app: Flask, shop: Shop, alice: User
+) -> None:
+    mug = post(shop, price=500)
+    url = put(shop)
+
+    assert urls(alice, mug) == [url]
+    with Browser(app).get(url) as file:
+        assert (file.status_code, file.content_type) == (200, "image/jpeg")
+    alice.put(mug)
+    html = Browser(app).get(alice.transfer()["displayUrl"]).get_data(as_text=True)
+    assert "<picture>" in html
+
+
+def test_it_stands_in_place_of_what_the_description_names_and_outlives_it(
+    shop: Shop, alice: User
+) -> None:
+    images = [{"url": NAMED.format(number)} for number in (1, 2)]
+    mug = post(shop, images=images)
+    second, ninth = put(shop, 2), put(shop, 9, OTHER)
+    assert urls(alice, mug) == [NAMED.format(1), second, ninth]
+
+    post(shop, images=[{"url": NAMED.format(3)}])
+
+    assert urls(alice, mug) == [NAMED.format(3), second, ninth]
+
+
+def test_it_can_be_replaced_and_taken_back(shop: Shop, alice: User) -> None:
+    mug = post(shop, images=[{"url": NAMED.format(1)}])
+    put(shop)
+    other = put(shop, 1, OTHER)
+    assert urls(alice, mug) == [other]
+
+    for _ in range(2):
+        answer = shop.call("DELETE", "/shops/pictures/mug/1")
+        assert answer.json["data"] == {"productId": mug, "position": 1, "url": None}
+    assert urls(alice, mug) == [NAMED.format(1)]
+
+
+def test_a_variant_has_its_products_picture_or_one_of_its_own(shop: Shop, alice: User) -> None:
+    post(shop, variants=[{"sku": "mug-s"}, {"sku": "mug/l"}])
+    of_all, of_one = put(shop), put(shop, 1, OTHER, sku="mug%2Fl")
+
+    assert urls(alice, "mugshop/de-DE/mug-s") == [of_all]
+    assert urls(alice, "mugshop/de-DE/mug/l") == [of_one]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(photos.SVG, "SVG"), (b"", "UNKNOWN_KIND"), (PNG[:200], "BROKEN"), (b"GIF89a", "BROKEN")],
+)
+def test_what_is_no_picture_is_refused_with_its_reason(
+    shop: Shop, content: bytes, reason: str
+) -> None:
+    post(shop)
+
+    answer = shop.call("PUT", "/shops/pictures/mug/1", data=content)
+
+    assert answer.status_code == PictureRefused.status
+    assert answer.json["error"]["code"] == PictureRefused.code
+    assert answer.json["error"]["details"] == {"constant": "PICTURE_REFUSED", "reason": reason}
+
+
+def test_there_must_be_such_a_product_of_this_merchant(shop: Shop, other_shop: Shop) -> None:
+    post(shop)
+
+    for caller, sku in ((shop, "hat"), (other_shop, "mug")):
+        assert_refused(caller.call("PUT", f"/shops/pictures/{sku}/1", data=PNG), SkuNotFound)
+        assert_refused(caller.call("DELETE", f"/shops/pictures/{sku}/1"), SkuNotFound)
+
+
+@pytest.mark.parametrize("position", ["0", "51", "first", "-1", "9" * 5000])
+def test_a_position_counts_from_one_to_the_most_pictures(shop: Shop, position: str) -> None:
+    post(shop)
+
+    answer = shop.call("PUT", f"/shops/pictures/mug/{position}", data=PNG)
+
+    assert answer.status_code == ValidationFailed.status
+    assert answer.json["error"]["details"] == {"position": ["Must be 1 to 50."]}
+
+
+def test_what_wraps_the_file_is_no_file(shop: Shop) -> None:
+    post(shop)
+
+    for body in ({"json": {}}, {"data": {"file": (io.BytesIO(PNG), "mug.png")}}):
+        answer = shop.call("PUT", "/shops/pictures/mug/1", **body)
+        assert_refused(answer, UnsupportedMediaType)
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(shop: Shop) -> None:
+    post(shop)
+
+    assert shop.call("PUT", "/shops/pictures/mug/1", data=bytes(1 << 21)).status_code == 413
