@@ -74,6 +74,16 @@ def _call(taken: Due) -> str | None:
     if movement.kind is Money.REFUND:
         psp.refund(taken.intent_id, amount=movement.amount, reason=movement.id, test=taken.test)
         return None
+    if movement.kind is Money.TRANSFER:
+        if taken.account is None:
+            raise PaymentRefused("no_account")
+        return psp.transfer(
+            taken.intent_id,
+            part=str(movement.part_no),
+            account=taken.account,
+            amount=movement.amount,
+            test=taken.test,
+        ).id
     if taken.transfer is None:
         raise PaymentRefused("no_transfer")
     psp.reverse(taken.transfer, amount=movement.amount, reason=movement.id, test=taken.test)

@@ -19,6 +19,7 @@ from jay.checkout.models import Session
 from jay.checkout.order_numbers import routing_key_of
 from jay.checkout.providers.interface import Intent
 from jay.errors import RefundTooHigh
+from jay.merchants import service as merchants
 from jay.orders import events
 from jay.orders import ledger as money
 from jay.orders.events import of_order, of_part
@@ -51,6 +52,7 @@ class Due:
     """A movement that this process has taken, and what the provider needs to know of it.
 
     :ivar transfer: for a reversal, what the provider knows the transfer by.
+    :ivar account: for a transfer, the merchant's own at the provider.
     """
 
     movement: Movement
@@ -58,6 +60,7 @@ class Due:
     intent_id: str
     test: bool
     transfer: str | None = None
+    account: str | None = None
 
 
 def paid(connection: Connection, part_no: PartNo) -> int:
@@ -124,10 +127,13 @@ def _reserve(
     lines: Mapping[int, int] | None = None,
     follows: str | None = None,
 ) -> Movement:
+    # Counted, so that they stand in the order in which they were decided: the part is locked.
+    mine = select(func.count()).where(*of_part(movements, part_no))
+    number = connection.execute(mine).scalar_one()
     values = {
         "routing_key": routing_key_of(part_no.order_no),
         "order_no": part_no.order_no,
-        "id": secrets.token_hex(16),
+        "id": f"{number:04x}{secrets.token_hex(14)}",
         "part": part_no.number,
         "kind": kind,
         "amount": amount,
@@ -176,10 +182,31 @@ def take(connection: Connection, order_no: str, identifier: str, *, now: datetim
         return None
     order = connection.execute(select(orders).where(*of_order(orders, order_no))).one()
     movement = _movement(row)
-    transfer = None
+    transfer = account = None
     if movement.kind is Money.REVERSAL:
         transfer = transfer_of(connection, movement.part_no)
-    return Due(movement, order.provider, order.intent_id, order.test, transfer)
+    elif movement.kind is Money.TRANSFER:
+        whose = select(order_parts.c.merchant_id).where(*of_part(order_parts, movement.part_no))
+        account = account_of(connection, connection.execute(whose).scalar_one())
+    return Due(movement, order.provider, order.intent_id, order.test, transfer, account)
+
+
+def account_of(connection: Connection, merchant: int) -> str | None:
+    """Return a merchant's own account at the payment provider; None without one."""
+    account: str | None = merchants.details(connection, merchant).stripe_account
+    return account or None
+
+
+def reserve_share(
+    connection: Connection, part_no: PartNo, amount: int, *, merchant: int, now: datetime
+) -> Movement | None:
+    """Decide that a merchant gets its share of a payment; None where it has no account.
+
+    :param amount: minor units.
+    """
+    if amount <= 0 or account_of(connection, merchant) is None:
+        return None
+    return _reserve(connection, part_no, Money.TRANSFER, amount, by=Actor.SERVICE, now=now)
 
 
 def made(
@@ -187,7 +214,8 @@ def made(
 ) -> bool:
     """Record that a movement was made: in the ledger, and as an event of its part.
 
-    A refund is followed by the reversal of the merchant's share of it.
+    A refund is followed by the reversal of the merchant's share of it, and so is a share that was
+    sent after one.
 
     :returns: whether this call did so; not when it was recorded before.
     """
@@ -198,11 +226,10 @@ def made(
         return False
     signed = _SIGNS[movement.kind] * movement.amount
     money.enter(connection, part_no, movement.kind, movement.id, signed, now=now)
+    if movement.kind is not Money.REVERSAL and (share := _to_reverse(connection, part_no)) > 0:
+        more: dict[str, Any] = {"by": Actor.SERVICE, "follows": movement.id, "now": now}
+        _reserve(connection, part_no, Money.REVERSAL, share, **more)
     if movement.kind is Money.REFUND:
-        share = _to_reverse(connection, part_no)
-        if share > 0:
-            more: dict[str, Any] = {"by": Actor.SERVICE, "follows": movement.id, "now": now}
-            _reserve(connection, part_no, Money.REVERSAL, share, **more)
         told: dict[str, Any] = {"amount": movement.amount, "refund": movement.id}
         events.record(connection, part_no, Happening.REFUNDED, movement.by, told, now=now)
     return True

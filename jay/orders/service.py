@@ -101,6 +101,8 @@ def make(
         connection.execute(insert(order_lines), rows)
         part_no = PartNo(session.order_no, number)
         money.enter(connection, part_no, Money.CHARGE, payment, part.total, now=now)
+        merchant = part.merchant_id
+        refunds.reserve_share(connection, part_no, part.total, merchant=merchant, now=now)
         events.record(connection, part_no, Happening.CREATED, Actor.SHOPPER, now=now)
 
 
@@ -267,5 +269,5 @@ def _whole(connection: Connection, order: Order, row: Row[Any]) -> OrderPart:
         ],
         refunds=refunds.refunds_of(connection, part_no),
         transfer_id=refunds.transfer_of(connection, part_no),
-        account=None,
+        account=refunds.account_of(connection, row.merchant_id),
     )

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from jay import db
 from jay.checkout.sandbox import service as sandbox
+from jay.checkout.sandbox.models import sandbox_transfers
 from jay.checkout.sandbox.provider import Sandbox
 from jay.errors import (
     MalformedRequest,
@@ -21,7 +24,7 @@ from jay.errors import (
     RefundTooHigh,
 )
 from jay.orders import ledger, refunding, service
-from jay.orders.models import Money, PartNo
+from jay.orders.models import Money, PartNo, movements
 from tests.api.buying import BUYER, bought, part, till_of
 from tests.api.checks import assert_refused, field_errors
 from tests.api.test_checkout import in_stock
@@ -385,3 +388,72 @@ def test_what_goes_back_on_the_providers_own_pages_is_gone_here_too(
     assert told["transaction"]["status"] == "refunded"
     assert_refused(refund(shop, number, amount=1), RefundTooHigh)
     assert till_of(shop).intents() == [("captured", 3500, 2800)]
+
+
+# --- the merchant's share
+
+
+def worked(shop: Shop) -> None:
+    with shop.app.app_context():
+        while refunding.once():
+            pass
+
+
+def balance(shop: Shop, order_no: str) -> tuple[int, ...]:
+    sums = money(shop, order_no)
+    return tuple(sums.get(kind, 0) for kind in (Money.REFUND, Money.TRANSFER, Money.REVERSAL))
+
+
+@pytest.fixture
+def shared(alice: User, shop: Shop) -> str:
+    """An order of 3000 from a merchant that has an account at the provider."""
+    answer = shop.call("PATCH", "/shops/config", json={"stripeAccount": "acct_1MugShop"})
+    assert answer.status_code == 200, answer.json
+    return bought(alice, shop, (shop.product("hat", price=1000), 3))
+
+
+def test_a_share_is_sent_once_and_comes_back_after_refunds(shop: Shop, shared: str) -> None:
+    worked(shop)
+    worked(shop)
+    assert balance(shop, shared) == (0, -3000, 0)
+    told = shop.call("GET", f"/shops/orders/{shared}-1").json["data"]["transaction"]
+    assert told["retailerAccount"] == "acct_1MugShop"
+    assert told["transferId"]
+
+    refund(shop, shared, amount=999)
+    refund(shop, shared)
+    worked(shop)
+    assert balance(shop, shared) == (-3000, -3000, 3000)
+    assert sum(money(shop, shared).values()) == 0
+    with shop.app.app_context(), db.reading() as connection:
+        sent = connection.execute(select(sandbox_transfers)).one()
+    assert (sent.amount, sent.reversed) == (3000, 3000)
+
+
+def test_a_share_that_is_sent_after_a_refund_comes_back_as_well(shop: Shop, shared: str) -> None:
+    with shop.app.app_context(), db.transaction() as connection:
+        connection.execute(
+            movements.update().values(due=shop.app.extensions["jay.clock"]() + timedelta(hours=1))
+        )
+    refund(shop, shared, amount=1000)
+    assert balance(shop, shared) == (-1000, 0, 0)
+    shop.app.extensions["jay.clock"].move(3600)
+    worked(shop)
+    worked(shop)
+
+    assert balance(shop, shared) == (-1000, -3000, 1000)
+
+
+def test_what_a_merchant_can_not_give_back_it_owes(
+    shop: Shop, shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: Any, **_more: Any) -> None:
+        raise PaymentRefused("insufficient_funds")
+
+    worked(shop)
+    monkeypatch.setattr(Sandbox, "reverse", refuse)
+    refund(shop, shared)
+    worked(shop)
+
+    assert balance(shop, shared) == (-3000, -3000, 0)
+    assert sum(money(shop, shared).values()) == -3000
