@@ -19,7 +19,7 @@ from tests.api.checks import assert_refused
 from tests.api.stripes import Till
 from tests.builders import Shop, User
 from tests.conftest import Apps
-from tests.stripe_api import Json, StripeApi
+from tests.stripe_api import CAPTURE_WITHIN, Json, StripeApi
 
 pytestmark = pytest.mark.one_database
 
@@ -223,6 +223,10 @@ def test_what_was_held_for_too_long_is_not_captured(
     alice.put(mug)
     started = till.start(alice)
     till.api.pay(till.intent(started))
+    with till.app.app_context():
+        held = flow.provider().find(till.intent(started), test=True)
+    assert held is not None
+    assert held.capture_before == till.api.clock() + CAPTURE_WITHIN
     till.api.lapse(till.intent(started))
     till.hear()
 
