@@ -9,7 +9,7 @@ from jay.legal import service
 from jay.legal.markup import rendered
 from jay.legal.models import MERCHANTS_KINDS, Kind, Notice
 from jay.legal.pages import Link
-from jay.legal.sellers import Seller
+from jay.legal.sellers import Seller, lines_of
 from jay.merchants import service as merchants
 from jay.web.pages import PageBlueprint, language, page
 from jay.web.pages import gettext as _
@@ -27,7 +27,7 @@ def seller(name: str) -> Response:
         "phone/seller.html",
         partner=None,
         title=found.merchant.shown_name,
-        lines=_lines(found),
+        lines=lines_of(found.merchant.legal, language()),
         links=seller_links(found),
     )
 
@@ -72,23 +72,6 @@ def _found(name: str) -> tuple[Seller, list[Notice]]:
             raise RouteNotFound
         found = service.sellers(connection, [merchant.id])[merchant.id]
     return found, found.shown(language())
-
-
-def _lines(found: Seller) -> list[str]:
-    """Write who it is as an address is written, a line each."""
-    told = found.merchant.legal
-    country = told.get("country_code")
-    rows = [
-        told.get("name"),
-        " ".join(filter(None, (told.get("street"), told.get("house_number")))),
-        " ".join(filter(None, (told.get("zip"), told.get("city")))),
-        country and i18n.country(country, language()),
-        told.get("email"),
-        told.get("phone"),
-        told.get("register"),
-        told.get("vat_id") and _("VAT number: %(number)s", number=told["vat_id"]),
-    ]
-    return [row for row in rows if row]
 
 
 def _words(kind: Kind) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from jay import i18n
-from jay.checkout import contacts
+from jay.checkout import contacts, sessions
 from jay.checkout.addresses import Contact
 from jay.legal import service as legal
 from jay.legal.models import PARTNER, THE_OPERATOR, Kind, Notice, Owner
+from jay.legal.sellers import lines_of as sellers_lines
 from jay.merchants.service import merchant_by_id
 from jay.orders import events, service, words
 from jay.orders.events import Happened
@@ -168,12 +169,18 @@ def _received(
 ) -> Callable[[], Letter] | DeliveryResult:
     parts = service.parts_of(connection, about.order)
     attachments = [attached for part in parts for attached in _texts_shown(connection, part)]
+    session = sessions.find(connection, about.order.order_no)
+    # As it was when it was bought; parts are numbered in the session's order.
+    sold = [] if session is None else session.parts
+    lang = about.shown.lang
+    sellers = {number: sellers_lines(one.seller, lang) for number, one in enumerate(sold, 1)}
     _ = i18n.texts(about.shown.lang).gettext
     subject = _("Your order %(number)s") % {"number": about.shown.number}
     return lambda: about.letter(
         "received",
         subject,
         attachments=attachments,
+        sellers=sellers,
         goes_to=lines_of(about.contact.goes_to, about.shown.lang),
     )
 

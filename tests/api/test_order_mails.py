@@ -26,7 +26,7 @@ from jay.outbox.mails import MAIL
 from jay.outbox.models import WAITING, outbox
 from jay.outbox.transports.mail import Mailer
 from tests.api.test_checkout import Till
-from tests.builders import Shop, User, add_shop
+from tests.builders import LEGAL, Shop, User, add_shop
 from tests.clock import NOON, MovedClock
 from tests.conftest import SECRET
 from tests.post_office import PostOffice, post_office
@@ -115,6 +115,21 @@ def test_the_mail_on_receipt_holds_the_whole_contract(
     assert mail["Content-Language"] == "de"
 
 
+def test_it_says_who_sells_by_law_as_it_was_then(
+    app: Flask, desk: Desk, alice: User, shop: Shop
+) -> None:
+    desk.buy(alice, (shop.product("mug"), 1), language="de")
+    changed = shop.call("PATCH", "/shops/config", json={"legal": {"name": "Somebody Else Ltd"}})
+    assert changed.status_code == 200
+
+    (mail,) = desk.deliver()
+
+    for said in (words(mail), unescape(words(mail, "html"))):
+        told = [LEGAL["name"], "Kaistraße 4", "20457 Hamburg", "Deutschland", LEGAL["email"]]
+        assert [one for one in told if one not in said] == []
+        assert "Somebody Else" not in said
+
+
 def test_the_terms_come_in_the_version_that_was_shown(
     app: Flask, desk: Desk, alice: User, shop: Shop
 ) -> None:
@@ -124,8 +139,9 @@ def test_the_terms_come_in_the_version_that_was_shown(
 
     (mail,) = desk.deliver()
 
-    (terms,) = mail.iter_attachments()
-    assert terms.get_filename() == "mugshop-terms-de-1.txt"
+    names = [file.get_filename() for file in mail.iter_attachments()]
+    terms = next(file for file in mail.iter_attachments() if "terms" in file.get_filename())
+    assert names == ["mugshop-terms-de-2.txt", "mugshop-withdrawal-de-1.txt"]
     assert terms.get_content().strip() == "Es gilt das Übliche."
 
 
