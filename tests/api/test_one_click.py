@@ -18,12 +18,15 @@ from jay.errors import (
     AuthenticationRequired,
     CartEmpty,
     GuestNotAllowed,
+    InternalError,
     PaymentDeclined,
     PaymentNotStored,
     PinLocked,
     PinRefused,
     PriceChanged,
 )
+from jay.web import stored_answers
+from jay.web.stored_answers import LEASE
 from tests.api.checks import assert_refused, dump, field_errors
 from tests.api.test_checkout import ASKS, Till, checkout_of, in_stock
 from tests.builders import Platform, Shop, User
@@ -92,6 +95,30 @@ def test_a_repeated_call_pays_once(till: Till, alice: User, mug: str) -> None:
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert (last.status_code, last.json["data"]["state"]) == (200, "paid")
     assert till.intents() == [("captured", 1250, 0)]
+
+
+@pytest.mark.one_database
+def test_a_call_that_has_died_after_paying_is_answered_as_paid(
+    till: Till, alice: User, mug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(alice)
+    alice.put(mug)
+    headers = {"Idempotency-Key": "press-1"}
+
+    def die(*_args: Any, **_more: Any) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stored_answers, "finish", die)
+        patched.setattr(stored_answers, "release", lambda *_args, **_more: None)
+        assert_refused(alice.call("POST", PATH, headers=headers), InternalError)
+    alice.put(mug)
+    till.clock.move(LEASE.total_seconds())
+
+    again = alice.call("POST", PATH, headers=headers)
+
+    assert (again.status_code, again.json["data"]["state"]) == (200, "paid")
+    assert (till.intents(), alice.cart()) == ([("captured", 1250, 0)], {mug: 1})
 
 
 @pytest.mark.one_database
