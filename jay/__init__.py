@@ -14,7 +14,7 @@ from jay.auth import cli as auth_cli
 from jay.auth import cors, guards
 from jay.auth import routes as auth_routes
 from jay.auth.service import demo_keys_in_force
-from jay.baskets import held_pages
+from jay.baskets import details, held_pages
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets_routes
 from jay.checkout import flow as checkout_flow
@@ -89,6 +89,7 @@ PAGES = (
     tv.blp,
     basket_pages.blp,
     held_pages.blp,
+    details.blp,
     kiosk_pages.blp,
     checkout_pages.blp,
     guarantee.blp,

@@ -24,6 +24,7 @@ FOR_EVERYBODY = {
     "basket_pages": "a credential in the session says which basket",
     "held_pages": "as above",
     "checkout_pages": "as above",
+    "product_pages": "as above",
     "kiosk": "a public screen",
     "psp": "a provider signs what it tells, a returning shopper brings an order number",
     "sandbox": "the token in the address says which payment",

@@ -180,10 +180,32 @@ def _paid(visitor: "Visitor") -> Response | None:
     return visitor.send(visitor.page.locator(".fields .button").click)
 
 
+def _product(visitor: "Visitor") -> Response | None:
+    name = {"de": "Teekanne Nordlicht", "en": "Northern lights teapot"}[visitor.lang]
+    told = visitor.feed(
+        "TOLD",
+        "teapot",
+        name,
+        description="Hält eine Stunde warm.\n\nSpülmaschinenfest bis 60 Grad. " * 4,
+        colour="blau",
+        material="Steinzeug",
+        subLine=LONG["street"],
+        basePrice={"content": 0.75, "unit": "l"},
+        durabilityGuaranteeYears=5,
+        manufacturer={"name": LONG["addition"], "address": LONG["street"], "email": LONG["email"]},
+        gtin="4006381333931",
+        safety=[{"lang": "de", "text": "Heiß!"}, {"lang": "en", "text": "Hot!"}],
+        withdrawalException="hygiene",
+    )
+    visitor.claim(visitor.guest((told, 1)).transfer())
+    return visitor.open(f"/basket/products/{told}")
+
+
 _CHECK = ("Prüfen und bestellen", "Check and order")
 _WHERE = ("Wohin geht die Bestellung?", "Where does it go?")
 
 CHECKOUT_STATES: tuple[tuple[Any, ...], ...] = (
+    ("phone-product", _product, "Teekanne Nordlicht", "Northern lights teapot"),
     ("phone-checkout-address", _address, *_WHERE),
     ("phone-checkout-address-wrong", _address_wrong, *_WHERE, 422),
     ("phone-checkout", _summary, *_CHECK),
