@@ -190,6 +190,7 @@ def freeze(
     basket = baskets.open_for_writing(connection, user, now=now)
     if basket.etag != draft.basket.etag:
         raise CartChanged
+    sums = sums_of(draft)  # of what could be reserved there may be nothing
     lang = asked.lang or draft.positions[0][0].lang
     values = {
         "routing_key": basket.routing_key,
@@ -207,7 +208,7 @@ def freeze(
         "test": asked.test,
         "lang": lang,
         "country": asked.country or draft.positions[0][0].country,
-        **frozen(sums_of(draft), draft.sellers, lang),
+        **frozen(sums, draft.sellers, lang),
     }
     stored = connection.execute(
         insert_into(connection, checkout_sessions)

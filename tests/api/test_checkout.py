@@ -296,6 +296,17 @@ def test_nothing_to_buy(till: Till, alice: User, shop: Shop, mug: str) -> None:
     assert alice.cart() == {mug: 1}
 
 
+def test_more_than_there_is(till: Till, alice: User, shop: Shop, mug: str) -> None:
+    alice.put(mug, 3)
+    shop.product("mug", stock_count=2)
+
+    refused = alice.call("POST", "/checkout/sessions")
+
+    assert_refused(refused, CartEmpty)
+    assert refused.json["error"]["details"] == [{"product": mug, "reason": "OUT_OF_STOCK"}]
+    assert (alice.cart(), in_stock(alice, mug)) == ({mug: 3}, 2)
+
+
 def test_two_currencies_are_not_paid_at_once(till: Till, alice: User, shop: Shop, mug: str) -> None:
     alice.put(mug)
     alice.put(shop.product("cup", currency="GBP"))
