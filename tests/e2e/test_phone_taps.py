@@ -63,6 +63,23 @@ def test_the_count_moves_at_once_and_taps_are_collected(
     expect(phone.locator(".totals .all dd")).to_contain_text("70,00")
 
 
+def test_the_checkout_knows_the_counts_that_were_tapped(
+    service: Service, screens: Screens, basket: BasketOfUser, ids: list[str]
+) -> None:
+    phone = opened(screens.phone(service), basket)
+    asked: list[str] = []
+    paths = ("/basket/items", "/checkout")
+    phone.on("request", lambda r: asked.append(r.url.removeprefix(service.url)))
+
+    more(phone)
+    more(phone)
+    phone.get_by_role("link", name="Zur Kasse").tap()
+
+    expect(phone).to_have_url(re.compile(r"/checkout$"))
+    assert [path for path in asked if path in paths] == list(paths)
+    assert basket.cart() == {ids[0]: 3, ids[1]: 1}
+
+
 def test_a_change_that_the_network_loses_is_sent_again(
     service: Service, screens: Screens, basket: BasketOfUser, ids: list[str]
 ) -> None:
