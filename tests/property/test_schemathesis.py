@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from jay import errors
+from jay.checkout.addresses import LONGEST
 from jay.errors import RouteNotFound
 from tests import photos
 from tests.builders import Platform, Shop, User, add_platform, add_shop
@@ -77,7 +78,7 @@ class World:
         variants = [{"sku": "mug-s", "value": "S"}, {"sku": "mug-l", "value": "L"}]
         self.products = [
             self.shop.product("mug", stock_count=None, variants=variants),
-            self.shop.product("hat"),
+            self.shop.product("hat", stock_count=1000),
             self.shop.product("sold", stock_count=0),
             self.shop.product("shown", not_shoppable=True),
             self.shop.product("few", shipping={"orderLimit": 2}),
@@ -125,6 +126,9 @@ class World:
             self.alice.put(self.products[1], 2)
             if not path.endswith("/sessions"):
                 self.alice.call("POST", "/checkout/sessions")
+            if path.endswith("/pay"):
+                stored = {"customerId": "C-1", "paymentToken": "pm_sandbox_4242", "pin": None}
+                self.alice.call("PATCH", "/comfort", json={**stored, "consent": {"version": "1"}})
 
     def make_headers_real(self, case: Case) -> None:
         """Carry a session, and conditions that hold: else nothing would ever change."""
@@ -143,6 +147,7 @@ class World:
         if not isinstance(body, dict):
             return body
         body = dict(body)
+        body.pop("fullPrice", None)  # what it costs is not drawn
         for line in body.get("products") or ():
             if isinstance(line, dict) and isinstance(line.get("productId"), str):
                 line["productId"] = product
@@ -317,6 +322,12 @@ SAID_IN_WORDS = {
     "Must not contain a NUL character.",
     "Must not contain control characters.",
     "Must not be in the future.",  # nor how late it is
+    # Addresses and legal details are lines of text that can be printed, postcodes are a country's,
+    # and lengths are counted once blanks are gone.
+    *("Must be one line of text.", "Must not be blank.", "Not a postcode of this country."),
+    *("Not a valid e-mail address.", "Must be 4 to 8 digits.", "Must not be larger than 100 kB."),
+    "A merchant of the cart does not deliver to this country.",
+    *(f"Must not be longer than {most}." for most in LONGEST.values()),
     "Must be an http or https URL.",  # the pattern tells how it begins
     "The last digit does not fit the others.",  # of a GTIN
     "Not a valid email address.",  # formats are annotations (JSON Schema, 7.2)
