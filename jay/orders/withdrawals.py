@@ -1,0 +1,310 @@
+"""Withdrawals: declared by anybody, without an account, and acknowledged whatever they say.
+
+What a declaration says of the order is compared with what is known. Where it fits, the parts it is
+about are withdrawn from at once; where it does not, it is kept for the operator to look at. Who has
+declared it is told the same in both cases, so that nothing can be found out by trying.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    func,
+    select,
+    text,
+    update,
+)
+
+from jay.checkout import contacts
+from jay.checkout.order_numbers import routing_key_of, typed_order_no
+from jay.db.routing import NOWHERE, on_every_server
+from jay.db.types import UtcDateTime, metadata
+from jay.db.upsert import insert_into
+from jay.orders import events, service
+from jay.orders.events import of_part
+from jay.orders.models import (
+    REFUND_WITHIN,
+    Actor,
+    Happening,
+    OrderPart,
+    PartNo,
+    PartState,
+    order_parts,
+)
+from jay.outbox import mails
+from jay.outbox import service as outbox
+from jay.products.search import fold
+from jay.sealing import Seal, WrongKey, hash_secret
+
+ACKNOWLEDGED = "withdrawal.acknowledged"
+"""The kind of mail that answers a declaration."""
+
+_IS_OPEN = text("closed IS NULL")
+_OVER = (PartState.CANCELLED, PartState.RETURNED)
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    # That of its order; that of nothing where there is no such order.
+    Column("routing_key", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, primary_key=True),
+    Column("order_no", Text),
+    # The numbers of the parts that were withdrawn from.
+    Column("parts", JSON, nullable=False),
+    # Why somebody has to look at it; None where all was clear.
+    Column("unclear", Text),
+    # Who has declared what: sealed.
+    Column("content", Text, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("received", UtcDateTime, nullable=False),
+    # When nobody had to look at it any more.
+    Column("closed", UtcDateTime),
+    Index("ix_withdrawals_open", "received", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+)
+_row = withdrawals.c
+
+
+class Unclear(enum.StrEnum):
+    """Why a declaration has to be looked at."""
+
+    UNKNOWN = "unknown"
+    """There is no such order."""
+    EMAIL = "email"
+    """The order was placed with another e-mail address."""
+    PRODUCTS = "products"
+    """None of the order's products is named as the declaration names them."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What somebody declares, as it was typed.
+
+    :ivar number: of an order, or of a part of it.
+    :ivar products: which ones; empty: all of them.
+    """
+
+    name: str = field(repr=False)
+    email: str = field(repr=False)
+    number: str
+    products: str = field(repr=False)
+
+    def identifier(self, nonce: str) -> str:
+        """Return what it is known by: sent twice from one page, it is one declaration."""
+        return hash_secret("\0".join([nonce, self.name, self.email, self.number, self.products]))
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """A declaration that has arrived.
+
+    :ivar said: None where it was sealed with a lost secret.
+    """
+
+    routing_key: int
+    id: str
+    order_no: str | None
+    parts: Sequence[int]
+    unclear: Unclear | None
+    said: Declaration | None
+    lang: str
+    received: datetime
+    closed: datetime | None
+
+
+def declare(
+    connection: Connection,
+    said: Declaration,
+    identifier: str,
+    *,
+    lang: str,
+    secret: str,
+    now: datetime,
+) -> datetime:
+    """Take a declaration, withdraw from what it is clearly about, and acknowledge it by mail.
+
+    :returns: when it arrived: at the first time, if it comes again.
+    """
+    order_no, only = _number(said.number)
+    key = NOWHERE if order_no is None else routing_key_of(order_no)
+    stored = connection.execute(
+        insert_into(connection, withdrawals)
+        .values(
+            routing_key=key,
+            id=identifier,
+            order_no=order_no,
+            parts=[],
+            content=seal_of(identifier, secret).close(orjson.dumps(asdict(said))),
+            lang=lang,
+            received=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(_row.id)
+    ).one_or_none()
+    if stored is None:
+        query = select(_row.received).where(*_named(key, identifier))
+        received: datetime = connection.execute(query).scalar_one()
+        return received
+    unclear, parts = _apply(connection, said, order_no, only, secret=secret, now=now)
+    connection.execute(
+        update(withdrawals)
+        .where(*_named(key, identifier))
+        .values(parts=parts, unclear=unclear, closed=None if unclear else now)
+    )
+    lane = mails.lane_of(identifier)
+    outbox.enqueue(connection, ACKNOWLEDGED, {identifier: str(key)}, lane=lane, now=now)
+    return now
+
+
+def _number(typed: str) -> tuple[str | None, int | None]:
+    part_no = PartNo.typed(typed)
+    if part_no is not None:
+        return part_no.order_no, part_no.number
+    return typed_order_no(typed), None
+
+
+def _apply(
+    connection: Connection,
+    said: Declaration,
+    order_no: str | None,
+    only: int | None,
+    *,
+    secret: str,
+    now: datetime,
+) -> tuple[Unclear | None, list[int]]:
+    order = None if order_no is None else service.find(connection, order_no)
+    if order is None:
+        return Unclear.UNKNOWN, []
+    known = contacts.find(connection, order.order_no, secret=secret).email
+    if known is None or known.casefold() != said.email.casefold():
+        return Unclear.EMAIL, []
+    parts = service.parts_of(connection, order)
+    meant = [part for part in parts if only is None or part.number == only]
+    if not meant:
+        return Unclear.UNKNOWN, []
+    if said.products and not any(_lines_named(part, said.products) for part in meant):
+        return Unclear.PRODUCTS, []
+    done = []
+    for part in meant:
+        lines = _lines_named(part, said.products) if said.products else None
+        if lines != {} and withdraw(connection, part, lines, now=now):
+            done.append(part.number)
+    return None, done
+
+
+def _lines_named(part: OrderPart, products: str) -> dict[str, int]:
+    """Return which lines of a part a text names, and how many pieces there are, by position."""
+    said = fold(products)
+    return {
+        str(line.position): line.ordered - line.cancelled
+        for line in part.lines
+        if line.ordered > line.cancelled
+        and (fold(line.name) in said or fold(line.sku) in said.split())
+    }
+
+
+def withdraw(
+    connection: Connection, part: OrderPart, lines: Mapping[str, int] | None, *, now: datetime
+) -> bool:
+    """Withdraw from a part: its money is due in 14 days, and its merchant is told.
+
+    :param lines: pieces by position; None: all of it.
+    :returns: whether there was anything to withdraw from.
+    """
+    due = func.coalesce(order_parts.c.refund_due, now + REFUND_WITHIN)
+    statement = update(order_parts).where(
+        *of_part(order_parts, part.part_no), order_parts.c.state.not_in(_OVER)
+    )
+    if lines is None:  # all of it, once
+        statement = statement.where(order_parts.c.refund_due.is_(None))
+    if connection.execute(statement.values(refund_due=due)).rowcount != 1:
+        return False
+    told: dict[str, Any] = {} if lines is None else {"lines": dict(lines)}
+    events.record(connection, part.part_no, Happening.WITHDRAWN, Actor.SHOPPER, told, now=now)
+    return True
+
+
+def assign(
+    connection: Connection, found: Withdrawal, part_nos: Sequence[PartNo], *, now: datetime
+) -> list[int]:
+    """Withdraw from what the operator has found out that a declaration is about, and close it.
+
+    :returns: the numbers of the parts that were withdrawn from by this.
+    """
+    done = []
+    for part_no in part_nos:
+        part = service.find_part(connection, part_no)
+        if part is not None and withdraw(connection, part, None, now=now):
+            done.append(part_no.number)
+    close(connection, found, now=now)
+    return done
+
+
+def close(connection: Connection, found: Withdrawal, *, now: datetime) -> None:
+    """Note that nobody has to look at a declaration any more."""
+    connection.execute(
+        update(withdrawals)
+        .where(*_named(found.routing_key, found.id), _row.closed.is_(None))
+        .values(closed=now)
+    )
+
+
+def find(
+    connection: Connection, routing_key: int, identifier: str, *, secret: str
+) -> Withdrawal | None:
+    """Return a declaration; None where there is none."""
+    query = select(withdrawals).where(*_named(routing_key, identifier))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _withdrawal(row, secret)
+
+
+def list_withdrawals(
+    connection: Connection, *, open_only: bool, most: int, secret: str
+) -> list[Withdrawal]:
+    """Return declarations, the newest first.
+
+    :param open_only: those that somebody has to look at.
+    """
+    query = select(withdrawals).order_by(_row.received.desc(), _row.id).limit(most)
+    if open_only:
+        query = query.where(_row.closed.is_(None))
+    return [_withdrawal(row, secret) for row in connection.execute(on_every_server(query))]
+
+
+def _withdrawal(row: Row[Any], secret: str) -> Withdrawal:
+    try:
+        said = Declaration(**orjson.loads(seal_of(row.id, secret).open(row.content)))
+    except WrongKey:
+        said = None
+    return Withdrawal(
+        row.routing_key,
+        row.id,
+        row.order_no,
+        row.parts,
+        None if row.unclear is None else Unclear(row.unclear),
+        said,
+        row.lang,
+        row.received,
+        row.closed,
+    )
+
+
+def seal_of(identifier: str, secret: str) -> Seal:
+    """Return what seals a declaration, and no other one."""
+    return Seal("withdrawal", secret, identifier)
+
+
+def _named(routing_key: int, identifier: str) -> tuple[ColumnElement[bool], ...]:
+    return _row.routing_key == routing_key, _row.id == identifier
