@@ -1,0 +1,218 @@
+"""The withdrawal function: word by word, in two steps, for everybody, and acknowledged at once."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from jay import db
+from jay.checkout.order_numbers import new_order_no
+from jay.orders import service
+from jay.orders.models import Happening, OrderPart
+from jay.orders.withdrawals import ACKNOWLEDGED
+from jay.outbox.models import outbox
+from tests.api.test_order_mails import EMAIL, Desk, desk, words
+from tests.builders import Shop, User, add_shop
+from tests.cli.conftest import runner_of
+from tests.clock import NOON
+
+__all__ = ["desk"]
+pytestmark = pytest.mark.one_database
+
+BUTTONS = {
+    "/widerruf": ("Vertrag widerrufen", "Widerruf bestätigen"),
+    "/withdraw": ("Withdraw from contract", "Confirm withdrawal"),
+}
+UNKNOWN = new_order_no(7)
+
+
+def typed(number: str, **changes: str) -> dict[str, str]:
+    return {"name": "Ada Lovelace", "number": number, "email": EMAIL, "products": "", **changes}
+
+
+def buttons(page: TestResponse) -> list[str]:
+    return re.findall(r'<button class="button[^>]*>([^<]*)</button>', page.text)
+
+
+def declare(client: FlaskClient, path: str, said: dict[str, str]) -> TestResponse:
+    """Go through both steps."""
+    asked = client.post(path, data=said)
+    assert asked.status_code == 200, asked.text
+    (nonce,) = re.findall(r'name="nonce" value="([^"]+)"', asked.text)
+    return client.post(path, data={**said, "nonce": nonce, "step": "confirm"})
+
+
+def parts_of(desk: Desk, order_no: str) -> list[OrderPart]:
+    with desk.app.app_context(), db.reading() as connection:
+        order = service.find(connection, order_no)
+        assert order is not None
+        return service.parts_of(connection, order)
+
+
+def withdrawn(part: OrderPart) -> bool:
+    return any(event.kind is Happening.WITHDRAWN for event in part.events)
+
+
+@pytest.mark.parametrize("path", BUTTONS)
+def test_both_buttons_say_what_the_law_says(client: FlaskClient, path: str) -> None:
+    first, second = BUTTONS[path]
+
+    form = client.get(path)
+    asked = client.post(path, data=typed(UNKNOWN))
+
+    assert buttons(form) == [first]
+    assert buttons(asked)[0] == second
+    assert f'lang="{"de" if path == "/widerruf" else "en"}"' in form.text
+    assert "Set-Cookie" not in form.headers
+    assert form.headers["Cache-Control"] == "no-store"
+    assert form.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/code", "/basket", "/nowhere", "/widerruf", "/legal"])
+def test_every_page_of_the_phone_leads_there(client: FlaskClient, path: str) -> None:
+    page = client.get(path, headers={"Accept-Language": "de"})
+
+    assert '<a class="withdraw" href="/widerruf">Vertrag widerrufen</a>' in page.text
+
+
+def test_who_withdraws_is_told_at_once_with_date_and_time(
+    app: Flask, client: FlaskClient, desk: Desk, alice: User, shop: Shop
+) -> None:
+    hats = add_shop(app, client, "hatshop")
+    order_no = desk.buy(alice, (shop.product("mug"), 2), (hats.product("hat", price=1000), 1))
+    desk.deliver()
+
+    page = declare(client, "/widerruf", typed(order_no.lower()))
+
+    assert "04.06.2025, 12:00:00 UTC" in page.text
+    mail = desk.deliver()[-1]
+    assert (mail["To"], mail["Subject"]) == (EMAIL, "Dein Widerruf ist eingegangen")
+    for kind in ("plain", "html"):
+        said = unescape(words(mail, kind))
+        told = ["04.06.2025, 12:00:00 UTC", "Ada Lovelace", order_no.lower(), "14 Tagen"]
+        assert [one for one in told if one not in said] == []
+    parts = parts_of(desk, order_no)
+    assert [withdrawn(part) for part in parts] == [True, True]
+    assert [part.refund_due for part in parts] == [NOON + timedelta(days=14)] * 2
+
+
+def test_a_number_that_does_not_exist_is_answered_alike_and_shown_to_the_operator(
+    app: Flask, client: FlaskClient, desk: Desk, alice: User, shop: Shop
+) -> None:
+    order_no = desk.buy(alice, (shop.product("mug"), 1))
+    real = declare(client, "/withdraw", typed(order_no))
+    none = declare(client, "/withdraw", typed(UNKNOWN))
+    stranger = declare(client, "/withdraw", typed(order_no, email="eve@example.com"))
+
+    assert none.text.replace(UNKNOWN, order_no) == real.text
+    assert stranger.text.replace("eve@example.com", EMAIL) == real.text
+    mails = [one for one in desk.deliver() if one["Subject"] == "Your withdrawal has arrived"]
+    assert sorted(one["To"] for one in mails) == [EMAIL, EMAIL, "eve@example.com"]
+    told = {words(one).replace(UNKNOWN, order_no) for one in mails if one["To"] == EMAIL}
+    assert len(told) == 1
+    listed = runner_of(app)("orders", "withdrawals").output
+    assert f"{UNKNOWN}: Ada Lovelace <{EMAIL}>" in listed
+    assert "there is no such order" in listed
+    assert "the order has another e-mail address" in listed
+    assert "withdrawn from" not in listed
+
+
+def test_what_the_operator_finds_out_is_withdrawn_from_and_closed(
+    app: Flask, client: FlaskClient, desk: Desk, alice: User, shop: Shop
+) -> None:
+    order_no = desk.buy(alice, (shop.product("mug"), 1))
+    declare(client, "/withdraw", typed("it was a mug"))
+    run = runner_of(app)
+    identifier = run("orders", "withdrawals").output.split()[0]
+
+    done = run("orders", "withdraw", identifier, f"{order_no}-1")
+
+    assert f"Withdrawn from: {order_no}-1." in done.output
+    assert withdrawn(parts_of(desk, order_no)[0])
+    assert "Nothing to look at." in run("orders", "withdrawals").output
+    assert identifier in run("orders", "withdrawals", "--all").output
+    declare(client, "/withdraw", typed("it was no mug"))
+    other = run("orders", "withdrawals").output.split()[0]
+    assert run("orders", "close-withdrawal", other).exit_code == 0
+    assert run("orders", "close-withdrawal", other).exit_code == 1
+
+
+def test_one_part_or_some_products_can_be_withdrawn_from(
+    app: Flask, client: FlaskClient, desk: Desk, alice: User, shop: Shop
+) -> None:
+    hats = add_shop(app, client, "hatshop")
+    mug, pot = shop.product("mug", name="Große Tasse"), shop.product("pot", price=300)
+    order_no = desk.buy(alice, (mug, 2), (pot, 1), (hats.product("hat", price=1000), 1))
+
+    declare(client, "/withdraw", typed(order_no, products="die GROSSE tasse, bitte"))
+    first, second = parts_of(desk, order_no)
+    assert first.events[-1].details == {"lines": {"1": 2}}
+    assert not withdrawn(second)
+
+    declare(client, "/withdraw", typed(f"{order_no}-2"))
+    assert withdrawn(parts_of(desk, order_no)[1])
+
+    declare(client, "/withdraw", typed(order_no, products="the red one"))
+    assert "no product of the order is called so" in runner_of(app)("orders", "withdrawals").output
+
+
+def test_sent_twice_it_is_one_declaration_of_the_first_moment(
+    app: Flask, client: FlaskClient, desk: Desk, alice: User, shop: Shop
+) -> None:
+    order_no = desk.buy(alice, (shop.product("mug"), 1))
+    said = {**typed(order_no), "nonce": "n-1", "step": "confirm"}
+    first = client.post("/withdraw", data=said)
+    desk.clock.move(60)
+
+    again = client.post("/withdraw", data=said)
+
+    assert again.text == first.text
+    with app.app_context(), db.reading() as connection:
+        query = select(outbox.c.id).where(outbox.c.kind == ACKNOWLEDGED)
+        assert len(connection.execute(query).all()) == 1
+    assert len(parts_of(desk, order_no)[0].events) == 2
+
+
+def test_what_is_missing_is_said_at_its_field_and_nothing_typed_is_lost(
+    client: FlaskClient,
+) -> None:
+    page = client.post(
+        "/widerruf",
+        data={"name": "Ada", "number": "", "email": "ada@", "products": "http://spam.example"},
+    )
+
+    assert page.status_code == 422
+    assert page.text.count('aria-invalid="true"') == 3
+    assert 'value="Ada"' in page.text
+    assert 'value="ada@"' in page.text
+    assert "keine Links" in page.text
+    changed = client.post("/widerruf", data={**typed(UNKNOWN), "step": "change"})
+    assert f'value="{UNKNOWN}"' in changed.text
+    assert buttons(changed) == ["Vertrag widerrufen"]
+
+
+def test_nobody_can_have_us_send_many_mails(client: FlaskClient) -> None:
+    for number in range(10):
+        assert declare(client, "/withdraw", typed(f"J{number}")).status_code == 200
+
+    refused = client.post("/withdraw", data={**typed("J"), "nonce": "n", "step": "confirm"})
+
+    assert refused.status_code == 429
+
+
+def test_neither_the_outbox_nor_the_table_says_who_it_was(
+    app: Flask, client: FlaskClient, desk: Desk
+) -> None:
+    declare(client, "/withdraw", typed(UNKNOWN))
+
+    with app.app_context(), db.reading() as connection:
+        rows = [
+            connection.exec_driver_sql(f"SELECT * FROM {table}").all()
+            for table in ("outbox", "withdrawals", "events")
+        ]
+    assert "ada" not in repr(rows).lower()
