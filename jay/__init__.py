@@ -46,8 +46,11 @@ from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
 from jay.orders import cli as orders_cli
 from jay.orders import handover
+from jay.orders import pages as order_pages
 from jay.orders import routes as orders_routes
+from jay.orders import withdrawal_cli, withdrawal_pages
 from jay.orders.mails import ShopperMails
+from jay.orders.withdrawal_mails import acknowledgement
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
 from jay.partners import cli as partners_cli
@@ -96,6 +99,8 @@ PAGES = (
     psp_routes.blp,
     partner_pages.blp,
     legal_pages.blp,
+    order_pages.blp,
+    withdrawal_pages.blp,
     seller_pages.blp,
     operator_pages.blp,
     catalogue_pages.blp,
@@ -156,6 +161,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     guards.init_app(app, settings, database, clock)
     cors.init_app(app, clock)
     legal_pages.init_app(app, clock)
+    withdrawal_pages.init_app(app)
     checkout_pages.init_app(app)
     rates.init_app(app, settings, clock)
     seldom.init_app(app, settings, clock)
@@ -176,6 +182,8 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.cli.add_command(commands)
     for command in backup_cli.COMMANDS:
         ops_cli.db_cli.add_command(command)
+    for command in withdrawal_cli.COMMANDS:
+        orders_cli.orders_cli.add_command(command)
     partners_cli.partner_cli.add_command(removal_cli.remove_partner)
     merchants_cli.merchant_cli.add_command(removal_cli.remove_merchant)
     merchants_cli.merchant_cli.add_command(seller_cli.merchant_legal)
@@ -192,8 +200,10 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
 
 def _set_up_payment(app: Flask, settings: Settings, database: Database, clock: Clock) -> None:
     """Give the app its payment service provider, and say what leaves the house."""
+    called = settings.mail_from.display_name or settings.public_host
     messages = (
         *MESSAGES,
+        acknowledgement(settings.public_url, called),
         *ShopperMails(settings.public_url).kinds,
         *handover.MerchantMails(settings.public_url).kinds,
     )

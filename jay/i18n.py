@@ -127,6 +127,11 @@ def minute(moment: datetime, lang: str) -> str:
     return f"{day(moment, lang)}, {format_time(moment, 'short', UTC, lang)} UTC"
 
 
+def second(moment: datetime, lang: str) -> str:
+    """Write a moment to the second, and that it is in UTC."""
+    return f"{day(moment, lang)}, {format_time(moment, 'medium', UTC, lang)} UTC"
+
+
 def country(code: str, in_lang: str) -> str:
     """Name a country in a language."""
     return str(Locale(in_lang).territories.get(code, code))

@@ -18,6 +18,7 @@ from jay.feeds import models as feeds
 from jay.legal.models import legal_texts
 from jay.merchants import models as merchants
 from jay.operators import models as operator_models
+from jay.orders.withdrawals import withdrawals
 from jay.outbox import models as outbox
 from jay.partners import models as partners
 from jay.pictures import models as pictures
@@ -55,6 +56,7 @@ TABLES = (
     transfers.transfers,
     tries,
     wanted_skus,
+    withdrawals,
     outbox.outbox,
     outbox.outbox_addresses,
 )

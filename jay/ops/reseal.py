@@ -15,6 +15,8 @@ from jay.merchants.models import merchants
 from jay.merchants.service import token_seal
 from jay.orders.models import orders
 from jay.orders.service import seal_of as order_seal
+from jay.orders.withdrawals import seal_of as withdrawal_seal
+from jay.orders.withdrawals import withdrawals
 from jay.sealing import Seal, WrongKey
 
 
@@ -58,6 +60,12 @@ SEALED = (
         orders,
         ("token",),
         lambda row, secret: order_seal(row.order_no, secret),
+    ),
+    Sealed(
+        "withdrawals",
+        withdrawals,
+        ("content",),
+        lambda row, secret: withdrawal_seal(row.id, secret),
     ),
 )
 """Stored answers of requests are sealed with the clients' keys, too, and end in a day."""

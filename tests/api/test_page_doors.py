@@ -17,8 +17,9 @@ from tests.conftest import Apps
 
 pytestmark = pytest.mark.one_database
 
-WITHOUT_TOKEN = {"tv.renew", "psp.hear", "sandbox.pay"}
-"""Pages that take forms without a token: knowing the address is the permission there."""
+WITHOUT_TOKEN = {"tv.renew", "psp.hear", "sandbox.pay", "order.cancel", "withdrawal.declare"}
+"""Pages that take forms without a token: knowing the address is the permission there, and anybody
+may declare a withdrawal."""
 
 FOR_EVERYBODY = {
     "basket_pages": "a credential in the session says which basket",
@@ -31,6 +32,8 @@ FOR_EVERYBODY = {
     "legal": "who answers for the service, and how, is for everybody to read",
     "guarantee": "an official notice, for everybody to see",
     "sellers": "and so is who sells, and under which terms",
+    "order": "the token in the address says which order",
+    "withdrawal": "the law wants it to be there for everybody, at any time",
     "login": "leads in",
     "transfer_pages": "the token in the address says which transfer",
     "tv": "the token in the address says which screen",

@@ -43,7 +43,7 @@ from jay.ops import demo_catalogue
 from jay.ops.purge import EXPIRED
 from jay.ops.removal import PARTNER
 from jay.ops.reseal import SEALED
-from jay.orders import refunds
+from jay.orders import refunds, withdrawals
 from jay.orders import service as orders
 from jay.orders.models import (
     Actor,
@@ -51,6 +51,7 @@ from jay.orders.models import (
     Money,
     Movement,
     Order,
+    OrderPart,
     Parcel,
     PartNo,
     order_parts,
@@ -349,6 +350,16 @@ def shared_out(w: World) -> str:
     return sandbox.transfer(w.connection, paid(w), "J2-1", "acct_1", 1000).id
 
 
+DECLARED = withdrawals.Declaration("Ada", "ada@example.com", "J2222", "")
+WITHDRAWAL = withdrawals.Withdrawal(-1, "w-1", None, [], None, DECLARED, "de", NOON, None)
+
+
+def part_bought(w: World) -> OrderPart:
+    found = orders.find_part(w.connection, PartNo(ordered(w).order_no, 1))
+    assert found is not None
+    return found
+
+
 BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     **PICTURES,
     "checkout/sessions.freeze": {"order_no": reserved},
@@ -382,6 +393,16 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "baskets/offered.is_kept": {"identifier": lambda w: w.basket.id},
     "baskets/offered.note_claim": {"identifier": lambda w: w.basket.id},
     "baskets/offered.withdraws_offers": {"work": lambda _: transfers.cancel},
+    "orders/withdrawals.assign": {
+        "found": lambda _: WITHDRAWAL,
+        "part_nos": lambda w: [PartNo(ordered(w).order_no, 1)],
+    },
+    "orders/withdrawals.close": {"found": lambda _: WITHDRAWAL},
+    "orders/withdrawals.declare": {"said": lambda _: DECLARED},
+    "orders/withdrawals.list_withdrawals": {"open_only": lambda _: True},
+    "orders/withdrawals.withdraw": {"part": part_bought, "lines": lambda _: None},
+    "orders/withdrawals.seal_of": {"identifier": lambda _: "w-1"},
+    "orders/withdrawals.find": {"identifier": lambda _: "w-1"},
     "outbox/mails.mail_kind": {"find": lambda _: lambda *_args: DeliveryResult()},
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},

@@ -41,11 +41,11 @@ KINDS = {
         checkout/sessions feeds/checkpoints feeds/leftovers feeds/pulls guests/service
         legal/service merchants/service operators/service ops/demo ops/purge ops/removal
         ops/reseal orders/checking orders/events orders/ledger orders/refunds orders/service
-        orders/steps outbox/kinds outbox/mails outbox/service outbox/webhooks partners/service
-        pictures/leases pictures/purging pictures/service pictures/sweeping pictures/uploading
-        products/bulk products/bulk_sql products/catalogue products/configuring products/feeding
-        products/listing products/service products/stock products/stored products/wanted
-        transfers/service web/limits web/stored_answers
+        orders/steps orders/withdrawals outbox/kinds outbox/mails outbox/service outbox/webhooks
+        partners/service pictures/leases pictures/purging pictures/service pictures/sweeping
+        pictures/uploading products/bulk products/bulk_sql products/catalogue
+        products/configuring products/feeding products/listing products/service products/stock
+        products/stored products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -65,7 +65,8 @@ KINDS = {
         legal/seller_pages merchants/arguments merchants/cli operators/cli operators/pages
         ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/docs ops/health
         ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/handover orders/mails
-        orders/refunding orders/routes orders/showing outbox/cli outbox/delivery partners/cli
+        orders/pages orders/refunding orders/routes orders/showing orders/withdrawal_cli
+        orders/withdrawal_mails orders/withdrawal_pages outbox/cli outbox/delivery partners/cli
         partners/options partners/pages partners/view pictures/cli pictures/filling
         pictures/pages pictures/routes pictures/showing pictures/tidying playouts/routes
         products/cli products/pages products/routes products/showing products/view
