@@ -45,10 +45,9 @@ from jay.ops import backup_cli, demo_shop, docs, health, removal_cli, reseal_cli
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
 from jay.orders import cli as orders_cli
-from jay.orders import handover
+from jay.orders import handover, withdrawal_cli, withdrawal_pages
 from jay.orders import pages as order_pages
 from jay.orders import routes as orders_routes
-from jay.orders import withdrawal_cli, withdrawal_pages
 from jay.orders.mails import ShopperMails
 from jay.orders.withdrawal_mails import acknowledgement
 from jay.outbox import cli as outbox_cli
