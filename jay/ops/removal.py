@@ -1,6 +1,6 @@
 """Letting a partner or a merchant go, with all that belongs to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from jay.auth import service as auth
 from jay.auth.models import api_keys
 from jay.baskets.models import baskets
 from jay.checkout.comfort import comfort_settings
+from jay.checkout.contacts import contacts
 from jay.checkout.models import checkout_sessions
 from jay.events import events
 from jay.feeds.models import feed_pulls, product_imports
@@ -19,6 +20,15 @@ from jay.merchants import service as merchants
 from jay.merchants.models import merchants as merchants_table
 from jay.operators.models import operators
 from jay.ops.purge import Write, delete_in_batches
+from jay.orders.models import (
+    ledger,
+    movements,
+    order_events,
+    order_lines,
+    order_parcels,
+    order_parts,
+    orders,
+)
 from jay.outbox.models import outbox, outbox_addresses
 from jay.partners import service as partners
 from jay.partners.models import partners as partners_table
@@ -127,9 +137,32 @@ def erase(connection: Connection, owner: Owner, identifier: int) -> None:
     if owner is PARTNER:
         # In the order in which everybody locks them.
         tables.insert(tables.index(transfers), checkout_sessions)
+    numbers = _orders_of(connection, owner, identifier)
+    if owner is MERCHANT:
+        _erase_orders(connection, numbers)
     for table in tables:
+        if table is transfers:  # orders are locked between a basket and its transfer
+            _erase_orders(connection, numbers)
         connection.execute(delete(table).where(table.c[owner.column] == identifier))
     texts = legal_models.legal_texts
     mine = (texts.c.owner == owner.kind, texts.c.owner_id == identifier)
     connection.execute(delete(texts).where(*mine))
     connection.execute(delete(owner.table).where(owner.table.c.id == identifier))
+
+
+def _orders_of(connection: Connection, owner: Owner, identifier: int) -> list[str]:
+    """Return the numbers of the orders that were placed at a partner, or with a merchant."""
+    table = orders if owner is PARTNER else order_parts
+    query = select(table.c.order_no).where(table.c[owner.column] == identifier).distinct()
+    return list(connection.execute(query).scalars())
+
+
+def _erase_orders(connection: Connection, numbers: Sequence[str]) -> None:
+    """Delete orders with all that belongs to them, in the order in which everybody locks them."""
+    for start in range(0, len(numbers), BATCH):
+        some = numbers[start : start + BATCH]
+        for table in (contacts, orders, order_parts, order_lines, movements, *_OF_PARTS):
+            connection.execute(delete(table).where(table.c.order_no.in_(some)))
+
+
+_OF_PARTS = (order_parcels, order_events, ledger)

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from jay import db
 from jay.checkout import flow
+from jay.ops import removal
 from jay.orders import ledger, service
 from jay.orders.models import (
     Actor,
@@ -17,7 +18,8 @@ from jay.orders.models import (
     orders,
 )
 from jay.sealing import WrongKey
-from tests.api.buying import bought, found, till_of
+from tests.api.buying import BUYER, bought, found, till_of
+from tests.api.checks import rows
 from tests.builders import Shop, User, add_shop
 from tests.clock import NOON
 from tests.conftest import SECRET
@@ -100,3 +102,16 @@ def test_what_is_too_long_for_a_number_is_not_taken_apart(
 
     # 4,000 hyphens kept a processor busy for half a second.
     assert PartNo.typed(written.format(no)) is None
+
+
+@pytest.mark.parametrize("owner", [removal.PARTNER, removal.MERCHANT])
+def test_what_was_only_a_demo_leaves_no_order_for_who_gets_its_id(
+    owner: removal.Owner, alice: User, shop: Shop
+) -> None:
+    order, [part] = found(shop, bought(alice, shop, **BUYER))
+    identifier = order.partner_id if owner is removal.PARTNER else part.merchant_id
+    with shop.app.app_context(), db.transaction() as connection:
+        removal.erase(connection, owner, identifier)
+
+    gone = ("contacts", "orders", "order_parts", "order_lines", "order_events", "ledger")
+    assert [rows(shop.app, table) for table in gone] == [0] * len(gone)
