@@ -76,7 +76,9 @@ def change(
     """Set those settings that are given, remove those that are None.
 
     :param changes: of ``FIELDS``, and ``consent``: the version of the text, which holds from now
-        on; without it what was stored on its ground goes, too.
+        on; without it what was stored on its ground goes, too. Where a PIN is set, another one or
+        none takes the payment token away that it has guarded: who does not know the PIN pays with
+        nothing.
     :returns: by ``TOLD``, whether it is set now.
     :raises GuestNotAllowed: the user is a guest.
     """
@@ -98,10 +100,15 @@ def change(
         if name in FIELDS
     }
     key = _key_of(user)
+    changed = dict(values)
+    if "pin_hash" in wanted and "payment_token" not in wanted:
+        changed["payment_token"] = case(
+            (_row.pin_hash.is_not(None), None), else_=_row.payment_token
+        )
     connection.execute(
         insert_into(connection, comfort_settings)
         .values(**key, **values)
-        .on_conflict_do_update(index_elements=list(key), set_=values)
+        .on_conflict_do_update(index_elements=list(key), set_=changed)
     )
     row = connection.execute(select(comfort_settings).where(*_of(user))).one()
     columns = (row.customer_id, row.payment_token, row.consent_version, row.pin_hash)

@@ -63,7 +63,8 @@ class ComfortSchema(Schema):
         allow_none=True,
         validate=_pin,
         metadata={
-            "description": "The household's PIN, asked for at each payment.",
+            "description": "The household's PIN, asked for at each payment. Where one is set,"
+            " another one or `null` takes the payment token away, unless that comes with it.",
             "example": "2468",
             "pattern": f"^{FORM}$",
         },

@@ -278,5 +278,18 @@ def test_a_pin_is_stored_hashed_and_sealed_and_can_be_taken_away(
     assert "scrypt" not in everything
     assert "pm_sandbox" not in everything
 
-    assert alice.call("PATCH", "/comfort", json={"pin": None}).json["data"]["pinSet"] is False
+    keep(alice, pin=None)
     assert pay(alice).status_code == 200
+
+
+@pytest.mark.parametrize("pin", [None, "1357"])
+def test_who_does_not_know_the_pin_gets_no_further_by_setting_another_one(
+    alice: User, mug: str, pin: str | None
+) -> None:
+    keep(alice, pin=PIN)
+    alice.put(mug)
+
+    state = alice.call("PATCH", "/comfort", json={"pin": pin}).json["data"]
+
+    assert (state["paymentTokenSet"], state["pinSet"]) == (False, pin is not None)
+    assert_refused(pay(alice, pin=pin or "0000"), PaymentNotStored)
