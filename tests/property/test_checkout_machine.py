@@ -155,10 +155,10 @@ class CheckoutMachine(RuleBasedStateMachine):
             rate.forget()
         session = self.active[shopper]
         if session is not None:
-            if session["orderNo"] in self.authorised or self.is_late(shopper):
+            if self.carts[shopper] != session["rest"] and not self.is_late(shopper):
+                self.end(shopper, "aborted")  # an authorisation for it is let go of
+            else:
                 self.settled(shopper)
-            elif self.carts[shopper] != session["rest"]:
-                self.end(shopper, "aborted")
         going_on = self.active[shopper]
         wanted = dict(self.carts[shopper])
         answer = self.user(shopper).call("POST", "/checkout/sessions")
