@@ -173,6 +173,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         documented = Api(app, api, description=text)
         for blueprint in routes:
             documented.register_blueprint(blueprint)
+    psp_routes.init_app(app, order_pages.address_of)
     for pages_of_feature in PAGES:
         app.register_blueprint(pages_of_feature)
     if settings.demo:

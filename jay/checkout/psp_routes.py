@@ -1,6 +1,8 @@
 """Where payment service providers send their webhooks, and where they send the shopper back."""
 
-from flask import redirect, request, session, url_for
+from collections.abc import Callable
+
+from flask import Flask, current_app, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
 from jay import db, web
@@ -8,6 +10,7 @@ from jay.checkout import flow, notices, sessions
 from jay.checkout.models import ACTIVE, SessionState
 from jay.checkout.order_numbers import grouped, typed_order_no
 from jay.checkout.pages import TOLD
+from jay.checkout.remembered import is_of_this_browser
 from jay.errors import JayError, RouteNotFound
 from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
@@ -55,6 +58,11 @@ def come_back(order_no: str) -> Response:
     if state is SessionState.OPEN and has_basket():
         session[TOLD] = flow.failure_of(found) or "unpaid"
         return redirect(url_for("checkout_pages.checkout"), 303)
+    # The number alone shows nothing: it stands in mails, and people read it out to others.
+    if state is SessionState.PAID and is_of_this_browser(order_no):
+        address = _order_address()(order_no)
+        if address is not None:
+            return redirect(address, 303)
     return page(
         "phone/paid.html",
         partner=partner,
@@ -62,3 +70,17 @@ def come_back(order_no: str) -> Response:
         order_no=grouped(order_no),
         again_seconds=AGAIN_SECONDS,
     )
+
+
+OrderAddress = Callable[[str], str | None]
+"""Returns the address of an order's page by its number; None where there is none."""
+
+
+def init_app(app: Flask, order_address: OrderAddress) -> None:
+    """Tell where an order is seen once it is paid: orders stand right of the checkout."""
+    app.extensions["jay.order_address"] = order_address
+
+
+def _order_address() -> OrderAddress:
+    found: OrderAddress = current_app.extensions["jay.order_address"]
+    return found

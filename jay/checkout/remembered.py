@@ -45,6 +45,11 @@ def remembered(connection: Connection) -> Remembered:
     return Remembered(found, contact)
 
 
+def is_of_this_browser(order_no: str) -> bool:
+    """Tell whether it is the checkout that this browser has typed an address for."""
+    return _KEY in session and session[_KEY][0] == order_no
+
+
 def _proof(order_no: str, contact: Contact) -> str:
     content = f"contact of {order_no}".encode() + orjson.dumps(asdict(contact))
     return hmac.digest(web.settings().secret_key.encode(), content, "sha256")[:16].hex()

@@ -18,6 +18,7 @@ from jay.orders.models import Actor, Order, OrderPart, PartNo, PartState
 from jay.orders.showing import shown
 from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
+from jay.sealing import WrongKey
 from jay.web.pages import PageBlueprint, language, page
 from jay.web.pages import gettext as _
 
@@ -47,6 +48,19 @@ def cancel(token: str) -> Response:
         return _page(token, too_late=int(number))
     refunding.settle(order.order_no)
     return redirect(url_for("order.show", token=token), 303)
+
+
+def address_of(order_no: str) -> str | None:
+    """Return the address of an order's page; None while there is no such order, or it is lost."""
+    with db.reading() as connection:
+        order = service.find(connection, order_no)
+    if order is None:
+        return None
+    try:
+        token = service.token_of(order, secret=web.settings().secret_key)
+    except WrongKey:
+        return None
+    return url_for("order.show", token=token)
 
 
 def _order(token: str) -> Order:

@@ -55,7 +55,9 @@ class Phone(Browser):
         assert "/psp/sandbox/pay/" in to, to
         paid = till.client.post(urlsplit(to).path, data={"number": number})
         assert paid.status_code in {303, 402}
-        return self.get(paid.headers.get("location") or back_of(paid))
+        back = self.get(paid.headers.get("location") or back_of(paid))
+        led = back.headers.get("location", "")
+        return self.get(led) if led.startswith("/orders/") else back
 
 
 def back_of(page: TestResponse) -> str:
@@ -111,8 +113,24 @@ def test_a_purchase(phone: Phone, till: Till, alice: User) -> None:
     assert "Zoë Schmidt Große Straße 7a 10115 Berlin Germany" in summary
     assert "Reserved for you for another 30 min." in summary
 
-    assert "Your order is paid." in text_of(phone.pay(till))
+    assert "Thank you" in text_of(phone.pay(till))
     assert alice.basket()["cart"] == alice.basket()["checkout"] == []
+
+
+def test_who_has_pressed_the_button_sees_the_order_and_nobody_else_does(
+    app: Flask, phone: Phone, till: Till
+) -> None:
+    phone.tell()
+
+    phone.pay(till)
+
+    order_no = phone_order(phone)
+    address = phone.get(f"/checkout/return/{order_no}").headers["Location"]
+    assert address.startswith("/orders/")
+    assert "Thank you for your order!" in phone.page(address)
+    other = text_of(Browser(app).get(f"/checkout/return/{order_no}"))
+    assert "Your order is paid." in other
+    assert "/orders/" not in other
 
 
 @pytest.mark.parametrize("lang", BUTTONS)
@@ -209,7 +227,7 @@ def test_a_changed_cart_leads_back_to_the_summary(
     now = phone.page()
     assert "Something has changed since you saw this." in now
     assert "€74.99" in now
-    assert "Your order is paid." in text_of(phone.pay(till))
+    assert "Thank you" in text_of(phone.pay(till))
 
 
 def test_a_price_that_rises_meanwhile_does_not_change_what_was_seen(
@@ -219,7 +237,7 @@ def test_a_price_that_rises_meanwhile_does_not_change_what_was_seen(
     shop.product("mug", price=9999)
 
     assert "€25.00" in phone.page()
-    assert "Your order is paid." in text_of(phone.pay(till))
+    assert "Thank you" in text_of(phone.pay(till))
 
 
 def test_what_was_seen_after_the_time_is_up_is_not_bought_at_another_price(
@@ -251,7 +269,7 @@ def test_a_declined_card_comes_back_with_a_message_and_another_try(
     assert back.headers["location"] == "/checkout"
     assert "Your card was declined, and nothing was charged." in phone.page()
     assert "Your card was declined" not in phone.page()  # told once
-    assert "Your order is paid." in text_of(phone.pay(till))
+    assert "Thank you" in text_of(phone.pay(till))
 
 
 def test_who_comes_back_without_paying_is_told_so(phone: Phone, till: Till) -> None:
@@ -284,13 +302,14 @@ def test_a_second_tab_and_back_lead_to_what_was_paid(phone: Phone, till: Till) -
     shown = phone.get("/checkout")
     seen = re.search(r'name="seen" value="([^"]+)"', shown.get_data(as_text=True))
     assert seen
-    assert "Your order is paid." in text_of(phone.pay(till))
+    assert "Thank you" in text_of(phone.pay(till))
 
     again = phone.post("/checkout/order", csrf=csrf_of(shown), seen=seen[1])
 
     for answer in (again, phone.get("/checkout")):
         assert "/checkout/return/" in answer.headers["location"]
-        assert "Your order is paid." in text_of(phone.get(answer.headers["location"]))
+        led = phone.get(answer.headers["location"]).headers["location"]
+        assert "Thank you" in phone.page(led)
     assert len(till.intents()) == 1
 
 
@@ -390,7 +409,7 @@ def test_a_provider_that_is_away_is_told_and_tried_again(
 
     monkeypatch.undo()
     phone.tell()
-    assert "Your order is paid." in text_of(phone.pay(till))
+    assert "Thank you" in text_of(phone.pay(till))
 
 
 @pytest.mark.parametrize("path", ["/checkout", "/checkout/order", "/checkout/abort"])
