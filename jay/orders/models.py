@@ -304,6 +304,11 @@ class OrderLine:
     returned: int
     refunded: int
 
+    @classmethod
+    def from_row(cls, row: Any) -> "OrderLine":
+        """Make the line that a row of ``order_lines`` holds."""
+        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
+
     @property
     def left(self) -> int:
         """How many are neither shipped nor cancelled."""
@@ -351,6 +356,18 @@ class Movement:
     created: datetime
     attempts: int
 
+    @classmethod
+    def from_row(cls, row: Any) -> "Movement":
+        """Make the movement that a row of ``movements`` holds."""
+        same = ("id", "amount", "reason", "lines", "follows", "provider_id", "created", "attempts")
+        return cls(
+            part_no=PartNo(row.order_no, row.part),
+            kind=Money(row.kind),
+            state=MovementState(row.state),
+            by=Actor(row.by),
+            **{name: getattr(row, name) for name in same},
+        )
+
 
 @dataclass(frozen=True)
 class Order:
@@ -369,6 +386,11 @@ class Order:
     method: str | None
     token: str = field(repr=False)
     created: datetime
+
+    @classmethod
+    def from_row(cls, row: Any) -> "Order":
+        """Make the order that a row of ``orders`` holds."""
+        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)

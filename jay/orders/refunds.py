@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from jay.checkout import sessions
 from jay.checkout.models import Session
@@ -145,7 +145,7 @@ def _reserve(
         "due": now,
     }
     stored = connection.execute(insert(movements).values(**values).returning(movements)).one()
-    return _movement(stored)
+    return Movement.from_row(stored)
 
 
 def due(
@@ -181,7 +181,7 @@ def take(connection: Connection, order_no: str, identifier: str, *, now: datetim
     if row is None:
         return None
     order = connection.execute(select(orders).where(*of_order(orders, order_no))).one()
-    movement = _movement(row)
+    movement = Movement.from_row(row)
     transfer = account = None
     if movement.kind is Money.REVERSAL:
         transfer = transfer_of(connection, movement.part_no)
@@ -328,22 +328,4 @@ def find(connection: Connection, order_no: str, identifier: str) -> Movement | N
     """Return a movement as it is now; None where there is none."""
     query = select(movements).where(*of_order(movements, order_no), _row.id == identifier)
     row = connection.execute(query).one_or_none()
-    return None if row is None else _movement(row)
-
-
-def refunds_of(connection: Connection, part_no: PartNo) -> list[Movement]:
-    """Return the refunds of a part, in their order: those to be made and those that failed, too."""
-    query = select(movements).where(*of_part(movements, part_no), _row.kind == Money.REFUND)
-    rows = connection.execute(query.order_by(_row.created, _row.id))
-    return [_movement(row) for row in rows]
-
-
-def _movement(row: Row[Any]) -> Movement:
-    same = ("id", "amount", "reason", "lines", "follows", "provider_id", "created", "attempts")
-    return Movement(
-        part_no=PartNo(row.order_no, row.part),
-        kind=Money(row.kind),
-        state=MovementState(row.state),
-        by=Actor(row.by),
-        **{name: getattr(row, name) for name in same},
-    )
+    return None if row is None else Movement.from_row(row)

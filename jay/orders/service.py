@@ -12,7 +12,7 @@ from jay.checkout.models import Line, Session
 from jay.checkout.providers.interface import Intent
 from jay.db.routing import on_every_server
 from jay.merchants.models import Merchant
-from jay.orders import events, refunds, steps
+from jay.orders import events, refunds
 from jay.orders import ledger as money
 from jay.orders.events import of_order, of_part
 from jay.orders.models import (
@@ -20,17 +20,14 @@ from jay.orders.models import (
     Happening,
     Money,
     Order,
-    OrderEvent,
     OrderPart,
-    Parcel,
     PartNo,
     PartState,
-    order_events,
     order_lines,
-    order_parcels,
     order_parts,
     orders,
 )
+from jay.orders.whole import whole_parts
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.sealing import Seal, hash_secret
@@ -175,7 +172,7 @@ def parts_of(connection: Connection, order: Order) -> list[OrderPart]:
     """Return the parts of an order, in their order."""
     query = select(order_parts).where(*of_order(order_parts, order.order_no))
     rows = connection.execute(query.order_by(order_parts.c.number)).all()
-    return [_whole(connection, order, row) for row in rows]
+    return whole_parts(connection, rows, order_no=order.order_no)
 
 
 def find_part(
@@ -189,8 +186,9 @@ def find_part(
     if merchant is not None:
         query = query.where(order_parts.c.merchant_id == merchant)
     row = connection.execute(query).one_or_none()
-    order = None if row is None else find(connection, part_no.order_no)
-    return None if row is None or order is None else _whole(connection, order, row)
+    if row is None:
+        return None
+    return next(iter(whole_parts(connection, [row], order_no=part_no.order_no)), None)
 
 
 def list_parts(
@@ -225,11 +223,7 @@ def list_parts(
         query = query.where(tuple_(*key) < tuple_(*after))
     query = on_every_server(query.order_by(*(column.desc() for column in key)).limit(most + 1))
     rows = connection.execute(query).all()
-    found = []
-    for one in rows[:most]:
-        order = find(connection, one.order_no)
-        if order is not None:
-            found.append(_whole(connection, order, one))
+    found = whole_parts(connection, rows[:most])
     if len(rows) <= most:
         return found, None
     last = rows[most - 1]
@@ -237,37 +231,4 @@ def list_parts(
 
 
 def _order_or_none(row: Row[Any] | None) -> Order | None:
-    if row is None:
-        return None
-    return Order(**{name: getattr(row, name) for name in Order.__dataclass_fields__})
-
-
-def _whole(connection: Connection, order: Order, row: Row[Any]) -> OrderPart:
-    part_no = PartNo(order.order_no, row.number)
-    stored = row._asdict()
-    own = ("number", "merchant_id", "merchant", "goods", "shipping", "tax", "texts")
-    return OrderPart(
-        order=order,
-        **{name: stored[name] for name in (*own, "refund_due", "changed")},
-        state=PartState(row.state),
-        lines=steps.lines_of(connection, part_no),
-        parcels=[
-            Parcel(one.number, one.carrier, one.tracking_number, one.url)
-            for one in connection.execute(
-                select(order_parcels)
-                .where(*of_part(order_parcels, part_no))
-                .order_by(order_parcels.c.number)
-            )
-        ],
-        events=[
-            OrderEvent(one.number, one.at, Happening(one.kind), Actor(one.by), one.details)
-            for one in connection.execute(
-                select(order_events)
-                .where(*of_part(order_events, part_no))
-                .order_by(order_events.c.number)
-            )
-        ],
-        refunds=refunds.refunds_of(connection, part_no),
-        transfer_id=refunds.transfer_of(connection, part_no),
-        account=refunds.account_of(connection, row.merchant_id),
-    )
+    return None if row is None else Order.from_row(row)

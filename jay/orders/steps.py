@@ -60,10 +60,7 @@ class Wanted:
 def lines_of(connection: Connection, part_no: PartNo) -> list[OrderLine]:
     """Return the lines of a part, in their order."""
     query = select(order_lines).where(*of_part(order_lines, part_no))
-    return [
-        OrderLine(**{name: getattr(row, name) for name in OrderLine.__dataclass_fields__})
-        for row in connection.execute(query.order_by(_line.position))
-    ]
+    return [OrderLine.from_row(row) for row in connection.execute(query.order_by(_line.position))]
 
 
 def accept(

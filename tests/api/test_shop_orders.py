@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
 from jay import db
@@ -101,6 +101,26 @@ def test_a_part_tells_all_that_its_merchant_needs(shop: Shop, order_no: str) -> 
     ]
     assert (told["shippingCost"], told["test"]) == (499, False)
     assert [event["kind"] for event in told["events"]] == ["created"]
+
+
+def test_a_page_of_many_costs_no_more_queries_than_one_of_one(shop: Shop, alice: User) -> None:
+    asked: list[str] = []
+    readers = shop.app.extensions["jay.db"].readers
+
+    def listed() -> int:
+        asked.clear()
+        parts = shop.call("GET", "/shops/orders").json["data"]["orders"]
+        assert [one["customer"]["firstName"] for one in parts] == ["Zoë"] * len(parts)
+        return len(asked)
+
+    bought(alice, shop, **BUYER)
+    listed()  # what is asked once, such as the merchant
+    event.listen(readers, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    one = listed()
+    for _ in range(3):
+        bought(alice, shop, **BUYER)
+
+    assert listed() == one
 
 
 def test_the_list_goes_from_page_to_page_the_newest_first(

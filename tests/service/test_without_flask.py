@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from flask import has_app_context
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from jay.auth.models import User, signing_keys
 from jay.baskets import service as baskets
@@ -218,6 +218,8 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "missing": lambda w: [w.product],
     "said": lambda _: {"email": "zoe@example.org"},
     "heard": lambda _: notices.Waiting("sandbox", "evt_1", "pi_1"),
+    "order_nos": lambda w: [new_order_no(w.basket.routing_key)],
+    "rows": lambda w: w.connection.execute(select(order_parts)).all(),
     "order_no": lambda w: new_order_no(w.basket.routing_key),
     "since": lambda _: NOON,
     "provider": lambda _: "sandbox",

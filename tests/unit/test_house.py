@@ -41,9 +41,9 @@ KINDS = {
         checkout/sessions feeds/checkpoints feeds/leftovers feeds/pulls guests/service
         legal/service merchants/service operators/service ops/demo ops/purge ops/removal
         ops/reseal orders/checking orders/events orders/ledger orders/refunds orders/service
-        orders/steps orders/withdrawals outbox/kinds outbox/mails outbox/service outbox/webhooks
-        partners/service pictures/leases pictures/purging pictures/service pictures/sweeping
-        pictures/uploading products/bulk products/bulk_sql products/catalogue
+        orders/steps orders/whole orders/withdrawals outbox/kinds outbox/mails outbox/service
+        outbox/webhooks partners/service pictures/leases pictures/purging pictures/service
+        pictures/sweeping pictures/uploading products/bulk products/bulk_sql products/catalogue
         products/configuring products/feeding products/listing products/service products/stock
         products/stored products/wanted transfers/service web/limits web/stored_answers
     """,
