@@ -66,7 +66,13 @@ def _done(work: Callable[..., Any], *args: Any, **more: Any) -> Any:
     help="Which ones; may be given several times.",
 )
 @click.option("--parked", is_flag=True, help="Only those of which a merchant could not be told.")
-@click.option("--most", default=100, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "--most",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How many parts to list, the newest.",
+)
 def list_orders(merchant: str | None, states: tuple[str, ...], *, parked: bool, most: int) -> None:
     """List parts of orders, one a merchant, the newest first."""
     with db.reading() as connection:

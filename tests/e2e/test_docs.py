@@ -8,7 +8,7 @@ from tests.e2e.service import Service
 from tests.e2e.watched import Screens
 
 EXECUTE_ALL = """
-async () => {
+async (left_out) => {
   const until = (find) => new Promise(done => {
     const look = () => find() ? done(find()) : requestAnimationFrame(look);
     look();
@@ -16,6 +16,8 @@ async () => {
   const found = {};
   for (const block of document.querySelectorAll('.opblock')) {
     const summary = block.querySelector('.opblock-summary-control');
+    const path = block.querySelector('.opblock-summary-path').textContent.replace(/\u200b/g, '');
+    if (left_out.some(end => path.endsWith(end))) continue;
     summary.click();
     // The operation can be sent once its documented answers are there.
     await until(() => block.querySelector('.responses-inner .response'));
@@ -34,9 +36,18 @@ async () => {
 """Opens each operation, presses its button and returns the status of each."""
 
 
+LEFT_OUT = {
+    "/checkout/sessions/pay": "needs a stored payment, and the amount that was shown",
+    "/shops/orders/{partNo}": "needs an order that was paid",
+    "/shops/orders/{partNo}/refunds": "as above",
+    "/shops/pictures/{sku}/{position}": "needs a file",
+}
+"""Operations that no example can stand for, and why."""
+
+
 def execute_all(page: Page) -> dict[str, str]:
     expect(page.locator(".opblock").first).to_be_visible()
-    found: dict[str, str] = page.evaluate(EXECUTE_ALL)
+    found: dict[str, str] = page.evaluate(EXECUTE_ALL, list(LEFT_OUT))
     return found
 
 
@@ -55,6 +66,7 @@ def test_each_operation_works_as_it_is_filled_in(service: Service, screens: Scre
     paths = [
         item
         for api in ("/v2", "/v1")
-        for item in anybody.call("GET", f"{api}/openapi.json").json()["paths"].values()
+        for path, item in anybody.call("GET", f"{api}/openapi.json").json()["paths"].items()
+        if not path.endswith(tuple(LEFT_OUT))
     ]
     assert len(done) == sum(len(item.keys() - {"parameters"}) for item in paths)
