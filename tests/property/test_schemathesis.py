@@ -34,6 +34,7 @@ from jay import errors
 from jay.checkout.addresses import LONGEST
 from jay.errors import RouteNotFound
 from tests import photos
+from tests.api.buying import BUYER, bought
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.depth import few_or_all
 
@@ -74,6 +75,7 @@ class World:
         self.app = app
         self.platform: Platform = add_platform(app, client)
         self.shop: Shop = add_shop(app, client)
+        self.seller: Shop = add_shop(app, client, "seller")
         self.alice: User = self.platform.user("alice")
         variants = [{"sku": "mug-s", "value": "S"}, {"sku": "mug-l", "value": "L"}]
         self.products = [
@@ -89,7 +91,8 @@ class World:
     def credentials(self, path: str) -> dict[str, str]:
         """Return the headers of somebody who may call the operation."""
         if path.startswith("/v1"):
-            return {"X-API-Key": self.shop.key}
+            # What a configuration may come to be must not keep anything from being bought.
+            return {"X-API-Key": (self.seller if "/orders" in path else self.shop).key}
         return {"X-API-Key": self.platform.key, "Authorization": f"Bearer {self.alice.token}"}
 
     def make_real(self, case: Case, chance: random.Random) -> None:
@@ -113,6 +116,7 @@ class World:
                 case.query.pop(name, None)
         if "displayToken" in parameters and mostly():
             parameters["displayToken"] = self.display_token(claimed=not mostly())
+        self.make_bought(case, chance, wanted=mostly())
         self.make_payable(case.path, wanted=mostly())
         if case.path.endswith("/guests") and not mostly():
             case.query["jayToken"] = self.alice.transfer()["jayToken"]
@@ -129,6 +133,19 @@ class World:
             if path.endswith("/pay"):
                 stored = {"customerId": "C-1", "paymentToken": "pm_sandbox_4242", "pin": None}
                 self.alice.call("PATCH", "/comfort", json={**stored, "consent": {"version": "1"}})
+
+    def make_bought(self, case: Case, chance: random.Random, *, wanted: bool) -> None:
+        """Have an order, and in half of the requests something that can be done with it."""
+        if "partNo" not in case.path_parameters or not wanted:
+            return
+        buyer = self.platform.user(f"buyer-{chance.random()}")
+        number = bought(buyer, self.seller, (self.seller.product("sold"), 1), **BUYER)
+        case.path_parameters["partNo"] = f"{number}-1"
+        if chance.random() < 0.5:
+            case.body = {
+                "PATCH": {"state": chance.choice(["accepted", "cancelled"])},
+                "POST": {"amount": chance.randint(1, 100), "reason": "torn"},
+            }.get(case.method, case.body)
 
     def make_headers_real(self, case: Case) -> None:
         """Carry a session, and conditions that hold: else nothing would ever change."""
