@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jay.feeds.files import BOM
 from jay.net.addresses import Unreachable
-from jay.net.client import Answer, Client, Limits
+from jay.net.client import Answer, Client, Limits, unless_known
 from jay.net.waits import retry_after
 
 LIMITS = Limits(connect=5, read=30, total=30 * 60, most=2 << 30)
@@ -67,11 +67,7 @@ def download(
     :param alive: is called for each piece; what it raises ends the download.
     :raises NoFeed: there is no answer, no good one, or not all of it.
     """
-    headers = {"Accept": "*/*"}
-    if etag is not None:
-        headers["If-None-Match"] = etag
-    if last_modified is not None:
-        headers["If-Modified-Since"] = last_modified
+    headers = {"Accept": "*/*", **unless_known(etag, last_modified)}
     try:
         with client.exchange(
             "GET", url, limits=LIMITS, headers=headers, redirects=REDIRECTS

@@ -66,6 +66,15 @@ class _Question:
     limits: Limits
 
 
+def unless_known(etag: str | None, last_modified: str | None) -> dict[str, str]:
+    """Return the headers that ask for what was fetched before if it has changed (RFC 9110, 13).
+
+    :param etag: and ``last_modified``: of what was fetched before, as its server has said.
+    """
+    headers = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+    return {name: value for name, value in headers.items() if value is not None}
+
+
 class Answer:
     """What a server has answered; the body is read only by who asks for it.
 

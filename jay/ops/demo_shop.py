@@ -8,7 +8,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from flask import g, request
 from werkzeug.wrappers import Response
@@ -95,7 +95,7 @@ def _position(product: dict[str, Any], counts: dict[str, int]) -> Position:
 
 def _call(method: str, path: str, headers: dict[str, str], body: Any = None) -> Any:
     settings = web.settings()
-    address = f"{settings.own_address}/v2/baskets/{quote(path, safe='/?=&%')}"
+    address = f"{settings.own_address}/v2/baskets/{path}"
     sent = {"X-API-Key": PARTNER_KEY, "Content-Type": "application/json", **headers}
     content = None if body is None else json.dumps(body).encode()
     try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jay.net.addresses import AddressRefused, CutOff, TooLarge, TooSlow, Unreachable
-from jay.net.client import Client, Limits
+from jay.net.client import Client, Limits, unless_known
 from jay.net.waits import retry_after
 from jay.pictures.models import MAX_BYTES, Reason, Unusable
 
@@ -43,11 +43,10 @@ def fetch(
     :param etag: of what was fetched before, as the server has called it.
     :raises Unusable: there is no answer, no good one, or not all of it.
     """
-    headers = {"Accept": "image/webp,image/jpeg,image/png,image/*;q=0.8,*/*;q=0.1"}
-    if etag is not None:
-        headers["If-None-Match"] = etag
-    if last_modified is not None:
-        headers["If-Modified-Since"] = last_modified
+    headers = {
+        "Accept": "image/webp,image/jpeg,image/png,image/*;q=0.8,*/*;q=0.1",
+        **unless_known(etag, last_modified),
+    }
     try:
         with client.exchange(
             "GET", url, limits=LIMITS, headers=headers, redirects=REDIRECTS
