@@ -49,6 +49,7 @@ from jay.orders import handover, withdrawal_cli, withdrawal_pages
 from jay.orders import pages as order_pages
 from jay.orders import routes as orders_routes
 from jay.orders.mails import ShopperMails
+from jay.orders.merchant_mails import MerchantMails
 from jay.orders.withdrawal_mails import acknowledgement
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
@@ -205,7 +206,7 @@ def _set_up_payment(app: Flask, settings: Settings, database: Database, clock: C
         *MESSAGES,
         acknowledgement(settings.public_url, called),
         *ShopperMails(settings.public_url).kinds,
-        *handover.MerchantMails(settings.public_url).kinds,
+        *MerchantMails(settings.public_url).kinds,
     )
     if settings.psp == "sandbox":
         sandbox = Sandbox(database, clock, settings.secret_key, settings.public_url)

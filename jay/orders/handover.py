@@ -1,7 +1,8 @@
-"""Handing parts over to merchants by webhook, signed as Standard Webhooks 1.0 has it.
+"""Handing parts over to merchants: by webhook, signed as Standard Webhooks 1.0 has it, or by mail.
 
 The outbox holds the part's number and which event it is about. What is said is the part as the API
-shows it, written when it is sent, so that nothing personal lies in the outbox.
+shows it, written when it is sent, so that nothing personal lies in the outbox. What the mails say
+is in jay/orders/merchant_mails.py.
 """
 
 from collections.abc import Mapping
@@ -12,15 +13,13 @@ import structlog
 from sqlalchemy import Connection
 from standardwebhooks import Webhook
 
-from jay import i18n
 from jay.checkout import contacts
 from jay.clock import iso
 from jay.merchants import service as merchants
 from jay.orders import events, schemas, service
 from jay.orders.events import Happened
-from jay.orders.mails import ACCENT
-from jay.orders.models import Happening, OrderPart, PartNo
-from jay.outbox import mails, rendering
+from jay.orders.models import Happening, OrderEvent, OrderPart, PartNo
+from jay.outbox import mails
 from jay.outbox import service as outbox
 from jay.outbox.kinds import MessageKind
 from jay.outbox.models import DeliveryResult, Destination, Message, Schedule
@@ -43,10 +42,12 @@ TYPES = {
     Happening.WITHDRAWN: "order.withdrawal",
     Happening.REFUNDED: "order.refunded",
 }
-_KIND = "merchant."
+BY_WEBHOOK, BY_MAIL = "merchant.", "merchant-mail."
 """What stands before a type in the outbox: the shopper is told of some of them, too."""
 
-KIND_NAMES = [_KIND + told for told in TYPES.values()]
+KIND_NAMES = [way + told for way in (BY_WEBHOOK, BY_MAIL) for told in TYPES.values()]
+
+SCHEDULE = Schedule(waits=WAITS, longest=WAITS[-1])
 
 TOLD_AFTER = 4
 """So many attempts in a row fail at an address until the merchant is told by mail."""
@@ -61,23 +62,32 @@ _NO_SECRET = DeliveryResult(
 _LOST = DeliveryResult(
     failure="its secret was sealed with another JAY_SECRET_KEY: set a new one", hold=True
 )
-_NO_MAIL = DeliveryResult(failure="the merchant has told no e-mail address", final=True)
 
 
 @events.hears
 def hand_over(connection: Connection, happened: Happened) -> None:
     """Put what a merchant is told of an event into the outbox, in the event's own transaction."""
-    told = TYPES.get(happened.kind)
-    if told is None or merchants.order_webhook_url(connection, happened.merchant_id) is None:
+    told, way = TYPES.get(happened.kind), _way(connection, happened.merchant_id)
+    if told is None or way is None:
         return
+    subject = str(happened.part_no)
+    by_mail = way == BY_MAIL
     outbox.enqueue(
         connection,
-        _KIND + told,
-        {str(happened.part_no): str(happened.number)},
-        lane=lane_of(happened.merchant_id),
+        way + told,
+        {subject: str(happened.number)},
+        lane=mails.lane_of(subject) if by_mail else lane_of(happened.merchant_id),
         merchant=happened.merchant_id,
         now=happened.at,
     )
+
+
+def _way(connection: Connection, merchant: int) -> str | None:
+    """Return how a merchant is told of its orders; None: it asks for them."""
+    stored = merchants.details(connection, merchant)
+    if stored.order_webhook_url:
+        return BY_WEBHOOK
+    return BY_MAIL if stored.order_email else None
 
 
 def lane_of(merchant: int) -> str:
@@ -110,9 +120,10 @@ def _find(connection: Connection, message: Message, secret: str) -> Destination 
     if not secrets:
         return _NO_SECRET
     contact = contacts.find(connection, part.order.order_no, secret=secret)
+    event = event_of(part, message)
     told = {
-        "type": message.kind.removeprefix(_KIND),
-        "timestamp": iso(_moment_of(part, message)),
+        "type": message.kind.removeprefix(BY_WEBHOOK),
+        "timestamp": iso(part.order.created if event is None else event.at),
         "data": schemas.part_view(part, contact),
     }
     body = orjson.dumps(told).decode()
@@ -124,9 +135,9 @@ def _find(connection: Connection, message: Message, secret: str) -> Destination 
     return Destination(url, headers={"Content-Type": "application/json"}, body=body, sign=sign)
 
 
-def _moment_of(part: OrderPart, message: Message) -> datetime:
-    number = message.body
-    return next((one.at for one in part.events if str(one.number) == number), part.order.created)
+def event_of(part: OrderPart, message: Message) -> OrderEvent | None:
+    """Return which event of a part a message tells of; None where there is none."""
+    return next((one for one in part.events if str(one.number) == message.body), None)
 
 
 def _failed(
@@ -158,55 +169,6 @@ def _tell(connection: Connection, kind: str, message: Message, now: datetime) ->
     )
 
 
-class MerchantMails:
-    """The mails to merchants about the address that their orders go to.
-
-    :param public_url: where people reach this service.
-    """
-
-    def __init__(self, public_url: str) -> None:
-        self._public_url = public_url
-        self.kinds = (
-            mails.mail_kind(FAILING, self._find),
-            mails.mail_kind(SWITCHED_OFF, self._find),
-        )
-
-    def _find(
-        self, connection: Connection, message: Message, _secret: str
-    ) -> Destination | DeliveryResult:
-        if message.merchant_id is None:
-            return _NO_MAIL
-        merchant = merchants.merchant_by_id(connection, message.merchant_id)
-        stored = merchants.details(connection, message.merchant_id)
-        address = stored.order_email or merchant.legal.get("email")
-        if not address:
-            return _NO_MAIL
-        lang = i18n.choose([merchant.lang])
-        off = message.kind == SWITCHED_OFF
-        _ = i18n.texts(lang).gettext
-        subject = (
-            _("Orders no longer reach your webhook")
-            if off
-            else _("Orders do not reach your webhook at the moment")
-        )
-        return Destination(
-            address,
-            write=lambda: rendering.letter(
-                "webhook",
-                subject,
-                lang,
-                off=off,
-                part_no=message.body,
-                api=f"{self._public_url}/docs",
-                sender=merchant.shown_name,
-                accent=ACCENT.accent,
-                on_accent=ACCENT.text,
-                ink=ACCENT.ink,
-            ),
-        )
-
-
 KINDS = tuple(
-    MessageKind(name, HTTP, _find, Schedule(waits=WAITS, longest=WAITS[-1]), _failed)
-    for name in KIND_NAMES
+    MessageKind(BY_WEBHOOK + told, HTTP, _find, SCHEDULE, _failed) for told in TYPES.values()
 )

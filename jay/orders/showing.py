@@ -25,6 +25,7 @@ class ShownLine:
     """A line of a part; ``which``: its essential properties (BGB 312j, 2)."""
 
     position: int
+    sku: str
     name: str
     which: str
     count: int
@@ -105,7 +106,7 @@ def shown(connection: Connection, order: Order, lang: str) -> Shown:
         sold_on=partner.display_name,
         palette=partner.palette,
         test=order.test,
-        parts=[_part(connection, part, lang) for part in parts],
+        parts=[shown_part(connection, part, lang) for part in parts],
         total=i18n.money(order.amount, order.currency, lang),
         tax=i18n.money(sum(part.tax for part in parts), order.currency, lang),
     )
@@ -130,7 +131,9 @@ def lines_of(address: Address | None, lang: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _part(connection: Connection, part: OrderPart, lang: str) -> ShownPart:
+def shown_part(connection: Connection, part: OrderPart, lang: str) -> ShownPart:
+    """Return what is shown of a part, in a language."""
+
     def money(amount: int) -> str:
         return i18n.money(amount, part.order.currency, lang)
 
@@ -160,6 +163,7 @@ def _line(line: OrderLine, order: Order, lang: str) -> ShownLine:
     which = [line.variant, told.get("colour"), told.get("material"), brand_name(told)]
     return ShownLine(
         position=line.position,
+        sku=line.sku,
         name=line.name,
         which=" · ".join(dict.fromkeys(str(one) for one in which if one)),
         count=line.ordered,

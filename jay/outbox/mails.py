@@ -21,12 +21,13 @@ SCHEDULE = Schedule(
 """A mail server may be away for days (RFC 5321, 4.5.4.1)."""
 
 
-def mail_kind(name: str, find: Find) -> MessageKind:
+def mail_kind(name: str, find: Find, schedule: Schedule = SCHEDULE) -> MessageKind:
     """Describe a kind of mail.
 
     :param find: returns the destination with the address, and with what writes the letter.
+    :param schedule: when it is tried again.
     """
-    return MessageKind(name, MAIL, find, SCHEDULE)
+    return MessageKind(name, MAIL, find, schedule)
 
 
 def lane_of(subject: str) -> str:

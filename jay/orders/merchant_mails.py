@@ -1,0 +1,220 @@
+"""What merchants are told by mail: their orders, where they want them so, and of a failing webhook.
+
+A mail about an order says in words what it is about, and has the part as the API shows it attached.
+Both are written when it is sent, so that nothing personal lies in the outbox.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from jay import i18n
+from jay.checkout import contacts
+from jay.checkout.addresses import Contact
+from jay.merchants import service as merchants
+from jay.orders import handover, schemas, service
+from jay.orders.handover import BY_MAIL, FAILING, SCHEDULE, SWITCHED_OFF, TYPES
+from jay.orders.mails import ACCENT, counts_of
+from jay.orders.models import Actor, Happening, OrderEvent, OrderPart, PartNo
+from jay.orders.showing import ShownPart, day, lines_of, shown_part
+from jay.outbox import mails, rendering
+from jay.outbox.letters import Attachment, Letter
+from jay.outbox.models import DeliveryResult, Destination, Message
+from jay.partners.service import partner_by_id
+
+ATTACHED = "order.json"
+
+_NO_PART = DeliveryResult(failure="there is no such order any more", final=True)
+_NO_ORDER_ADDRESS = DeliveryResult(
+    failure="the merchant names no address for orders any more: set orderEmail, then orders retry",
+    final=True,
+)
+_NO_MAIL = DeliveryResult(failure="the merchant has told no e-mail address", final=True)
+
+
+class MerchantMails:
+    """The mails to merchants: their orders, and about the address that orders go to.
+
+    :param public_url: where people reach this service.
+    """
+
+    def __init__(self, public_url: str) -> None:
+        self._api = f"{public_url}/docs"
+        self.kinds = (
+            *(mails.mail_kind(BY_MAIL + told, self._order, SCHEDULE) for told in TYPES.values()),
+            mails.mail_kind(FAILING, self._webhook),
+            mails.mail_kind(SWITCHED_OFF, self._webhook),
+        )
+
+    def _order(
+        self, connection: Connection, message: Message, secret: str
+    ) -> Destination | DeliveryResult:
+        part_no = PartNo.typed(message.subject)
+        part = None if part_no is None else service.find_part(connection, part_no)
+        event = None if part is None else handover.event_of(part, message)
+        if part is None or event is None:
+            return _NO_PART
+        address = merchants.details(connection, part.merchant_id).order_email
+        if not address:
+            return _NO_ORDER_ADDRESS
+        lang = i18n.choose([merchants.merchant_by_id(connection, part.merchant_id).lang])
+        about = About(
+            part=part,
+            event=event,
+            contact=contacts.find(connection, part.order.order_no, secret=secret),
+            shown=shown_part(connection, part, lang),
+            sold_on=partner_by_id(connection, part.order.partner_id).display_name,
+            lang=lang,
+            api=self._api,
+        )
+        return Destination(address, write=about.letter)
+
+    def _webhook(
+        self, connection: Connection, message: Message, _secret: str
+    ) -> Destination | DeliveryResult:
+        if message.merchant_id is None:
+            return _NO_MAIL
+        merchant = merchants.merchant_by_id(connection, message.merchant_id)
+        stored = merchants.details(connection, message.merchant_id)
+        address = stored.order_email or merchant.legal.get("email")
+        if not address:
+            return _NO_MAIL
+        lang = i18n.choose([merchant.lang])
+        off = message.kind == SWITCHED_OFF
+        _ = i18n.texts(lang).gettext
+        subject = (
+            _("Orders no longer reach your webhook")
+            if off
+            else _("Orders do not reach your webhook at the moment")
+        )
+        return Destination(
+            address,
+            write=lambda: rendering.letter(
+                "webhook",
+                subject,
+                lang,
+                off=off,
+                part_no=message.body,
+                api=self._api,
+                sender=merchant.shown_name,
+                **_COLOURS,
+            ),
+        )
+
+
+_COLOURS: dict[str, Any] = {"accent": ACCENT.accent, "on_accent": ACCENT.text, "ink": ACCENT.ink}
+
+
+@dataclass(frozen=True)
+class About:
+    """What a mail about an order is about, read in the transaction in which it was taken."""
+
+    part: OrderPart
+    event: OrderEvent
+    contact: Contact = field(repr=False)
+    shown: ShownPart = field(repr=False)
+    sold_on: str
+    lang: str
+    api: str
+
+    def letter(self) -> Letter:
+        """Write the letter; its subject names nobody."""
+        told = schemas.part_view(self.part, self.contact)
+        return rendering.letter(
+            "part",
+            lang=self.lang,
+            attachments=[
+                Attachment(
+                    ATTACHED, "application/json", orjson.dumps(told, option=orjson.OPT_INDENT_2)
+                )
+            ],
+            shown={"test": self.part.order.test},
+            part=self.shown,
+            facts=self._facts(),
+            goes_to=lines_of(self.contact.goes_to, self.lang),
+            billed_to=lines_of(self._billed_elsewhere(), self.lang),
+            created=self.event.kind is Happening.CREATED,
+            api=self.api,
+            sender=self.sold_on,
+            **_COLOURS,
+            **_TELL[self.event.kind](self),
+        )
+
+    def _billed_elsewhere(self) -> Any:
+        billing = self.contact.billing
+        return None if billing == self.contact.goes_to else billing
+
+    def _facts(self) -> list[tuple[str, str]]:
+        _ = i18n.texts(self.lang).gettext
+        found = [
+            (_("Order number"), str(self.part.part_no)),
+            (_("Ordered on"), i18n.minute(self.part.order.created, self.lang)),
+        ]
+        if self.event.kind is Happening.REFUNDED:
+            amount, currency = int(self.event.details.get("amount", 0)), self.part.order.currency
+            found.append((_("Amount"), i18n.money(amount, currency, self.lang)))
+        due = day(self.part.refund_due, self.lang)
+        if self.event.kind is Happening.WITHDRAWN and due is not None:
+            found.append((_("To be refunded by"), due))
+        if self.contact.email:
+            found.append((_("E-mail of the shopper"), self.contact.email))
+        return found
+
+    def said(self, subject: str, *paragraphs: str) -> dict[str, Any]:
+        """Return what the template says of it; the subject holds the number of the part."""
+        return {
+            "subject": subject % {"number": self.part.part_no},
+            "paragraphs": paragraphs,
+            "counts": counts_of(self.event.details),
+        }
+
+
+def _created(about: About) -> dict[str, Any]:
+    _ = i18n.texts(about.lang).gettext
+    return about.said(
+        _("New order %(number)s"),
+        _(
+            "It is paid. Please accept it and, once it is sent, say so over the API:"
+            " then the shopper gets a mail."
+        ),
+    )
+
+
+def _cancelled(about: About) -> dict[str, Any]:
+    _ = i18n.texts(about.lang).gettext
+    by_shopper = about.event.by is Actor.SHOPPER
+    return about.said(
+        _("Cancelled: order %(number)s"),
+        _("The shopper has cancelled this before it was accepted.")
+        if by_shopper
+        else _("This was cancelled."),
+        _("Please do not send it. What was paid for it goes back."),
+    )
+
+
+def _withdrawn(about: About) -> dict[str, Any]:
+    _ = i18n.texts(about.lang).gettext
+    return about.said(
+        _("Withdrawal: order %(number)s"),
+        _("The shopper withdraws from the contract, and we have acknowledged it."),
+        _(
+            "What has not been sent yet must not be sent. The money has to go back within 14 days;"
+            " you may wait until the goods, or proof that they were sent, have arrived."
+        ),
+    )
+
+
+def _refunded(about: About) -> dict[str, Any]:
+    _ = i18n.texts(about.lang).gettext
+    return about.said(_("Refund: order %(number)s"), _("This money has gone back to the shopper."))
+
+
+_TELL: Mapping[Happening, Callable[[About], dict[str, Any]]] = {
+    Happening.CREATED: _created,
+    Happening.CANCELLED: _cancelled,
+    Happening.WITHDRAWN: _withdrawn,
+    Happening.REFUNDED: _refunded,
+}
