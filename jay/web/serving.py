@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import resource
 import selectors
 import signal
@@ -63,7 +64,11 @@ _LATE = _BOUNDED.format("408 Request Timeout").encode()
 _MALFORMED = _BOUNDED.format("400 Bad Request").encode()
 _BUSY = _BOUNDED.format("503 Service Unavailable\r\nRetry-After: 1").encode()
 _LARGE_HEAD = _BOUNDED.format("431 Request Header Fields Too Large").encode()
-_ALIVE = (b"GET /healthz HTTP/1.", b"HEAD /healthz HTTP/1.")
+_HEALTH = re.compile(rb"(GET|HEAD) /healthz HTTP/1\.1\r\n([\w-]+:[\t\x20-\x7e]*\r\n)+\r\n")
+_LIVES = (
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n"
+    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: {}\r\n\r\n"
+)
 
 
 class _Connection:
@@ -74,13 +79,15 @@ class _Connection:
         *("served", "sock", "state", "watched"),
     )
 
-    def __init__(self, sock: socket.socket, client: Any, server: Any) -> None:
+    def __init__(self, sock: socket.socket, client: Any, server: Any, patience: float) -> None:
         self.sock, self.client, self.server = sock, client, server
         self.data = bytearray()
         self.framing = Framing(MAX_BODY_BYTES)
         self.out = memoryview(b"")
         self.state = _READING
-        self.deadline = time.monotonic() + DEADLINE_SECONDS
+        # Browsers and balancers open some that they may not need: what says nothing is late at
+        # nothing. The first byte begins the deadline of a request.
+        self.deadline = time.monotonic() + patience
         self.queued = 0.0
         self.served = 0
         self.close_after = False
@@ -132,7 +139,6 @@ class BufferingWorker(Worker):
 
     def run(self) -> None:
         """Serve until told to stop, and then finish what has begun."""
-        self._loop = threading.get_ident()
         for number in range(self.cfg.threads):
             threading.Thread(target=self._work, name=f"request-{number}", daemon=True).start()
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._woken)
@@ -212,7 +218,7 @@ class BufferingWorker(Worker):
         if full:
             self._make_room()
         sock.setblocking(False)
-        connection = _Connection(sock, client, listener.getsockname())
+        connection = _Connection(sock, client, listener.getsockname(), self.cfg.keepalive)
         self._open.add(connection)
         self._watch(connection, selectors.EVENT_READ)
         return True
@@ -248,7 +254,7 @@ class BufferingWorker(Worker):
         if not arrived:
             self._close(connection)
         elif connection.state == _READING:
-            if not connection.data and connection.served:
+            if not connection.data:
                 connection.deadline = time.monotonic() + DEADLINE_SECONDS
             connection.data += arrived
             self._look(connection)
@@ -262,21 +268,41 @@ class BufferingWorker(Worker):
                     connection.sock.send(_CONTINUE)
             return
         connection.queued = time.monotonic()
-        if inline and not connection.framing.has_body and connection.data.startswith(_ALIVE):
-            # Whether the process lives must not depend on a thread being free. A body could take
-            # its time.
-            connection.state = _WORKING
-            self._serve(connection)
+        if inline and self._says_that_it_lives(connection):
             return
         if self._is_queue_full(len(connection.data)):
-            connection.out, connection.close_after = memoryview(_BUSY), True
-            connection.deadline = connection.queued + DEADLINE_SECONDS
-            self._after_answer(connection)
+            self._refuse(connection, _BUSY)
             return
         connection.state = _WORKING
         with self._handover:
             self._queued_bytes += len(connection.data)
         self._ready.put(connection)
+
+    def _says_that_it_lives(self, connection: _Connection) -> bool:
+        """Answer whether the process lives: that needs no thread, no app and no log.
+
+        What is put in an unusual way goes to the app, which is the judge of it.
+        """
+        asked = None if connection.framing.has_body else _HEALTH.match(connection.data)
+        if asked is None:
+            return False
+        close = not self.alive or b"\r\nconnection:" in asked[0].lower()
+        head = _LIVES.format("close" if close else "keep-alive")
+        connection.data = connection.data[asked.end() :]
+        connection.served += 1
+        self._say(connection, head.encode() + (b"ok\n" if asked[1] == b"GET" else b""), close=close)
+        return True
+
+    def _refuse(self, connection: _Connection, answer: bytes) -> None:
+        self._say(connection, answer, close=True)
+
+    def _say(self, connection: _Connection, answer: bytes, *, close: bool) -> None:
+        """Answer in place of the app."""
+        connection.out, connection.close_after = memoryview(answer), close
+        connection.deadline = time.monotonic() + DEADLINE_SECONDS
+        with contextlib.suppress(OSError):  # that it has gone shows later
+            connection.out = connection.out[connection.sock.send(answer) :]
+        self._after_answer(connection)
 
     def _is_queue_full(self, more: int) -> bool:
         # Some connections are left, for who asks whether the process lives.
@@ -367,10 +393,9 @@ class BufferingWorker(Worker):
                 continue
             if now < connection.deadline:
                 buffered += connection.buffered
+            elif connection.state == _READING and connection.data:
+                self._refuse(connection, _LATE)
             else:
-                if connection.state == _READING and connection.data:
-                    with contextlib.suppress(OSError):
-                        connection.sock.send(_LATE)
                 self._close(connection, reset=connection.state == _WRITING)
         if buffered > MOST_BUFFERED_BYTES:
             self._free(buffered - MOST_BUFFERED_BYTES)
@@ -396,9 +421,7 @@ class BufferingWorker(Worker):
         outbox = _Outbox()
         try:
             keep = self._answer(connection, outbox)
-        except BaseException as error:  # a thread that ends would be missed
-            if isinstance(error, SystemExit) and threading.get_ident() == self._loop:
-                raise  # from the handler of a signal: the process is to end
+        except BaseException:  # a thread that ends would be missed
             self.log.exception("Error handling request")
             outbox.pieces.clear()
             keep = False
