@@ -60,6 +60,7 @@ from jay.pictures import cli as pictures_cli
 from jay.pictures import pages as picture_pages
 from jay.pictures import routes as picture_routes
 from jay.pictures import showing as picture_showing
+from jay.pictures.store import store_of
 from jay.playouts import routes as playouts_routes
 from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
@@ -205,7 +206,7 @@ def _set_up_payment(app: Flask, settings: Settings, database: Database, clock: C
     messages = (
         *MESSAGES,
         acknowledgement(settings.public_url, called),
-        *ShopperMails(settings.public_url).kinds,
+        *ShopperMails(settings.public_url, store_of(settings)).kinds,
         *MerchantMails(settings.public_url).kinds,
     )
     if settings.psp == "sandbox":

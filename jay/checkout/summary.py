@@ -25,6 +25,7 @@ from jay.legal.pages import Link
 from jay.legal.seller_pages import seller_links
 from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
+from jay.products.showing import Image, first_images
 from jay.web.pages import gettext as _
 from jay.web.pages import language
 
@@ -43,6 +44,7 @@ class Position:
     count: int
     price: str
     total: str
+    image: Image | None
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,11 @@ def _printed(
     def money(amount: int) -> str:
         return i18n.money(amount, bought.currency, language())
 
+    # Not frozen: a picture that comes meanwhile changes nothing of what is bought.
+    named = [line.product_id for line in bought.lines]
+    images = first_images(
+        connection, catalogue.find_many(connection, named, now=web.now()).values()
+    )
     parts = [
         Part(
             without_controls(merchant_by_id(connection, part.merchant_id).shown_name),
@@ -153,6 +160,7 @@ def _printed(
                     line.count,
                     money(line.price),
                     money(line.total),
+                    images.get(line.product_id),
                 )
                 for line in bought.lines
                 if line.merchant_id == part.merchant_id

@@ -37,9 +37,6 @@ class Expired:
     at: Callable[[datetime], ColumnElement[bool]]
 
 
-PICTURES_KEPT: tuple[ColumnElement[bool], ...] = ()
-"""What keeps a picture beside the products that name it: conditions on ``pictures``."""
-
 EXPIRED = (
     Expired("baskets", baskets, lambda now: baskets.c.expires <= now),
     # A claimed one is what the winner's phone proves its claim with until the day is over.
@@ -67,7 +64,7 @@ EXPIRED = (
     Expired("names and addresses", contacts, lambda now: contacts.c.ends <= now),
     Expired("payment news", psp_notices, lambda now: psp_notices.c.done <= now - NOTICES_KEPT_FOR),
     Expired("addresses of pictures", picture_sources, purging.unused_sources),
-    Expired("pictures", pictures, lambda now: purging.unused_pictures(now, *PICTURES_KEPT)),
+    Expired("pictures", pictures, purging.unused_pictures),
     # Delivered or given up; what still waits has no such moment.
     Expired(
         "webhooks",

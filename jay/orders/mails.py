@@ -18,8 +18,9 @@ from jay.legal import service as legal
 from jay.legal.models import PARTNER, THE_OPERATOR, Kind, Notice, Owner
 from jay.legal.sellers import lines_of as sellers_lines
 from jay.merchants.service import merchant_by_id
-from jay.orders import events, service, words
+from jay.orders import events, mail_pictures, service, words
 from jay.orders.events import Happened
+from jay.orders.mail_pictures import Key
 from jay.orders.models import Actor, Happening, Order, OrderEvent, OrderPart
 from jay.orders.showing import Shown, lines_of, shown, spoken
 from jay.outbox import mails, rendering
@@ -29,6 +30,8 @@ from jay.outbox.letters import Attachment, Letter
 from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.partners.branding import palette_of
 from jay.partners.service import partner_by_id
+from jay.pictures.models import Picture
+from jay.pictures.store import Store
 from jay.sealing import WrongKey
 
 RECEIVED = "order.received"
@@ -87,10 +90,16 @@ class About:
     contact: Contact
     shown: Shown
     links: Links
+    looks: Mapping[Key, Picture]
+    store: Store
 
-    def letter(self, template: str, subject: str, **told: Any) -> Letter:
-        """Write a letter about the order, in its language and the partner's colour."""
+    def letter(self, template: str, subject: str, *, lines: Iterable[Key], **told: Any) -> Letter:
+        """Write a letter about the order, in its language and the partner's colour.
+
+        :param lines: those that it shows.
+        """
         look = self.shown.palette or ACCENT
+        placed, pictures = mail_pictures.attached(self.store, self.looks, lines)
         return rendering.letter(
             template,
             subject,
@@ -101,6 +110,8 @@ class About:
             accent=look.accent,
             on_accent=look.text,
             ink=look.ink,
+            pictures=pictures,
+            placed=placed,
             **told,
         )
 
@@ -112,10 +123,12 @@ class ShopperMails:
     """The kinds of mail that an order's shopper gets.
 
     :param public_url: where people reach this service.
+    :param store: where the pictures are.
     """
 
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, store: Store) -> None:
         self._public_url = public_url
+        self._store = store
         self.kinds: Iterable[MessageKind] = (
             self._kind(RECEIVED, _received),
             *(self._kind(name, _happened) for name in _TOLD.values()),
@@ -125,7 +138,7 @@ class ShopperMails:
         def find(
             connection: Connection, message: Message, secret: str
         ) -> Destination | DeliveryResult:
-            about = self._about(connection, message.subject, secret)
+            about = self._about(connection, message, secret)
             if isinstance(about, DeliveryResult):
                 return about
             written = write(connection, about, message)
@@ -135,7 +148,10 @@ class ShopperMails:
 
         return mails.mail_kind(name, find)
 
-    def _about(self, connection: Connection, order_no: str, secret: str) -> About | DeliveryResult:
+    def _about(
+        self, connection: Connection, message: Message, secret: str
+    ) -> About | DeliveryResult:
+        order_no = message.subject
         order = service.find(connection, order_no)
         if order is None:
             return _NOBODY
@@ -153,7 +169,11 @@ class ShopperMails:
             withdrawal=f"{self._public_url}{words.path(lang)}?order={order_no}",
             legal=legal_address(connection, order.partner_id, self._public_url),
         )
-        return About(order, contact, shown(connection, order, lang), links)
+        parts = service.parts_of(connection, order)
+        looks = service.pictures_of(connection, parts, now=message.since)
+        return About(
+            order, contact, shown(connection, order, lang), links, looks=looks, store=self._store
+        )
 
 
 def legal_address(connection: Connection, partner_id: int, public_url: str) -> str | None:
@@ -179,6 +199,7 @@ def _received(
     return lambda: about.letter(
         "received",
         subject,
+        lines=[(part.number, line.position) for part in parts for line in part.lines],
         attachments=attachments,
         sellers=sellers,
         goes_to=lines_of(about.contact.goes_to, about.shown.lang),
@@ -213,7 +234,8 @@ def _happened(
     if part is None or event is None:
         return _NOBODY
     told = _TELL[event.kind](about, part, event)
-    return lambda: about.letter("told", part=about.shown.part(part.number), **told)
+    lines = [(part.number, position) for position in told["counts"] or ()]
+    return lambda: about.letter("told", lines=lines, part=about.shown.part(part.number), **told)
 
 
 def _shipped(about: About, part: OrderPart, event: OrderEvent) -> dict[str, Any]:

@@ -161,6 +161,8 @@ order_lines = Table(
     Column("variant", Text),
     # What else is said of the product, as on the wire.
     Column("described", JSON, nullable=False),
+    # What it looked like, where that was known: as ``Picture`` of jay/pictures/models.py has it.
+    Column("picture", JSON(none_as_null=True)),
     # Of one piece, tax included; tax: contained in all of them.
     Column("price", _AMOUNT, nullable=False),
     Column("vat", Float(53), nullable=False),
@@ -295,6 +297,7 @@ class OrderLine:
     name: str
     variant: str | None
     described: Mapping[str, Any]
+    picture: Mapping[str, Any] | None
     price: int
     vat: float
     tax: int

@@ -4,10 +4,11 @@ The address is a capability that mails and the purchase lead to. It shows no mor
 delivered than a town, since mails are passed on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from flask import redirect, request, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from jay import db, web
@@ -18,6 +19,9 @@ from jay.orders.models import Actor, Order, OrderPart, PartNo, PartState
 from jay.orders.showing import shown
 from jay.partners.service import partner_by_id
 from jay.partners.view import partner_view
+from jay.pictures.showing import image
+from jay.products import service as catalogue
+from jay.products.showing import Image, first_images
 from jay.sealing import WrongKey
 from jay.web.pages import PageBlueprint, language, page
 from jay.web.pages import gettext as _
@@ -81,11 +85,13 @@ def _page(token: str, *, too_late: int | None = None) -> Response:
         goes_to = contacts.find(connection, order.order_no, secret=secret).goes_to
         view = shown(connection, order, language())
         parts = service.parts_of(connection, order)
+        images = _images(connection, parts)
     response = page(
         "phone/order.html",
         partner=partner,
         token=token,
         order=view,
+        images=images,
         town=goes_to and f"{goes_to.zip} {goes_to.city}".strip(),
         new=web.now() - order.created < JUST_BOUGHT
         and all(part.state is PartState.NEW for part in parts),
@@ -96,6 +102,19 @@ def _page(token: str, *, too_late: int | None = None) -> Response:
     )
     response.status_code = 409 if too_late else 200
     return response
+
+
+def _images(connection: Connection, parts: Sequence[OrderPart]) -> dict[tuple[int, int], Image]:
+    """Return the pictures of an order's lines, by part and position."""
+    found = service.pictures_of(connection, parts, now=web.now())
+    lines = {(part.number, line.position): line.product_id for part in parts for line in part.lines}
+    others = [one for key, one in lines.items() if key not in found]
+    # The demo's drawings are there without being fetched.
+    products = catalogue.find_many(connection, others, now=web.now())
+    drawn = first_images(connection, products.values())
+    return {key: drawn[one] for key, one in lines.items() if one in drawn} | {
+        key: image(picture) for key, picture in found.items()
+    }
 
 
 def _state(part: OrderPart) -> tuple[str, str]:

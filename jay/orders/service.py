@@ -1,7 +1,8 @@
 """Making orders, and finding them: by number, by the token of their page, or of a merchant."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,9 @@ from jay.orders.models import (
     orders,
 )
 from jay.orders.whole import whole_parts
+from jay.pictures import service as pictures
+from jay.pictures.models import Picture
+from jay.pictures.service import Named
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.sealing import Seal, hash_secret
@@ -75,6 +79,7 @@ def make(
         )
     )
     found = catalogue.find_many(connection, [line.product_id for line in session.lines], now=now)
+    looks = _looks(connection, found.values(), now)
     for number, part in enumerate(session.parts, 1):
         connection.execute(
             insert(order_parts).values(
@@ -92,7 +97,7 @@ def make(
         )
         lines = [line for line in session.lines if line.merchant_id == part.merchant_id]
         rows = [
-            {**named, "part": number, "position": position, **_line_row(line, found)}
+            {**named, "part": number, "position": position, **_line_row(line, found, looks)}
             for position, line in enumerate(lines, 1)
         ]
         connection.execute(insert(order_lines), rows)
@@ -103,7 +108,39 @@ def make(
         events.record(connection, part_no, Happening.CREATED, Actor.SHOPPER, now=now)
 
 
-def _line_row(line: Line, found: Mapping[str, Product]) -> dict[str, Any]:
+def _looks(
+    connection: Connection, found: Iterable[Product], now: datetime
+) -> dict[str, dict[str, Any]]:
+    """Return what the products look like, as far as their pictures are there, and keep these."""
+    firsts = {one.id: Named(one.merchant_id, one.image_url) for one in found if one.image_url}
+    kept = pictures.keep_for_orders(connection, firsts.values(), now=now)
+    return {key: asdict(kept[named]) for key, named in firsts.items() if named in kept}
+
+
+def pictures_of(
+    connection: Connection, parts: Iterable[OrderPart], *, now: datetime
+) -> dict[tuple[int, int], Picture]:
+    """Return what is shown of an order's lines, by part and position.
+
+    It is what they looked like when they were bought; where that was not known yet, what the
+    product looks like today.
+    """
+    lines = {(part.number, line.position): line for part in parts for line in part.lines}
+    found = {key: Picture(**line.picture) for key, line in lines.items() if line.picture}
+    others = {key: line.product_id for key, line in lines.items() if key not in found}
+    products = catalogue.find_many(connection, others.values(), now=now)
+    firsts = {
+        key: Named(products[one].merchant_id, url)
+        for key, one in others.items()
+        if one in products and (url := products[one].image_url)
+    }
+    there = pictures.find(connection, firsts.values())
+    return found | {key: there[named] for key, named in firsts.items() if named in there}
+
+
+def _line_row(
+    line: Line, found: Mapping[str, Product], looks: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
     product = found.get(line.product_id)
     described: dict[str, Any] = {}
     if product is not None:
@@ -116,6 +153,7 @@ def _line_row(line: Line, found: Mapping[str, Product]) -> dict[str, Any]:
         "name": line.name,
         "variant": line.variant,
         "described": described,
+        "picture": looks.get(line.product_id),
         "price": line.price,
         "vat": line.vat,
         "tax": line.tax,

@@ -14,6 +14,15 @@ class Attachment:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture that a letter's page shows: ``cid:`` and its name (RFC 2392)."""
+
+    content_id: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Letter:
     """A letter, without what is the same for all: who sends it, and under which number.
 
@@ -26,3 +35,4 @@ class Letter:
     html: str = field(repr=False)
     lang: str
     attachments: Sequence[Attachment] = ()
+    pictures: Sequence[Picture] = ()

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from jay import i18n
-from jay.outbox.letters import Attachment, Letter
+from jay.outbox.letters import Attachment, Letter, Picture
 
 _FOLDER = Path(__file__).parent.parent.parent / "templates"
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -45,11 +45,13 @@ def letter(
     lang: str,
     *,
     attachments: Sequence[Attachment] = (),
+    pictures: Sequence[Picture] = (),
     **told: Any,
 ) -> Letter:
     """Write a letter in words and as a page, which say the same.
 
     :param subject: already in its language.
+    :param pictures: what its page shows, by their Content-IDs.
     :param told: what the templates say.
     """
     templates = _templates(lang)
@@ -57,4 +59,5 @@ def letter(
         templates.get_template(f"mail/{template}.{kind}").render(subject=subject, **told)
         for kind in ("html", "txt")
     )
-    return Letter(subject, _BLANK_LINES.sub("\n\n", text).strip() + "\n", html, lang, attachments)
+    plain = _BLANK_LINES.sub("\n\n", text).strip() + "\n"
+    return Letter(subject, plain, html, lang, attachments, pictures)

@@ -28,7 +28,7 @@ from jay.pictures.leases import ASKS_FOR_REST, Host, LeaseLost, Outcome, Source
 from jay.pictures.models import Reason, Unusable, digest_of
 from jay.pictures.reading import Reader
 from jay.pictures.showing import store
-from jay.pictures.store import FolderStore
+from jay.pictures.store import Store
 from jay.pictures.sweeping import SWEEPS, Step, Sweeps
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ class Filler:
         self,
         database: Database,
         client: Client,
-        store: FolderStore,
+        store: Store,
         *,
         own: str,
         clock: Clock,

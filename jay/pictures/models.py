@@ -40,6 +40,8 @@ pictures = Table(
     Column("created", UtcDateTime, nullable=False),
     # Since when nothing names it; looked at by ``purge``.
     Column("unused", UtcDateTime),
+    # Since when orders show it: these stay.
+    Column("ordered", UtcDateTime),
     Index("ix_pictures_unused", "unused"),
 )
 

@@ -1,6 +1,7 @@
 """Which pictures nobody needs any more: those that no product names, a grace time later.
 
-What baskets show are pictures of products, so these stay as long as the baskets show them.
+What baskets show are pictures of products, so these stay as long as the baskets show them. What
+orders show stays as long as orders do, which nothing deletes.
 """
 
 from collections.abc import Iterable
@@ -44,12 +45,9 @@ def unused_sources(now: datetime) -> ColumnElement[bool]:
     return and_(_source.unused <= now - KEPT_FOR, ~_NAMED)
 
 
-def unused_pictures(now: datetime, *kept: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that nothing has used a picture for the grace time.
-
-    :param kept: what else keeps pictures: an order that shows them, for example.
-    """
-    return and_(pictures.c.unused <= now - KEPT_FOR, ~_FETCHED, *(~one for one in kept))
+def unused_pictures(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that nothing has used a picture for the grace time."""
+    return and_(pictures.c.unused <= now - KEPT_FOR, pictures.c.ordered.is_(None), ~_FETCHED)
 
 
 def known(connection: Connection, digests: Iterable[str]) -> set[str]:

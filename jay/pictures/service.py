@@ -209,6 +209,31 @@ def find_digest(connection: Connection, digest: str) -> Picture | None:
     return None if row is None else Picture(row.digest, row.width, row.height, row.colour)
 
 
+def keep_for_orders(
+    connection: Connection, named: Iterable[Named], *, now: datetime
+) -> dict[Named, Picture]:
+    """Return those pictures that are there, which orders show from now on: they are never purged.
+
+    A picture is changed by its first order alone, so that orders don't wait for each other.
+    """
+    found = find(connection, named)
+    digests = {picture.digest for picture in found.values()}
+    if not digests:
+        return {}
+    columns = pictures.c
+    known = select(columns.digest).where(
+        columns.digest.in_(sorted(digests)), columns.ordered.is_not(None)
+    )
+    kept = set(connection.execute(known).scalars())
+    for digest in sorted(digests - kept):  # one by one: everybody locks them in this order
+        first = update(pictures).where(columns.digest == digest, columns.ordered.is_(None))
+        if connection.execute(first.values(ordered=now)).rowcount:
+            kept.add(digest)
+        elif find_digest(connection, digest) is not None:
+            kept.add(digest)  # another order was the first
+    return {one: picture for one, picture in found.items() if picture.digest in kept}
+
+
 def missing(connection: Connection, digests: Iterable[str]) -> set[str]:
     """Return those pictures that are not there, and keep the others in use from now on."""
     wanted = set(digests)

@@ -9,7 +9,7 @@ from jay import web
 from jay.pictures import service
 from jay.pictures.models import TEXTS, File, Picture
 from jay.pictures.service import Named
-from jay.pictures.store import FolderStore, place
+from jay.pictures.store import Store, place, store_of
 from jay.products.showing import Image, Key
 from jay.web.pages import gettext
 
@@ -19,9 +19,9 @@ def init_app(app: Flask) -> None:
     app.extensions["jay.pictures"] = Fetched()
 
 
-def store() -> FolderStore:
+def store() -> Store:
     """Return where the current app's pictures are."""
-    return FolderStore(web.settings().media_folder)
+    return store_of(web.settings())
 
 
 class Fetched:

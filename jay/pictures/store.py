@@ -9,7 +9,9 @@ import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
+from jay.config import Settings
 from jay.pictures.models import NAME
 
 _UNFINISHED = ".unfinished"
@@ -18,6 +20,38 @@ _UNFINISHED = ".unfinished"
 def place(name: str) -> str:
     """Return where a file is, below the store's root and below ``JAY_MEDIA_URL``."""
     return f"{name[:2]}/{name}"
+
+
+class Store(Protocol):
+    """Keeps files by their names."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store a file; after a crash it is there whole, or not at all.
+
+        :raises OSError: it can't be stored at the moment.
+        """
+        ...
+
+    def get(self, name: str) -> bytes | None:
+        """Return a file's content; None when there is no such file.
+
+        :raises OSError: it can't be read at the moment.
+        """
+        ...
+
+    def names(self) -> Iterator[tuple[str, datetime]]:
+        """Yield the name of each file, and when it was stored; of what a crash has left, too.
+
+        :raises OSError: they can't be listed at the moment.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there.
+
+        :raises OSError: it can't be deleted at the moment.
+        """
+        ...
 
 
 class FolderStore:
@@ -70,3 +104,8 @@ class FolderStore:
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
         (self._folder / place(name)).unlink(missing_ok=True)
+
+
+def store_of(settings: Settings) -> Store:
+    """Return where an installation's pictures are."""
+    return FolderStore(settings.media_folder)

@@ -66,6 +66,10 @@ PICTURES: dict[str, dict[str, Callable[[Any], Any]]] = {
     "pictures/service.counts": {"merchant": plain(1)},
     "pictures/service.states": {"merchant": plain(1), "after": plain("")},
     "pictures/service.find": {"named": plain([Named(1, "https://shop.example/mug.jpg")])},
+    "orders/service.pictures_of": {"parts": plain([])},
+    "pictures/service.keep_for_orders": {
+        "named": plain([Named(1, "https://shop.example/mug.jpg")])
+    },
     "pictures/service.find_digest": {"digest": plain(DIGEST)},
     "pictures/service.mark_unused": {"keys": plain(["1-ab"])},
     "pictures/service.missing": {"digests": plain([DIGEST])},

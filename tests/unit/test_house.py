@@ -64,16 +64,16 @@ KINDS = {
         guests/routes kiosk/pages legal/cli legal/guarantee legal/pages legal/seller_cli
         legal/seller_pages merchants/arguments merchants/cli operators/cli operators/pages
         ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/docs ops/health
-        ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/handover orders/mails
-        orders/merchant_mails orders/pages orders/refunding orders/routes orders/showing
-        orders/withdrawal_cli orders/withdrawal_mails orders/withdrawal_pages outbox/cli
-        outbox/delivery partners/cli partners/options partners/pages partners/view pictures/cli
-        pictures/filling pictures/pages pictures/routes pictures/showing pictures/tidying
-        playouts/routes products/cli products/pages products/routes products/showing
-        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
-        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
-        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
-        web/responses web/seldom web/tracking
+        ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/handover
+        orders/mail_pictures orders/mails orders/merchant_mails orders/pages orders/refunding
+        orders/routes orders/showing orders/withdrawal_cli orders/withdrawal_mails
+        orders/withdrawal_pages outbox/cli outbox/delivery partners/cli partners/options
+        partners/pages partners/view pictures/cli pictures/filling pictures/pages
+        pictures/routes pictures/showing pictures/tidying playouts/routes products/cli
+        products/pages products/routes products/showing products/view transfers/pages
+        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint web/bodies
+        web/commands web/conditions web/context web/idempotency web/information web/logs
+        web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
@@ -108,6 +108,7 @@ LENT = {
     ),
     *(
         "partners/view",
+        "pictures/showing",
         "products/showing",
         "products/view",
         "baskets/view",

@@ -14,6 +14,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
+from typing import cast
 
 from jay.net.deadlines import Deadline
 from jay.net.names import LookUpTimeout, NoSuchName, look_up
@@ -59,6 +60,7 @@ def written(
     made["Auto-Submitted"] = "auto-generated"
     made.set_content(letter.text)
     made.add_alternative(letter.html, subtype="html")
+    _show(made, letter)
     for each in letter.attachments:
         main, _, sub = each.media_type.partition("/")
         if main == "text":
@@ -68,6 +70,15 @@ def written(
     # Only now: what begins so would go with the text into its own part.
     made["Content-Language"] = letter.lang
     return to, made
+
+
+def _show(made: EmailMessage, letter: Letter) -> None:
+    """Put the pictures beside the page that shows them, so that nothing is loaded (RFC 2387)."""
+    page = cast("list[EmailMessage]", made.get_payload())[1]
+    for each in letter.pictures:
+        main, _, sub = each.media_type.partition("/")
+        cid = f"<{each.content_id}>"
+        page.add_related(each.content, main, sub, cid=cid, disposition="inline")
 
 
 def _letter(destination: Destination) -> Letter:
