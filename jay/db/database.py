@@ -19,8 +19,9 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from jay.db.breaker import Breaker
 from jay.db.outages import breaks_off, is_outage, is_read_only, is_undone, leads_nowhere
-from jay.db.postgresql import connect
+from jay.db.postgresql import NotAnswered, connect
 from jay.db.sqlite import (
     LOCK_WAIT_SECONDS,
     begin_on_sqlite,
@@ -77,6 +78,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine(pool_size, reads=False)
         self.readers = self._engine(pool_size, reads=True)
+        self._breaker = Breaker()
         self._writers: Engine = self.engine.execution_options(jay_transaction=True)
         # SQLite has one writer. Threads queue here instead of in its busy-wait, which is unfair
         # and burns the processor; other processes are met by busy_timeout.
@@ -192,12 +194,16 @@ class Database:
 
     @contextmanager
     def _busy_in_outages(self, stake: "_Stake") -> Iterator[None]:
+        tried = self._breaker.enter()
+        answers: bool | None = True
         try:
             yield
         except PoolTimeoutError as error:
+            answers = None
             raise Busy from error
         except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
             cause = _outage_behind(error) or driver_error(error)
+            answers = not isinstance(cause, NotAnswered)
             # Writing through a door that reads is a fault of ours, and no outage.
             if not is_outage(cause) or (stake.reads and is_read_only(cause)):
                 raise
@@ -207,6 +213,8 @@ class Database:
             if breaks_off(cause) and stake.may_be_written(error):
                 raise OutcomeUnknown from error
             raise Busy from error
+        finally:
+            self._breaker.leave(answers=answers, tried=tried)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -26,14 +26,17 @@ class WrongEncoding(psycopg.OperationalError):
         super().__init__(self.told)
 
 
+class NotAnswered(psycopg.OperationalError):
+    """The server has not answered in time, or its host is not found in time."""
+
+
 class ImpatientConnection(psycopg.Connection[Any]):
     """Is closed when an answer does not come."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Do what ``psycopg.Connection`` does, for a limited time.
 
-        :raises psycopg.OperationalError: the server has not answered in time. Whether it has done
-            what was asked is not known.
+        :raises NotAnswered: whether it has done what was asked is not known.
         """
         if timeout is None:
             timeout = HANG_SECONDS if self._pipeline is None else BATCH_SECONDS
@@ -42,13 +45,16 @@ class ImpatientConnection(psycopg.Connection[Any]):
         except errors._WaitTimeout:
             # What comes later would be taken for the answer to the next question.
             self.pgconn.finish()
-            raise psycopg.OperationalError("the server has not answered in time") from None
+            raise NotAnswered("the server has not answered in time") from None
 
 
 def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> ImpatientConnection:
     """Connect within limits, which the system's look-up of a host's name does not know."""
     given: dict[str, Any] = {**options, **_addresses(options)}
-    connection = ImpatientConnection.connect(*arguments, **given)
+    try:
+        connection = ImpatientConnection.connect(*arguments, **given)
+    except errors.ConnectionTimeout as error:
+        raise NotAnswered(str(error)) from error
     # The server has said so by itself: it costs no round trip.
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
@@ -87,6 +93,8 @@ def _is_name(host: str) -> bool:
 def _look_up(host: str) -> list[str]:
     try:
         found = names.look_up(host, None)
-    except (names.NoSuchName, names.LookUpTimeout) as error:
+    except names.LookUpTimeout as error:
+        raise NotAnswered(f"the host {host} was not found: {error}") from error
+    except names.NoSuchName as error:
         raise psycopg.OperationalError(f"the host {host} was not found: {error}") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -137,6 +137,39 @@ def test_a_server_that_takes_no_connections_is_an_outage(
     database.dispose()
 
 
+def test_while_one_tries_a_server_that_hangs_the_others_are_told_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.reading() as connection:
+        process = server_process(connection)
+    monkeypatch.setattr(postgresql, "HANG_SECONDS", 0.2)
+    with stopped(process), pytest.raises(Busy), database.reading() as connection:
+        connection.execute(text("SELECT 1"))
+    monkeypatch.undo()
+    asked, done, tried = threading.Event(), threading.Event(), []
+
+    def try_it() -> None:
+        with database.reading() as connection:
+            tried.append(connection.scalar(text("SELECT 1")))
+            asked.set()
+            assert done.wait(PATIENCE_SECONDS)
+
+    trying = threading.Thread(target=try_it)
+    trying.start()
+    assert asked.wait(PATIENCE_SECONDS)
+
+    for door in (database.reading, database.transaction):
+        with pytest.raises(Busy), door():
+            pass
+
+    done.set()
+    trying.join(PATIENCE_SECONDS)
+    for door in (database.reading, database.transaction):
+        with door() as connection:
+            tried.append(connection.scalar(text("SELECT 1")))
+    assert tried == [1, 1, 1]
+
+
 class Resolver:
     """Knows one name, or hangs."""
 

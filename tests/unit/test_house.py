@@ -80,14 +80,15 @@ KINDS = {
         checkout/providers/stripe/amounts checkout/providers/stripe/calls
         checkout/providers/stripe/provider checkout/providers/stripe/reading
         checkout/providers/stripe/shares checkout/providers/stripe/webhooks
-        checkout/sandbox/provider db/causes db/database db/outages db/postgresql db/prepared
-        db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading feeds/files
-        feeds/google feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers
-        feeds/sales feeds/skus feeds/sources feeds/tables feeds/units feeds/unpacking
-        legal/markup net/client net/deadlines net/emails net/names net/smtp net/waits ops/backup
-        ops/demo_viewer ops/lan ops/revision outbox/rendering outbox/transports/http
-        outbox/transports/mail partners/keys pictures/drawing pictures/fetching pictures/reading
-        pictures/store products/texts transfers/qr web/framing web/serving
+        checkout/sandbox/provider db/breaker db/causes db/database db/outages db/postgresql
+        db/prepared db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading
+        feeds/files feeds/google feeds/items feeds/major feeds/mapped feeds/mapping
+        feeds/readers feeds/sales feeds/skus feeds/sources feeds/tables feeds/units
+        feeds/unpacking legal/markup net/client net/deadlines net/emails net/names net/smtp
+        net/waits ops/backup ops/demo_viewer ops/lan ops/revision outbox/rendering
+        outbox/transports/http outbox/transports/mail partners/keys pictures/drawing
+        pictures/fetching pictures/reading pictures/store products/texts transfers/qr
+        web/framing web/serving
     """,
 }
 

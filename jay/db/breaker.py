@@ -1,0 +1,45 @@
+"""A server that has stopped to answer is tried by one at a time, so that it holds one thread."""
+
+import threading
+
+from jay.db.postgresql import NotAnswered
+from jay.errors import Busy
+
+
+class Breaker:
+    """Opens when a server does not answer, and closes when it has answered.
+
+    While it is open one caller tries the server, for as long as that takes; who comes meanwhile is
+    told at once that it is busy.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = False
+        self._prober: int | None = None
+
+    def enter(self) -> bool:
+        """Begin to ask the server.
+
+        :returns: whether this caller is the one that tries it: what ``leave`` wants to know.
+        :raises Busy: the server does not answer, and somebody else tries it already.
+        """
+        me = threading.get_ident()
+        with self._lock:
+            if not self._open or self._prober == me:  # who tries may open a second connection
+                return False
+            if self._prober is None:
+                self._prober = me
+                return True
+        raise Busy from NotAnswered("the server has not answered")
+
+    def leave(self, *, answers: bool | None, tried: bool) -> None:
+        """End what ``enter`` has begun.
+
+        :param answers: whether the server has answered; None where it was not asked.
+        """
+        with self._lock:
+            if answers is not None:
+                self._open = not answers
+            if tried:
+                self._prober = None
