@@ -191,6 +191,23 @@ def target_of(url: str) -> Target:
     return Target(https, host, port, quote((parts.path or "/") + query, safe="/%:@!$&'()*+,;=?~"))
 
 
+def keeps_secrets(url: str, allowed: Sequence[Network]) -> bool:
+    """Tell whether what is sent to a URL can be read by nobody on the way.
+
+    That is so where it is https, or where the host is written as an address of an own network.
+
+    :param allowed: networks beside the public ones that may be reached.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return True
+    try:
+        address = ip_address(parts.hostname or "")
+    except ValueError:
+        return parts.hostname == "localhost" and all(one in allowed for one in LOOPBACK)
+    return any(address in network for network in allowed)
+
+
 def addresses_of(
     target: Target, allowed: Sequence[Network], resolve: Resolver = socket.getaddrinfo
 ) -> list[Address]:

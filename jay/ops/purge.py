@@ -19,7 +19,7 @@ from jay.outbox.models import outbox
 from jay.pictures import purging
 from jay.pictures.models import picture_sources, pictures
 from jay.transfers.models import RENEWABLE_FOR, transfers
-from jay.web.limits import WINDOW, tries
+from jay.web.limits import LONGEST_WINDOW, tries
 from jay.web.stored_answers import KEPT_FOR, idempotency_keys
 
 Write = Callable[[Callable[[Connection], int]], int]
@@ -42,7 +42,7 @@ EXPIRED = (
     # A claimed one is what the winner's phone proves its claim with until the day is over.
     Expired("transfers", transfers, lambda now: transfers.c.created <= now - RENEWABLE_FOR - GRACE),
     Expired("answers", idempotency_keys, lambda now: idempotency_keys.c.created <= now - KEPT_FOR),
-    Expired("tries", tries, lambda now: tries.c.since <= now - WINDOW),
+    Expired("tries", tries, lambda now: tries.c.since <= now - LONGEST_WINDOW),
     Expired(
         "guest keys",
         signing_keys,

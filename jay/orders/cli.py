@@ -139,8 +139,8 @@ def _show_part(part: OrderPart, sums: dict[str, int], messages: Iterable[Any]) -
         click.echo(f"  {event.at:%Y-%m-%d %H:%M} {event.kind} by {event.by}")
     for refund in part.refunds:
         click.echo(f"  refund {refund.id}: {money(refund.amount)}, {refund.state}")
-    if part.refund_due is not None:
-        click.echo(f"  to be refunded until {part.refund_due:%Y-%m-%d}")
+    if part.still_due is not None:
+        click.echo(f"  to be refunded until {part.still_due:%Y-%m-%d}")
     click.echo("  ledger: " + ", ".join(f"{kind} {money(one)}" for kind, one in sums.items()))
     for row in messages:
         reason = f": {row.reason}" if row.reason else ""

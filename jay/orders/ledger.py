@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select
 
 from jay.checkout.order_numbers import routing_key_of
 from jay.db.upsert import insert_into
-from jay.orders.events import of_order, of_part
+from jay.orders.events import of_part
 from jay.orders.models import Money, PartNo, ledger
 
 _row = ledger.c
@@ -46,12 +46,5 @@ def enter(
 def sums_of_part(connection: Connection, part_no: PartNo) -> dict[Money, int]:
     """Return what has moved for a part, by kind; kinds of which nothing has are left out."""
     query = select(_row.kind, func.sum(_row.amount)).where(*of_part(ledger, part_no))
-    rows = connection.execute(query.group_by(_row.kind))
-    return {Money(kind): int(amount) for kind, amount in rows}
-
-
-def sums_of_order(connection: Connection, order_no: str) -> dict[Money, int]:
-    """Return what has moved for an order, by kind; kinds of which nothing has are left out."""
-    query = select(_row.kind, func.sum(_row.amount)).where(*of_order(ledger, order_no))
     rows = connection.execute(query.group_by(_row.kind))
     return {Money(kind): int(amount) for kind, amount in rows}

@@ -45,7 +45,7 @@ _ATTACHED = ("terms", "withdrawal")
 """The legal texts that a contract must come with on a durable medium (BGB 312f, 2)."""
 
 _NOBODY = DeliveryResult(failure="there is no such order any more", final=True)
-_NO_ADDRESS = DeliveryResult(failure="nothing is known of who has placed it")
+_NO_ADDRESS = DeliveryResult(failure="no e-mail address of who has placed it is known", final=True)
 _LOST = DeliveryResult(failure="its link was sealed with another JAY_SECRET_KEY", hold=True)
 
 ACCENT = palette_of("#3a57e8")
@@ -201,6 +201,7 @@ def _received(
         subject,
         lines=[(part.number, line.position) for part in parts for line in part.lines],
         attachments=attachments,
+        attached=bool(attachments),
         sellers=sellers,
         goes_to=lines_of(about.contact.goes_to, about.shown.lang),
     )

@@ -156,7 +156,7 @@ class About:
         if self.event.kind is Happening.REFUNDED:
             amount, currency = int(self.event.details.get("amount", 0)), self.part.order.currency
             found.append((_("Amount"), i18n.money(amount, currency, self.lang)))
-        due = day(self.part.refund_due, self.lang)
+        due = day(self.part.still_due, self.lang)
         if self.event.kind is Happening.WITHDRAWN and due is not None:
             found.append((_("To be refunded by"), due))
         if self.contact.email:

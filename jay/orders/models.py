@@ -430,6 +430,26 @@ class OrderPart:
         return self.goods + self.shipping
 
     @property
+    def still_due(self) -> datetime | None:
+        """Until when a withdrawal has to be refunded; None without one, and once that was done."""
+        withdrawn = [one for one in self.events if one.kind is Happening.WITHDRAWN]
+        if self.refund_due is None or not withdrawn:
+            return self.refund_due
+        made = [one for one in self.refunds if one.state is MovementState.MADE]
+        if sum(one.amount for one in made) >= self.total:
+            return None
+        since = sum(one.amount for one in made if one.created >= withdrawn[0].at)
+        return self.refund_due if since < self._owed(withdrawn) else None
+
+    def _owed(self, withdrawn: Sequence[OrderEvent]) -> int:
+        pieces: dict[str, int] = {}
+        for event in withdrawn:
+            if not event.details.get("lines"):
+                return self.total
+            pieces |= event.details["lines"]
+        return sum(line.price * pieces.get(str(line.position), 0) for line in self.lines)
+
+    @property
     def refunded(self) -> int:
         """How much of it has gone back, or is about to."""
         return sum(one.amount for one in self.refunds if one.state is not MovementState.FAILED)

@@ -82,7 +82,8 @@ def _page(token: str, *, too_late: int | None = None) -> Response:
         if order is None:
             raise RouteNotFound
         partner = partner_view(partner_by_id(connection, order.partner_id))
-        goes_to = contacts.find(connection, order.order_no, secret=secret).goes_to
+        contact = contacts.find(connection, order.order_no, secret=secret)
+        goes_to = contact.goes_to
         view = shown(connection, order, language())
         parts = service.parts_of(connection, order)
         images = _images(connection, parts)
@@ -93,6 +94,7 @@ def _page(token: str, *, too_late: int | None = None) -> Response:
         order=view,
         images=images,
         town=goes_to and f"{goes_to.zip} {goes_to.city}".strip(),
+        mailed=contact.email is not None,
         new=web.now() - order.created < JUST_BOUGHT
         and all(part.state is PartState.NEW for part in parts),
         states={part.number: _state(part) for part in parts},

@@ -62,18 +62,19 @@ def get_order(partNo: str) -> Any:  # noqa: N803
     return answer(_view(_named(partNo)))
 
 
-@blp.route("/shops/orders/<partNo>", methods=["PATCH"])
+@blp.route("/shops/orders/<partNo>", methods=["PATCH"], once=STEPWISE)
 @blp.arguments(schemas.StepSchema, example=schemas.STEP)
 @blp.response(200, schemas.OrderPartSchema)
 @blp.errors(OrderNotFound, OrderState)
 def patch_order(body: dict[str, Any], partNo: str) -> Any:  # noqa: N803
     """Take the next step: accepted, shipped (in one parcel or several), delivered, or the end.
 
-    What is cancelled is refunded. What has come back is refunded by a call of its own.
+    What is cancelled is refunded. What has come back is refunded by a call of its own. With
+    `lines` the same call again is another parcel: send an `Idempotency-Key`, and it is done once.
     """
     part_no = _named(partNo)
     try:
-        db.write(_step, part_no, body)
+        step("stepped", _step, part_no, body)
     except NotInPart as error:
         raise _unknown_sku(error) from error
     refunding.settle(part_no.order_no)

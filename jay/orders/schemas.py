@@ -275,7 +275,9 @@ class OrderPartSchema(Schema):
     refunds = ma.fields.List(
         ma.fields.Nested(RefundSchema), required=True, metadata=_described("What goes back.")
     )
-    refund_due = _text("Until when a withdrawal has to be refunded, in UTC.", None, none=True)
+    refund_due = _text(
+        "Until when a withdrawal has to be refunded, in UTC; null once it was.", None, none=True
+    )
     events = ma.fields.List(
         ma.fields.Nested(HappenedSchema), required=True, metadata=_described("What has happened.")
     )
@@ -328,7 +330,7 @@ def part_view(part: OrderPart, contact: Contact) -> dict[str, Any]:
         "tax": part.tax,
         "tracking": [_parcel(parcel) for parcel in part.parcels],
         "refunds": [_refund(one) for one in part.refunds],
-        "refundDue": None if part.refund_due is None else iso(part.refund_due),
+        "refundDue": None if part.still_due is None else iso(part.still_due),
         "events": [
             {"at": iso(event.at), "kind": event.kind, "by": event.by} for event in part.events
         ],

@@ -59,6 +59,7 @@ class ShownPart:
     total: str
     refunded: str | None
     refund_due: str | None
+    withdrawn: bool
     parcels: Sequence[ShownParcel]
 
 
@@ -148,7 +149,8 @@ def shown_part(connection: Connection, part: OrderPart, lang: str) -> ShownPart:
         tax=money(part.tax),
         total=money(part.total),
         refunded=money(part.refunded) if part.refunded else None,
-        refund_due=day(part.refund_due, lang),
+        refund_due=day(part.still_due, lang),
+        withdrawn=part.refund_due is not None,
         parcels=[ShownParcel(one.carrier, one.tracking_number, one.url) for one in part.parcels],
     )
 

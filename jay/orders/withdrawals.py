@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+import structlog
 from sqlalchemy import (
     JSON,
     Column,
@@ -33,6 +34,7 @@ from jay.checkout.order_numbers import routing_key_of, typed_order_no
 from jay.db.routing import NOWHERE, on_every_server
 from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
+from jay.errors import TooManyRequests
 from jay.orders import events, service
 from jay.orders.events import of_part
 from jay.orders.models import (
@@ -48,9 +50,15 @@ from jay.outbox import mails
 from jay.outbox import service as outbox
 from jay.products.search import fold
 from jay.sealing import Seal, WrongKey, hash_secret
+from jay.web.limits import LONGEST_WINDOW, Limit
 
 ACKNOWLEDGED = "withdrawal.acknowledged"
 """The kind of mail that answers a declaration."""
+
+_MAILS_OF_RECIPIENT = Limit("withdrawals of recipient", 5, LONGEST_WINDOW)
+"""So many in a day, whoever sends them: nobody can have us flood a mailbox."""
+
+log = structlog.get_logger()
 
 _IS_OPEN = text("closed IS NULL")
 _OVER = (PartState.CANCELLED, PartState.RETURNED)
@@ -163,9 +171,26 @@ def declare(
         .where(*_named(key, identifier))
         .values(parts=parts, unclear=unclear, closed=None if unclear else now)
     )
-    lane = mails.lane_of(identifier)
-    outbox.enqueue(connection, ACKNOWLEDGED, {identifier: str(key)}, lane=lane, now=now)
+    if parts or _may_be_mailed(connection, said, secret=secret, now=now):
+        lane = mails.lane_of(identifier)
+        outbox.enqueue(connection, ACKNOWLEDGED, {identifier: str(key)}, lane=lane, now=now)
     return now
+
+
+def _may_be_mailed(
+    connection: Connection, said: Declaration, *, secret: str, now: datetime
+) -> bool:
+    """Count a mail to somebody who may be a stranger to us: whom it names has not asked for it.
+
+    What withdraws from a contract is always acknowledged. Anything else is kept, and was shown with
+    date and time; it is no more than somebody's claim that it is their address.
+    """
+    try:
+        _MAILS_OF_RECIPIENT.take(connection, said.email.casefold(), secret=secret, now=now)
+    except TooManyRequests:
+        log.warning("withdrawal not acknowledged by mail", reason="too many to one address")
+        return False
+    return True
 
 
 def _number(typed: str) -> tuple[str | None, int | None]:

@@ -189,7 +189,14 @@ class ConfigSchema(Schema):
         },
     )
     feed = ma.fields.Nested(FeedSchema, allow_none=True)
-    order_webhook_url = Url(allow_none=True)
+    order_webhook_url = Url(
+        allow_none=True,
+        metadata={
+            "description": "Where orders are sent, see ORDERS.md. It must be https; http only where"
+            " the host is an address of the operator's own network.",
+            "example": "https://shop.example/jay/orders",
+        },
+    )
     order_email = ma.fields.Email(allow_none=True, validate=ma.validate.Length(max=254))
 
     legal = ma.fields.Nested(LegalSchema, metadata={"description": "Who sells, by law."})

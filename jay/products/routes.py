@@ -9,6 +9,7 @@ from jay.auth.guards import current_merchant, require_merchant
 from jay.errors import MalformedRequest, SkuNotFound, SkuTaken, ValidationFailed
 from jay.legal.models import MAX_TEXTS
 from jay.legal.service import TooManyTexts
+from jay.net.addresses import keeps_secrets
 from jay.products import (
     bulk,
     config_schemas,
@@ -48,6 +49,10 @@ def patch_config(changes: dict[str, Any]) -> Any:
     and `withdrawal` are there. A text is a new version when it changes, and orders keep the
     versions that were shown.
     """
+    url = changes.get("order_webhook_url")
+    # Orders hold names and addresses; a network of the operator's own may do without.
+    if url and not keeps_secrets(url, web.settings().reachable):
+        raise ValidationFailed(details={"orderWebhookUrl": ["Must be an https URL."]})
     try:
         with db.transaction() as connection:
             config = configuring.change(connection, current_merchant(), changes, now=web.now())

@@ -104,15 +104,18 @@ class Blueprint(flask_smorest.Blueprint):
     ) -> None:
         """Register a route.
 
-        :param once: how its POST honours ``Idempotency-Key``; each says so.
+        :param once: how it honours ``Idempotency-Key``: each POST says so, and a PATCH that adds
+            to what is there, such as another parcel.
         :param budgets: what limits it. They are asked before the body is read, and counted when it
             is known to be a good one.
         """
         name = endpoint or view_func.__name__
-        if ("POST" in (options.get("methods") or ())) != (once is not None):
-            raise TypeError(f"{name}: a POST says once=ATOMIC or once=STEPWISE, and nothing else")
+        methods = options.get("methods") or ()
+        if ("POST" in methods and once is None) or (once is not None and not {*methods} <= _ONCE):
+            raise TypeError(f"{name}: a POST says once=ATOMIC or once=STEPWISE, and few others do")
         manual = {**view_func._apidoc.get("manual_doc", {}), "operationId": camel_case(name)}
-        view_func._apidoc = {**view_func._apidoc, "manual_doc": manual}
+        honoured = () if once is None else tuple(one.lower() for one in methods)
+        view_func._apidoc = {**view_func._apidoc, "manual_doc": manual, "once": honoured}
         super().add_url_rule(rule, endpoint, _entered(view_func, once, budgets), **options)
 
     def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Any:
@@ -188,7 +191,7 @@ class Blueprint(flask_smorest.Blueprint):
             parameters.append("IfNoneMatch")
         if "userToken" in security:
             parameters += ["Tracking", "ProviderId"]
-        if method == "post":
+        if method in doc_info.get("once", ()):
             errors += [MalformedRequest, *idempotency.errors_of(security)]
             parameters.append("IdempotencyKey")
         errors += [*answered, InternalError, Busy]
@@ -201,6 +204,9 @@ class Blueprint(flask_smorest.Blueprint):
         doc["security"] = [security] if security else []
         return doc
 
+
+_ONCE = {"POST", "PATCH"}
+"""What may honour ``Idempotency-Key``; all else does the same when it comes again."""
 
 Loader = Callable[[], Any]
 

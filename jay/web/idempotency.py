@@ -14,6 +14,7 @@ a hash is kept.
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Callable, Container
@@ -37,7 +38,7 @@ from jay.errors import (
     MalformedRequest,
     RequestError,
 )
-from jay.sealing import Seal
+from jay.sealing import Seal, older_than
 from jay.web import stored_answers
 from jay.web.context import now, settings
 from jay.web.responses import json_error
@@ -76,9 +77,20 @@ class Key:
     """The key of the current request, and what it belongs to."""
 
     hash: str
-    request_hash: str
+    request: tuple[str, ...]
     seal: Seal
     kept_for: timedelta
+
+    @property
+    def request_hash(self) -> str:
+        """What is kept of the request: keyed, as a body may hold a PIN that could be tried out."""
+        return _keyed(settings().secret_key, *self.request)
+
+    def is_of(self, request_hash: str) -> bool:
+        """Tell whether this is what was kept of the same request, by an older version, too."""
+        secret = settings().secret_key
+        known = (_keyed(one, *self.request) for one in (secret, *older_than(secret)))
+        return request_hash in known or request_hash == _hash(*self.request)
 
 
 def errors_of(security: Container[str]) -> list[type[JayError]]:
@@ -104,9 +116,9 @@ def key_of_request(once: Once) -> Key | None:
     # A counter of one TV would be the key of another one, too, and hand it a stranger's basket.
     if "partner" in g and "user" not in g and len(key) < SHORTEST_SHARED_KEY:
         raise IdempotencyKeyTooShort
-    request_hash = _hash(request.method, request.full_path, request.get_data(cache=True).hex())
+    asked = (request.method, request.full_path, request.get_data(cache=True).hex())
     seal = Seal("idempotency", settings().secret_key, key)
-    return Key(_hash(g.api_key, key), request_hash, seal, once.kept_for())
+    return Key(_hash(g.api_key, key), asked, seal, once.kept_for())
 
 
 def replay(key: Key) -> Response | None:
@@ -252,7 +264,7 @@ def _find(connection: Connection, key: Key) -> Any:
 def _replay(key: Key, row: Any) -> Response | None:
     if row is None:
         return None
-    if row.request_hash != key.request_hash:
+    if not key.is_of(row.request_hash):
         raise IdempotencyKeyReused
     if row.answer is None:
         return None
@@ -273,5 +285,14 @@ def _sealed(key: Key, response: Response) -> str:
     return key.seal.close(orjson.dumps([response.status_code, body, headers, g.api_version]))
 
 
+def _keyed(secret: str, *parts: str) -> str:
+    key = hashlib.sha256(f"jay\0idempotent request\0{secret}".encode()).digest()
+    return hmac.digest(key, _joined(parts), "sha256").hex()
+
+
+def _joined(parts: tuple[str, ...]) -> bytes:
+    return "\0".join(parts).encode("utf-8", "surrogateescape")
+
+
 def _hash(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(_joined(parts)).hexdigest()

@@ -16,6 +16,7 @@ from jay.db.upsert import insert_into
 from jay.errors import TooManyRequests
 
 WINDOW = timedelta(seconds=60)
+LONGEST_WINDOW = timedelta(days=1)
 
 tries = Table(
     "tries",
@@ -29,23 +30,24 @@ tries = Table(
 
 
 class Limit:
-    """At most ``most`` tries of a kind in a minute by one caller.
+    """At most ``most`` tries of a kind in a minute, or another window, by one caller.
 
     A try is counted before it is known how it ends, so that parallel ones can't slip through;
     one that was right is given back.
     """
 
-    def __init__(self, kind: str, most: int) -> None:
+    def __init__(self, kind: str, most: int, window: timedelta = WINDOW) -> None:
         self.kind = kind
         self.most = most
+        self._window = window
 
     def take(self, connection: Connection, caller: str, *, secret: str, now: datetime) -> None:
         """Count one try.
 
-        :raises TooManyRequests: the caller has used up this minute's tries.
+        :raises TooManyRequests: the caller has used up the tries of this window.
         """
         # A moment in the future is one before the clock was set back.
-        over = or_(tries.c.since <= now - WINDOW, tries.c.since > now)
+        over = or_(tries.c.since <= now - self._window, tries.c.since > now)
         statement = (
             insert_into(connection, tries)
             .values(key=self._key(caller, secret), since=now, count=1)

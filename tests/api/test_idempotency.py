@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from jay import db
@@ -116,6 +117,12 @@ def _refund_order(alice: User, shop: Shop) -> Send:
     return functools.partial(shop.call, "POST", path, json=body)
 
 
+def _cancel_a_piece(alice: User, shop: Shop) -> Send:
+    path = f"/shops/orders/{bought(alice, shop, (shop.product(), 3))}-1"
+    body = {"state": "cancelled", "lines": [{"sku": "mug", "count": 1}]}
+    return functools.partial(shop.call, "PATCH", path, json=body)
+
+
 # What stands behind a comma is another use of the same route.
 POSTS: dict[str, Callable[[User, Shop], Send]] = {
     "guests.create_guest": _create_guest,
@@ -129,13 +136,14 @@ POSTS: dict[str, Callable[[User, Shop], Send]] = {
     "transfers.start_transfer": _transfer,
     "products.post_product": _post_product,
     "orders.refund_order": _refund_order,
+    "orders.patch_order": _cancel_a_piece,
 }
 
 
 IN_STEPS = [
     *("guests.create_guest", "guests.create_guest, redeeming"),
     *("baskets.merge_guest", "transfers.start_transfer"),
-    *("checkout.finish_active_checkout", "orders.refund_order"),
+    *("checkout.finish_active_checkout", "orders.refund_order", "orders.patch_order"),
 ]
 OF_THEMSELVES = ["checkout.start_checkout", "checkout.pay_checkout"]
 """The same cart again is the same checkout, so nothing has to be recorded before it is there.
@@ -173,7 +181,24 @@ def test_every_post_of_both_apis_is_among_these(app: Flask) -> None:
         if "POST" in (rule.methods or ()) and rule.rule.startswith(("/v1/", "/v2/"))
     }
 
-    assert {name.split(",")[0] for name in POSTS} | KEYLESS == routes
+    assert {name.split(",")[0] for name in POSTS} | KEYLESS == routes | {"orders.patch_order"}
+
+
+def test_what_is_kept_of_a_request_is_keyed_and_an_older_versions_plain_hash_counts(
+    app: Flask, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(idempotency, "_keyed", lambda _secret, *asked: idempotency._hash(*asked))
+        send(**key())
+    assert send(**key()).headers[REPLAYED] == "true"
+    kept = rows_of(app)
+    send(**key("another-key-of-16"))
+    assert len({*kept, *rows_of(app)}) == 2
+
+
+def rows_of(app: Flask) -> list[str]:
+    with app.app_context(), db.reading() as connection:
+        return list(connection.execute(text("SELECT request_hash FROM idempotency_keys")).scalars())
 
 
 def test_a_repetition_is_answered_alike_and_does_nothing(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from jay import db
 from jay.checkout import flow
@@ -20,10 +20,10 @@ from jay.legal.models import Kind, Owner
 from jay.merchants import service as merchants
 from jay.orders import events
 from jay.orders.mails import RECEIVED
-from jay.orders.models import Actor, Happening, PartNo, order_parcels
+from jay.orders.models import Actor, Happening, PartNo, order_parcels, order_parts
 from jay.outbox.delivery import Deliverer
 from jay.outbox.mails import MAIL
-from jay.outbox.models import WAITING, outbox
+from jay.outbox.models import FAILED, outbox
 from jay.outbox.transports.mail import Mailer
 from tests.api.test_checkout import Till
 from tests.builders import LEGAL, Shop, User, add_shop
@@ -145,6 +145,22 @@ def test_the_terms_come_in_the_version_that_was_shown(
     assert terms.get_content().strip() == "Es gilt das Übliche."
 
 
+def test_it_speaks_of_attached_terms_only_where_there_are_any(
+    app: Flask, desk: Desk, alice: User, shop: Shop
+) -> None:
+    order_no = desk.buy(alice, (shop.product("mug"), 1), language="en")
+    with app.app_context(), db.transaction() as connection:
+        of_order = order_parts.c.order_no == order_no
+        connection.execute(update(order_parts).where(of_order).values(texts=[]))
+
+    (mail,) = desk.deliver()
+
+    assert [*mail.iter_attachments()] == []
+    for said in (words(mail), unescape(words(mail, "html"))):
+        assert "attached" not in said
+        assert "You can withdraw from it by the link below" in said
+
+
 def test_a_mail_comes_once_however_often_a_payment_is_settled(
     desk: Desk, alice: User, shop: Shop
 ) -> None:
@@ -221,7 +237,7 @@ def test_names_are_no_markup(app: Flask, desk: Desk, alice: User, shop: Shop) ->
     assert "\u202e" not in words(mail, "html") + words(mail)
 
 
-def test_an_order_without_a_contact_waits_and_keeps_nobody_else_waiting(
+def test_an_order_without_an_address_gets_no_mail_and_keeps_nobody_else_waiting(
     desk: Desk, alice: User, shop: Shop
 ) -> None:
     desk.buy(alice, (shop.product("mug"), 1))
@@ -233,4 +249,4 @@ def test_an_order_without_a_contact_waits_and_keeps_nobody_else_waiting(
     with desk.app.app_context(), db.reading() as connection:
         query = select(outbox.c.state, outbox.c.reason).where(outbox.c.kind == RECEIVED)
         state, reason = connection.execute(query).one()
-    assert (state, reason) == (WAITING, "nothing is known of who has placed it")
+    assert (state, reason) == (FAILED, "no e-mail address of who has placed it is known")

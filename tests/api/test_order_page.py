@@ -5,9 +5,10 @@ from html import unescape
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from jay import db
+from jay.checkout.contacts import contacts
 from jay.db.routing import BUCKETS
 from jay.orders import service, steps
 from jay.orders.models import Actor, Parcel, PartNo, PartState, orders
@@ -97,6 +98,20 @@ def test_its_address_is_random_and_stored_as_a_hash_that_leads_to_where_it_lies(
     assert token not in repr(row)
     for guess in (token[:-1], token + "x", token[:3], bought, token.swapcase(), "x", "ü" * 26):
         assert client.get(f"/orders/{guess}").status_code == 404, guess
+
+
+def test_no_mail_is_promised_where_no_address_is_known(
+    desk: Desk, client: FlaskClient, alice: User, shop: Shop
+) -> None:
+    known = desk.buy(alice, (shop.product("mug"), 1))
+    unknown = desk.buy(alice, (shop.product("pot"), 1))
+    with desk.app.app_context(), db.transaction() as connection:
+        connection.execute(delete(contacts).where(contacts.c.order_no == unknown))
+
+    assert "A mail with all of it is on its way" in shown(client, page_of(desk, known))
+    said = shown(client, page_of(desk, unknown))
+    assert "mail with all of it" not in said
+    assert "We know no e-mail address of yours" in said
 
 
 def test_a_parcel_can_be_followed(desk: Desk, client: FlaskClient, bought: str) -> None:

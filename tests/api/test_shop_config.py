@@ -209,6 +209,8 @@ def test_other_merchants_are_not_touched(shop: Shop, other_shop: Shop) -> None:
         ("addProductWebhookUrl", '"javascript:alert(1)"'),
         ("updateProductsWebhookUrl", '"ftp://shop.example"'),
         ("orderWebhookUrl", '"shop.example"'),
+        ("orderWebhookUrl", '"http://shop.example"'),
+        ("orderWebhookUrl", '"http://127.0.0.1.shop.example"'),
         ("orderWebhookUrl", r'"https://shop.example/\u0000"'),
         ("orderEmail", '"orders"'),
         ("orderEmail", r'"a@shop.example\nBcc: b@evil.example"'),

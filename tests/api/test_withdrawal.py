@@ -17,6 +17,7 @@ from jay.orders.models import Happening, OrderPart
 from jay.orders.withdrawals import ACKNOWLEDGED
 from jay.outbox.models import outbox
 from tests.api.test_order_mails import EMAIL, Desk, desk, words
+from tests.api.test_order_page import page_of
 from tests.builders import Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import NOON
@@ -120,6 +121,45 @@ def test_a_number_that_does_not_exist_is_answered_alike_and_shown_to_the_operato
     assert "there is no such order" in listed
     assert "the order has another e-mail address" in listed
     assert "withdrawn from" not in listed
+
+
+def test_a_mailbox_gets_few_acknowledgements_of_what_nobody_knows_and_its_own_ones_always(
+    client: FlaskClient, desk: Desk, alice: User, shop: Shop
+) -> None:
+    order_no = desk.buy(alice, (shop.product("mug"), 1))
+    desk.deliver()
+    for number in range(8):
+        page = declare(client, "/withdraw", typed(f"number {number}"))
+        assert " UTC" in page.text
+        desk.clock.move(60)
+    declare(client, "/withdraw", typed(order_no))
+
+    told = [one for one in desk.deliver() if one["Subject"] == "Your withdrawal has arrived"]
+    assert len(told) == 5 + 1
+    assert any(order_no in words(one) for one in told)
+    desk.clock.move(24 * 3600)
+    declare(client, "/withdraw", typed("another"))
+    assert "another" in words(desk.deliver()[-1])
+
+
+def test_once_the_money_is_back_nothing_is_due_any_more(
+    desk: Desk, alice: User, shop: Shop, client: FlaskClient
+) -> None:
+    order_no = desk.buy(alice, (shop.product("mug", name="Mug"), 3), (shop.product("pot"), 1))
+    declare(client, "/withdraw", typed(order_no, products="mug"))
+    path = f"/shops/orders/{order_no}-1"
+    refund = {"lines": [{"sku": "mug", "count": 2}], "reason": "withdrawn"}
+
+    some = shop.call("POST", f"{path}/refunds", json=refund).json["data"]
+    assert some["refundDue"] == "2025-06-18T12:00:00Z"
+    refund["lines"][0]["count"] = 1
+    whole = shop.call("POST", f"{path}/refunds", json=refund).json["data"]
+
+    assert whole["refundDue"] is None
+    address = page_of(desk, order_no)
+    page = client.get(address, headers={"Accept-Language": "en"}).text
+    assert "due back" not in page
+    assert 'class="button second" href="/withdraw?order=' not in page
 
 
 def test_what_the_operator_finds_out_is_withdrawn_from_and_closed(

@@ -346,6 +346,7 @@ SAID_IN_WORDS = {
     *("Not a valid e-mail address.", "Must be 4 to 8 digits.", "Must not be larger than 100 kB."),
     "A merchant of the cart does not deliver to this country.",
     *(f"Must not be longer than {most}." for most in LONGEST.values()),
+    "Must be an https URL.",
     "Must be an http or https URL.",  # the pattern tells how it begins
     "The last digit does not fit the others.",  # of a GTIN
     "Not a valid email address.",  # formats are annotations (JSON Schema, 7.2)
