@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+import redis
 from environs import Env, EnvValidationError, ValidationError, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -27,8 +28,10 @@ SUPPORTED_DATABASES = ("sqlite", "postgresql+psycopg")
 PLAIN_POSTGRESQL = ("postgresql", "postgres")
 
 
-# Requests a minute in each process, against abuse.
+# Requests a minute, against abuse: in each process, or of all together where they share a Redis.
 _LIMITS = {
+    "requests_per_key": 600_000,
+    "requests_per_user": 1_200,
     "guests_per_key": 60_000,
     "guests_per_address": 300,
     "transfers_per_user": 30,
@@ -95,12 +98,16 @@ class Settings:
     keep_alive: int = 5
     """Seconds that an idle connection is kept open."""
     bind: str = ""
+    requests_per_key: int = _LIMITS["requests_per_key"]
+    requests_per_user: int = _LIMITS["requests_per_user"]
     guests_per_key: int = _LIMITS["guests_per_key"]
     guests_per_address: int = _LIMITS["guests_per_address"]
     transfers_per_user: int = _LIMITS["transfers_per_user"]
     checkouts_per_user: int = _LIMITS["checkouts_per_user"]
     polls_per_screen: int = _LIMITS["polls_per_screen"]
     wrong_codes: int = _LIMITS["wrong_codes"]
+    redis_url: str = field(default="", repr=False)
+    """Where the processes share their counts; it may hold a password."""
     outbound_allow: tuple[Network, ...] = ()
     psp: str | None = None
     media: str = ""
@@ -203,6 +210,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         for name, most in _LIMITS.items()
     }
     bind = env.str("JAY_BIND", "")
+    redis_url = env.str("JAY_REDIS_URL", "", validate=_redis_url)
     media = env.str("JAY_MEDIA", "")
     media_url = env.str("JAY_MEDIA_URL", "", validate=_media_url)
     psp = env.str("JAY_PSP", "sandbox" if demo else "", validate=validate.OneOf(["", *PSPS]))
@@ -240,6 +248,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=trusted_proxies,
         keep_alive=keep_alive,
         bind=bind,
+        redis_url=redis_url,
         outbound_allow=_networks(",".join(allowed)),
         psp=psp or None,
         media=str(Path(media).absolute()) if media else "",
@@ -346,6 +355,19 @@ def _database_url(value: str) -> None:
         raise ValidationError("is not an SQLAlchemy URL") from None
     if driver not in SUPPORTED_DATABASES:
         raise ValidationError(f"must begin with one of {', '.join(SUPPORTED_DATABASES)}")
+
+
+def _redis_url(value: str) -> None:
+    if not value:
+        return
+    try:
+        redis.ConnectionPool.from_url(value.replace("redis+unix://", "unix://", 1))
+    except ValueError:
+        raise ValidationError(
+            "must be redis://host:6379/0, rediss://... or redis+unix:///path"
+        ) from None
+    if not value.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise ValidationError("must begin with redis://, rediss:// or redis+unix://")
 
 
 def _with_driver(url: str) -> str:

@@ -27,10 +27,20 @@ class JayError(Exception):
     code: ClassVar[int] = 0
     headers: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, message: str | None = None, *, details: Any = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, details: Any = None, wait: int | None = None
+    ) -> None:
         self.message = message or self.sentence()
         self.details = self.constant() if details is None else details
+        self.wait = wait
         super().__init__(self.message)
+
+    @property
+    def told_headers(self) -> dict[str, str]:
+        """Return the headers of the answer, with how many seconds to wait where that is known."""
+        return (
+            self.headers if self.wait is None else {**self.headers, "Retry-After": str(self.wait)}
+        )
 
     @classmethod
     def sentence(cls) -> str:

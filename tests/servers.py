@@ -74,6 +74,48 @@ def processes_of(cluster: str) -> list[int]:
     return [server, *children_of(server)]
 
 
+class Redis:
+    """A private Redis that keeps nothing, and can be killed and started again."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"--port {self.port} --bind 127.0.0.1 --save  --appendonly no --daemonize no"
+        self.process = subprocess.Popen(
+            ["redis-server", *options.split(" ")], cwd="/", stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection,
+            ):
+                connection.sendall(b"PING\r\n")
+                if connection.recv(100).startswith(b"+PONG"):
+                    return
+            time.sleep(0.02)
+        raise RuntimeError("redis-server did not start")
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[Redis]:
+    """Run a private Redis."""
+    server = Redis()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
 def children_of(pid: int) -> list[int]:
     """Return the process ids of a process's children."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

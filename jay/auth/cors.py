@@ -27,8 +27,8 @@ _HEADERS = (
     " traceparent, tracestate, baggage, sentry-trace"
 )
 _EXPOSED = (
-    "Allow, ETag, Idempotency-Replayed, Link, Retry-After, WWW-Authenticate, X-API-Version,"
-    " X-JAY-Tracking, X-Request-ID"
+    "Allow, ETag, Idempotency-Replayed, Link, RateLimit, RateLimit-Policy, Retry-After,"
+    " WWW-Authenticate, X-API-Version, X-JAY-Tracking, X-Request-ID"
 )
 
 

@@ -34,11 +34,13 @@ from jay.errors import (
     TokenRevoked,
     TokenSignatureInvalid,
     TokenUnsigned,
+    TooManyRequests,
 )
 from jay.merchants.models import Merchant
 from jay.net.client import Client
 from jay.partners.models import Partner
 from jay.sealing import hash_secret
+from jay.web import rates
 
 API_KEY_HEADER = "X-API-Key"
 KEYS_CACHED_SECONDS = 5
@@ -106,7 +108,7 @@ def doorkeeper() -> Doorkeeper:
 
 
 @web.guard(
-    errors=(ApiKeyMissing, ApiKeyUnknown, ApiKeyRevoked, ApiKeyForAnotherApi),
+    errors=(ApiKeyMissing, ApiKeyUnknown, ApiKeyRevoked, ApiKeyForAnotherApi, TooManyRequests),
     security={"apiKey": []},
 )
 def require_partner() -> None:
@@ -115,10 +117,12 @@ def require_partner() -> None:
     if key.partner is None:
         raise ApiKeyForAnotherApi
     g.partner, g.api_key = key.partner, key.prefix
+    rates.go_by(key.partner.limits)
+    rates.take(rates.REQUESTS, key.prefix)
 
 
 @web.guard(
-    errors=(ApiKeyMissing, ApiKeyUnknown, ApiKeyRevoked, ApiKeyForAnotherApi),
+    errors=(ApiKeyMissing, ApiKeyUnknown, ApiKeyRevoked, ApiKeyForAnotherApi, TooManyRequests),
     security={"apiKey": []},
 )
 def require_merchant() -> None:
@@ -127,6 +131,7 @@ def require_merchant() -> None:
     if key.merchant is None:
         raise ApiKeyForAnotherApi
     g.merchant, g.api_key = key.merchant, key.prefix
+    rates.take(rates.REQUESTS, key.prefix)
 
 
 @web.guard(
@@ -143,6 +148,7 @@ def require_merchant() -> None:
         TokenRevoked,
         NotYourBasket,
         KeySetUnavailable,
+        TooManyRequests,
     ),
     security={"userToken": []},
 )
@@ -156,6 +162,7 @@ def require_user() -> None:
     if view_args.get("userId", user.user_id) != user.user_id:
         raise NotYourBasket
     g.user = user
+    rates.take(rates.REQUESTS_OF_USER, f"{user.partner_id} {user.user_id}")
 
 
 def current_partner() -> Partner:

@@ -1,5 +1,6 @@
 """``flask partner``: streaming platforms."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def add_partner(
     with db.transaction() as connection:
         if partners.partner_id(connection, name) is not None:
             raise click.ClickException(f"There is already a partner {name!r}.")
+        given["limits"] = _limits_of({}, given["limits"])
         partners.add_partner(connection, name=name, now=web.now(), **keys, **given)
     _tell_of_colour(given["colour"])
     click.echo(f"Partner {name} added. Next: flask --app app key issue --partner {name}", err=True)
@@ -83,6 +85,7 @@ def show_partner(name: str) -> None:
             "payments": "tests only" if partner.test_payments else "live, and tests where asked",
             "colour": partner.colour,
             "logo": logo,
+            "limits": [f"{name}={most} a minute" for name, most in sorted(partner.limits.items())],
             "registered": f"{partner.created:%Y-%m-%d %H:%M} UTC" if partner.created else None,
             "legal texts": f"flask --app app legal list --partner {name}",
             "API keys": f"flask --app app key list --partner {name}",
@@ -123,7 +126,7 @@ def change_partner(
     goes by it within seconds, with tokens that it has verified before, too.
     """
     absent = {what: None for flag, (what, _) in options.TAKEN_AWAY.items() if given.pop(flag)}
-    changes = {key: value for key, value in given.items() if value not in (None, [])}
+    changes = {key: value for key, value in given.items() if value not in (None, [], {})}
     if changes.keys() & absent.keys():
         raise click.UsageError("Give a new one or take the old one away, not both.")
     changes |= absent
@@ -141,6 +144,8 @@ def change_partner(
             if gone or which in changes:
                 there = getattr(partner, which)
                 changes[which] = _origins_of(there, changes.get(which, []), gone)
+        if "limits" in changes:
+            changes["limits"] = _limits_of(partner.limits, changes["limits"])
         if not (changes | keys):
             raise click.UsageError("Say what to change; --help lists it.")
         partners.change_partner(connection, partner.id, changes | keys)
@@ -176,6 +181,12 @@ def _origins_of(there: tuple[str, ...], more: list[str], gone: list[str]) -> lis
     if unknown:
         raise click.ClickException(f"{unknown[0]} is none of its origins: {', '.join(there)}")
     return list(dict.fromkeys([*(o for o in there if o not in gone), *more]))
+
+
+def _limits_of(there: Mapping[str, int], given: Mapping[str, int | None]) -> dict[str, int] | None:
+    """Return a partner's limits after a change; one that is None goes back to the default."""
+    changed = {**there, **given}
+    return {name: most for name, most in changed.items() if most is not None} or None
 
 
 def _tell_of_colour(colour: str | None) -> None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -52,6 +53,8 @@ partners = Table(
     Column("colour", Text),
     Column("palette", JSON(none_as_null=True)),
     Column("logo", JSON(none_as_null=True)),
+    # Requests a minute instead of what everybody may do, by the name of the limit.
+    Column("limits", JSON(none_as_null=True)),
     Column("created", UtcDateTime, nullable=False),
     # A row stays for good, so that its id and its name, which events and old tokens bear, are
     # never another one's. Who registers the name again has it back, empty.
@@ -87,6 +90,7 @@ class Partner:
     colour: str | None = None
     palette: Palette | None = None
     logo: dict[str, Any] | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
     created: datetime | None = None
     removed: datetime | None = None
 

@@ -16,6 +16,7 @@ from jay.partners import branding
 from jay.partners.keys import UnusableKey, algorithms_for, pem_key, public_keys
 from jay.partners.models import ALGORITHMS
 from jay.web.commands import A_COUNTRY, known, some_text
+from jay.web.rates import OF_PARTNERS
 
 FETCHED = ("RS256", "ES256")
 """What is accepted of keys that are known only once they are fetched."""
@@ -80,6 +81,23 @@ def _logo(
         raise click.BadParameter(f"{value} {error}") from error
 
 
+DEFAULT = "default"
+
+
+def _limits(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, int | None]:
+    found: dict[str, int | None] = {}
+    for value in values:
+        name, _, number = value.partition("=")
+        if name not in OF_PARTNERS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(OF_PARTNERS)}")
+        if number != DEFAULT and not (number.isascii() and number.isdigit() and int(number) > 0):
+            raise click.BadParameter(f"{value!r} must end in a number above 0, or {DEFAULT}")
+        found[name] = None if number == DEFAULT else int(number)
+    return found
+
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _OPTIONS = (
@@ -137,6 +155,15 @@ _OPTIONS = (
         help="App that may call the Basket API from a browser, and show the TV page in a frame:"
         " https://..., file://, dvb://..., capacitor://localhost, or null, which is what any page"
         " without an origin has; may be given several times.",
+    ),
+    click.option(
+        "--limit",
+        "limits",
+        multiple=True,
+        callback=_limits,
+        metavar="NAME=NUMBER",
+        help="How many requests a minute it may make, instead of what everybody may; NAME=default"
+        f" goes back to that. NAME is one of {', '.join(OF_PARTNERS)}. May be given several times.",
     ),
 )
 

@@ -29,12 +29,14 @@ def add_partner(
     test_payments: bool = False,
     colour: str | None = None,
     logo: Logo | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> int:
     """Register a streaming platform and return its id.
 
     :param country: ISO 3166-1; whose offers its kiosk shows.
     :param test_payments: whether all its checkouts are in the payment provider's test mode.
     :param colour: as ``look.read_colour`` returns it.
+    :param limits: requests a minute instead of what everybody may do, by ``rates.OF_PARTNERS``.
     """
     values = {
         "display_name": display_name or name,
@@ -48,6 +50,7 @@ def add_partner(
         "kiosk": kiosk,
         "country": country,
         "test_payments": test_payments,
+        "limits": dict(limits) if limits else None,
         "created": now,
         "removed": None,
     }
@@ -98,7 +101,7 @@ def remove_partner(connection: Connection, partner: int, *, now: datetime) -> No
         connection,
         partner,
         {
-            **dict.fromkeys(("issuer", "audience", "jwks", "jwks_url", "colour", "logo")),
+            **dict.fromkeys(("issuer", "audience", "jwks", "jwks_url", "colour", "logo", "limits")),
             **{name: [] for name in ("algorithms", "transfer_origins", "cors_origins")},
             "kiosk": False,
             "test_payments": False,
@@ -157,6 +160,7 @@ def _partner(row: Row[Any]) -> Partner:
         colour=row.colour,
         palette=Palette(**row.palette) if row.palette else None,
         logo=row.logo,
+        limits=row.limits or {},
         created=row.created,
         removed=row.removed,
     )

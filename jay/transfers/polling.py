@@ -25,7 +25,7 @@ from jay.transfers.models import (
     TransferState,
 )
 from jay.web import logs, responses
-from jay.web.rates import POLLS, Rate
+from jay.web.rates import POLLS, Left, Rate, headers_of
 from jay.web.versions import BASKET_API
 
 ROUTE = f"{BASKET_API.prefix}/transfers/<displayToken>/status"
@@ -78,13 +78,15 @@ class PlainPolls:
             and not any(name in environ for name in _NOT_PLAIN)
         ):
             began = time.perf_counter()
+            display_token = path[len(_BEFORE) : -len(_AFTER)]
+            left = self._rate.take(display_token)
             try:
-                body = self._status(path[len(_BEFORE) : -len(_AFTER)])
+                body = self._status(display_token) if left.passes else None
             except Busy as error:
                 # The route would keep the thread waiting for the database once more.
-                return _refuse(environ, start_response, error, began)
+                return _refuse(environ, start_response, error, left, began)
             if body is not None:
-                return _answer(environ, start_response, body, began)
+                return _answer(environ, start_response, body, left, began)
         return self._app(environ, start_response)
 
     def _status(self, display_token: str) -> bytes | None:
@@ -94,7 +96,6 @@ class PlainPolls:
         """
         now = self._clock()
         try:
-            self._rate.take(display_token)
             with self._database.reading() as connection:
                 transfer = service.find_by_display(connection, display_token, now=now)
         except Busy:
@@ -105,21 +106,30 @@ class PlainPolls:
 
 
 def _answer(
-    environ: dict[str, Any], start_response: Callable[..., Any], body: bytes, began: float
+    environ: dict[str, Any],
+    start_response: Callable[..., Any],
+    body: bytes,
+    left: Left,
+    began: float,
 ) -> list[bytes]:
     identifier = logs.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
     more = [("Content-Length", str(len(body))), (logs.REQUEST_ID_HEADER, identifier)]
-    start_response("200 OK", [*_HEADERS, *more])
+    start_response("200 OK", [*_HEADERS, *more, *headers_of((left,)).items()])
     logs.write_request(identifier, "GET", ROUTE, 200, began)
     return [body]
 
 
 def _refuse(
-    environ: dict[str, Any], start_response: Callable[..., Any], error: Busy, began: float
+    environ: dict[str, Any],
+    start_response: Callable[..., Any],
+    error: Busy,
+    left: Left,
+    began: float,
 ) -> Iterable[bytes]:
     identifier = logs.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
     response = responses.json_error(error)
-    response.headers.update([*_HEADERS, (logs.REQUEST_ID_HEADER, identifier)])
+    more = [(logs.REQUEST_ID_HEADER, identifier), *headers_of((left,)).items()]
+    response.headers.update([*_HEADERS, *more])
     responses.log_failure(error, {"id": identifier, "route": ROUTE})
     logs.write_request(identifier, "GET", ROUTE, error.status, began)
     return response(environ, start_response)

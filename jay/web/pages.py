@@ -335,7 +335,7 @@ def page_error(error: JayError) -> Response:
         lost=lost,
         back_url=quote(path) if endpoint else None,
     )
-    response.headers.extend(error.headers)
+    response.headers.extend(error.told_headers)
     return response
 
 

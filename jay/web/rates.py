@@ -1,147 +1,152 @@
-"""Limits against floods: new guests, transfers, checkouts and polls a minute, in each process.
+"""Limits against floods: requests, new guests, transfers, checkouts and polls a minute.
 
-They are counted in memory, for nothing but the load: that costs no query.
+They are counted in memory, for nothing but the load, and shared through Redis where there is one:
+see ``jay.web.counts``. Answers say what is left of them.
 """
 
-import hashlib
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from math import ceil
+from typing import NamedTuple
 
-from cachetools import TTLCache
-from flask import Flask, current_app
+from flask import Flask, Response, current_app, g
 from limits import RateLimitItemPerMinute
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
 
-from jay.clock import Clock, timer
+from jay.clock import Clock
 from jay.config import Settings
 from jay.errors import TooManyRequests
+from jay.web.counts import WINDOW_SECONDS, Counts, Shared
 from jay.web.limits import SITE, networks_of
 
-GUESTS_OF_KEY = "guests of key"
-GUESTS_OF_ADDRESS = "guests of address"
+REQUESTS = "requests"
+REQUESTS_OF_USER = "user-requests"
+GUESTS_OF_KEY = "guests"
+GUESTS_OF_ADDRESS = "guests-per-address"
 TRANSFERS = "transfers"
-TRANSFERS_OF_ADDRESS = "transfers of address"
+TRANSFERS_OF_ADDRESS = "transfers-per-address"
 POLLS = "polls"
 CHECKOUTS = "checkouts"
-RETURNS = "returns from a payment"
+RETURNS = "returns"
 
-_SITE = " of site"
+OF_PARTNERS = (
+    *(REQUESTS, REQUESTS_OF_USER, GUESTS_OF_KEY, GUESTS_OF_ADDRESS, TRANSFERS),
+    *(TRANSFERS_OF_ADDRESS, CHECKOUTS),
+)
+"""The limits that a partner may have of its own."""
 
-CALLERS_REMEMBERED = 100_000
-LONGEST_CALLER = 64
-"""Characters of a caller that are remembered as they are."""
+_SITE = "-of-site"
 
 
-class Memory(Storage):
-    """Counts in this process, for so many callers at most and by the clock of the app.
+class Left(NamedTuple):
+    """What a caller has left of a limit, as answers say it."""
 
-    The library's own storage knows neither: a flood from ever new addresses would fill the memory.
+    name: str
+    most: int
+    requests: int
+    seconds: int
+    passes: bool
 
-    :param seconds: how long a count lives; the same for all of them.
-    """
+    def check(self) -> "Left":
+        """Return it where the request may pass.
 
-    STORAGE_SCHEME = None
-    base_exceptions = ()
-
-    def __init__(self, clock: Clock, seconds: float) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-        self._timer = timer(clock)
-        self._seconds = seconds
-        self._counts: TTLCache[str, tuple[list[int], float]] = TTLCache(
-            CALLERS_REMEMBERED, seconds, timer=self._timer
-        )
-
-    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Add to a count and return it; a refused request moves nothing into the future."""
-        with self._lock:
-            known = self._counts.get(key)
-            if known is None:
-                known = self._counts[key] = ([0], self._timer() + self._seconds)
-            known[0][0] += amount
-            return known[0][0]
-
-    def get(self, key: str) -> int:
-        """Return a count."""
-        with self._lock:
-            known = self._counts.get(key)
-            return 0 if known is None else known[0][0]
-
-    def get_expiry(self, key: str) -> float:
-        """Return when a count ends, in seconds of the timer."""
-        with self._lock:
-            known = self._counts.get(key)
-            return self._timer() if known is None else known[1]
-
-    def check(self) -> bool:
-        """Tell that counting works: memory is there."""
-        return True
-
-    def reset(self) -> int:
-        """Forget all counts and return how many there were."""
-        with self._lock:
-            forgotten = len(self._counts)
-            self._counts.clear()
-            return forgotten
-
-    def clear(self, key: str) -> None:
-        """Forget a count."""
-        with self._lock:
-            self._counts.pop(key, None)
+        :raises TooManyRequests: it may not; it says how long to wait.
+        """
+        if not self.passes:
+            raise TooManyRequests(wait=self.seconds)
+        return self
 
 
 class Rate:
-    """At most ``most`` requests of a caller in a minute, in each process."""
+    """At most ``most`` requests of a caller in a minute."""
 
-    def __init__(self, clock: Clock, most: int) -> None:
-        self._most = RateLimitItemPerMinute(most)
-        self._storage = Memory(clock, self._most.get_expiry())
-        self._limiter = FixedWindowRateLimiter(self._storage)
+    def __init__(
+        self, clock: Clock, most: int, *, name: str = "limit", shared: Shared | None = None
+    ) -> None:
+        self.name = name
+        self.most = most
+        self._counts = Counts(clock, shared)
 
-    def ask(self, caller: str) -> None:
-        """Ask whether one more request would pass, and count nothing.
+    def ask(self, caller: str, most: int | None = None) -> Left:
+        """Return whether one more request would pass, and count nothing.
 
-        :raises TooManyRequests: the caller has used up this minute's requests.
+        :param most: instead of what everybody may do.
         """
-        if not self._limiter.test(self._most, _short(caller)):
-            raise TooManyRequests
+        most = most or self.most
+        return self._left(most, *self._counts.test(_item(self.name, most), caller))
 
-    def take(self, caller: str) -> None:
-        """Count one request.
+    def take(self, caller: str, most: int | None = None) -> Left:
+        """Count one request, and return whether it may pass.
 
-        :raises TooManyRequests: the caller has used up this minute's requests.
+        :param most: instead of what everybody may do.
         """
-        if not self._limiter.hit(self._most, _short(caller)):
-            raise TooManyRequests
+        most = most or self.most
+        return self._left(most, *self._counts.hit(_item(self.name, most), caller))
 
-    def forget(self) -> None:
-        """Begin anew."""
-        self._storage.reset()
+    def forget(self) -> int:
+        """Begin anew; return how many callers were known."""
+        return self._counts.forget()
 
-
-def _short(caller: str) -> str:
-    """Return a name to remember a caller by: screens may have any, however long."""
-    if len(caller) <= LONGEST_CALLER:
-        return caller
-    return hashlib.sha256(caller.encode("utf-8", "surrogatepass")).hexdigest()
+    def _left(self, most: int, count: int, seconds: float) -> Left:
+        # Rounded up: who waits as long as it says must not come too early.
+        return Left(self.name, most, max(0, most - count), max(1, ceil(seconds)), count <= most)
 
 
-def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
-    """Give the app its limits."""
-    app.extensions["jay.rates"] = {
-        GUESTS_OF_KEY: Rate(clock, settings.guests_per_key),
-        **_of_address(GUESTS_OF_ADDRESS, clock, settings.guests_per_address),
-        TRANSFERS: Rate(clock, settings.transfers_per_user),
-        **_of_address(TRANSFERS_OF_ADDRESS, clock, settings.transfers_per_user),
-        POLLS: Rate(clock, settings.polls_per_screen),
-        CHECKOUTS: Rate(clock, settings.checkouts_per_user),
-        **_of_address(RETURNS, clock, settings.checkouts_per_user),
+@lru_cache(1000)
+def _item(name: str, most: int) -> RateLimitItemPerMinute:
+    return RateLimitItemPerMinute(most, namespace=name)
+
+
+@lru_cache(1000)
+def _policy(name: str, most: int) -> str:
+    return f'"{name}";q={most};w={WINDOW_SECONDS}'
+
+
+def headers_of(counted: Iterable[Left]) -> dict[str, str]:
+    """Return what an answer says of its limits (draft-ietf-httpapi-ratelimit-headers-10).
+
+    ``q`` requests are allowed in ``w`` seconds; ``r`` are left, and all are again in ``t`` seconds.
+    """
+    counted = tuple(counted)
+    return {
+        "RateLimit-Policy": ", ".join(_policy(one.name, one.most) for one in counted),
+        "RateLimit": ", ".join(f'"{one.name}";r={one.requests};t={one.seconds}' for one in counted),
     }
 
 
-def _of_address(rate: str, clock: Clock, most: int) -> dict[str, Rate]:
-    return {rate: Rate(clock, most), rate + _SITE: Rate(clock, most * SITE)}
+def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
+    """Give the app its limits, and let answers say what is left of them."""
+    shared = Shared(settings.redis_url, settings.secret_key) if settings.redis_url else None
+    most = {
+        REQUESTS: settings.requests_per_key,
+        REQUESTS_OF_USER: settings.requests_per_user,
+        GUESTS_OF_KEY: settings.guests_per_key,
+        **_of_address(GUESTS_OF_ADDRESS, settings.guests_per_address),
+        TRANSFERS: settings.transfers_per_user,
+        **_of_address(TRANSFERS_OF_ADDRESS, settings.transfers_per_user),
+        POLLS: settings.polls_per_screen,
+        CHECKOUTS: settings.checkouts_per_user,
+        **_of_address(RETURNS, settings.checkouts_per_user),
+    }
+    app.extensions["jay.rates"] = {
+        name: Rate(clock, number, name=name, shared=shared) for name, number in most.items()
+    }
+
+    @app.after_request
+    def _tell(response: Response) -> Response:
+        counted: dict[str, Left] | None = g.get("counted")
+        if counted:
+            for name, value in headers_of(counted.values()).items():
+                response.headers.add(name, value)
+        return response
+
+
+def _of_address(rate: str, most: int) -> dict[str, int]:
+    return {rate: most, rate + _SITE: most * SITE}
+
+
+def go_by(limits: Mapping[str, int]) -> None:
+    """Let the current request's partner have limits of its own."""
+    g.limits = limits
 
 
 def of_address(rate: str, address: str | None) -> list[tuple[str, str]]:
@@ -154,7 +159,12 @@ def take(rate: str, caller: str) -> None:
 
     :raises TooManyRequests: the caller has used up this minute's requests.
     """
-    current_app.extensions["jay.rates"][rate].take(caller)
+    # Looked up once: each use of the proxy costs as much as a small function.
+    here = vars(g._get_current_object())
+    limits = here.get("limits")
+    left = _rate(rate).take(caller, _own(rate, limits) if limits else None)
+    here.setdefault("counted", {})[rate] = left
+    left.check()
 
 
 def ask(budgets: Iterable[tuple[str, str]]) -> None:
@@ -163,7 +173,10 @@ def ask(budgets: Iterable[tuple[str, str]]) -> None:
     :raises TooManyRequests: one of them would not.
     """
     for rate, caller in budgets:
-        current_app.extensions["jay.rates"][rate].ask(caller)
+        left = _rate(rate).ask(caller, _own(rate, g.get("limits", {})))
+        if not left.passes:
+            vars(g._get_current_object()).setdefault("counted", {})[rate] = left
+            left.check()
 
 
 def take_all(budgets: Iterable[tuple[str, str]]) -> None:
@@ -173,3 +186,13 @@ def take_all(budgets: Iterable[tuple[str, str]]) -> None:
     """
     for rate, caller in budgets:
         take(rate, caller)
+
+
+def _rate(name: str) -> Rate:
+    found: Rate = current_app.extensions["jay.rates"][name]
+    return found
+
+
+def _own(rate: str, limits: Mapping[str, int]) -> int | None:
+    whole = limits.get(rate.removesuffix(_SITE))
+    return whole and (whole * SITE if rate.endswith(_SITE) else whole)

@@ -95,7 +95,7 @@ def json_error(error: JayError) -> Response:
     """Answer an error as the APIs do."""
     response = Response(_json(error_body(error)), mimetype="application/json")
     response.status_code = error.status
-    response.headers.extend(error.headers)
+    response.headers.extend(error.told_headers)
     if error.code:
         # Where this error is explained (RFC 8288, relation "help").
         response.headers["Link"] = f'</docs/errors#{error.code}>; rel="help"'

@@ -173,6 +173,82 @@ def test_one_that_a_rule_refuses_is_counted(limited: LimitedTo, shop: Shop) -> N
     assert_limited(new_guest(platform))
 
 
+# --- all requests ---
+
+
+def test_a_user_and_a_key_make_so_many_requests_a_minute(
+    limited: LimitedTo, clock: MovedClock
+) -> None:
+    platform = limited(requests_per_user=2, requests_per_key=5)
+    alice, bob = platform.user(), platform.user("bob")
+
+    assert statuses(lambda: alice.call("GET"), 3) == [200, 200, 429]
+    assert statuses(lambda: bob.call("GET"), 3) == [200, 200, 429]
+    assert_limited(platform.user("eve").call("GET"))
+    clock.move(60)
+    assert statuses(lambda: alice.call("GET"), 1) == [200]
+
+
+def test_a_merchants_key_makes_so_many_requests_a_minute(
+    app: Flask, apps: Apps, shop: Shop, database_url: str
+) -> None:
+    client = apps.on(database_url, requests_per_key=2).test_client()
+
+    def send() -> TestResponse:
+        return client.get("/v1/shops/config", headers={"X-API-Key": shop.key})
+
+    assert statuses(send, 3) == [200, 200, 429]
+
+
+def test_answers_say_what_is_left(limited: LimitedTo, clock: MovedClock) -> None:
+    platform = limited(requests_per_user=2, requests_per_key=9)
+    alice = platform.user()
+    alice.call("GET")
+    clock.move(15.5)
+
+    told = alice.call("GET").headers
+    refused = alice.call("GET").headers
+
+    policy = '"requests";q=9;w=60, "user-requests";q=2;w=60'
+    assert told["RateLimit-Policy"] == refused["RateLimit-Policy"] == policy
+    assert told["RateLimit"] == '"requests";r=7;t=45, "user-requests";r=0;t=45'
+    assert refused["RateLimit"] == '"requests";r=6;t=45, "user-requests";r=0;t=45'
+    assert (told.get("Retry-After"), refused["Retry-After"]) == (None, "45")
+
+
+def test_what_was_only_asked_is_told_where_it_refuses(limited: LimitedTo) -> None:
+    alice = limited(transfers_per_user=1).user()
+    alice.transfer()
+
+    told = alice.call("POST", "/transfer").headers
+
+    assert '"transfers";r=0;t=60' in told["RateLimit"]
+
+
+def test_polls_say_it_too_and_pages_of_nobody_say_nothing(alice: User) -> None:
+    offer = alice.transfer()
+
+    assert poll(alice, offer).headers["RateLimit"] == '"polls";r=119;t=60'
+    assert "RateLimit" not in alice.platform.client.get("/code").headers
+
+
+def test_a_partner_has_limits_of_its_own(
+    app: Flask, limited: LimitedTo, rival: Platform, clock: MovedClock
+) -> None:
+    platform = limited(requests_per_user=5, guests_per_address=2)
+    with app.app_context(), db.transaction() as connection:
+        kino = partners.partner_id(connection, "kino")
+        limits = {"user-requests": 1, "guests-per-address": 3}
+        partners.change_partner(connection, kino, {"limits": limits})
+    clock.move(60)
+    theirs = replace(rival, client=platform.client)
+
+    assert statuses(lambda: platform.user().call("GET"), 2) == [200, 429]
+    assert statuses(lambda: theirs.user().call("GET"), 2) == [200, 200]
+    assert statuses(lambda: new_guest(platform), 4) == [200] * 3 + [429]
+    assert statuses(lambda: new_guest(theirs, "10.0.0.2"), 3) == [200] * 2 + [429]
+
+
 # --- transfers ---
 
 

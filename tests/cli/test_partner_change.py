@@ -30,6 +30,7 @@ CHANGES = {
     "country": (("--country", "AT"), "AT"),
     "test_payments": (("--test-payments",), True),
     "colour": (("--colour", "#112233"), "#112233"),
+    "limits": (("--limit", "requests=7", "--limit", "guests=8"), {"requests": 7, "guests": 8}),
 }
 
 
@@ -57,6 +58,27 @@ def test_each_thing_is_changed_and_nothing_else(app: Flask, run: Run, field: str
     goes_along = {"jwks_url": {"algorithms"}, "colour": {"palette"}}.get(field, set())
     changed = {name for name, value in after.items() if value != before[name]}
     assert changed == {field, *goes_along}
+
+
+@pytest.mark.usefixtures("kino")
+@pytest.mark.one_database
+def test_a_limit_goes_back_to_the_default_and_the_others_stay(app: Flask, run: Run) -> None:
+    run("partner", "change", "kino", "--limit", "requests=7", "--limit", "guests=8")
+
+    run("partner", "change", "kino", "--limit", "requests=default")
+
+    assert stored(app).limits == {"guests": 8}
+    assert "guests=8 a minute" in run("partner", "show", "kino").stdout
+
+
+@pytest.mark.parametrize("limit", ["requests", "requests=0", "requests=-1", "requests=x", "all=1"])
+@pytest.mark.usefixtures("kino")
+@pytest.mark.one_database
+def test_a_limit_that_is_none_is_refused(app: Flask, run: Run, limit: str) -> None:
+    result = run("partner", "change", "kino", "--limit", limit)
+
+    assert result.exit_code == 2
+    assert stored(app).limits == {}
 
 
 def test_change_takes_whatever_add_takes() -> None:

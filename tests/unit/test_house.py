@@ -87,7 +87,7 @@ KINDS = {
         feeds/unpacking legal/markup net/client net/deadlines net/emails net/names net/smtp
         net/waits ops/backup ops/demo_viewer ops/lan ops/revision outbox/rendering
         outbox/transports/http outbox/transports/mail partners/keys pictures/drawing
-        pictures/fetching pictures/reading pictures/store products/texts transfers/qr
+        pictures/fetching pictures/reading pictures/store products/texts transfers/qr web/counts
         web/framing web/serving
     """,
 }

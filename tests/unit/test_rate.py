@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from jay.errors import TooManyRequests
-from jay.web.rates import CALLERS_REMEMBERED, LONGEST_CALLER, Memory, Rate
+from jay.web import rates
+from jay.web.counts import CALLERS_REMEMBERED, LONGEST_CALLER, Counts
+from jay.web.rates import Left, Rate
 from tests.clock import MovedClock
 
 
@@ -18,28 +20,38 @@ def test_callers_are_counted_apart_however_long_their_names_are(rate: Rate) -> N
     names = ["a", "b", "x" * 5000 + "1", "x" * 5000 + "2", "\ud800" * 100]
 
     for name in names:
-        rate.take(name)
+        assert rate.take(name).passes
 
     for name in names:
-        with pytest.raises(TooManyRequests):
-            rate.take(name)
+        assert not rate.take(name).passes
 
 
 def test_a_long_name_takes_no_more_room_than_a_short_one(rate: Rate) -> None:
     rate.take("x" * 5000)
 
-    assert all(
-        len(name) <= LONGEST_CALLER + len("LIMITER//1/1/minute") for name in remembered(rate)
-    )
+    assert all(len(name) <= LONGEST_CALLER for name in remembered(rate))
 
 
 def test_a_flood_of_callers_takes_no_more_than_the_room_there_is() -> None:
-    memory = Memory(MovedClock(), 60)
+    counts, item = Counts(MovedClock()), rates._item("limit", 1)
 
     for number in range(CALLERS_REMEMBERED + 10):
-        memory.incr(str(number), 60)
+        counts.hit(item, str(number))
 
-    assert memory.reset() == CALLERS_REMEMBERED
+    assert counts.forget() == CALLERS_REMEMBERED
+
+
+def test_callers_whose_minute_has_ended_take_no_room() -> None:
+    clock = MovedClock()
+    rate = Rate(clock, most=1)
+    for number in range(100):
+        rate.take(f"before-{number}")
+    clock.move(60)
+
+    for number in range(60):
+        assert rate.take(f"after-{number}").passes
+
+    assert len(remembered(rate)) == 60
 
 
 def test_a_minute_ends_with_the_clock_and_not_by_refused_requests() -> None:
@@ -47,42 +59,48 @@ def test_a_minute_ends_with_the_clock_and_not_by_refused_requests() -> None:
     rate = Rate(clock, most=2)
     for seconds, allowed in ((0, True), (30, True), (29, False), (1, True)):
         clock.move(seconds)
-        if allowed:
-            rate.ask("a")
-            rate.take("a")
-        else:
-            with pytest.raises(TooManyRequests):
-                rate.ask("a")
-            with pytest.raises(TooManyRequests):
-                rate.take("a")
+        assert rate.ask("a").passes == allowed
+        assert rate.take("a").passes == allowed
 
 
 def test_it_says_when_the_minute_ends() -> None:
     clock = MovedClock()
-    memory = Memory(clock, 60)
-    memory.incr("a", 60)
-    clock.move(20)
-    memory.incr("a", 60)
+    rate = Rate(clock, most=2, name="polls")
 
-    assert memory.get_expiry("a") - clock().timestamp() == 40
-    memory.clear("a")
-    assert memory.get("a") == 0
-    assert memory.get_expiry("a") == clock().timestamp()
+    assert rate.take("a") == Left("polls", 2, requests=1, seconds=60, passes=True)
+    clock.move(20.5)
+    assert rate.take("a") == Left("polls", 2, requests=0, seconds=40, passes=True)
+    with pytest.raises(TooManyRequests) as refused:
+        rate.take("a").check()
+    assert refused.value.told_headers == {"Retry-After": "40"}
+
+
+def test_a_caller_with_a_limit_of_its_own_is_counted_by_it(rate: Rate) -> None:
+    assert [rate.take("a", 3).passes for _ in range(4)] == [True, True, True, False]
+    assert rate.take("b").passes
+
+
+def test_the_headers_are_those_of_the_draft() -> None:
+    counted = (
+        Left("requests", 100, requests=7, seconds=12, passes=True),
+        Left("user-requests", 10, requests=0, seconds=60, passes=False),
+    )
+
+    assert rates.headers_of(counted) == {
+        "RateLimit-Policy": '"requests";q=100;w=60, "user-requests";q=10;w=60',
+        "RateLimit": '"requests";r=7;t=12, "user-requests";r=0;t=60',
+    }
 
 
 def test_threads_at_once_pass_as_often_as_is_allowed() -> None:
     rate = Rate(MovedClock(), most=50)
 
     def passes(_number: int) -> bool:
-        try:
-            rate.take("a")
-        except TooManyRequests:
-            return False
-        return True
+        return rate.take("a").passes
 
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(passes, range(400))) == 50
 
 
 def remembered(rate: Rate) -> list[str]:
-    return list(rate._storage._counts)
+    return [name for name, _most in rate._counts._windows]
