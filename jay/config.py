@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from jay.net.addresses import LOOPBACK, Network
+from jay.net.buckets import Bucket, bucket_of
 from jay.net.smtp import MailServer, mail_server, sender
 from jay.sealing import Secret
 
@@ -29,6 +30,8 @@ PLAIN_POSTGRESQL = ("postgresql", "postgres")
 
 
 # Requests a minute, against abuse: in each process, or of all together where they share a Redis.
+# Requests a minute in each process, against abuse.
+_BUCKET = "s3://"
 _LIMITS = {
     "requests_per_key": 600_000,
     "requests_per_user": 1_200,
@@ -115,8 +118,13 @@ class Settings:
 
     @property
     def media_folder(self) -> Path:
-        """Where the files of the merchants' pictures are."""
+        """Where the files of the merchants' pictures are, unless they are in a bucket."""
         return Path(self.media) if self.media else self.data_dir / "media"
+
+    @property
+    def media_bucket(self) -> Bucket | None:
+        """The bucket that the files of the merchants' pictures are in, if they are in one."""
+        return bucket_of(self.media) if self.media.startswith(_BUCKET) else None
 
     @property
     def media_base(self) -> str:
@@ -212,6 +220,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     bind = env.str("JAY_BIND", "")
     redis_url = env.str("JAY_REDIS_URL", "", validate=_redis_url)
     media = env.str("JAY_MEDIA", "")
+    media = env.str("JAY_MEDIA", "", validate=_media)
     media_url = env.str("JAY_MEDIA_URL", "", validate=_media_url)
     psp = env.str("JAY_PSP", "sandbox" if demo else "", validate=validate.OneOf(["", *PSPS]))
     stripe = _stripe_from(env)
@@ -251,7 +260,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         redis_url=redis_url,
         outbound_allow=_networks(",".join(allowed)),
         psp=psp or None,
-        media=str(Path(media).absolute()) if media else "",
+        media=media if media.startswith(_BUCKET) or not media else str(Path(media).absolute()),
         media_url=media_url.rstrip("/"),
         mail_server=mail_server(smtp_url) if smtp_url else None,
         mail_from=sender(mail_from) if mail_from else DEMO_SENDER,
@@ -401,6 +410,13 @@ def _with(read: Callable[[str], object]) -> Callable[[str], None]:
             raise ValidationError(str(error)) from None
 
     return check
+
+
+def _media(value: str) -> None:
+    if value.startswith(_BUCKET):
+        _with(bucket_of)(value)
+    elif "://" in value:
+        raise ValidationError("must be a folder, or s3://bucket/prefix?endpoint=...&region=...")
 
 
 def _media_url(value: str) -> None:

@@ -28,7 +28,7 @@ from jay.pictures.leases import ASKS_FOR_REST, Host, LeaseLost, Outcome, Source
 from jay.pictures.models import Reason, Unusable, digest_of
 from jay.pictures.reading import Reader
 from jay.pictures.showing import store
-from jay.pictures.store import Store
+from jay.pictures.store import Store, StoreAway
 from jay.pictures.sweeping import SWEEPS, Step, Sweeps
 
 log = structlog.get_logger()
@@ -40,6 +40,9 @@ HOSTS_AT_ONCE = 3
 """Servers that one process asks at the same time."""
 
 DRAWN_AT_ONCE = 2
+STORE_REST_SECONDS = 30.0
+"""So long nothing is fetched after the store was away: it could not be kept."""
+
 BATCH_SECONDS = 60.0
 """After so long a server is let go of, whatever is left of its batch; a part of the lease."""
 
@@ -69,6 +72,7 @@ class Filler:
         self._sweeps = sweeps
         self._stop = threading.Event()
         self._readers: queue.Queue[Reader] = queue.Queue()
+        self._store_away_until = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Fetch each picture that is due or becomes it until told to stop."""
@@ -130,6 +134,8 @@ class Filler:
 
     def fill(self) -> bool:
         """Fetch a few pictures from one server; tell whether there was anything due."""
+        if time.monotonic() < self._store_away_until:
+            return False
         host = self._database.write(leases.take_host, now=self._clock())
         if host is None:
             return False
@@ -154,7 +160,12 @@ class Filler:
                 outcome, content = self._fetch(source)
                 if outcome.reason in ASKS_FOR_REST:
                     enough.set()
-            return outcome if content is None else self._drawn(outcome, content)
+            if content is None:
+                return outcome
+            drawn = self._drawn(outcome, content)
+            if drawn.reason is Reason.STORE_AWAY:
+                enough.set()
+            return drawn
 
         with ThreadPoolExecutor(DRAWN_AT_ONCE) as pool:
             return [each for each in pool.map(one, sources) if each is not None]
@@ -194,6 +205,10 @@ class Filler:
                 self._store.put(name, file)
         except Unusable as error:
             return Outcome(source, error.reason)
+        except StoreAway as error:
+            log.warning("the store of pictures is away", reason=str(error))
+            self._store_away_until = time.monotonic() + STORE_REST_SECONDS
+            return Outcome(source, Reason.STORE_AWAY)
         except Exception:
             log.exception("picture met a fault", key=source.key)
             return Outcome(source, Reason.OUR_FAULT)

@@ -136,6 +136,7 @@ class Reason(StrEnum):
     TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
     TOO_SMALL = "TOO_SMALL"
     TOO_COSTLY = "TOO_COSTLY"
+    STORE_AWAY = "STORE_AWAY"
     OUR_FAULT = "OUR_FAULT"
 
 
@@ -162,6 +163,7 @@ TEXTS: Mapping[Reason, str] = {
     Reason.TOO_MANY_PIXELS: _("It has more than 50 million pixels."),
     Reason.TOO_SMALL: _("It is smaller than 16 pixels."),
     Reason.TOO_COSTLY: _("It takes too much memory or time to unpack."),
+    Reason.STORE_AWAY: _("It could not be stored: this service's store of pictures was away."),
     Reason.OUR_FAULT: _("A fault of this service, which its log describes."),
 }
 """The reasons in plain words."""
@@ -171,7 +173,7 @@ OF_THE_SERVER = frozenset(
 )
 """What may say more of the server than of the picture."""
 
-OF_THE_MOMENT = OF_THE_SERVER | {Reason.CUT_OFF, Reason.OUR_FAULT}
+OF_THE_MOMENT = OF_THE_SERVER | {Reason.CUT_OFF, Reason.STORE_AWAY, Reason.OUR_FAULT}
 """What is soon tried again; everything else stays as it is until somebody mends it."""
 
 REFRESH_AFTER = timedelta(days=30)

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from jay.errors import RouteNotFound
 from jay.pictures.models import CONTENT_TYPES, NAME
-from jay.pictures.showing import store
+from jay.pictures.showing import reaching_the_store, store
 from jay.pictures.store import place
 
 blp = Blueprint("pictures", __name__)
@@ -20,8 +20,11 @@ _A_YEAR = 365 * 86400
 def file(shelf: str, name: str) -> Response:
     """Show one of a picture's files."""
     named = NAME.fullmatch(name)
-    content = store().get(name) if named and place(name) == f"{shelf}/{name}" else None
-    if named is None or content is None:
+    if named is None or place(name) != f"{shelf}/{name}":
+        raise RouteNotFound
+    with reaching_the_store():
+        content = store().get(name)
+    if content is None:
         raise RouteNotFound
     response = Response(content, mimetype=CONTENT_TYPES[named[3]])
     response.headers["Cache-Control"] = f"public, max-age={_A_YEAR}, immutable"

@@ -18,7 +18,7 @@ from jay.errors import (
 from jay.pictures import uploading
 from jay.pictures.models import Unusable
 from jay.pictures.reading import Drawn, Reader
-from jay.pictures.showing import address, store
+from jay.pictures.showing import address, reaching_the_store, store
 from jay.products import schemas
 from jay.web.responses import answer
 from jay.web.versions import PRODUCT_API
@@ -58,8 +58,9 @@ def put_picture(query: dict[str, str], sku: str, position: str) -> Any:
     if request.content_length is None and len(body) >= PRODUCT_API.max_body:
         raise PayloadTooLarge  # Werkzeug silently cuts a chunked one there
     drawn = _drawn(body)
-    for name, file in drawn.files.items():
-        store().put(name, file)
+    with reaching_the_store():
+        for name, file in drawn.files.items():
+            store().put(name, file)
     url = _absolute(address(drawn.picture.files("jpg")[-1]))
     identifier = db.write(
         uploading.put,

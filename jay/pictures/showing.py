@@ -1,11 +1,13 @@
 """Tells pages where the merchants' pictures are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from flask import Flask
 from sqlalchemy import Connection
 
 from jay import web
+from jay.errors import Busy
 from jay.pictures import service
 from jay.pictures.models import TEXTS, File, Picture
 from jay.pictures.service import Named
@@ -22,6 +24,18 @@ def init_app(app: Flask) -> None:
 def store() -> Store:
     """Return where the current app's pictures are."""
     return store_of(web.settings())
+
+
+@contextmanager
+def reaching_the_store() -> Iterator[None]:
+    """Answer what can be tried again when the store can't be used at the moment.
+
+    :raises Busy: it is away, or its disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Busy("The store of the pictures can't be reached at the moment.") from error
 
 
 class Fetched:

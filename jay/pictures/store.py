@@ -1,4 +1,4 @@
-"""Where the files of pictures are: in a folder that any number of processes share.
+"""Where the files of pictures are: in a folder that any number of processes share, or in a bucket.
 
 A file is there whole or not at all, and what is at its name never changes.
 """
@@ -8,10 +8,13 @@ import os
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 from jay.config import Settings
+from jay.net.buckets import Bucket
 from jay.pictures.models import NAME
 
 _UNFINISHED = ".unfinished"
@@ -20,6 +23,10 @@ _UNFINISHED = ".unfinished"
 def place(name: str) -> str:
     """Return where a file is, below the store's root and below ``JAY_MEDIA_URL``."""
     return f"{name[:2]}/{name}"
+
+
+class StoreAway(OSError):
+    """A store that is not on this machine does not answer, or refuses."""
 
 
 class Store(Protocol):
@@ -108,4 +115,13 @@ class FolderStore:
 
 def store_of(settings: Settings) -> Store:
     """Return where an installation's pictures are."""
-    return FolderStore(settings.media_folder)
+    if settings.media_bucket is None:
+        return FolderStore(settings.media_folder)
+    return _in_bucket(settings.media_bucket)
+
+
+@cache
+def _in_bucket(bucket: Bucket) -> Store:
+    """Return the one for all threads: they share its connections, and know when it is away."""
+    made: Store = import_module("jay.pictures.bucket").BucketStore(bucket)
+    return made

@@ -1,12 +1,12 @@
 """Removing what is left of pictures: files that belong to none, and drafts of killed processes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
 from jay import db, web
 from jay.pictures import purging
-from jay.pictures.showing import store
+from jay.pictures.showing import reaching_the_store, store
 
 BATCH = 500
 
@@ -17,16 +17,23 @@ def mark_unused() -> int:
 
 
 def delete_leftovers() -> int:
-    """Delete files of which nothing is known, and which nobody is storing; return how many."""
-    files, deleted, now = store(), 0, web.now()
-    for batch in _batches(files.names()):
-        old = [name for name, stored in batch if stored <= now - purging.LEFT_OVER_AFTER]
-        with db.reading() as connection:
-            known = purging.known(connection, [name[:40] for name in old])
-        for name in old:
-            if name[:40] not in known or not name.endswith((".webp", ".jpg")):
-                files.delete(name)
-                deleted += 1
+    """Delete files of which nothing is known, and which nobody is storing; return how many.
+
+    :raises Busy: the store can't be reached.
+    """
+    with reaching_the_store():
+        return sum(map(_delete_leftovers, _batches(store().names())))
+
+
+def _delete_leftovers(batch: Sequence[tuple[str, datetime]]) -> int:
+    oldest, deleted = web.now() - purging.LEFT_OVER_AFTER, 0
+    old = [name for name, stored in batch if stored <= oldest]
+    with db.reading() as connection:
+        known = purging.known(connection, [name[:40] for name in old])
+    for name in old:
+        if name[:40] not in known or not name.endswith((".webp", ".jpg")):
+            store().delete(name)
+            deleted += 1
     return deleted
 
 
