@@ -145,6 +145,27 @@ class Prepared:
             given = [in_order(v) if len(plan.order) > 1 else (in_order(v),) for v in given]
         return int(execute(connection, plan.sql, given, many=True).rowcount)
 
+    def many_alike(
+        self, connection: Connection, rows: list[dict[str, Any]], common: Mapping[str, Any]
+    ) -> int:
+        """Do the same where rows have the same names and nothing is to be kept of them.
+
+        :param rows: the converted values are written into them.
+        :param common: the parameters that are the same for all rows, and in none of them.
+        """
+        plan = self._plan(connection.dialect)
+        shared = dict(common)
+        for name, process in plan.into:
+            if name in shared:
+                shared[name] = process(shared[name])
+            else:
+                for row in rows:
+                    row[name] = process(row[name])
+        for row in rows:
+            row.update(shared)
+        given: Any = rows if plan.order is None else map(itemgetter(*plan.order), rows)
+        return int(execute(connection, plan.sql, given, many=True).rowcount)
+
     def rowcount(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
         """Execute it and return how many rows it has changed."""
         plan = self._plan(connection.dialect)

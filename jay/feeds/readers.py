@@ -222,27 +222,62 @@ def own_csv(table: Table) -> Iterator[Record]:
         name = column_of(heading)
         if name is not None:
             at.setdefault(name, index)
-    columns = tuple(at.items())
-    converted = [(name, convert) for name in at if (convert := _COLUMNS[name]) is not None]
+    body_of = _reader_of(at, len(table.header))
     sku_at, main_at = at["sku"], at.get("variantOf")
     nested = [name for name in NESTED_COLUMNS if name in at]
+    plain = _SHIPPING.isdisjoint(at) and not {"type", "value"} & at.keys()
     for line, row, reason in table.rows():
         if row is None:
             yield Record(line, reason=reason)
             continue
-        body: Attributes = {name: cell for name, index in columns if (cell := row[index])}
+        body = body_of(row)
         if not body:
             continue
-        for name, convert in converted:
-            if name in body:
-                body[name] = convert(body[name])
         if nested:
             _nest(body, nested)
         sku = row[sku_at]
         if main_at is not None and row[main_at]:
             yield _variant(line, sku, body)
         else:
-            yield _product(line, sku, body)
+            yield Record(line, sku, body) if plain else _product(line, sku, body)
+
+
+def _reader_of(at: dict[str, int], width: int) -> Callable[[list[str]], Attributes]:
+    """Write the function that reads the cells of a row: a loop would cost more than all it does.
+
+    What nearly all cells of a column are like is read without a call.
+    """
+    lines = [
+        "def read(row):",
+        "    body = {}",
+        f"    {''.join(f'c{i}, ' for i in range(width))}= row",
+    ]
+    known: dict[str, Any] = {"is_one_address": _is_one_address}
+    for name, index in at.items():
+        convert, cell = _COLUMNS[name], f"c{index}"
+        value = cell
+        if convert is not None:
+            known[f"convert{index}"] = convert
+            plain = _PLAINLY.get(convert)
+            value = f"convert{index}({cell})"
+            value = plain.format(cell, value) if plain else value
+        lines.append(f"    if {cell}: body[{name!r}] = {value}")
+    lines.append("    return body")
+    exec("\n".join(lines), known)  # noqa: S102 - of our own names and numbers, and nothing else
+    read: Callable[[list[str]], Attributes] = known["read"]
+    return read
+
+
+_is_one_address = re.compile(r"[!-+\--:<-Z\\-{}~][!-+\--:<-{}~]*").fullmatch
+_DIGITS = "int({0}) if {0}.isdecimal() and len({0}) < 20 and {0}.isascii() else {1}"
+_PLAINLY: dict[Convert, str] = {
+    whole_number: _DIGITS,
+    _gender: _DIGITS,
+    _stock: _DIGITS,
+    _text_or_object: "{0} if {0}[0] != '{{' else {1}",
+    _images: "[{{'url': {0}}}] if is_one_address({0}) else {1}",
+}
+"""How the usual cells are read: Python for the cell ``{0}``; ``{1}`` is what reads any cell."""
 
 
 def _nest(body: Attributes, names: Sequence[str]) -> None:
@@ -265,7 +300,7 @@ def _product(line: int, sku: str, body: Attributes) -> Record:
 def _variant(line: int, sku: str, body: Attributes) -> Record:
     main_sku = body.pop("variantOf")
     # Spreadsheets fill columns down: what a variant takes from its main product is no mistake.
-    variant = {name: body[name] for name in body if name in OF_VARIANTS}
+    variant = {name: value for name, value in body.items() if name in OF_VARIANTS}
     return Record(line, sku, variant, main_sku, None, body.get("lang"), body.get("country"))
 
 

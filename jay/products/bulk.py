@@ -12,7 +12,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy import Connection
 
 from jay.errors import ApiKeyRevoked
@@ -31,6 +30,7 @@ from jay.products.models import (
     product_id,
 )
 from jay.products.search import search_text
+from jay.products.upserting import upsert
 from jay.products.wanted import fulfilled
 
 
@@ -74,7 +74,6 @@ HAS_VARIANTS = "The SKU {} is a product with variants of its own, such as {}."
 NO_MAIN = "The main product {} does not come before its variant."
 TOO_MANY = f"A product has at most {MAX_VARIANTS} variants."
 
-_STAMPS = tuple((name, AS_OF[name]) for name in VOLATILE)
 _REPLACED = ("currency", "vat", "shipping")
 """What a variant no longer has when its description does not say it: it is its main product's."""
 
@@ -142,7 +141,8 @@ class _Batch:
         self.merchant = merchant
         self.prefixes: dict[tuple[str, str], str] = {}
         self.ids = {id(put): self._ids(put) for put in puts}
-        ids = {one for main, variants in self.ids.values() for one in (main, *variants)}
+        ids = {main for main, _ in self.ids.values()}
+        ids.update(*(variants for _, variants in self.ids.values() if variants))
         given = {"ids": list(ids)}
         self.alone = as_of is None
         self.as_of = microseconds(now) if as_of is None else as_of
@@ -158,6 +158,9 @@ class _Batch:
         self.variants: dict[str, dict[str, Any]] = {}
         self.gone: set[str] = set()  # variants that are no longer listed
         self.changed: set[str] = set()  # main products whose variants change
+        # Which fields of those that an offer says are stored, and with which stamps.
+        self.news: dict[tuple[str, ...], tuple[tuple[str, ...], dict[str, Any]]] = {}
+        self.positions: dict[str, int] = {}  # by main id, of the next variant of a part
 
     def _look_around(self) -> None:
         mains = []
@@ -189,8 +192,8 @@ class _Batch:
 
     def _ids(self, put: Put) -> tuple[str, list[str]]:
         """Return the ids of a product and its variants."""
-        prefix = self._prefix(put)
-        return prefix + put.sku, [prefix + variant["sku"] for variant in put.variants]
+        prefix, variants = self._prefix(put), put.variants
+        return prefix + put.sku, [prefix + one["sku"] for one in variants] if variants else []
 
     def _prefix(self, put: Put) -> str:
         locale = put.lang, put.country
@@ -243,8 +246,8 @@ class _Batch:
             if parent is None:
                 return OWN_PRODUCT.format(sku)
             return VARIANT_OF.format(sku, self._sku(put, parent))
-        if parent is None:
-            for child, (child_sku, _, described) in self.families.get(identifier, {}).items():
+        if parent is None and identifier in self.families:
+            for child, (child_sku, _, described) in self.families[identifier].items():
                 if child not in (main, *ids) and (self.alone or described >= self.as_of):
                     return HAS_VARIANTS.format(sku, child_sku)
         return None
@@ -301,7 +304,7 @@ class _Batch:
         }
         if not put.variants:  # it is the product itself
             row["variant_type"], row["variant_value"] = put.main["type"], put.main["value"]
-            self._observe(row, put.main["volatile"])
+            row |= self._observed(put.main["volatile"])
         if row != before:
             self.mains[main] = row
 
@@ -327,7 +330,7 @@ class _Batch:
     def _add_variants(self, put: Put, main: str, ids: Sequence[str], *, late: bool) -> None:
         family = self.families.setdefault(main, {})
         whole = put.kind is VariantScope.WHOLE
-        position = 0 if whole else max((one.position + 1 for one in self._listed(main)), default=0)
+        position = 0 if whole else self._next_position(main)
         for identifier, variant in zip(ids, put.variants, strict=True):
             if late and identifier not in family:
                 continue  # who described the product later knows better which variants there are
@@ -340,16 +343,27 @@ class _Batch:
             else:
                 row["position"], position = position, position + 1
             self._join(family, main, row)
+        if whole:
+            self.positions.pop(main, None)
+        else:
+            self.positions[main] = position
+
+    def _next_position(self, main: str) -> int:
+        known = self.positions.get(main)
+        if known is None:
+            return max((one.position + 1 for one in self._listed(main)), default=0)
+        return known
 
     def _join(self, family: dict[str, _Child], main: str, row: Mapping[str, Any]) -> None:
         identifier: str = row["id"]
         if self.parent.get(identifier) != main:
             self._leave(identifier)
-            for child in self.families.pop(identifier, {}):
+            if identifier in self.families:
                 # Left over from the time when it was a product with variants.
-                if self.parent.get(child) == identifier:
-                    del self.parent[child]
-                    self.gone.add(child)
+                for child in self.families.pop(identifier):
+                    if self.parent.get(child) == identifier:
+                        del self.parent[child]
+                        self.gone.add(child)
             self.changed.add(main)
             self.parent[identifier] = main
         family[identifier] = _Child(row["sku"], row["position"], self.as_of)
@@ -357,7 +371,7 @@ class _Batch:
 
     def _main_row(self, put: Put, identifier: str) -> dict[str, Any]:
         assert put.main is not None  # noqa: S101 - for the type checker
-        row = {
+        return {
             "id": identifier,
             "sku": put.sku,
             "lang": put.lang,
@@ -368,14 +382,13 @@ class _Batch:
             "variant_value": put.main.get("value"),
             "description": put.main["description"],
             "described_as_of": self.as_of,
+            **self._observed(put.main["volatile"]),
         }
-        self._observe(row, put.main["volatile"])
-        return row
 
     def _variant_row(
         self, put: Put, main: str, identifier: str, variant: Mapping[str, Any]
     ) -> dict[str, Any]:
-        row = {
+        return {
             "id": identifier,
             "sku": variant["sku"],
             "lang": put.lang,
@@ -386,9 +399,8 @@ class _Batch:
             "description": self._own_description(put, main, variant),
             "described_as_of": self.as_of,
             **self.replaced,
+            **self._observed(variant),
         }
-        self._observe(row, variant)
-        return row
 
     def _own_description(self, put: Put, main: str, variant: Mapping[str, Any]) -> Any:
         if put.kind is not VariantScope.GROUP or put.main is None:
@@ -396,15 +408,21 @@ class _Batch:
         product = self.mains.get(main) or self.groups.get(main) or {}
         return own_description(put.main["description"], product.get("description") or {})
 
-    def _observe(self, row: dict[str, Any], volatile: Mapping[str, Any]) -> None:
-        for name, as_of in _STAMPS:
-            if name in volatile:
-                row[name] = volatile[name]
-                row[as_of] = self.as_of
-        if "stock_count" in volatile:
-            row["stock_set"] = True
+    def _observed(self, volatile: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is said of stock and prices, and the stamps that go with it."""
+        said = tuple(volatile)
+        news = self.news.get(said)
+        if news is None:
+            names = tuple(name for name in VOLATILE if name in said)
+            stamps: dict[str, Any] = {AS_OF[name]: self.as_of for name in names}
+            if "stock_count" in said:
+                stamps["stock_set"] = True
+            news = self.news[said] = names, stamps
+        names, stamps = news
+        row = {**volatile, **stamps} if names == said else _only(names, volatile) | stamps
         if "price" in volatile and (sale := volatile.get("sale")):
             row |= dict(zip(SALE, (sale["price"], sale["from"], sale["until"]), strict=True))
+        return row
 
     def write(self, now: datetime) -> None:
         """Write the rows of the batch."""
@@ -422,8 +440,15 @@ class _Batch:
             ids = {*self.gone, *others, *self.mains, *self.variants}
             sql.LOCK.all(self.connection, {"ids": list(ids)})
         if rows:
-            self._upsert(rows, now)
             recounted = [row["id"] for row in rows if "stock_count" in row]
+            upsert(
+                self.connection,
+                rows,
+                self.stored,
+                merchant=self.merchant.id,
+                now=now,
+                always=self.alone,
+            )
             stock.counted(self.connection, recounted, as_of=self.as_of)
         if self.gone:
             sql.REMOVE.rowcount(self.connection, {"ids": list(self.gone), "now": now})
@@ -432,22 +457,6 @@ class _Batch:
             if not self.alone:
                 given = {"ids": list(others), "as_of": self.as_of, "now": now}
                 sql.REMOVE_ABANDONED.rowcount(self.connection, given)
-
-    def _upsert(self, rows: Sequence[dict[str, Any]], now: datetime) -> None:
-        common = {"merchant_id": self.merchant.id, "created": now, "updated": now}
-        kind = self.alone, any(self._moves(row) for row in rows)
-        if sql.is_sqlite(self.connection):
-            for row in rows:
-                for name in sql.CONVERTED:
-                    row.setdefault(name)
-            sql.ROW_BY_ROW[kind].many(self.connection, rows, sql.EMPTY | common)
-        else:
-            document = orjson.dumps(rows).decode()
-            sql.AT_ONCE[kind].rowcount(self.connection, {**common, "rows": document})
-
-    def _moves(self, row: Mapping[str, Any]) -> bool:
-        there = self.stored.get(row["id"])
-        return there is not None and there.main_id != row.get("main_id")
 
     def fulfil(self, puts: Iterable[Put]) -> None:
         """End the wishes for what has come."""
@@ -459,6 +468,10 @@ class _Batch:
             there += [variant["sku"] for variant in put.variants]
         for (lang, country), listed in skus.items():
             fulfilled(self.connection, self.merchant, lang, country, listed)
+
+
+def _only(names: Iterable[str], of: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: of[name] for name in names}
 
 
 def _repeated(skus: Sequence[str]) -> str:

@@ -1,55 +1,24 @@
-"""The statements that store products, written once for both kinds of database.
-
-On PostgreSQL a batch comes as one JSON document, which is several times as fast as row by row; on
-SQLite the driver's ``executemany`` is.
-"""
+"""The statements around the storing of products: what is there, what moves, what goes."""
 
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
-    Connection,
-    Text,
     bindparam,
-    case,
-    cast,
     func,
-    literal_column,
     select,
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from jay.db.prepared import Prepared, among
 from jay.merchants.models import merchants
-from jay.products.models import AS_OF, SALE, VOLATILE, products
+from jay.products.models import products
 
-_COMMON = ("merchant_id", "created", "updated")
-"""The columns that all rows of a batch have in common."""
-
-_ZERO: Any = literal_column(
-    "0"
-)  # a parameter of its own for each field would cost as much as the row
-
-_FLAGS = {"position": 0, "stock_set": False, "taken": 0, "not_shoppable": False, "removed": False}
-_OWN = tuple(column.name for column in products.columns if column.name not in _COMMON)
-CONVERTED = ("description", "shipping")
-"""The columns whose values each row has to say, for SQLite: these are converted."""
-
-EMPTY: dict[str, Any] = {
-    name: value for name, value in (dict.fromkeys(_OWN) | _FLAGS).items() if name not in CONVERTED
-}
-"""What a row does not say, for SQLite."""
-
-_WITH_DESCRIPTION = (
-    *("name", "not_shoppable", "description", "search", "removed"),
-    *("main_id", "position", "variant_type", "variant_value"),
-)
-"""What the time of the description counts for, too."""
+INDEXED = ("search", "not_shoppable", "removed", "main_id", "position")
+"""What a description changes and an index holds."""
 
 
 class listed(among):  # noqa: N801 - it stands for an operator
@@ -64,57 +33,6 @@ def _listed_on_postgresql(element: listed, compiler: SQLCompiler, **kwargs: Any)
     return f"{column} = ANY (ARRAY(SELECT unnest({texts})))"
 
 
-def _bind(name: str) -> Any:
-    return bindparam(name, type_=products.c[name].type)
-
-
-def _with_changes(insert: Any, *, always: bool, moves: bool) -> Prepared:
-    """Let an INSERT change what is there: each field that is given and not older news.
-
-    :param always: older or not.
-    :param moves: rows may become variants of another product, or none; it costs more, as the index
-        of variants is written, and the reference checked.
-    """
-    groups: dict[str, tuple[str, ...]] = {name: (name,) for name in VOLATILE}
-    groups |= {"description": _WITH_DESCRIPTION, "stock_count": ("stock_count", "stock_set")}
-    groups["price"] = ("price", *SALE)
-    new, changes = insert.excluded, {"updated": insert.excluded.updated}
-    for field, as_of in AS_OF.items():
-        is_news = new[as_of] >= func.coalesce(products.c[as_of], _ZERO)
-        if always:
-            is_news = new[as_of].is_not(None)
-        for name in (*groups[field], as_of):
-            if name == "main_id" and not moves:
-                continue
-            changes[name] = case((is_news, new[name]), else_=products.c[name])
-    return Prepared(insert.on_conflict_do_update(index_elements=["id"], set_=changes))
-
-
-def _row_by_row(*, always: bool, moves: bool) -> Prepared:
-    row = {column.name: _bind(column.name) for column in products.c}
-    return _with_changes(sqlite.insert(products).values(row), always=always, moves=moves)
-
-
-def _at_once(*, always: bool, moves: bool) -> Prepared:
-    document = cast(bindparam("rows", type_=Text), JSON)
-    given = func.json_to_recordset(document).table_valued(*(products.c[name] for name in _OWN))
-    row = given.render_derived(name="given", with_types=True).c
-    values = [func.coalesce(row[n], _FLAGS[n]) if n in _FLAGS else row[n] for n in _OWN]
-    # In the order of ids, as everybody does who locks several products: nobody deadlocks.
-    source = select(*values, *map(_bind, _COMMON)).order_by(row.id)
-    insert = postgresql.insert(products).from_select([*_OWN, *_COMMON], source)
-    return _with_changes(insert, always=always, moves=moves)
-
-
-_KINDS = [(always, moves) for always in (False, True) for moves in (False, True)]
-
-ROW_BY_ROW = {(a, m): _row_by_row(always=a, moves=m) for a, m in _KINDS}
-"""Stores one row, by whether it counts whatever is stored, and whether it may move; its parameters
-are the columns."""
-
-AT_ONCE = {(a, m): _at_once(always=a, moves=m) for a, m in _KINDS}
-"""The same with all rows as one JSON document, ``rows``; what is absent in a row is null."""
-
 LOCK_MERCHANT = Prepared(
     select(merchants.c.id)
     .where(merchants.c.id == bindparam("merchant"), merchants.c.removed.is_(None))
@@ -128,7 +46,7 @@ LOCK = Prepared(
 )
 LOOK_UP = Prepared(
     select(
-        *(products.c[name] for name in ("id", "main_id", "described_as_of", "removed", "position"))
+        *(products.c[name] for name in ("id", "described_as_of", *INDEXED)),
     ).where(listed(products.c.id, "ids"))
 )
 FAMILIES = Prepared(
@@ -192,8 +110,3 @@ REMOVE_UNSEEN = Prepared(
     .values(removed=true(), updated=bindparam("now", type_=products.c.updated.type))
     .returning(products.c.main_id)
 )
-
-
-def is_sqlite(connection: Connection) -> bool:
-    """Tell whether a connection is to SQLite."""
-    return connection.dialect.name == "sqlite"

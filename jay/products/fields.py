@@ -131,6 +131,10 @@ def _not_blank(value: str) -> None:
         raise ma.ValidationError("Must not be blank.")
 
 
+# Whether a text passes is told by the Python in ``stays``, see ``plain.staying``.
+_not_blank.stays = "not {0}.isspace()"  # type: ignore[attr-defined]
+
+
 def _visible(value: str) -> None:
     if not normal_sku(value):
         raise ma.ValidationError("Must not be blank.")
@@ -184,16 +188,22 @@ class Sku(Text):
         # What is nothing but blanks is told so.
         return normal_sku(text) or text
 
-    @staticmethod
-    def plainly(value: Any) -> Any:
-        """Load a SKU of visible characters."""
-        if type(value) is not str or not 0 < len(value) <= MAX_SKU or not value.isprintable():
-            raise NotPlain
+    @cached_property
+    def plainly(self) -> Callable[[Any], Any]:
+        """What loads a SKU of visible characters."""
+
+        def load(value: Any) -> Any:
+            right = type(value) is str and 0 < len(value) <= MAX_SKU and value.isprintable()
+            if not right or normal_sku(value) != value:
+                raise NotPlain
+            return value
+
         # In ASCII the space is the only blank, and nothing is to be composed.
-        plain = value[0] != " " != value[-1] if value.isascii() else normal_sku(value) == value
-        if not plain:
-            raise NotPlain
-        return value
+        return staying(
+            load,
+            f"type({{0}}) is str and 0 < len({{0}}) <= {MAX_SKU} and {{0}}.isascii()"
+            ' and {0}.isprintable() and {0}[0] != " " != {0}[-1]',
+        )
 
 
 class PlainText(Text):

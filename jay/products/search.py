@@ -33,9 +33,10 @@ class Query:
 def fold(text: str) -> str:
     """Write a text as it is compared: without case, accents and repeated spaces."""
     plain = text.replace("\0", " ")
-    if not plain.isascii():
-        decomposed = unicodedata.normalize("NFKD", plain)
-        plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    if plain.isascii():
+        return " ".join(plain.lower().split())
+    decomposed = unicodedata.normalize("NFKD", plain)
+    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return " ".join(plain.casefold().split())
 
 
@@ -48,6 +49,8 @@ def search_text(*, name: str, brand: str, sku: str, variants: Iterable[str] = ()
     :param variants: their SKUs.
     """
     text = fold(" ".join((name, brand, sku, *variants)))
+    if len(text) <= MAX_BYTES and text.isascii():
+        return text
     return text.encode("utf-8", "replace")[:MAX_BYTES].decode("utf-8", "ignore")
 
 

@@ -141,14 +141,13 @@ def unwant(
     return sorted(gone)
 
 
-_FULFIL = Prepared(
-    delete(wanted_skus).where(
-        wanted_skus.c.merchant_id == bindparam("merchant"),
-        wanted_skus.c.lang == bindparam("lang"),
-        wanted_skus.c.country == bindparam("country"),
-        among(wanted_skus.c.sku, "skus"),
-    )
+_OF_LOCALE = (
+    wanted_skus.c.merchant_id == bindparam("merchant"),
+    wanted_skus.c.lang == bindparam("lang"),
+    wanted_skus.c.country == bindparam("country"),
 )
+_ANY = Prepared(select(wanted_skus.c.sku).where(*_OF_LOCALE).limit(1))
+_FULFIL = Prepared(delete(wanted_skus).where(*_OF_LOCALE, among(wanted_skus.c.sku, "skus")))
 
 
 def fulfilled(
@@ -156,10 +155,12 @@ def fulfilled(
 ) -> None:
     """End the wishes for SKUs, main products or variants, that the merchant has sent.
 
-    Called in the transaction that stores the products; it is one statement for all of them.
+    Called in the transaction that stores the products. Most merchants have no wishes open, which
+    is told by one look-up; else it is one statement for all of them.
     """
     locale = {"merchant": merchant.id, "lang": lang, "country": country}
-    _FULFIL.rowcount(connection, {**locale, "skus": list(skus)})
+    if _ANY.one_or_none(connection, locale) is not None:
+        _FULFIL.rowcount(connection, {**locale, "skus": list(skus)})
 
 
 def open_wishes(connection: Connection, merchant: Merchant) -> Sequence[Any]:

@@ -162,11 +162,13 @@ def text_loader(field: Text, *, unless: Callable[[str], bool] | None = None) -> 
         return value
 
     load.knows_null = True  # type: ignore[attr-defined]
-    if rules:
+    told = [getattr(rule, "stays", None) for rule in rules]
+    if None in told:
         return load
     marks = '"<" not in {0} and "&" not in {0} and ' if unless else ""
     length = f"{low} <= len({{0}}) <= {high}"
-    return staying(load, f'type({{0}}) is str and {marks}"\\0" not in {{0}} and {length}')
+    other = "".join(f" and {condition}" for condition in told)
+    return staying(load, f'type({{0}}) is str and {marks}"\\0" not in {{0}} and {length}{other}')
 
 
 def _rules_of(

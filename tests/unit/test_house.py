@@ -45,7 +45,8 @@ KINDS = {
         outbox/webhooks partners/service pictures/leases pictures/purging pictures/service
         pictures/sweeping pictures/uploading products/bulk products/bulk_sql products/catalogue
         products/configuring products/feeding products/listing products/service products/stock
-        products/stored products/wanted transfers/service web/limits web/stored_answers
+        products/stored products/upserting products/wanted transfers/service web/limits
+        web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
