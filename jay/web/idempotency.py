@@ -20,7 +20,7 @@ import secrets
 from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -212,10 +212,12 @@ def done(name: str) -> Any:
 def _do_in_steps(key: Key, work: Callable[[], Any]) -> Response:
     lease = secrets.token_urlsafe(16)
     with db.transaction() as connection:
+        # One moment for both: what is just not too old to be taken over is there to be found.
+        moment = now()
         reserved = stored_answers.reserve(
-            connection, key.hash, key.request_hash, lease=lease, now=now(), kept_for=key.kept_for
+            connection, key.hash, key.request_hash, lease=lease, now=moment, kept_for=key.kept_for
         )
-        row = _find(connection, key)
+        row = _find(connection, key, moment)
     if not reserved:
         replayed = _replay(key, row)
         if replayed is None:
@@ -257,8 +259,9 @@ def _refusal(error: JayError) -> Response:
     return json_error(error)
 
 
-def _find(connection: Connection, key: Key) -> Any:
-    return stored_answers.find(connection, key.hash, now=now(), kept_for=key.kept_for)
+def _find(connection: Connection, key: Key, moment: datetime | None = None) -> Any:
+    at = moment or now()
+    return stored_answers.find(connection, key.hash, now=at, kept_for=key.kept_for)
 
 
 def _replay(key: Key, row: Any) -> Response | None:

@@ -303,6 +303,22 @@ def test_a_lease_of_before_the_clock_was_set_back_holds_nobody_up(
     assert alice.call("POST", "/transfer", **key()).status_code == 200
 
 
+@pytest.mark.parametrize("send", IN_STEPS, indirect=True)
+def test_a_clock_that_jumps_while_a_key_is_reserved_makes_no_fault(
+    app: Flask, send: Send, monkeypatch: pytest.MonkeyPatch, clock: MovedClock
+) -> None:
+    reserve = stored_answers.reserve
+
+    def late(*args: Any, **kwargs: Any) -> bool:
+        reserved = reserve(*args, **kwargs)
+        clock.move(DAY)
+        return reserved
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stored_answers, "reserve", late)
+        assert send(**key()).status_code < 500
+
+
 def test_one_that_was_taken_for_dead_writes_nothing(
     app: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, clock: MovedClock
 ) -> None:
