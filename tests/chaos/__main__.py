@@ -19,13 +19,14 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from tests.chaos.buyers import Buyer, audit_orders, orders_of
 from tests.chaos.faults import FAULTS, Scene, happen, set_clock
 from tests.chaos.proxy import Proxy
 from tests.chaos.shoppers import Shopper, Tally, Transferrer, feed, shopping
 from tests.demo import flask_commands
 from tests.servers import free_port, postgres_cluster
 
-SHOPPERS = 5
+SHOPPERS, BUYERS = 4, 2
 DISK_BYTES = 96 * 1024 * 1024
 SECRET = "a secret of 32 bytes, for benchmarks"
 
@@ -71,6 +72,7 @@ def scene_on(kind: str, folder: Path) -> Iterator[Scene]:
             "JAY_TEST_CLOCK": str(folder / "clock"),
             "JAY_GUESTS_PER_ADDRESS": "1000000",
             "JAY_GUESTS_PER_KEY": "1000000",
+            "JAY_CHECKOUTS_PER_USER": "1000000",
             "PORT": str(free_port()),
         }
         set_clock(environ, 0)
@@ -132,15 +134,20 @@ def run(kind: str, seconds: float) -> bool:
             Shopper(url, tally, feed(scene.service.url, f"CHAOS-{number}"))
             for number in range(SHOPPERS)
         ]
-        with shopping([*shoppers, Transferrer(url, tally)]):
+        [bought, *_] = feed(scene.service.url, "CHAOS-BOUGHT")
+        buyers = [Buyer(url, tally, bought) for _ in range(BUYERS)]
+        before = orders_of(scene.url)
+        with shopping([*shoppers, *buyers, Transferrer(url, tally)]):
             happen(scene, FAULTS[kind], seconds, say, lambda: tally.acknowledged)
         audit(scene.url, shoppers, tally)
+        audit_orders(scene.url, buyers, before, tally)
         errors = scene.errors()
     say(
         f"  sent {tally.sent}, acknowledged {tally.acknowledged}, lost {len(tally.lost)},"
         f" doubled {len(tally.doubled)}, 500s {tally.statuses['500']},"
         f" longest outage {tally.longest_outage:.1f} s"
     )
+    say(f"  orders paid {sum(len(one.orders) for one in buyers)}, each refunded in part")
     say(f"  answers: {dict(sorted(tally.statuses.items()))}")
     for kind_of, found in (("lost", tally.lost), ("doubled", tally.doubled), ("", tally.wrong)):
         for one in found[:5]:

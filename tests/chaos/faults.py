@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.chaos.proxy import POINTS, Proxy
-from tests.servers import Gunicorn, children_of, processes_of, stopped
+from tests.servers import ROOT, Gunicorn, children_of, processes_of, stopped
 
 HOUR = 3600
 STOPPED_SECONDS = 15  # longer than the service waits
@@ -39,6 +40,7 @@ class Scene:
         self.small, self.behind = small, behind
         self._killed: list[Gunicorn] = []
         self.service = self._started()
+        self.worker = Worker(environ)
         self.front = Proxy(self.service.port)
 
     def _started(self) -> Gunicorn:
@@ -60,6 +62,12 @@ class Scene:
         self.service._process.wait()
         self._killed.append(self.service)  # its workers go on for a moment, and may log something
         self.service = self._started()
+
+    def kill_the_outbox(self) -> None:
+        """Kill the process that reconciles payments and delivers webhooks, and start another."""
+        self.worker.kill()
+        time.sleep(SHORT_SECONDS)
+        self.worker.go_on()
 
     def cut_clients(self) -> None:
         """Cut connections of clients, at each point of a request."""
@@ -105,16 +113,53 @@ class Scene:
 
     def errors(self) -> list[str]:
         """Return what the service has logged of faults of its own."""
-        lines = "".join(one.log() for one in (*self._killed, self.service)).splitlines()
-        return [line for line in lines if "unhandled exception" in line or "Traceback" in line]
+        services = "".join(one.log() for one in (*self._killed, self.service))
+        lines = (services + self.worker.log()).splitlines()
+        telling = ("unhandled exception", "Traceback", '"level": "error"')
+        return [line for line in lines if any(one in line for one in telling)]
 
     def close(self) -> None:
         """End the service."""
+        self.worker.kill()
         for one in (*self._killed, self.service):
             one.stop()
         self.front.close()
         if self.behind is not None:
             self.behind.close()
+
+
+class Worker:
+    """``flask worker`` with the clock of the scene, as a supervisor keeps it running."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._environ = environ
+        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - it lives as long as this
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Start it."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "tests.e2e.moved_app:app", "worker"],
+            cwd=ROOT,
+            env={**os.environ, **self._environ},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def look_after(self) -> None:
+        """Start it again if it has ended: it does where its database was away at its start."""
+        if self._process.poll() is not None:
+            self.go_on()
+
+    def kill(self) -> None:
+        """As the system does."""
+        self._process.kill()
+        self._process.wait()
+
+    def log(self) -> str:
+        """Return everything that it has printed."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
 
 
 def _empty_the_log(database: str) -> None:
@@ -199,6 +244,7 @@ COMMON: tuple[Callable[[Scene], None], ...] = (
     Scene.kill_a_worker,
     Scene.cut_clients,
     Scene.kill_the_master,
+    Scene.kill_the_outbox,
     Scene.fill_the_disk,
     Scene.move_clock,
 )
@@ -232,6 +278,7 @@ def happen(
                 return
             began, before = time.monotonic(), acknowledged()
             fault(scene)
+            scene.worker.look_after()
             over, meanwhile = time.monotonic(), acknowledged() - before
             _wait_for_more(acknowledged)
             again = time.monotonic() - over

@@ -5,9 +5,10 @@ import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import urllib3
@@ -68,11 +69,26 @@ class Caller:
         except HTTPError:
             self.tally.heard("none")
             return None
+        self._note(answer, f"{method} {path}")
+        return answer
+
+    def form(self, path: str, fields: dict[str, str]) -> BaseHTTPResponse | None:
+        """Send a page's form, and do not go where its answer leads to."""
+        try:
+            answer = self._http.request(
+                "POST", self.url + path, fields=fields, encode_multipart=False, redirect=False
+            )
+        except HTTPError:
+            self.tally.heard("none")
+            return None
+        self._note(answer, f"POST {path[:16]}")
+        return answer
+
+    def _note(self, answer: BaseHTTPResponse, what: str) -> None:
         self.tally.heard(str(answer.status))
         if answer.status == 500:
             identifier = answer.headers.get("X-Request-ID")
-            self.tally.wrong.append(f"{method} {path} {identifier} {answer.data[:300]!r}")
-        return answer
+            self.tally.wrong.append(f"{what} {identifier} {answer.data[:300]!r}")
 
     def until_answered(
         self, method: str, path: str, headers: dict[str, str], body: Any = None
@@ -145,17 +161,17 @@ class Transferrer(Caller):
 
     def _transfer(self) -> None:
         key = {"X-API-Key": DEMO_BASKET_KEY}
-        made = self.until_answered("POST", "/v2/baskets/guests", {**key, **_fresh()}).json()["data"]
+        made = self.until_answered("POST", "/v2/baskets/guests", {**key, **fresh()}).json()["data"]
         mine = {**key, "Authorization": f"Bearer {made['token']}"}
         path = f"/v2/baskets/users/{made['userId']}/transfer"
-        offer = self.until_answered("POST", path, {**mine, **_fresh()})
+        offer = self.until_answered("POST", path, {**mine, **fresh()})
         if offer.status != 200:
             self.tally.wrong.append(f"transfer {offer.status} {offer.data[:300]!r}")
             return
         token = offer.json()["data"]["jayToken"]
         redeem = f"/v2/baskets/guests?jayToken={token}"
         with ThreadPoolExecutor(2) as pool:
-            keys = [{**key, **_fresh()} for _ in range(2)]
+            keys = [{**key, **fresh()} for _ in range(2)]
             answers = list(pool.map(lambda one: self.until_answered("POST", redeem, one), keys))
         won = [answer.json()["data"] for answer in answers if answer.status == 200]
         if len(won) > 1:
@@ -168,7 +184,8 @@ class Transferrer(Caller):
             self.tally.done()
 
 
-def _fresh() -> dict[str, str]:
+def fresh() -> dict[str, str]:
+    """Return a new Idempotency-Key."""
     return {"Idempotency-Key": secrets.token_urlsafe(16)}
 
 
@@ -185,8 +202,15 @@ def feed(url: str, sku: str) -> list[str]:
     return [variant["productId"] for variant in answer.json()["data"]["variants"]]
 
 
+class Working(Protocol):
+    """Somebody who goes on until told to end."""
+
+    def run(self, over: threading.Event) -> None:
+        """Work until then."""
+
+
 @contextlib.contextmanager
-def shopping(workers: list[Shopper | Transferrer]) -> Any:
+def shopping(workers: Sequence[Working]) -> Any:
     """Let all of them work until the block ends, and wait for them."""
     over = threading.Event()
     with ThreadPoolExecutor(len(workers)) as pool:
