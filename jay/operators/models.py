@@ -20,6 +20,8 @@ from jay.db.types import UtcDateTime, metadata
 LEAST_PASSWORD = 12
 MOST_PASSWORD = 1024
 SESSION_LIFETIME = timedelta(hours=12)
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""Of the machines that serve the pages."""
 
 # 32 MiB and three rounds: what OWASP recommends where Argon2 is not at hand.
 _METHOD = "scrypt:32768:8:3"

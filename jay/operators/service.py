@@ -17,6 +17,7 @@ from jay.db.upsert import insert_into
 from jay.merchants.models import merchants
 from jay.operators.models import (
     _HASH_OF_NOBODY,
+    CLOCKS_DIFFER,
     SESSION_LIFETIME,
     Account,
     Operator,
@@ -128,6 +129,8 @@ def of_session(connection: Connection, token: str, *, now: datetime) -> Operator
         .where(
             operator_sessions.c.token_hash == hash_secret(token),
             operator_sessions.c.created > now - SESSION_LIFETIME,
+            # One that began while a clock was ahead would last longer than any other.
+            operator_sessions.c.created <= now + CLOCKS_DIFFER,
         )
     )
     row = connection.execute(query).one_or_none()

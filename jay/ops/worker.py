@@ -7,17 +7,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import click
+import structlog
 from flask.cli import with_appcontext
 
-from jay import db
+from jay import db, web
 from jay.baskets.pictured import sweep_guests
 from jay.checkout import reconciling
 from jay.feeds import pulling
-from jay.ops import revision
+from jay.ops import clocks, revision
 from jay.orders import refunding
 from jay.outbox import delivery
 from jay.pictures import filling
 from jay.web.commands import Command
+
+log = structlog.get_logger()
 
 PARENT_SECONDS = 1.0
 """How often it is looked whether the parent process still runs."""
@@ -48,11 +51,30 @@ def worker(parent: int | None) -> None:
         reconciling.reconciler(),
         filling.filler(GUESTS).run,
         reconciling.repeated("refunds", refunding.once),
+        _clocks(),
     )
     with ThreadPoolExecutor(len(works)) as pool:
         running = [pool.submit(_until_stopped, work, stop) for work in works]
         for one in as_completed(running):
             one.result()
+
+
+def _clocks() -> Callable[[threading.Event], None]:
+    """Return what lets moments of a wrong clock count as now, once it is right."""
+    watch = clocks.Watch()
+
+    def once() -> bool:
+        now = web.now()
+        if watch.is_due(now=now):
+            for ahead in clocks.AHEAD:
+                rows = db.write(clocks.set_right, ahead, now=now)
+                if rows:
+                    log.warning(
+                        "moments of the future count as now", table=ahead.table.name, rows=rows
+                    )
+        return False
+
+    return reconciling.repeated("clocks", once)
 
 
 def _until_stopped(work: Callable[[threading.Event], None], stop: threading.Event) -> None:
