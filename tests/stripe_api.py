@@ -410,6 +410,20 @@ class StripeApi:
         payment["status"] = "canceled"
         self._tell("charge.expired", self.objects[payment["latest_charge"]])
 
+    def fail_refund(self, identifier: str, name: str) -> None:
+        """Let the money of a refund come back, as from an account that was closed."""
+        payment = self.payment_of(identifier)
+        (refund,) = [
+            one
+            for one in self.objects.values()
+            if one["object"] == "refund" and name in one["metadata"].values()
+        ]
+        refund["status"] = "failed"
+        charge = self.objects[payment["latest_charge"]]
+        charge["amount_refunded"] -= refund["amount"]
+        charge["refunded"] = False
+        self._tell("refund.failed", refund)
+
     def _tell(self, kind: str, subject: Json) -> None:
         event = {
             "id": f"evt_{next(self._numbers)}",

@@ -387,6 +387,9 @@ def settle_intent(intent_id: str, *, test: bool) -> None:
         _let_go(intent, test=test)
         return
     if session.state is SessionState.PAID:
+        if intent.refunded < intent.captured:
+            failed = psp.failed_refunds(intent.id, test=test)
+            intent = replace(intent, failed_refunds=failed)
         db.write(sessions.follow, session, intent, now=web.now())
     else:
         settle(intent.reference)

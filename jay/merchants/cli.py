@@ -53,9 +53,18 @@ _display_name = click.option(
 )
 
 
+_fee_percent = click.option(
+    "--fee-percent",
+    type=click.FloatRange(0, 100),
+    help="What the operator keeps of what is paid to the shop, from now on; else as agreed with"
+    " the partner.",
+)
+
+
 @merchant_cli.command("add")
 @click.argument("name", callback=name_of)
 @_display_name
+@_fee_percent
 @_codes(defaults=True)
 def add_merchant(name: str, **given: Any) -> None:
     """Register the shop NAME.
@@ -107,6 +116,7 @@ def show_merchant(name: str) -> None:
             "asked for products at": _host(stored.add_product_webhook_url),
             "asked for updates at": _host(stored.update_products_webhook_url),
             "orders go to": _host(stored.order_webhook_url) or stored.order_email,
+            "fee": None if stored.fee_percent is None else f"{stored.fee_percent:g} %",
             "webhook token": "set" if stored.webhook_token else None,
             "feed": f"{_host(feed.url)}, every {feed.every_minutes} minutes" if feed else None,
             "registered": f"{stored.created:%Y-%m-%d %H:%M} UTC",
@@ -118,6 +128,7 @@ def show_merchant(name: str) -> None:
 @merchant_cli.command("change")
 @click.argument("name", callback=name_of)
 @_display_name
+@_fee_percent
 @_codes(defaults=False)
 def change_merchant(name: str, **given: Any) -> None:
     """Change what the shop NAME was set up with; what is not given stays as it is.

@@ -49,6 +49,8 @@ merchants = Table(
     Column("return_costs", Text, nullable=False, server_default="shopper"),
     # ISO 3166 codes; None: its own country.
     Column("delivery_countries", JSON(none_as_null=True)),
+    # What the operator keeps of what is paid to it; None: as agreed with the partner.
+    Column("fee_percent", Float(53)),
     # Of the payment provider, where its money goes.
     Column("stripe_account", Text),
     Column("created", UtcDateTime, nullable=False),

@@ -21,6 +21,7 @@ def add_merchant(
     currency: str,
     now: datetime,
     display_name: str | None = None,
+    fee_percent: float | None = None,
 ) -> int:
     """Register a shop and return its id. The locale is the default of its products."""
     values = {
@@ -28,6 +29,7 @@ def add_merchant(
         "country": country,
         "currency": currency,
         "display_name": display_name,
+        "fee_percent": fee_percent,
         "created": now,
         "removed": None,
     }
@@ -66,7 +68,7 @@ def remove_merchant(connection: Connection, merchant: int, *, now: datetime) -> 
                 "order_email",
             ),
             *("add_product_webhook_url", "update_products_webhook_url"),
-            *("legal", "delivery_countries", "stripe_account"),
+            *("legal", "delivery_countries", "stripe_account", "fee_percent"),
         )
     )
     usual = {"shipping_strategy": "MAX", "shipping_scale": [], "return_costs": "shopper"}

@@ -12,9 +12,9 @@ from jay.checkout import flow
 from jay.checkout.order_numbers import grouped, typed_order_no
 from jay.errors import JayError
 from jay.merchants.arguments import found_merchant
-from jay.orders import checking, ledger, refunding, service, steps
+from jay.orders import checking, events, ledger, refunding, service, steps
 from jay.orders.handover import KIND_NAMES
-from jay.orders.models import Actor, Order, OrderPart, PartNo, PartState
+from jay.orders.models import Actor, Attention, Order, OrderPart, PartNo, PartState
 from jay.outbox import service as outbox
 from jay.outbox.models import DELIVERED, FAILED
 from jay.web.commands import Commands
@@ -65,6 +65,7 @@ def _done(work: Callable[..., Any], *args: Any, **more: Any) -> Any:
     type=click.Choice([str(state) for state in PartState]),
     help="Which ones; may be given several times.",
 )
+@click.option("--attention", is_flag=True, help="Only those that somebody has to look at.")
 @click.option("--parked", is_flag=True, help="Only those of which a merchant could not be told.")
 @click.option(
     "--most",
@@ -73,12 +74,23 @@ def _done(work: Callable[..., Any], *args: Any, **more: Any) -> Any:
     type=click.IntRange(1, 10_000),
     help="How many parts to list, the newest.",
 )
-def list_orders(merchant: str | None, states: tuple[str, ...], *, parked: bool, most: int) -> None:
+def list_orders(
+    merchant: str | None,
+    states: tuple[str, ...],
+    *,
+    attention: bool,
+    parked: bool,
+    most: int,
+) -> None:
     """List parts of orders, one a merchant, the newest first."""
     with db.reading() as connection:
         owner = None if merchant is None else found_merchant(connection, merchant)
         parts, _ = service.list_parts(
-            connection, merchant=owner, states=[PartState(one) for one in states], most=most
+            connection,
+            merchant=owner,
+            states=[PartState(one) for one in states],
+            attention=attention,
+            most=most,
         )
         told = [(part, _hand_over(connection, part)) for part in parts]
     click.echo(f"{'PART':<17}{'MERCHANT':<21} {'STATE':<11}{'ORDERED (UTC)':<18}{'PAID':>12}  TOLD")
@@ -91,6 +103,27 @@ def list_orders(merchant: str | None, states: tuple[str, ...], *, parked: bool, 
             f"{part.part_no!s:<17}{part.merchant:<21} {part.state:<11}"
             f"{part.order.created:%Y-%m-%d %H:%M}  {paid:>12}  {handed}{test}"
         )
+        if part.attention is not None:
+            click.echo(f"  {_LOOK_AT[part.attention]}")
+
+
+_LOOK_AT = {
+    Attention.REFUND_FAILED: "a refund has failed: orders refund, or settle it otherwise, then"
+    " orders attended",
+    Attention.SHARE_FAILED: "the merchant's share could not be moved: settle it, then orders"
+    " attended",
+    Attention.DISPUTED: "the payment is disputed: answer at the provider, then orders attended",
+}
+
+
+@orders_cli.command("attended")
+@click.argument("number")
+def attended(number: str) -> None:
+    """Note that nobody has to look at the part NUMBER any more."""
+    with db.transaction() as connection:
+        part_no = _one_part(connection, number)
+        events.attend(connection, part_no, None)
+    click.echo(f"{part_no}: done.", err=True)
 
 
 def _hand_over(connection: Connection, part: OrderPart) -> str:
@@ -141,6 +174,8 @@ def _show_part(part: OrderPart, sums: dict[str, int], messages: Iterable[Any]) -
         click.echo(f"  refund {refund.id}: {money(refund.amount)}, {refund.state}")
     if part.still_due is not None:
         click.echo(f"  to be refunded until {part.still_due:%Y-%m-%d}")
+    if part.attention is not None:
+        click.echo(f"  to look at: {_LOOK_AT[part.attention]}")
     click.echo("  ledger: " + ", ".join(f"{kind} {money(one)}" for kind, one in sums.items()))
     for row in messages:
         reason = f": {row.reason}" if row.reason else ""

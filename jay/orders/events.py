@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Table, insert, update
 from jay.checkout.order_numbers import routing_key_of
 from jay.orders.models import (
     Actor,
+    Attention,
     Happening,
     PartNo,
     PartState,
@@ -97,6 +98,13 @@ def record(
     for hearer in _hearers:
         hearer(connection, happened)
     return int(number)
+
+
+def attend(connection: Connection, part_no: PartNo, why: Attention | None) -> None:
+    """Have an operator look at a part; None: nobody has to any more."""
+    connection.execute(
+        update(order_parts).where(*of_part(order_parts, part_no)).values(attention=why)
+    )
 
 
 def lock(

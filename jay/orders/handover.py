@@ -64,10 +64,16 @@ _LOST = DeliveryResult(
 )
 
 
+MAILED = {Happening.REFUND_FAILED: "refund-failed", Happening.DISPUTED: "disputed"}
+"""What merchants are told by mail alone, whichever way their orders go."""
+
+
 @events.hears
 def hand_over(connection: Connection, happened: Happened) -> None:
     """Put what a merchant is told of an event into the outbox, in the event's own transaction."""
     told, way = TYPES.get(happened.kind), _way(connection, happened.merchant_id)
+    if happened.kind in MAILED:
+        told, way = MAILED[happened.kind], BY_MAIL
     if told is None or way is None:
         return
     subject = str(happened.part_no)

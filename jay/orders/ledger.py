@@ -1,6 +1,7 @@
 """The ledger: money that has moved, in signed rows that are never changed; balances are sums."""
 
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 from sqlalchemy import Connection, func, select
 
@@ -48,3 +49,40 @@ def sums_of_part(connection: Connection, part_no: PartNo) -> dict[Money, int]:
     query = select(_row.kind, func.sum(_row.amount)).where(*of_part(ledger, part_no))
     rows = connection.execute(query.group_by(_row.kind))
     return {Money(kind): int(amount) for kind, amount in rows}
+
+
+# --- the operator's fee ---
+
+_OF_ORDER = "order"
+"""What the fee stands under that was agreed when it was ordered."""
+
+
+def fee_of(total: int, percent: float) -> int:
+    """Return the operator's fee of what was paid for a part, in minor units, halves rounded up."""
+    exact = Decimal(total) * Decimal(str(percent)) / 100
+    return min(int(exact.quantize(Decimal(1), ROUND_HALF_UP)), total)
+
+
+def enter_fee(connection: Connection, part_no: PartNo, amount: int, *, now: datetime) -> None:
+    """Enter the fee of a part that was just ordered, which the merchant does not get."""
+    if amount:
+        enter(connection, part_no, Money.FEE, _OF_ORDER, -amount, now=now)
+
+
+def settle_fee(connection: Connection, part_no: PartNo, reference: str, *, now: datetime) -> None:
+    """Give back what of the fee belongs to what has gone back to the shopper, or take it again.
+
+    Reckoned from the beginning each time, so that roundings never add up: with what comes back of
+    the merchant's share it is exactly what has gone back.
+
+    :param reference: the refund that it follows.
+    """
+    agreed = (*of_part(ledger, part_no), _row.kind == Money.FEE, _row.reference == _OF_ORDER)
+    fee = -int(connection.execute(select(_row.amount).where(*agreed)).scalar() or 0)
+    if not fee:
+        return
+    sums = sums_of_part(connection, part_no)
+    kept = fee - fee * -sums.get(Money.REFUND, 0) // sums[Money.CHARGE]
+    change = -kept - sums.get(Money.FEE, 0)
+    if change:
+        enter(connection, part_no, Money.FEE, reference, change, now=now)

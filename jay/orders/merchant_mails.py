@@ -16,7 +16,7 @@ from jay.checkout import contacts
 from jay.checkout.addresses import Contact
 from jay.merchants import service as merchants
 from jay.orders import handover, schemas, service
-from jay.orders.handover import BY_MAIL, FAILING, SCHEDULE, SWITCHED_OFF, TYPES
+from jay.orders.handover import BY_MAIL, FAILING, MAILED, SCHEDULE, SWITCHED_OFF, TYPES
 from jay.orders.mails import ACCENT, counts_of
 from jay.orders.models import Actor, Happening, OrderEvent, OrderPart, PartNo
 from jay.orders.showing import ShownPart, day, lines_of, shown_part
@@ -44,7 +44,10 @@ class MerchantMails:
     def __init__(self, public_url: str) -> None:
         self._api = f"{public_url}/docs"
         self.kinds = (
-            *(mails.mail_kind(BY_MAIL + told, self._order, SCHEDULE) for told in TYPES.values()),
+            *(
+                mails.mail_kind(BY_MAIL + told, self._order, SCHEDULE)
+                for told in (*TYPES.values(), *MAILED.values())
+            ),
             mails.mail_kind(FAILING, self._webhook),
             mails.mail_kind(SWITCHED_OFF, self._webhook),
         )
@@ -57,10 +60,13 @@ class MerchantMails:
         event = None if part is None else handover.event_of(part, message)
         if part is None or event is None:
             return _NO_PART
+        merchant = merchants.merchant_by_id(connection, part.merchant_id)
         address = merchants.details(connection, part.merchant_id).order_email
+        if event.kind in MAILED:
+            address = address or merchant.legal.get("email")
         if not address:
             return _NO_ORDER_ADDRESS
-        lang = i18n.choose([merchants.merchant_by_id(connection, part.merchant_id).lang])
+        lang = i18n.choose([merchant.lang])
         about = About(
             part=part,
             event=event,
@@ -153,7 +159,7 @@ class About:
             (_("Order number"), str(self.part.part_no)),
             (_("Ordered on"), i18n.minute(self.part.order.created, self.lang)),
         ]
-        if self.event.kind is Happening.REFUNDED:
+        if self.event.kind in {Happening.REFUNDED, Happening.REFUND_FAILED}:
             amount, currency = int(self.event.details.get("amount", 0)), self.part.order.currency
             found.append((_("Amount"), i18n.money(amount, currency, self.lang)))
         due = day(self.part.still_due, self.lang)
@@ -212,9 +218,29 @@ def _refunded(about: About) -> dict[str, Any]:
     return about.said(_("Refund: order %(number)s"), _("This money has gone back to the shopper."))
 
 
+def _refund_failed(about: About) -> dict[str, Any]:
+    _ = i18n.texts(about.lang).gettext
+    return about.said(
+        _("Refund failed: order %(number)s"),
+        _("The payment provider could not send this money back, so the shopper does not have it."),
+        _("The platform has been told. You can ask for the refund again over the API."),
+    )
+
+
+def _disputed(about: About) -> dict[str, Any]:
+    _ = i18n.texts(about.lang).gettext
+    return about.said(
+        _("Payment disputed: order %(number)s"),
+        _("The shopper's bank takes the payment back, or tries to."),
+        _("Please keep what proves the delivery; the platform will ask for it."),
+    )
+
+
 _TELL: Mapping[Happening, Callable[[About], dict[str, Any]]] = {
     Happening.CREATED: _created,
     Happening.CANCELLED: _cancelled,
     Happening.WITHDRAWN: _withdrawn,
     Happening.REFUNDED: _refunded,
+    Happening.REFUND_FAILED: _refund_failed,
+    Happening.DISPUTED: _disputed,
 }

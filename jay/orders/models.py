@@ -71,6 +71,19 @@ class Happening(enum.StrEnum):
     RETURNED = "returned"
     WITHDRAWN = "withdrawn"
     REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
+    DISPUTED = "disputed"
+
+
+class Attention(enum.StrEnum):
+    """Why an operator has to look at a part."""
+
+    REFUND_FAILED = "refund_failed"
+    """Money that was to go back has not: the provider refuses it, or it came back."""
+    SHARE_FAILED = "share_failed"
+    """A merchant's share could not be sent, or not be taken back after a refund."""
+    DISPUTED = "disputed"
+    """The shopper's bank takes the money back, or tries to."""
 
 
 class Money(enum.StrEnum):
@@ -115,6 +128,8 @@ orders = Table(
     Index("ix_orders_created", "created"),
 )
 
+_needs_attention = text("attention IS NOT NULL")
+
 order_parts = Table(
     "order_parts",
     metadata,
@@ -134,6 +149,8 @@ order_parts = Table(
     Column("refund_due", UtcDateTime),
     # How many events there are: each change adds one, and locks the part by it.
     Column("events", Integer, nullable=False, server_default=text("0")),
+    # Why an operator has to look at it; None: nobody has to.
+    Column("attention", Text),
     Column("created", UtcDateTime, nullable=False),
     Column("changed", UtcDateTime, nullable=False),
     CheckConstraint(
@@ -144,6 +161,12 @@ order_parts = Table(
     Index("ix_order_parts_merchant", "merchant_id", "created", "order_no", "number"),
     Index("ix_order_parts_state", "merchant_id", "state", "created", "order_no", "number"),
     Index("ix_order_parts_changed", "merchant_id", "changed"),
+    Index(
+        "ix_order_parts_attention",
+        *("created", "order_no", "number"),
+        sqlite_where=_needs_attention,
+        postgresql_where=_needs_attention,
+    ),
 )
 
 order_lines = Table(
@@ -410,6 +433,7 @@ class OrderPart:
     tax: int
     texts: Sequence[Mapping[str, Any]]
     refund_due: datetime | None
+    attention: Attention | None
     changed: datetime
     lines: Sequence[OrderLine]
     parcels: Sequence[Parcel]

@@ -6,7 +6,7 @@ next one makes it, under the same id, by which the provider makes it once.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from jay.checkout import sessions
 from jay.checkout.models import Session
 from jay.checkout.order_numbers import routing_key_of
-from jay.checkout.providers.interface import Intent
+from jay.checkout.providers.interface import Intent, refund_name
 from jay.errors import RefundTooHigh
 from jay.merchants import service as merchants
 from jay.orders import events
@@ -25,12 +25,14 @@ from jay.orders import ledger as money
 from jay.orders.events import of_order, of_part
 from jay.orders.models import (
     Actor,
+    Attention,
     Happening,
     Money,
     Movement,
     MovementState,
     PartNo,
     movements,
+    order_events,
     order_lines,
     order_parts,
     orders,
@@ -230,9 +232,18 @@ def made(
         more: dict[str, Any] = {"by": Actor.SERVICE, "follows": movement.id, "now": now}
         _reserve(connection, part_no, Money.REVERSAL, share, **more)
     if movement.kind is Money.REFUND:
+        money.settle_fee(connection, part_no, movement.id, now=now)
         told: dict[str, Any] = {"amount": movement.amount, "refund": movement.id}
         events.record(connection, part_no, Happening.REFUNDED, movement.by, told, now=now)
+        if movement.by is Actor.OPERATOR:
+            _no_longer(connection, part_no, Attention.REFUND_FAILED)
     return True
+
+
+def _no_longer(connection: Connection, part_no: PartNo, why: Attention) -> None:
+    part = order_parts.c
+    done = update(order_parts).where(*of_part(order_parts, part_no), part.attention == why)
+    connection.execute(done.values(attention=None))
 
 
 def failed(connection: Connection, movement: Movement, *, now: datetime) -> bool:
@@ -245,13 +256,51 @@ def failed(connection: Connection, movement: Movement, *, now: datetime) -> bool
     stored = find(connection, movement.part_no.order_no, movement.id)
     if stored is None or stored.state is not MovementState.RESERVED:
         return False
+    _unpay(connection, movement)
+    if not _end(connection, movement, MovementState.FAILED, now=now):
+        return False
+    if movement.kind is Money.REFUND:
+        _tell_of_failure(connection, movement, now=now)
+    else:
+        events.attend(connection, movement.part_no, Attention.SHARE_FAILED)
+    return True
+
+
+def _unpay(connection: Connection, movement: Movement) -> None:
     for position, count in (movement.lines or {}).items():
         connection.execute(
             update(order_lines)
             .where(*of_part(order_lines, movement.part_no), order_lines.c.position == int(position))
             .values(refunded=order_lines.c.refunded - count)
         )
-    return _end(connection, movement, MovementState.FAILED, now=now)
+
+
+def _tell_of_failure(connection: Connection, movement: Movement, *, now: datetime) -> None:
+    told = {"amount": movement.amount, "refund": movement.id}
+    failed = Happening.REFUND_FAILED
+    events.record(connection, movement.part_no, failed, Actor.SERVICE, told, now=now)
+    events.attend(connection, movement.part_no, Attention.REFUND_FAILED)
+
+
+def _came_back(connection: Connection, movement: Movement, *, now: datetime) -> None:
+    """Record that the money of a refund that was made has come back, as to a closed account."""
+    part_no = movement.part_no
+    _unpay(connection, movement)  # the part is locked, so that nobody else does
+    undone = (
+        update(movements)
+        .where(
+            *of_order(movements, part_no.order_no),
+            _row.id == movement.id,
+            _row.state == MovementState.MADE,
+        )
+        .values(state=MovementState.FAILED, ended=now)
+    )
+    connection.execute(undone)
+    again = f"{movement.id}-failed"
+    money.enter(connection, part_no, Money.REFUND, again, movement.amount, now=now)
+    money.settle_fee(connection, part_no, again, now=now)
+    _tell_of_failure(connection, movement, now=now)
+    log.error("refund came back", part=str(part_no), id=movement.id)
 
 
 @sessions.follows_payments
@@ -262,16 +311,20 @@ def follow(connection: Connection, session: Session, intent: Intent, *, now: dat
     says: the first ones give it up first.
     """
     order_no = session.order_no
-    if intent.disputed:
-        log.error("payment disputed", order=order_no)
     mine = of_order(movements, order_no)
-    if intent.refunded <= _going_back(connection, *mine):
+    more = intent.refunded > _going_back(connection, *mine)
+    if not (more or intent.disputed or intent.failed_refunds):
         return
     numbers = select(order_parts.c.number).where(*of_order(order_parts, order_no))
     found = connection.execute(numbers.order_by(order_parts.c.number)).scalars()
     part_nos = [PartNo(order_no, number) for number in found]
     for part_no in part_nos:
         events.lock(connection, part_no, now=now)
+    for movement in _made_refunds(connection, order_no):
+        if refund_name(movement.id) in intent.failed_refunds:
+            _came_back(connection, movement, now=now)
+    if intent.disputed:
+        _disputed(connection, part_nos, now=now)
     elsewhere = intent.refunded - _going_back(connection, *mine)
     for part_no in part_nos:
         amount = min(elsewhere, refundable(connection, part_no))
@@ -279,6 +332,24 @@ def follow(connection: Connection, session: Session, intent: Intent, *, now: dat
             gone = reserve(connection, part_no, amount, by=Actor.OPERATOR, now=now)
             made(connection, gone, now=now)
             elsewhere -= amount
+
+
+def _made_refunds(connection: Connection, order_no: str) -> list[Movement]:
+    made = (_row.kind == Money.REFUND, _row.state == MovementState.MADE)
+    query = select(movements).where(*of_order(movements, order_no), *made)
+    return [Movement.from_row(row) for row in connection.execute(query)]
+
+
+def _disputed(connection: Connection, part_nos: Sequence[PartNo], *, now: datetime) -> None:
+    """Note a dispute, once: it is about the payment, and so about each part of it."""
+    kind = order_events.c.kind
+    for part_no in part_nos:
+        known = select(kind).where(*of_part(order_events, part_no), kind == Happening.DISPUTED)
+        if connection.execute(known.limit(1)).first() is not None:
+            continue
+        log.error("payment disputed", part=str(part_no))
+        events.record(connection, part_no, Happening.DISPUTED, Actor.SERVICE, now=now)
+        events.attend(connection, part_no, Attention.DISPUTED)
 
 
 def _end(

@@ -13,6 +13,7 @@ from jay.checkout.models import Line, Session
 from jay.checkout.providers.interface import Intent
 from jay.db.routing import on_every_server
 from jay.merchants.models import Merchant
+from jay.merchants.service import details as merchant_details
 from jay.orders import events, refunds
 from jay.orders import ledger as money
 from jay.orders.events import of_order, of_part
@@ -29,6 +30,7 @@ from jay.orders.models import (
     orders,
 )
 from jay.orders.whole import whole_parts
+from jay.partners.service import partner_by_id
 from jay.pictures import service as pictures
 from jay.pictures.models import Picture
 from jay.pictures.service import Named
@@ -104,7 +106,9 @@ def make(
         part_no = PartNo(session.order_no, number)
         money.enter(connection, part_no, Money.CHARGE, payment, part.total, now=now)
         merchant = part.merchant_id
-        refunds.reserve_share(connection, part_no, part.total, merchant=merchant, now=now)
+        fee = money.fee_of(part.total, _fee_percent(connection, session.partner_id, merchant))
+        money.enter_fee(connection, part_no, fee, now=now)
+        refunds.reserve_share(connection, part_no, part.total - fee, merchant=merchant, now=now)
         events.record(connection, part_no, Happening.CREATED, Actor.SHOPPER, now=now)
 
 
@@ -136,6 +140,12 @@ def pictures_of(
     }
     there = pictures.find(connection, firsts.values())
     return found | {key: there[named] for key, named in firsts.items() if named in there}
+
+
+def _fee_percent(connection: Connection, partner: int, merchant: int) -> float:
+    """Return what the operator keeps: as agreed with the merchant, or else with the partner."""
+    own = merchant_details(connection, merchant).fee_percent
+    return float(partner_by_id(connection, partner).fee_percent if own is None else own)
 
 
 def _line_row(
@@ -234,6 +244,7 @@ def list_parts(
     *,
     merchant: Merchant | None = None,
     states: Sequence[PartState] = (),
+    attention: bool = False,
     since: datetime | None = None,
     after: Position | None = None,
     most: int = PARTS_PER_PAGE,
@@ -244,6 +255,7 @@ def list_parts(
     the merchant's index, and the last page costs what the first one does.
 
     :param merchant: whose; None: everybody's.
+    :param attention: those that an operator has to look at.
     :param since: when they were made or have changed, at the earliest.
     :param after: the last part of the page before.
     :returns: the parts, and the position of the last one, None where no page follows.
@@ -255,6 +267,8 @@ def list_parts(
         query = query.where(row.merchant_id == merchant.id)
     if states:
         query = query.where(row.state.in_(states))
+    if attention:
+        query = query.where(row.attention.is_not(None))
     if since is not None:
         query = query.where(row.changed >= since)
     if after is not None:

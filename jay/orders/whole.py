@@ -11,6 +11,7 @@ from jay.orders import refunds
 from jay.orders.events import of_order
 from jay.orders.models import (
     Actor,
+    Attention,
     Happening,
     Money,
     Movement,
@@ -112,6 +113,7 @@ def _part(
         order=order,
         **{name: stored[name] for name in (*_SAME, "refund_due", "changed")},
         state=PartState(row.state),
+        attention=None if row.attention is None else Attention(row.attention),
         lines=[OrderLine.from_row(one) for one in lines],
         parcels=[Parcel(one.number, one.carrier, one.tracking_number, one.url) for one in parcels],
         events=[

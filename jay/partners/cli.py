@@ -83,6 +83,7 @@ def show_partner(name: str) -> None:
             "kiosk": f"{web.settings().public_url}/kiosk/{name}" if partner.kiosk else None,
             "country": partner.country,
             "payments": "tests only" if partner.test_payments else "live, and tests where asked",
+            "fee": f"{partner.fee_percent:g} %",
             "colour": partner.colour,
             "logo": logo,
             "limits": [f"{name}={most} a minute" for name, most in sorted(partner.limits.items())],
@@ -105,6 +106,12 @@ def show_partner(name: str) -> None:
     "--test-payments/--live-payments",
     default=None,
     help="Whether all its checkouts are tests, in which no money moves.",
+)
+@click.option(
+    "--fee-percent",
+    type=click.FloatRange(0, 100),
+    help="What the operator keeps of what its users pay, from now on, where a merchant has no"
+    " fee of its own.",
 )
 @options.country_option
 @click.option("--no-keys", is_flag=True, help="Take no tokens of its own: guest baskets only.")

@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Integer,
     LargeBinary,
@@ -49,6 +50,8 @@ partners = Table(
     Column("country", Text, nullable=False, server_default=HOME),
     # Whether nothing that is bought by its users is paid with real money.
     Column("test_payments", Boolean, nullable=False, server_default=false()),
+    # What the operator keeps of what its users pay, where nothing is agreed with the merchant.
+    Column("fee_percent", Float(53), nullable=False, server_default="0"),
     # The colour as given, what pages use of it, and which logo there is: see jay/auth/look.py.
     Column("colour", Text),
     Column("palette", JSON(none_as_null=True)),
@@ -87,6 +90,7 @@ class Partner:
     cors_origins: tuple[str, ...] = ()
     country: str = HOME
     test_payments: bool = False
+    fee_percent: float = 0
     colour: str | None = None
     palette: Palette | None = None
     logo: dict[str, Any] | None = None

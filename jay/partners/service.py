@@ -105,6 +105,7 @@ def remove_partner(connection: Connection, partner: int, *, now: datetime) -> No
             **{name: [] for name in ("algorithms", "transfer_origins", "cors_origins")},
             "kiosk": False,
             "test_payments": False,
+            "fee_percent": 0,
             "removed": now,
         },
     )
@@ -157,6 +158,7 @@ def _partner(row: Row[Any]) -> Partner:
         kiosk=row.kiosk,
         country=row.country,
         test_payments=row.test_payments,
+        fee_percent=row.fee_percent,
         colour=row.colour,
         palette=Palette(**row.palette) if row.palette else None,
         logo=row.logo,

@@ -10,7 +10,7 @@ from flask import Flask
 
 from jay import db
 from jay.checkout.order_numbers import new_order_no
-from jay.checkout.providers.interface import Intent, IntentStatus, Provider, Purchase
+from jay.checkout.providers.interface import Intent, IntentStatus, Provider, Purchase, refund_name
 from jay.checkout.providers.stripe.provider import Stripe
 from jay.checkout.sandbox import service as sandbox
 from jay.checkout.sandbox.models import CARDS, card_of
@@ -54,6 +54,9 @@ class Bank:
     def decline(self, intent: str) -> None:
         raise NotImplementedError
 
+    def fail_refund(self, intent: str, reason: str) -> None:
+        raise NotImplementedError
+
 
 class SandboxBank(Bank):
     def __init__(self, app: Flask) -> None:
@@ -67,6 +70,11 @@ class SandboxBank(Bank):
 
     def decline(self, intent: str) -> None:
         self._with("4000000000000002", intent)
+
+    def fail_refund(self, intent: str, reason: str) -> None:
+        with self.app.app_context():
+            now = self.app.extensions["jay.clock"]()
+            db.write(sandbox.fail_refund, intent, reason, now=now)
 
     def _with(self, number: str, intent: str) -> None:
         found = card_of(number)
@@ -87,6 +95,9 @@ class StripeBank(Bank):
 
     def decline(self, intent: str) -> None:
         self.api.decline(intent)
+
+    def fail_refund(self, intent: str, reason: str) -> None:
+        self.api.fail_refund(intent, refund_name(reason))
 
 
 @pytest.fixture(params=["sandbox", "elements", "hosted"])
@@ -183,6 +194,18 @@ def test_a_refund_is_made_once_for_each_reason(bank: Bank) -> None:
     assert {one.refunded for one in at_once(lambda: refund("J2-1/1", 1000))} == {1000}
     assert refund("J2-1/2", 500).refunded == 1500
     assert refund("J2-1/1", 1000).refunded == 1500
+
+
+def test_a_refund_whose_money_comes_back_is_told(bank: Bank) -> None:
+    intent = bank.paid()
+    bank.provider.refund(intent, amount=500, reason="one", test=True)
+    bank.provider.refund(intent, amount=700, reason="two", test=True)
+    assert bank.provider.failed_refunds(intent, test=True) == frozenset()
+
+    bank.fail_refund(intent, "one")
+
+    assert bank.provider.failed_refunds(intent, test=True) == {refund_name("one")}
+    assert bank.find(intent).refunded == 700
 
 
 def test_no_more_is_refunded_than_has_moved(bank: Bank) -> None:

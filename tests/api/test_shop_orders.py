@@ -25,10 +25,12 @@ from jay.errors import (
 )
 from jay.orders import ledger, refunding, service
 from jay.orders.models import Money, PartNo, movements
+from jay.outbox import service as outbox
 from tests.api.buying import BUYER, bought, part, till_of
 from tests.api.checks import assert_refused, field_errors
 from tests.api.test_checkout import in_stock
 from tests.builders import Shop, User, add_shop
+from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
 
 
@@ -408,6 +410,118 @@ def test_what_goes_back_on_the_providers_own_pages_is_gone_here_too(
     assert told["transaction"]["status"] == "refunded"
     assert_refused(refund(shop, number, amount=1), RefundTooHigh)
     assert till_of(shop).intents() == [("captured", 3500, 2800)]
+
+
+# --- what somebody has to look at
+
+
+def listed(shop: Shop) -> str:
+    return runner_of(shop.app)("orders", "list", "--attention").stdout
+
+
+def mailed(shop: Shop, order_no: str) -> list[str]:
+    with shop.app.app_context(), db.reading() as connection:
+        kinds = ["merchant-mail.refund-failed", "merchant-mail.disputed"]
+        return [row.kind for row in outbox.about(connection, f"{order_no}-1", kinds)]
+
+
+def test_a_cancellation_whose_refund_is_refused_is_shown_until_it_is_refunded(
+    shop: Shop, order_no: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: Any, **_more: Any) -> None:
+        raise PaymentRefused("charge_disputed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sandbox, "refund", refuse)
+        answer = shop.call("PATCH", f"/shops/orders/{order_no}-1", json={"state": "cancelled"})
+
+    kinds = [event["kind"] for event in answer.json["data"]["events"]]
+    assert kinds == ["created", "cancelled", "refund_failed"]
+    assert f"{order_no}-1" in listed(shop)
+    assert "a refund has failed" in listed(shop)
+    assert mailed(shop, order_no) == ["merchant-mail.refund-failed"]
+    again = runner_of(shop.app)("orders", "refund", order_no, "--reason", "cancelled")
+    assert again.exit_code == 0, again.stderr
+    assert f"{order_no}-1" not in listed(shop)
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -5999}
+
+
+def test_a_refund_that_comes_back_is_taken_out_of_the_ledger_and_can_be_made_again(
+    shop: Shop, order_no: str, clock: MovedClock
+) -> None:
+    hats = [{"sku": "hat", "count": 3}]
+    made = refund(shop, order_no, lines=hats).json["data"]["refunds"][0]["id"]
+    till_of(shop).hear()
+    with shop.app.app_context():
+        intent = till_of(shop).session(order_no).intent_id
+        db.write(sandbox.fail_refund, intent, made, now=clock())
+    for _ in range(2):
+        till_of(shop).hear()
+
+    told = part(shop, order_no)
+    assert [one.state for one in told.refunds] == ["failed"]
+    assert [event.kind for event in told.events][-2:] == ["refunded", "refund_failed"]
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: 0}
+    assert f"{order_no}-1" in listed(shop)
+    assert refund(shop, order_no, lines=hats).json["data"]["refunds"][-1]["state"] == "made"
+    assert money(shop, order_no) == {Money.CHARGE: 5999, Money.REFUND: -3000}
+    assert runner_of(shop.app)("orders", "attended", order_no).exit_code == 0
+    assert f"{order_no}-1" not in listed(shop)
+
+
+def test_a_dispute_is_noted_once_and_shown(alice: User, shop: Shop, clock: MovedClock) -> None:
+    till = till_of(shop)
+    alice.put(shop.product("mug"), 1)
+    started = till.start(alice)
+    till.pay(started, "4000000000000259")
+    till.hear()
+    clock.move(61)
+    for _ in range(2):
+        till.hear()
+
+    number = started["orderNo"]
+    assert [event.kind for event in part(shop, number).events] == ["created", "disputed"]
+    assert "the payment is disputed" in listed(shop)
+    assert mailed(shop, number) == ["merchant-mail.disputed"]
+
+
+# --- the operator's fee
+
+
+def test_the_fee_stays_with_the_operator_and_goes_back_with_refunds(
+    alice: User, shop: Shop
+) -> None:
+    run = runner_of(shop.app)
+    shop.call("PATCH", "/shops/config", json={"stripeAccount": "acct_1MugShop"})
+    assert run("partner", "change", alice.platform.name, "--fee-percent", "50").exit_code == 0
+    assert run("merchant", "change", shop.name, "--fee-percent", "7.5").exit_code == 0
+    assert "7.5 %" in run("merchant", "show", shop.name).stdout
+    number = bought(alice, shop, (shop.product("hat", price=999), 3))
+    run("merchant", "change", shop.name, "--fee-percent", "20")  # of what is bought from now on
+    worked(shop)
+    assert money(shop, number) == {Money.CHARGE: 2997, Money.FEE: -225, Money.TRANSFER: -2772}
+
+    for amount in (1000, 1, 998):
+        refund(shop, number, amount=amount)
+        worked(shop)
+        sums = money(shop, number)
+        assert sum(sums.values()) == 0, sums
+        refunded, share = -sums[Money.REFUND], sums[Money.REVERSAL]
+        assert share == -(-2772 * refunded // 2997)
+    refund(shop, number)
+    worked(shop)
+    sums = money(shop, number)
+    assert (sums[Money.FEE], sums[Money.TRANSFER] + sums[Money.REVERSAL]) == (0, 0)
+
+
+def test_where_nothing_is_agreed_with_the_merchant_the_partners_fee_counts(
+    alice: User, shop: Shop
+) -> None:
+    run = runner_of(shop.app)
+    assert run("partner", "change", alice.platform.name, "--fee-percent", "5").exit_code == 0
+    number = bought(alice, shop, (shop.product("hat", price=1010), 1))
+
+    assert money(shop, number) == {Money.CHARGE: 1010, Money.FEE: -51}  # halves go up
 
 
 # --- the merchant's share

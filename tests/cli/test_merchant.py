@@ -171,6 +171,7 @@ def test_show_tells_what_is_set_up_and_no_secret(app: Flask, run: Run) -> None:
         "asked for products at": "hooks.example",
         "asked for updates at": "-",
         "orders go to": "-",
+        "fee": "-",
         "webhook token": "set",
         "feed": "feeds.example, every 60 minutes",
         "registered": "2025-06-04 12:00 UTC",

@@ -6,6 +6,7 @@ Amounts are integers in minor units.
 """
 
 import enum
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,11 @@ from typing import Protocol
 
 AUTHENTICATION_REQUIRED = "authentication_required"
 """Why a stored payment fails of which the bank asks the shopper for a second step."""
+
+
+def refund_name(reason: str) -> str:
+    """Return what a refund is called at a provider: never what somebody has typed."""
+    return hashlib.sha256(reason.encode()).hexdigest()[:32]
 
 
 class IntentStatus(enum.StrEnum):
@@ -36,6 +42,8 @@ class Intent:
     :ivar failure: why the last attempt to pay failed, the provider's code.
     :ivar capture_before: until when the money is held; None where the provider does not say.
     :ivar disputed: whether the shopper's bank takes the money back, or tries to.
+    :ivar failed_refunds: the names (``refund_name``) of refunds whose money has come back to us;
+        told only where it is asked for.
     :ivar payment: the id that webhooks name it by, where that is another one than ``id``: a hosted
         page is opened first, and makes its payment when the shopper pays.
     """
@@ -51,6 +59,7 @@ class Intent:
     failure: str | None = None
     capture_before: datetime | None = None
     disputed: bool = False
+    failed_refunds: frozenset[str] = frozenset()
     payment: str | None = None
 
     def is_same_as(self, other: "Intent") -> bool:
@@ -161,6 +170,10 @@ class Provider(Protocol):
         :param reason: names this refund among others of the intent, so that it is made once.
         :raises PaymentRefused: the provider does not do it, and no money has moved.
         """
+        ...
+
+    def failed_refunds(self, intent: str, *, test: bool) -> frozenset[str]:
+        """Return the names of refunds that were made, and whose money has come back to us."""
         ...
 
     def transfer(

@@ -50,6 +50,7 @@ sandbox_refunds = Table(
     metadata,
     Column("intent_id", Text, primary_key=True),
     Column("reason", Text, primary_key=True),
+    # 0 once the money has come back.
     Column("amount", _AMOUNT, nullable=False),
 )
 
@@ -99,6 +100,8 @@ CARDS = {
     "4000000000000341": Card(late=LATE),
     "4000000000000259": Card(charged_back=True),
 }
+
+CHARGED_BACK = [number[-4:] for number, card in CARDS.items() if card.charged_back]
 
 _SEPARATORS = re.compile(r"[\s-]+")
 

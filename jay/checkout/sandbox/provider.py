@@ -62,7 +62,7 @@ class Sandbox:
     def find(self, intent: str, *, test: bool) -> Intent | None:
         """Return an intent as it is now; None where there is none."""
         with self._database.reading() as connection:
-            return service.find(connection, intent)
+            return service.find(connection, intent, now=self._clock())
 
     def _known(self, intent: str) -> Intent:
         found = self.find(intent, test=True)
@@ -92,6 +92,11 @@ class Sandbox:
         """Send money back."""
         self._database.write(service.refund, intent, amount, reason, now=self._clock())
         return self._known(intent)
+
+    def failed_refunds(self, intent: str, *, test: bool) -> frozenset[str]:
+        """Return the names of refunds whose money has come back."""
+        with self._database.reading() as connection:
+            return service.failed_refunds(connection, intent)
 
     def transfer(
         self, intent: str, *, part: str, account: str, amount: int, test: bool

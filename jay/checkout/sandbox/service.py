@@ -7,9 +7,16 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, func, select, update
 
-from jay.checkout.providers.interface import Intent, IntentStatus, Purchase, Transfer
+from jay.checkout.providers.interface import (
+    Intent,
+    IntentStatus,
+    Purchase,
+    Transfer,
+    refund_name,
+)
 from jay.checkout.sandbox.models import (
     CANCELLABLE,
+    CHARGED_BACK,
     CHARGED_BACK_AFTER,
     EVENT_LIFETIME,
     PAYABLE,
@@ -59,7 +66,7 @@ def row_of(connection: Connection, identifier: str) -> Any:
     return connection.execute(select(sandbox_intents).where(_row.id == identifier)).one_or_none()
 
 
-def find(connection: Connection, identifier: str) -> Intent | None:
+def find(connection: Connection, identifier: str, *, now: datetime) -> Intent | None:
     """Return an intent as the adapter tells it."""
     row = row_of(connection, identifier)
     if row is None:
@@ -74,6 +81,7 @@ def find(connection: Connection, identifier: str) -> Intent | None:
         refunded=row.refunded,
         method="card" if row.card else None,
         failure=row.failure,
+        disputed=row.card in CHARGED_BACK and now >= row.created + CHARGED_BACK_AFTER,
     )
 
 
@@ -155,6 +163,23 @@ def refund(
     if not connection.execute(statement).rowcount:
         raise PaymentRefused("amount_too_large")
     _tell(connection, identifier, "charge.refunded", now=now)
+
+
+def fail_refund(connection: Connection, identifier: str, reason: str, *, now: datetime) -> None:
+    """Let the money of a refund come back, as from an account that was closed."""
+    made = (sandbox_refunds.c.intent_id == identifier, sandbox_refunds.c.reason == reason)
+    amount = connection.execute(select(sandbox_refunds.c.amount).where(*made)).scalar_one()
+    connection.execute(update(sandbox_refunds).where(*made).values(amount=0))
+    back = update(sandbox_intents).where(_row.id == identifier)
+    connection.execute(back.values(refunded=_row.refunded - amount))
+    _tell(connection, identifier, "refund.failed", now=now)
+
+
+def failed_refunds(connection: Connection, identifier: str) -> frozenset[str]:
+    """Return the names of refunds whose money has come back."""
+    refund = sandbox_refunds.c
+    query = select(refund.reason).where(refund.intent_id == identifier, refund.amount == 0)
+    return frozenset(refund_name(reason) for reason in connection.execute(query).scalars())
 
 
 def transfer(

@@ -6,9 +6,16 @@ from typing import Any
 from stripe import RequestOptions
 
 from jay.checkout.order_numbers import grouped
-from jay.checkout.providers.interface import Intent, IntentStatus, Opened, Purchase, Transfer
+from jay.checkout.providers.interface import (
+    Intent,
+    IntentStatus,
+    Opened,
+    Purchase,
+    Transfer,
+    refund_name,
+)
 from jay.checkout.providers.stripe.amounts import to_stripe
-from jay.checkout.providers.stripe.calls import MOST, REASON, Calls, marked, name_of
+from jay.checkout.providers.stripe.calls import MOST, REASON, Calls, marked
 from jay.checkout.providers.stripe.reading import intent_of, intent_of_page
 from jay.checkout.providers.stripe.shares import Shares
 from jay.checkout.providers.stripe.webhooks import REFERENCE
@@ -176,7 +183,7 @@ class Account:
     def refund(self, intent: str, amount: int, reason: str) -> Intent:
         """Send money back, once for each reason."""
         found = self._known(intent)
-        payment, name = found.payment or found.id, name_of(reason)
+        payment, name = found.payment or found.id, refund_name(reason)
         written = to_stripe(amount, found.currency)
 
         def made() -> object | None:
@@ -194,6 +201,21 @@ class Account:
             made=made,
         )
         return self._known(intent)
+
+    def failed_refunds(self, intent: str) -> frozenset[str]:
+        """Return the names of refunds whose money has come back."""
+        found = self._known(intent)
+        every = self._calls.read(
+            lambda: self._api.refunds.list(
+                {"payment_intent": found.payment or found.id, "limit": MOST}
+            )
+        )
+        told = [one.to_dict() for one in every.auto_paging_iter()] if every is not None else []
+        return frozenset(
+            str((one.get("metadata") or {}).get(REASON, ""))
+            for one in told
+            if one.get("status") in {"failed", "canceled"}
+        )
 
     def transfer(self, intent: str, part: str, account: str, amount: int) -> Transfer:
         """Send a merchant its share of what was captured, once for each part."""

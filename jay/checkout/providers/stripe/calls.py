@@ -3,7 +3,6 @@
 The library takes 0.3 seconds and 31 MB: ``provider`` imports who uses it when it is first needed.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -131,11 +130,6 @@ def verify_signature(body: str, header: str, secret: str) -> bool:
     except stripe.SignatureVerificationError:
         return False
     return True
-
-
-def name_of(reason: str) -> str:
-    """Return what a reason is called at Stripe: never what somebody has typed."""
-    return hashlib.sha256(reason.encode()).hexdigest()[:32]
 
 
 def marked(every: "stripe.ListObject[_Object] | None", mark: str, value: str) -> "_Object | None":

@@ -87,6 +87,10 @@ class Stripe:
         """Send money back."""
         return self._account(test=test).refund(intent, amount, reason)
 
+    def failed_refunds(self, intent: str, *, test: bool) -> frozenset[str]:
+        """Return the names of refunds whose money has come back."""
+        return self._account(test=test).failed_refunds(intent)
+
     def transfer(
         self, intent: str, *, part: str, account: str, amount: int, test: bool
     ) -> Transfer:

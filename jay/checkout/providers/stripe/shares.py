@@ -8,9 +8,9 @@ from typing import Any
 
 from stripe import Transfer as StripeTransfer
 
-from jay.checkout.providers.interface import Intent, Transfer
+from jay.checkout.providers.interface import Intent, Transfer, refund_name
 from jay.checkout.providers.stripe.amounts import to_stripe
-from jay.checkout.providers.stripe.calls import MOST, REASON, SHARE, Calls, marked, name_of
+from jay.checkout.providers.stripe.calls import MOST, REASON, SHARE, Calls, marked
 from jay.checkout.providers.stripe.reading import transfer_of
 from jay.errors import PaymentRefused
 
@@ -67,7 +67,7 @@ class Shares:
     def take_back(self, transfer: str, amount: int, reason: str) -> Transfer:
         """Take a share back, or some of it, once for each reason."""
         sent = self._transfer(transfer)
-        name = name_of(reason)
+        name = refund_name(reason)
         written = to_stripe(amount, str(sent["currency"]).upper())
 
         def made() -> object | None:
