@@ -41,7 +41,16 @@ from jay.legal import pages as legal_pages
 from jay.merchants import cli as merchants_cli
 from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
-from jay.ops import backup_cli, demo_shop, docs, health, removal_cli, reseal_cli, revision
+from jay.ops import (
+    backup_cli,
+    demo_shop,
+    distribute_cli,
+    docs,
+    health,
+    removal_cli,
+    reseal_cli,
+    revision,
+)
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
 from jay.orders import cli as orders_cli
@@ -182,7 +191,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.register_blueprint(demo_shop.blp)
     for commands in COMMANDS:
         app.cli.add_command(commands)
-    for command in backup_cli.COMMANDS:
+    for command in (*backup_cli.COMMANDS, *distribute_cli.COMMANDS):
         ops_cli.db_cli.add_command(command)
     for command in withdrawal_cli.COMMANDS:
         orders_cli.orders_cli.add_command(command)

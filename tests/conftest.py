@@ -1,5 +1,6 @@
 """Fixtures that all tests share: databases of both kinds, and the app on top of one."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,12 @@ def _sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def _postgresql_url(postgres: str) -> str:
-    return migrated(new_postgres_database(postgres, "jay_tests"))
+def _postgresql_url(request: pytest.FixtureRequest) -> str:
+    # One that somebody has prepared and does not need: distributed over several servers, say.
+    given = os.environ.get("JAY_TESTS_DATABASE_URL")
+    return given or migrated(
+        new_postgres_database(request.getfixturevalue("postgres"), "jay_tests")
+    )
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -209,6 +214,8 @@ def empty(connection: Connection) -> None:
         if table.name not in KEPT_TABLES
     ]
     if connection.dialect.name == "postgresql":
+        # Of Citus, which takes everything from all servers at once, and then nothing else.
+        connection.exec_driver_sql("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
         deletions = [f"DO $$ BEGIN {'; '.join(deletions)}; END $$"]
     for deletion in deletions:
         connection.exec_driver_sql(deletion)

@@ -64,8 +64,8 @@ KINDS = {
         feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
         guests/routes kiosk/pages legal/cli legal/guarantee legal/pages legal/seller_cli
         legal/seller_pages merchants/arguments merchants/cli operators/cli operators/pages
-        ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/docs ops/health
-        ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/handover
+        ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/distribute_cli ops/docs
+        ops/health ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/handover
         orders/mail_pictures orders/mails orders/merchant_mails orders/pages orders/refunding
         orders/routes orders/showing orders/withdrawal_cli orders/withdrawal_mails
         orders/withdrawal_pages outbox/cli outbox/delivery partners/cli partners/options
@@ -81,15 +81,15 @@ KINDS = {
         checkout/providers/stripe/amounts checkout/providers/stripe/calls
         checkout/providers/stripe/provider checkout/providers/stripe/reading
         checkout/providers/stripe/shares checkout/providers/stripe/webhooks
-        checkout/sandbox/provider db/breaker db/causes db/database db/outages db/postgresql
-        db/prepared db/readiness db/routing db/sqlite db/types db/upsert feeds/downloading
-        feeds/files feeds/google feeds/items feeds/major feeds/mapped feeds/mapping
-        feeds/readers feeds/sales feeds/skus feeds/sources feeds/tables feeds/units
-        feeds/unpacking legal/markup net/buckets net/client net/deadlines net/emails net/names
-        net/smtp net/waits ops/backup ops/demo_viewer ops/lan ops/revision outbox/rendering
-        outbox/transports/http outbox/transports/mail partners/keys pictures/bucket
-        pictures/drawing pictures/fetching pictures/reading pictures/store products/texts
-        transfers/qr web/counts web/framing web/serving
+        checkout/sandbox/provider db/breaker db/causes db/database db/distributing db/outages
+        db/postgresql db/prepared db/readiness db/routing db/sqlite db/types db/upsert
+        feeds/downloading feeds/files feeds/google feeds/items feeds/major feeds/mapped
+        feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources feeds/tables
+        feeds/units feeds/unpacking legal/markup net/buckets net/client net/deadlines net/emails
+        net/names net/smtp net/waits ops/backup ops/demo_viewer ops/lan ops/revision
+        outbox/rendering outbox/transports/http outbox/transports/mail partners/keys
+        pictures/bucket pictures/drawing pictures/fetching pictures/reading pictures/store
+        products/texts transfers/qr web/counts web/framing web/serving
     """,
 }
 
