@@ -1,6 +1,5 @@
 """Real services, and a real browser that is watched."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -8,14 +7,10 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import new_postgres_database
+from tests.e2e.chromium import started
 from tests.e2e.service import Service, running
 from tests.e2e.tour import Tour
 from tests.e2e.watched import Screens
-
-CHROMIUM_OPTIONS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-)
 
 
 @pytest.fixture(scope="session")
@@ -58,12 +53,8 @@ def moved_service(_moved_service: Service) -> Service:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
-        )
-        yield started
-        started.close()
+    with sync_playwright() as playwright, started(playwright.chromium) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

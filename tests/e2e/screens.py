@@ -4,7 +4,6 @@ Names of states after it take only those: ``python -m tests.e2e.screens tv-pendi
 """
 
 import io
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.conftest import CHROMIUM_OPTIONS
+from tests.e2e.chromium import started
 from tests.e2e.service import Service, running
 from tests.e2e.states import BY_NAME, LANGUAGES, STATES, State
 from tests.e2e.tour import SIZES, Tour, sizes_of
@@ -35,12 +34,9 @@ def main() -> None:
         tempfile.TemporaryDirectory() as name,
         running(Path(name), app="tests.e2e.moved_app:app") as service,
         sync_playwright() as playwright,
+        started(playwright.chromium) as chromium,
     ):
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
-        )
         _photograph(service, chromium, chosen)
-        chromium.close()
     size = sum(picture.stat().st_size for picture in FOLDER.glob("*.png"))
     print(f"{len(list(FOLDER.glob('*.png')))} pictures, {size / 1e6:.1f} MB")
 

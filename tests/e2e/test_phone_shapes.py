@@ -1,13 +1,12 @@
 """Phone pages at 200 % text and in any shape of screen."""
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.conftest import CHROMIUM_OPTIONS
+from tests.e2e.chromium import started
 from tests.e2e.states import BY_NAME, LANGUAGES, Visitor
 from tests.e2e.tour import Tour
 
@@ -44,11 +43,8 @@ BAR = """() => {
 @pytest.fixture(scope="module")
 def large_text(browser: Browser) -> Iterator[Browser]:
     """A browser whose owner has set the text to twice its size."""
-    started = browser.browser_type.launch(
-        executable_path=shutil.which("chromium"), args=[*CHROMIUM_OPTIONS, LARGE_TEXT]
-    )
-    yield started
-    started.close()
+    with started(browser.browser_type, LARGE_TEXT) as large:
+        yield large
 
 
 def opened(tour: Tour, browser: Browser, state: str, size: tuple[int, int], **more: Any) -> Page:
