@@ -122,7 +122,7 @@ class StripeApi:
     def _check(self, method: str, path: str, given: Json) -> None:
         if "payment_method_types" in given:
             raise Refused("payment_method_types_no_longer_supported")
-        way = WAYS.get((method, re.sub(r"/(pi|cs|tr|re)_\w+", "/:id", path)))
+        way = WAYS.get((method, re.sub(r"/(pi|cs|tr|re|cus)_\w+", "/:id", path)))
         if way is None:
             raise Refused("url_unknown", 404)
         found = list(wrong(given, way))
@@ -135,6 +135,9 @@ class StripeApi:
         if not name:
             return self._shown(self._on_all(method, path, given, livemode), expand)
         found = self._known(name, livemode)
+        if method == "DELETE":
+            del self.objects[name]
+            return {"id": name, "object": "customer", "deleted": True}
         if step == "reversals":
             listed = {**given, "transfer": name}
             return self._reverse(found, given) if method == "POST" else self._listed("trr", listed)
@@ -192,6 +195,10 @@ class StripeApi:
         made = {"id": f"{kind}_{next(self._numbers)}", "livemode": livemode, **values}
         self.objects[made["id"]] = made
         return made
+
+    def add_customer(self, *, livemode: bool = False) -> str:
+        """Make a customer, as a partner's own shop does."""
+        return str(self._new("cus", livemode, object="customer")["id"])
 
     # --- payments
 
@@ -467,7 +474,7 @@ def serving(api: StripeApi) -> Iterator[StripeApi]:
             self.end_headers()
             self.wfile.write(written)
 
-        do_GET = do_POST = _any  # noqa: N815 - http.server wants it so
+        do_GET = do_POST = do_DELETE = _any  # noqa: N815 - http.server wants it so
 
         def log_message(self, *_args: Any) -> None:
             pass

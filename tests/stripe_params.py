@@ -19,6 +19,7 @@ WAYS: dict[tuple[str, str], Any] = {
     ("POST", "/v1/checkout/sessions"): checkout.SessionCreateParams,
     ("GET", "/v1/checkout/sessions/:id"): checkout.SessionRetrieveParams,
     ("POST", "/v1/checkout/sessions/:id/expire"): checkout.SessionExpireParams,
+    ("DELETE", "/v1/customers/:id"): api.CustomerDeleteParams,
     ("POST", "/v1/refunds"): api.RefundCreateParams,
     ("GET", "/v1/refunds"): api.RefundListParams,
     ("POST", "/v1/transfers"): api.TransferCreateParams,

@@ -156,6 +156,15 @@ class Provider(Protocol):
         """
         ...
 
+    def forget_customer(self, customer: str, *, test: bool) -> bool:
+        """Delete a shopper's number with every stored way to pay that belongs to it.
+
+        Payments that were made stay there: the provider has to keep them by law.
+
+        :returns: whether there was such a one; asked again, there is none.
+        """
+        ...
+
     def capture(self, intent: str, *, test: bool) -> Intent:
         """Take the money that is held; return the intent as it is then, whatever that is."""
         ...

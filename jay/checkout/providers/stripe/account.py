@@ -217,6 +217,11 @@ class Account:
             if one.get("status") in {"failed", "canceled"}
         )
 
+    def forget_customer(self, customer: str) -> bool:
+        """Delete a customer: no payment method of it can be used any more."""
+        # Without a key of ours: one that is deleted is not there at the next call.
+        return self._calls.read(lambda: self._api.customers.delete(customer)) is not None
+
     def transfer(self, intent: str, part: str, account: str, amount: int) -> Transfer:
         """Send a merchant its share of what was captured, once for each part."""
         return self._shares.send(self._known(intent), part, account, amount)

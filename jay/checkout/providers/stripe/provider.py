@@ -75,6 +75,10 @@ class Stripe:
         """
         raise PaymentUnavailable
 
+    def forget_customer(self, customer: str, *, test: bool) -> bool:
+        """Delete a customer with its stored ways to pay; whether there was such a one."""
+        return self._account(test=test).forget_customer(customer)
+
     def capture(self, intent: str, *, test: bool) -> Intent:
         """Take the money that is held."""
         return self._account(test=test).capture(intent)
