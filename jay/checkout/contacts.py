@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    delete,
     select,
     tuple_,
     update,
@@ -39,10 +40,15 @@ contacts = Table(
     Column("content", Text, nullable=False),
     # When it is erased; None once it belongs to an order.
     Column("ends", UtcDateTime),
+    # Since when it is kept for the books alone, as its person is forgotten.
+    Column("locked", UtcDateTime),
     Index("ix_contacts_ends", "ends"),
 )
 
 _row = contacts.c
+
+AT_ONCE = 1000
+"""How many are read at a time where each has to be opened."""
 
 
 def put(
@@ -65,9 +71,14 @@ def put(
     )
 
 
-def find(connection: Connection, order_no: str, *, secret: str) -> Contact:
-    """Return who buys; ``NOBODY`` where it was not said, or was sealed with a lost secret."""
+def find(connection: Connection, order_no: str, *, secret: str, locked: bool = False) -> Contact:
+    """Return who buys; ``NOBODY`` where it was not said, or was sealed with a lost secret.
+
+    :param locked: also what is kept for the books alone; else that is as if it was not there.
+    """
     query = select(_row.content).where(*_named(order_no))
+    if not locked:
+        query = query.where(_row.locked.is_(None))
     content = connection.execute(query).scalar_one_or_none()
     return NOBODY if content is None else _opened(order_no, content, secret)
 
@@ -78,10 +89,10 @@ def find_all(
     """Return who buys, by order number, for orders that may lie anywhere."""
     keys = [(routing_key_of(order_no), order_no) for order_no in order_nos]
     where = tuple_(_row.routing_key, _row.order_no).in_(keys)
-    query = on_every_server(select(_row.order_no, _row.content).where(where))
+    query = select(_row.order_no, _row.content).where(where, _row.locked.is_(None))
     found = {
         row.order_no: _opened(row.order_no, row.content, secret)
-        for row in connection.execute(query)
+        for row in connection.execute(on_every_server(query))
     }
     return {order_no: found.get(order_no, NOBODY) for order_no in order_nos}
 
@@ -103,6 +114,52 @@ _ADDRESSES = ("billing", "shipping")
 def keep(connection: Connection, order_no: str) -> None:
     """Keep it for as long as the order is kept, which has been made."""
     connection.execute(update(contacts).where(*_named(order_no)).values(ends=None))
+
+
+def lock(connection: Connection, order_no: str, *, until: datetime, now: datetime) -> bool:
+    """Show it to nobody any more but the books, until it is erased.
+
+    :returns: whether there was any that was not locked.
+    """
+    statement = update(contacts).where(*_named(order_no), _row.locked.is_(None))
+    return connection.execute(statement.values(locked=now, ends=until)).rowcount == 1
+
+
+def locked_since(connection: Connection, order_no: str) -> tuple[datetime, datetime] | None:
+    """Return since when and until when it is locked; None where it is not."""
+    query = select(_row.locked, _row.ends).where(*_named(order_no), _row.locked.is_not(None))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row.locked, row.ends)
+
+
+def erase(connection: Connection, order_no: str) -> bool:
+    """Erase it.
+
+    :returns: whether there was any.
+    """
+    return connection.execute(delete(contacts).where(*_named(order_no))).rowcount == 1
+
+
+def with_email(connection: Connection, email: str, *, secret: str) -> list[str]:
+    """Return the order numbers of all that this address was told for, locked or not.
+
+    It is sealed, and there is nothing to find it by: each is opened, a batch at a time.
+    """
+    found: list[str] = []
+    after: tuple[int, str] | None = None
+    key = (_row.routing_key, _row.order_no)
+    while True:
+        query = select(*key, _row.content).order_by(*key).limit(AT_ONCE)
+        if after is not None:
+            query = query.where(tuple_(*key) > tuple_(*after))
+        rows = connection.execute(on_every_server(query)).all()
+        for row in rows:
+            known = _opened(row.order_no, row.content, secret).email
+            if known is not None and known.casefold() == email.casefold():
+                found.append(row.order_no)
+        if len(rows) < AT_ONCE:
+            return found
+        after = rows[-1].routing_key, rows[-1].order_no
 
 
 def seal_of(order_no: str, secret: str) -> Seal:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, tuple_
 
 from jay.auth.models import GUEST_TOKEN_LIFETIME, signing_keys
 from jay.baskets.models import baskets
@@ -14,10 +14,12 @@ from jay.checkout.models import UNPAID_KEPT_FOR, SessionState, checkout_sessions
 from jay.checkout.notices import KEPT_FOR as NOTICES_KEPT_FOR
 from jay.checkout.notices import psp_notices
 from jay.operators.models import SESSION_LIFETIME, operator_sessions
+from jay.orders.withdrawals import withdrawals
 from jay.outbox.models import KEPT_FOR as MESSAGES_KEPT_FOR
 from jay.outbox.models import outbox
 from jay.pictures import purging
 from jay.pictures.models import picture_sources, pictures
+from jay.privacy.registry import LETTER_YEARS, let_go_before
 from jay.transfers.models import RENEWABLE_FOR, transfers
 from jay.web.limits import LONGEST_WINDOW, tries
 from jay.web.stored_answers import KEPT_FOR, idempotency_keys
@@ -62,6 +64,14 @@ EXPIRED = (
         ),
     ),
     Expired("names and addresses", contacts, lambda now: contacts.c.ends <= now),
+    # Letters, also those of people who were never forgotten.
+    Expired(
+        "withdrawals",
+        withdrawals,
+        lambda now: or_(
+            withdrawals.c.ends <= now, withdrawals.c.received < let_go_before(now, LETTER_YEARS)
+        ),
+    ),
     Expired("payment news", psp_notices, lambda now: psp_notices.c.done <= now - NOTICES_KEPT_FOR),
     Expired("addresses of pictures", picture_sources, purging.unused_sources),
     Expired("pictures", pictures, purging.unused_pictures),

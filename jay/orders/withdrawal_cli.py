@@ -32,6 +32,9 @@ def list_withdrawals(*, everything: bool) -> None:
         )
     for one in found:
         click.echo(f"{one.id}  {one.received:%Y-%m-%d %H:%M:%S} UTC  {_outcome(one)}")
+        if one.locked is not None:
+            click.echo("  locked: its person is forgotten")
+            continue
         if one.said is None:
             click.echo("  sealed with another JAY_SECRET_KEY")
             continue

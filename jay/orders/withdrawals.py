@@ -6,7 +6,7 @@ declared it is told the same in both cases, so that nothing can be found out by 
 """
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,9 +23,11 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    delete,
     func,
     select,
     text,
+    tuple_,
     update,
 )
 
@@ -51,6 +53,9 @@ from jay.outbox import service as outbox
 from jay.products.search import fold
 from jay.sealing import Seal, WrongKey, hash_secret
 from jay.web.limits import LONGEST_WINDOW, Limit
+
+AT_ONCE = 1000
+"""How many are read at a time where each has to be opened."""
 
 ACKNOWLEDGED = "withdrawal.acknowledged"
 """The kind of mail that answers a declaration."""
@@ -80,6 +85,10 @@ withdrawals = Table(
     Column("received", UtcDateTime, nullable=False),
     # When nobody had to look at it any more.
     Column("closed", UtcDateTime),
+    # Since when it is kept for the books alone, as its person is forgotten, and until when.
+    Column("locked", UtcDateTime),
+    Column("ends", UtcDateTime),
+    Index("ix_withdrawals_ends", "ends"),
     Index("ix_withdrawals_open", "received", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
 )
 _row = withdrawals.c
@@ -119,6 +128,7 @@ class Withdrawal:
     """A declaration that has arrived.
 
     :ivar said: None where it was sealed with a lost secret.
+    :ivar locked: since when it is kept for the books alone: nobody else reads it.
     """
 
     routing_key: int
@@ -130,6 +140,8 @@ class Withdrawal:
     lang: str
     received: datetime
     closed: datetime | None
+    locked: datetime | None = None
+    ends: datetime | None = None
 
 
 def declare(
@@ -212,7 +224,8 @@ def _apply(
     order = None if order_no is None else service.find(connection, order_no)
     if order is None:
         return Unclear.UNKNOWN, []
-    known = contacts.find(connection, order.order_no, secret=secret).email
+    # Who is forgotten can still withdraw.
+    known = contacts.find(connection, order.order_no, secret=secret, locked=True).email
     if known is None or known.casefold() != said.email.casefold():
         return Unclear.EMAIL, []
     parts = service.parts_of(connection, order)
@@ -308,6 +321,40 @@ def list_withdrawals(
     return [_withdrawal(row, secret) for row in connection.execute(on_every_server(query))]
 
 
+def all_withdrawals(connection: Connection, *, secret: str) -> Iterator[Withdrawal]:
+    """Yield every declaration, a batch at a time, locked ones too."""
+    key = (_row.routing_key, _row.id)
+    after: tuple[int, str] | None = None
+    while True:
+        query = select(withdrawals).order_by(*key).limit(AT_ONCE)
+        if after is not None:
+            query = query.where(tuple_(*key) > tuple_(*after))
+        rows = connection.execute(on_every_server(query)).all()
+        yield from (_withdrawal(row, secret) for row in rows)
+        if len(rows) < AT_ONCE:
+            return
+        after = rows[-1].routing_key, rows[-1].id
+
+
+def lock(connection: Connection, found: Withdrawal, *, until: datetime, now: datetime) -> bool:
+    """Show a declaration to nobody any more but the books, until it is erased.
+
+    :returns: whether it was not locked before.
+    """
+    named = _named(found.routing_key, found.id)
+    statement = update(withdrawals).where(*named, _row.locked.is_(None))
+    return connection.execute(statement.values(locked=now, ends=until)).rowcount == 1
+
+
+def erase(connection: Connection, found: Withdrawal) -> bool:
+    """Erase a declaration.
+
+    :returns: whether it was there.
+    """
+    named = _named(found.routing_key, found.id)
+    return connection.execute(delete(withdrawals).where(*named)).rowcount == 1
+
+
 def _withdrawal(row: Row[Any], secret: str) -> Withdrawal:
     try:
         said = Declaration(**orjson.loads(seal_of(row.id, secret).open(row.content)))
@@ -323,6 +370,8 @@ def _withdrawal(row: Row[Any], secret: str) -> Withdrawal:
         row.lang,
         row.received,
         row.closed,
+        row.locked,
+        row.ends,
     )
 
 

@@ -18,7 +18,7 @@ ORDER = (
     *("db", "events", "web"),
     *("merchants", "partners", "legal", "auth", "playouts", "operators", "outbox"),
     *("products", "pictures", "feeds", "baskets", "transfers", "guests", "kiosk", "checkout"),
-    *("orders",),
+    *("orders", "privacy"),
     *("ops", "__init__"),
 )
 """Each package imports only what stands left of it."""
@@ -27,6 +27,7 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 
 KINDS = {
     MODEL: """
+        privacy/registry
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
         checkout/order_numbers checkout/pay_links checkout/pins checkout/providers/interface
         checkout/sandbox/models feeds/models feeds/progress legal/models legal/sellers
@@ -36,6 +37,7 @@ KINDS = {
         transfers/models web/names web/versions
     """,
     SERVICE: """
+        privacy/erasing privacy/exporting privacy/finding
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
         checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
         checkout/sessions feeds/checkpoints feeds/leftovers feeds/pulls guests/service
@@ -54,6 +56,7 @@ KINDS = {
         products/schemas transfers/schemas web/plain web/schema web/words
     """,
     EDGE: """
+        privacy/cli privacy/forgetting
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/details baskets/focus baskets/held
         baskets/held_pages baskets/pages baskets/routes baskets/showing baskets/telling

@@ -1,0 +1,1 @@
+"""What is held of a person: found, handed out, forgotten, and locked where it has to be kept."""
