@@ -1,11 +1,13 @@
 """``flask db`` and ``flask demo``."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import alembic.command
 import alembic.config
 import alembic.util
 import click
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from jay import db, web
@@ -14,6 +16,7 @@ from jay.config import Settings, make_data_dir
 from jay.ops import demo, demo_catalogue, demo_viewer, purge, removal
 from jay.ops.lan import lan_address
 from jay.pictures import tidying
+from jay.privacy import erasing
 from jay.web.commands import Commands
 
 db_cli = Commands("db", help="The database.")
@@ -142,6 +145,8 @@ def _where(settings: Settings) -> str:
 def purge_baskets(batch: int, most: int) -> None:
     """Delete expired baskets, ended transfers and what else has served its time.
 
+    Orders go when their vouchers need not be kept any more, after eight full years.
+
     It may be stopped at any moment and run again, while the service is running. Once a day is
     enough.
     """
@@ -149,4 +154,11 @@ def purge_baskets(batch: int, most: int) -> None:
     for expired in purge.EXPIRED:
         deleted = sum(purge.purge(db.write, expired, now=web.now(), batch=batch, most=most))
         click.echo(f"{expired.name}: {deleted}")
+    orders = erasing.purge_orders(db.write, _read, now=web.now(), batch=batch, most=most)
+    click.echo(f"orders: {sum(orders)}")
     click.echo(f"files of pictures: {tidying.delete_leftovers()}")
+
+
+def _read(work: Callable[[Connection], list[str]]) -> list[str]:
+    with db.reading() as connection:
+        return work(connection)

@@ -10,7 +10,6 @@ from jay.auth import service as auth
 from jay.auth.models import api_keys
 from jay.baskets.models import baskets
 from jay.checkout.comfort import comfort_settings
-from jay.checkout.contacts import contacts
 from jay.checkout.models import checkout_sessions
 from jay.events import events
 from jay.feeds.models import feed_pulls, product_imports
@@ -20,19 +19,12 @@ from jay.merchants import service as merchants
 from jay.merchants.models import merchants as merchants_table
 from jay.operators.models import operators
 from jay.ops.purge import Write, delete_in_batches
-from jay.orders.models import (
-    ledger,
-    movements,
-    order_events,
-    order_lines,
-    order_parcels,
-    order_parts,
-    orders,
-)
+from jay.orders.models import order_parts, orders
 from jay.outbox.models import outbox, outbox_addresses
 from jay.partners import service as partners
 from jay.partners.models import partners as partners_table
 from jay.pictures.models import picture_sources
+from jay.privacy import erasing
 from jay.products.models import products
 from jay.products.wanted import wanted_skus
 from jay.transfers.models import transfers
@@ -158,11 +150,5 @@ def _orders_of(connection: Connection, owner: Owner, identifier: int) -> list[st
 
 
 def _erase_orders(connection: Connection, numbers: Sequence[str]) -> None:
-    """Delete orders with all that belongs to them, in the order in which everybody locks them."""
     for start in range(0, len(numbers), BATCH):
-        some = numbers[start : start + BATCH]
-        for table in (contacts, orders, order_parts, order_lines, movements, *_OF_PARTS):
-            connection.execute(delete(table).where(table.c.order_no.in_(some)))
-
-
-_OF_PARTS = (order_parcels, order_events, ledger)
+        erasing.erase_orders(connection, numbers[start : start + BATCH], letters=True)

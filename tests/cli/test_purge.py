@@ -37,10 +37,12 @@ NOTHING = {
     "logins": 0,
     "checkouts": 0,
     "names and addresses": 0,
+    "withdrawals": 0,
     "payment news": 0,
     "addresses of pictures": 0,
     "pictures": 0,
     "webhooks": 0,
+    "orders": 0,
 }
 
 

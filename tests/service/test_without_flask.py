@@ -62,6 +62,8 @@ from jay.outbox.service import Taken
 from jay.outbox.webhooks import ADD_PRODUCT, lane_of
 from jay.partners import service as partners
 from jay.partners.models import Partner
+from jay.privacy.erasing import Customer
+from jay.privacy.finding import Account, Traces
 from jay.products import feeding, stock
 from jay.products import service as catalogue
 from jay.products.catalogue import Filters
@@ -169,6 +171,8 @@ def wanted(w: World) -> list[tuple[Product, int]]:
     return [(found, 1)]
 
 
+DECLARED = withdrawals.Declaration("Ada", "ada@example.com", "J2222", "")
+WITHDRAWAL = withdrawals.Withdrawal(-1, "w-1", None, [], None, DECLARED, "de", NOON, None)
 ASKED = Asked(test=True, lang="de", country="DE")
 INTENT = Intent("pi_1", "J2", IntentStatus.CAPTURED, 1000, "EUR", captured=1000)
 PURCHASE = Purchase("J2", 1000, "EUR", lang="de", test=True, return_url="http://localhost")
@@ -193,6 +197,10 @@ def ordered(w: World) -> Order:
     made = orders.find(w.connection, paid.order_no)
     assert made is not None
     return made
+
+
+def traces_of_order(w: World) -> Traces:
+    return Traces(Account(w.partner.id, "alice"), (ordered(w).order_no,), (), (), (WITHDRAWAL,), ())
 
 
 def reserved_refund(w: World) -> Movement:
@@ -330,6 +338,9 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "volatile": lambda _: {"price": 1},
     "wanted": wanted,
     "write": lambda w: lambda work: work(w.connection),
+    "read": lambda w: lambda work: work(w.connection),
+    "email": lambda _: "ada@example.com",
+    "traces": traces_of_order,
 }
 
 
@@ -350,10 +361,6 @@ def paid(w: World) -> str:
 
 def shared_out(w: World) -> str:
     return sandbox.transfer(w.connection, paid(w), "J2-1", "acct_1", 1000).id
-
-
-DECLARED = withdrawals.Declaration("Ada", "ada@example.com", "J2222", "")
-WITHDRAWAL = withdrawals.Withdrawal(-1, "w-1", None, [], None, DECLARED, "de", NOON, None)
 
 
 def part_bought(w: World) -> OrderPart:
@@ -399,6 +406,26 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
         "found": lambda _: WITHDRAWAL,
         "part_nos": lambda w: [PartNo(ordered(w).order_no, 1)],
     },
+    **{
+        name: {"found": lambda _: WITHDRAWAL}
+        for name in (
+            *("orders/withdrawals.lock", "orders/withdrawals.erase"),
+            "privacy/erasing.forget_withdrawal",
+        )
+    },
+    **{
+        f"privacy/{name}": {
+            "account": lambda w: Account(w.partner.id, "alice"),
+            "customer": lambda _: Customer(None, None),
+        }
+        for name in (
+            *("erasing.forget_account", "erasing.forget_customer", "erasing.customer_of"),
+            *("finding.of", "finding.of_account"),
+        )
+    },
+    "privacy/erasing.erase_orders": {"numbers": lambda w: [ordered(w).order_no]},
+    "privacy/exporting.export": {"about": lambda _: {"user": "alice"}},
+    "privacy/exporting.voucher": {"withdrawn": lambda _: [WITHDRAWAL]},
     "orders/withdrawals.close": {"found": lambda _: WITHDRAWAL},
     "orders/withdrawals.declare": {"said": lambda _: DECLARED},
     "orders/withdrawals.list_withdrawals": {"open_only": lambda _: True},

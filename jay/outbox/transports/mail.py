@@ -240,6 +240,11 @@ class _Encrypted(_Client):
         return self._tls.wrap_socket(opened, server_hostname=host)
 
 
+def file_name(identifier: int, key: str) -> str:
+    """Return what the file of a message is called."""
+    return f"{identifier:06}-{key}.eml"
+
+
 class Mailbox:
     """Writes mails as files: what a demo on a machine without a mail server does.
 
@@ -256,13 +261,13 @@ class Mailbox:
             _to, mail = written(message, destination, sender=self._sender, now=now)
         except _NoAddress:
             return _UNADDRESSED
-        name = f"{message.id:06}-{message.key}"
+        name = file_name(message.id, message.key)
         draft = self._folder / f".{name}-{secrets.token_hex(4)}"
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft.touch(mode=0o600, exist_ok=False)
             draft.write_bytes(mail.as_bytes())
-            draft.replace(self._folder / f"{name}.eml")
+            draft.replace(self._folder / name)
         except OSError as error:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
