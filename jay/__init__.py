@@ -71,6 +71,7 @@ from jay.pictures import routes as picture_routes
 from jay.pictures import showing as picture_showing
 from jay.pictures.store import store_of
 from jay.playouts import routes as playouts_routes
+from jay.privacy import cli as privacy_cli
 from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
 from jay.products import routes as products_routes
@@ -132,6 +133,7 @@ COMMANDS = (
     operators_cli.operator_cli,
     products_cli.products_cli,
     orders_cli.orders_cli,
+    privacy_cli.customer_cli,
     outbox_cli.webhooks_cli,
     ops_worker.worker,
 )
@@ -193,7 +195,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.cli.add_command(commands)
     for command in (*backup_cli.COMMANDS, *distribute_cli.COMMANDS):
         ops_cli.db_cli.add_command(command)
-    for command in withdrawal_cli.COMMANDS:
+    for command in (*withdrawal_cli.COMMANDS, *privacy_cli.COMMANDS):
         orders_cli.orders_cli.add_command(command)
     partners_cli.partner_cli.add_command(removal_cli.remove_partner)
     merchants_cli.merchant_cli.add_command(removal_cli.remove_merchant)
