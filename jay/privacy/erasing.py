@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, update
 
 from jay.baskets.models import baskets
 from jay.checkout import contacts
@@ -35,7 +35,6 @@ from jay.orders.models import (
     orders as orders_table,
 )
 from jay.orders.withdrawals import Withdrawal
-from jay.outbox.mails import lane_of
 from jay.outbox.models import WAITING, outbox
 from jay.privacy.finding import Account, of
 from jay.privacy.registry import (
@@ -233,7 +232,7 @@ def forget_order(
     done["movements"] = connection.execute(reasons.values(replacements("movements"))).rowcount
     parcels = delete(order_parcels).where(*of_order(order_parcels, number))
     done["order_parcels"] = connection.execute(parcels).rowcount
-    done["outbox"] = _delete_mails(connection, number)
+    done["outbox"] = _delete_messages(connection, number)
     return done
 
 
@@ -242,7 +241,7 @@ def forget_withdrawal(connection: Connection, found: Withdrawal, *, now: datetim
 
     :returns: whether that was still to be done.
     """
-    _delete_mails(connection, found.id)
+    _delete_messages(connection, found.id)
     if found.order_no is None or not found.parts:
         return withdrawals.erase(connection, found)
     until = kept_until(found.received, LETTER_YEARS)
@@ -252,19 +251,20 @@ def forget_withdrawal(connection: Connection, found: Withdrawal, *, now: datetim
 # --- what was said ---
 
 
-def mails_about(connection: Connection, subject: str) -> Sequence[Any]:
-    """Return the mails about an order or a declaration: those that wait, and others."""
-    query = select(outbox).where(*_about(subject)).order_by(outbox.c.id)
+def messages_about(connection: Connection, subject: str) -> Sequence[Any]:
+    """Return what is said or was about an order, its parts, or a declaration, by mail or other."""
+    query = select(outbox).where(_about(subject)).order_by(outbox.c.id)
     return connection.execute(query).all()
 
 
-def _delete_mails(connection: Connection, subject: str) -> int:
+def _delete_messages(connection: Connection, subject: str) -> int:
     # Who is sending one at this moment records it no more.
-    return connection.execute(delete(outbox).where(*_about(subject))).rowcount
+    return connection.execute(delete(outbox).where(_about(subject))).rowcount
 
 
-def _about(subject: str) -> tuple[Any, ...]:
-    return outbox.c.lane == lane_of(subject), outbox.c.subject == subject
+def _about(subject: str) -> ColumnElement[bool]:
+    part = outbox.c.subject.startswith(f"{subject}-", autoescape=True)
+    return or_(outbox.c.subject == subject, part)
 
 
 # --- what is over ---

@@ -19,7 +19,7 @@ from jay.db.routing import on_every_server
 from jay.orders import service as orders
 from jay.orders.models import Order, OrderPart
 from jay.orders.withdrawals import Withdrawal
-from jay.privacy.erasing import mails_about
+from jay.privacy.erasing import messages_about
 from jay.privacy.finding import Account, Traces
 from jay.privacy.registry import LETTER_YEARS, VOUCHER_YEARS, kept_until
 from jay.sealing import Seal, WrongKey
@@ -200,7 +200,7 @@ def _order(connection: Connection, order: Order, secret: str) -> Json:
         "contact": _contact(_of(connection, order.order_no, secret)),
         "locked_until": None if locked is None else iso(locked[1]),
         "parts": [_part(part) for part in orders.parts_of(connection, order)],
-        "mails": list(_mails(connection, order.order_no)),
+        "messages": list(_messages(connection, order.order_no)),
     }
 
 
@@ -252,11 +252,11 @@ def _withdrawal(connection: Connection, one: Withdrawal) -> Json:
         "parts": list(one.parts),
         "declared": None if one.said is None else asdict(one.said),
         "locked_until": None if one.ends is None else iso(one.ends),
-        "mails": list(_mails(connection, one.id)),
+        "messages": list(_messages(connection, one.id)),
     }
 
 
-def _mails(connection: Connection, subject: str) -> Iterable[Json]:
-    for row in mails_about(connection, subject):
+def _messages(connection: Connection, subject: str) -> Iterable[Json]:
+    for row in messages_about(connection, subject):
         at = row.finished or row.created
         yield {"kind": row.kind, "state": row.state, "at": iso(at)}

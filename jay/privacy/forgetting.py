@@ -39,7 +39,7 @@ _WORDS = {
     "contacts": "name, addresses and e-mail",
     "movements": "reasons of refunds",
     "order_parcels": "numbers of parcels",
-    "outbox": "mails that wait or were kept",
+    "outbox": "messages that wait or were kept",
 }
 
 
@@ -128,7 +128,7 @@ def _delete_files(subject: str) -> None:
     """Delete mails that a demo without a mail server has written; first them, then their rows."""
     folder: Path = web.settings().mail_folder
     with db.reading() as connection:
-        rows = erasing.mails_about(connection, subject)
+        rows = erasing.messages_about(connection, subject)
     for row in rows:
         (folder / file_name(row.id, row.key)).unlink(missing_ok=True)
 

@@ -89,7 +89,7 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
         **_all(Personal(Rule.REPLACE, value=DRAWN), "token_hash token"),
         **_all(_VOUCHER, "intent_id method"),
     },
-    "order_lines": _all(_VOUCHER, "product_id sku name variant described ordered"),
+    "order_lines": _all(_VOUCHER, "product_id sku name variant described ordered picture"),
     "order_parcels": _all(_DELETE, "carrier tracking_number url"),
     "movements": {"reason": _NONE, "provider_id": _VOUCHER},
     "ledger": {"reference": _VOUCHER},
@@ -150,7 +150,7 @@ IMPERSONAL: Mapping[str, str] = {
     " tried unused",
     "picture_sweeps": "name lease leased due since position begun",
     "picture_uses": "product_id key",
-    "pictures": "digest width height colour size created unused",
+    "pictures": "digest width height colour size created unused ordered",
     "product_imports": "id merchant_id fingerprint file as_of run records line added updated"
     " refused report_bytes notes notes_bytes begun finished",
     "products": "id merchant_id sku lang country main_id position variant_type variant_value"

@@ -99,7 +99,7 @@ def test_the_export_has_all_of_a_person_and_nothing_of_others(
     assert part["parcels"][0]["number"] == "00340434161"
     assert part["refunds"][0]["reason"] == "Zoë complained by phone"
     assert order["payment"]["provider"] == "sandbox"
-    assert [mail["kind"] for mail in order["mails"]] == [
+    assert [mail["kind"] for mail in order["messages"]] == [
         *("order.received", "order.shipped", "order.refunded"),
     ]
     account = told["account"]
@@ -172,7 +172,7 @@ def test_who_is_forgotten_leaves_nothing_but_what_is_locked(
 
     for word in (
         *("basket", "transfers", "stored payment, consent and PIN", "numbers of parcels"),
-        *("reasons of refunds", "mails", "2034-01-01", "AO 147, HGB 257"),
+        *("reasons of refunds", "messages", "2034-01-01", "AO 147, HGB 257"),
     ):
         assert word in told
     assert rows(app, "baskets") == rows(app, "comfort_settings") == rows(app, "transfers") == 0
