@@ -144,7 +144,7 @@ IMPERSONAL: Mapping[str, str] = {
     "outbox_addresses": "key merchant_id failures rests_until probed_until",
     "partner_logos": "partner_id png",
     "partners": "id name display_name issuer audience jwks jwks_url algorithms transfer_origins"
-    " cors_origins kiosk country test_payments colour palette logo created removed",
+    " cors_origins kiosk country test_payments colour palette logo limits created removed",
     "picture_hosts": "host lease leased rests failures",
     "picture_sources": "key merchant_id url host need due failures reason etag last_modified digest"
     " tried unused",
