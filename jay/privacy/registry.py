@@ -128,7 +128,7 @@ IMPERSONAL: Mapping[str, str] = {
     "ledger": "routing_key order_no part kind amount at",
     "legal_texts": "owner owner_id kind lang version url text hash created",
     "merchants": "id name lang country currency vat shipping_strategy shipping_scale"
-    " withdrawal_days return_costs delivery_countries created removed",
+    " withdrawal_days return_costs delivery_countries fee_percent created removed",
     "movements": "routing_key order_no id part kind amount state by lines follows created due"
     " attempts ended",
     "operators": "id merchant_id created password_changed",
@@ -138,13 +138,14 @@ IMPERSONAL: Mapping[str, str] = {
     " returned refunded",
     "order_parcels": "routing_key order_no part number",
     "order_parts": "routing_key order_no number merchant_id merchant state goods shipping tax texts"
-    " refund_due events created changed",
+    " refund_due attention events created changed",
     "orders": "routing_key order_no partner_id test lang country currency amount provider created",
     "outbox": "id kind lane merchant_id state created since due attempts lease finished",
     "outbox_addresses": "key merchant_id failures rests_until probed_until",
     "partner_logos": "partner_id png",
     "partners": "id name display_name issuer audience jwks jwks_url algorithms transfer_origins"
-    " cors_origins kiosk country test_payments colour palette logo limits created removed",
+    " cors_origins kiosk country test_payments colour palette logo limits"
+    " fee_percent created removed",
     "picture_hosts": "host lease leased rests failures",
     "picture_sources": "key merchant_id url host need due failures reason etag last_modified digest"
     " tried unused",
