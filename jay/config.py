@@ -29,9 +29,9 @@ SUPPORTED_DATABASES = ("sqlite", "postgresql+psycopg")
 PLAIN_POSTGRESQL = ("postgresql", "postgres")
 
 
-# Requests a minute, against abuse: in each process, or of all together where they share a Redis.
-# Requests a minute in each process, against abuse.
 _BUCKET = "s3://"
+
+# Requests a minute, against abuse: in each process, or of all together where they share a Redis.
 _LIMITS = {
     "requests_per_key": 600_000,
     "requests_per_user": 1_200,
@@ -219,7 +219,6 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     }
     bind = env.str("JAY_BIND", "")
     redis_url = env.str("JAY_REDIS_URL", "", validate=_redis_url)
-    media = env.str("JAY_MEDIA", "")
     media = env.str("JAY_MEDIA", "", validate=_media)
     media_url = env.str("JAY_MEDIA_URL", "", validate=_media_url)
     psp = env.str("JAY_PSP", "sandbox" if demo else "", validate=validate.OneOf(["", *PSPS]))
