@@ -39,6 +39,7 @@ _LIMITS = {
     "guests_per_address": 300,
     "transfers_per_user": 30,
     "checkouts_per_user": 30,
+    "pictures_per_merchant": 300,
     "polls_per_screen": 120,
     # Of all callers and all processes together, however many addresses they have.
     "wrong_codes": 3_000,
@@ -107,6 +108,7 @@ class Settings:
     guests_per_address: int = _LIMITS["guests_per_address"]
     transfers_per_user: int = _LIMITS["transfers_per_user"]
     checkouts_per_user: int = _LIMITS["checkouts_per_user"]
+    pictures_per_merchant: int = _LIMITS["pictures_per_merchant"]
     polls_per_screen: int = _LIMITS["polls_per_screen"]
     wrong_codes: int = _LIMITS["wrong_codes"]
     redis_url: str = field(default="", repr=False)

@@ -14,6 +14,7 @@ from jay.feeds.mapping import MAX_FILE, read_mapping
 from jay.feeds.models import FAILED, STOPPED, Pulled
 from jay.feeds.options import reading_options
 from jay.feeds.pulling import Puller, puller
+from jay.feeds.running import say_pictures
 from jay.feeds.sayings import Unusable, named_merchant, said_plainly
 from jay.merchants import service as merchants
 from jay.merchants.models import EVERY_MINUTES, LEAST_MINUTES, MOST_MINUTES, Feed, Merchant
@@ -111,6 +112,7 @@ def _tell(at_work: Puller, owner: Merchant, pulled: Pulled | None) -> int:
         what = "Imported in part" if pulled.partly else "Nothing new was imported"
         raise Unusable(f"{what}: {pulled.told}")
     click.echo(pulled.told)
+    say_pictures(owner)
     reports = at_work.reports(owner.name)
     for report, what in ((reports.refused, "refused rows"), (reports.notes, "left out values")):
         if report.path.exists():

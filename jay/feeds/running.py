@@ -19,6 +19,7 @@ from jay.feeds.report import Refusal, Report, Reports
 from jay.feeds.sources import Source
 from jay.feeds.unpacking import UnusableFile
 from jay.merchants.models import Merchant
+from jay.pictures import standing
 from jay.products.models import moment_of
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
@@ -75,11 +76,20 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
             f"Of {done.notes:,} rows something was left out; why is in {reports.notes.path}",
             err=True,
         )
+    say_pictures(owner)
     if done.refused:
         click.echo(f"The refused rows and their reasons are in {reports.refused.path}", err=True)
         if source.parted:
             click.echo("As rows were refused, no variant was removed.", err=True)
     return done.refused
+
+
+def say_pictures(owner: Merchant) -> None:
+    """Say how it stands with the merchant's pictures, which the worker fetches."""
+    with db.reading() as connection:
+        line = standing.told(connection, owner.id)
+    if line is not None:
+        click.echo(line)
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from jay.errors import (
     ValidationFailed,
 )
 from jay.pictures import uploading
-from jay.pictures.models import Unusable
+from jay.pictures.models import MAX_BYTES, Unusable
 from jay.pictures.reading import Drawn, Reader
 from jay.pictures.showing import address, reaching_the_store, store
 from jay.products import schemas
+from jay.web import rates
 from jay.web.responses import answer
 from jay.web.versions import PRODUCT_API
 
@@ -40,7 +41,11 @@ _reading = threading.Lock()
 """To read a picture may take much memory: a process reads one at a time."""
 
 
-@blp.route(_PATH, methods=["PUT"])
+def _budgets() -> list[tuple[str, str]]:
+    return [(rates.PICTURES, str(current_merchant().id))]
+
+
+@blp.route(_PATH, methods=["PUT"], budgets=_budgets)
 @blp.arguments(schemas.ProductQuerySchema, location="query")
 @blp.doc(requestBody=_BODY)
 @blp.response(200, schemas.StoredPictureSchema)
@@ -54,8 +59,9 @@ def put_picture(query: dict[str, str], sku: str, position: str) -> Any:
     place = _place(position)
     if request.mimetype in _OTHER_BODIES:
         raise UnsupportedMediaType("The request body must be the picture's file itself.")
+    request.max_content_length = MAX_BYTES
     body = request.get_data(cache=False)
-    if request.content_length is None and len(body) >= PRODUCT_API.max_body:
+    if request.content_length is None and len(body) >= MAX_BYTES:
         raise PayloadTooLarge  # Werkzeug silently cuts a chunked one there
     drawn = _drawn(body)
     with reaching_the_store():

@@ -6,6 +6,7 @@ that the rest of a body that the parser understands is never read as a request.
 """
 
 import re
+from collections.abc import Mapping
 
 MOST_HEAD_BYTES = 64 * 1024
 """Request line and headers together, and what follows the last chunk."""
@@ -25,18 +26,21 @@ class Framing:
 
     :param most_body: bytes of a body that are waited for; of a longer one the beginning is enough
         to refuse it.
+    :param larger: the same for requests whose line begins so: a method and the beginning of a path.
     :ivar whole: whether all of it has arrived. What follows a part can't be read as a request.
     :ivar has_body: whether it has one, or says so.
+    :ivar most_body: as far as it is known by now; ``most_body`` until the head is here.
     :ivar expects: whether the client waits to be told to go on (RFC 9110 section 10.1.1).
     """
 
     __slots__ = (
-        *("_at", "_body", "_chunked", "_last", "_looked", "_most_body", "_need", "expects"),
-        *("has_body", "whole"),
+        *("_at", "_body", "_chunked", "_larger", "_last", "_looked", "_need", "expects"),
+        *("has_body", "most_body", "whole"),
     )
 
-    def __init__(self, most_body: int) -> None:
-        self._most_body = most_body
+    def __init__(self, most_body: int, larger: Mapping[bytes, int] | None = None) -> None:
+        self.most_body = most_body
+        self._larger = larger or {}
         self._looked = 0  # how far the end of the head, or of the trailers, was looked for
         self._body = 0  # where the body begins; 0 as long as the head is not complete
         self._need = 0  # bytes of the whole request, where its length is told
@@ -69,6 +73,9 @@ class Framing:
         if end > MOST_HEAD_BYTES:
             self.whole = False
             return False
+        for begins, most in self._larger.items():
+            if data.startswith(begins):
+                self.most_body = most
         head = bytes(data[: end + 2]).lower()
         if b"\r\ntransfer-encoding:" in head:
             self._chunked, self._at = True, self._body
@@ -76,7 +83,7 @@ class Framing:
             found = _LENGTH.search(head)
             length = int(found[1]) if found else 0
             self._need += length
-            self.whole = found is not None and length <= self._most_body
+            self.whole = found is not None and length <= self.most_body
         self.has_body = self._chunked or self._need > self._body or not self.whole
         if expected := head.count(b"\r\nexpect:"):
             self._read_expectation(head, expected)
@@ -120,5 +127,5 @@ class Framing:
 
     def _is_too_much(self, data: bytearray) -> bool:
         # Lines between the chunks are no part of the body, but no reason to wait for ever, either.
-        self.whole = len(data) - self._body <= self._most_body + MOST_HEAD_BYTES
+        self.whole = len(data) - self._body <= self.most_body + MOST_HEAD_BYTES
         return not self.whole

@@ -26,6 +26,7 @@ TRANSFERS = "transfers"
 TRANSFERS_OF_ADDRESS = "transfers-per-address"
 POLLS = "polls"
 CHECKOUTS = "checkouts"
+PICTURES = "pictures"
 RETURNS = "returns"
 
 OF_PARTNERS = (
@@ -125,6 +126,7 @@ def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
         **_of_address(TRANSFERS_OF_ADDRESS, settings.transfers_per_user),
         POLLS: settings.polls_per_screen,
         CHECKOUTS: settings.checkouts_per_user,
+        PICTURES: settings.pictures_per_merchant,
         **_of_address(RETURNS, settings.checkouts_per_user),
     }
     app.extensions["jay.rates"] = {

@@ -27,6 +27,8 @@ from jay.web.context import settings
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1024 * 1024
+LARGER_BODIES: Mapping[bytes, int] = {b"PUT /v1/shops/pictures/": 20 * 1024 * 1024}
+"""What takes larger bodies: requests whose line begins so. Their routes say it, too."""
 
 EXPIRED = "jay.expired"
 """Where the server says in a request's environment that it has waited too long for a thread."""

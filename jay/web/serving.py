@@ -29,7 +29,7 @@ from gunicorn.workers.base import Worker
 
 from jay.config import ConfigError
 from jay.web.framing import Framing
-from jay.web.responses import EXPIRED, MAX_BODY_BYTES
+from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 
 DEADLINE_SECONDS = 20.0
 """For a request to arrive, and for each 256 KiB of its answer to be taken."""
@@ -82,7 +82,7 @@ class _Connection:
     def __init__(self, sock: socket.socket, client: Any, server: Any, patience: float) -> None:
         self.sock, self.client, self.server = sock, client, server
         self.data = bytearray()
-        self.framing = Framing(MAX_BODY_BYTES)
+        self.framing = Framing(MAX_BODY_BYTES, LARGER_BODIES)
         self.out = memoryview(b"")
         self.state = _READING
         # Browsers and balancers open some that they may not need: what says nothing is late at
@@ -256,8 +256,13 @@ class BufferingWorker(Worker):
         elif connection.state == _READING:
             if not connection.data:
                 connection.deadline = time.monotonic() + DEADLINE_SECONDS
+            before = len(connection.data)
             connection.data += arrived
             self._look(connection)
+            larger = connection.framing.most_body > MAX_BODY_BYTES
+            if larger and before // MAX_BODY_BYTES != len(connection.data) // MAX_BODY_BYTES:
+                # What may be so much more has the time of an ordinary body for each such part.
+                connection.deadline = time.monotonic() + DEADLINE_SECONDS
 
     def _look(self, connection: _Connection, *, inline: bool = True) -> None:
         """Hand a request that has arrived to the threads."""
@@ -323,7 +328,7 @@ class BufferingWorker(Worker):
                 self._look(connection, inline=False)
 
     def _next(self, connection: _Connection) -> None:
-        connection.framing = Framing(MAX_BODY_BYTES)
+        connection.framing = Framing(MAX_BODY_BYTES, LARGER_BODIES)
         patience = DEADLINE_SECONDS if connection.data else self.cfg.keepalive
         if not self.alive:
             patience = min(patience, LINGER_SECONDS)

@@ -1,16 +1,24 @@
 """``PUT /v1/shops/pictures/{sku}/{position}``: a merchant sends a picture itself."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 
-from jay.errors import PictureRefused, SkuNotFound, UnsupportedMediaType, ValidationFailed
+from jay.errors import (
+    PictureRefused,
+    SkuNotFound,
+    TooManyRequests,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from tests import photos
 from tests.api.browser import Browser
 from tests.api.checks import assert_refused
 from tests.api.feed import details, post
 from tests.builders import Shop, User
+from tests.conftest import Apps
 
 pytestmark = pytest.mark.one_database
 
@@ -119,7 +127,39 @@ def test_what_wraps_the_file_is_no_file(shop: Shop) -> None:
         assert_refused(answer, UnsupportedMediaType)
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(shop: Shop) -> None:
+def test_it_may_be_as_large_as_one_that_is_fetched(shop: Shop) -> None:
     post(shop)
 
-    assert shop.call("PUT", "/shops/pictures/mug/1", data=bytes(1 << 21)).status_code == 413
+    put(shop, content=PNG + bytes((20 << 20) - len(PNG)))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_body_that_is_too_large_is_refused(shop: Shop, told: bool) -> None:
+    post(shop)
+    body = bytes((20 << 20) + 1)
+    how = {"data": body} if told else {"input_stream": io.BytesIO(body)}
+    if not told:
+        how["headers"] = {"Transfer-Encoding": "chunked"}
+        how["environ_overrides"] = {"wsgi.input_terminated": True}
+
+    assert shop.call("PUT", "/shops/pictures/mug/1", **how).status_code == 413
+
+
+def test_the_other_routes_take_no_more_than_before(shop: Shop) -> None:
+    post(shop)
+
+    assert shop.call("POST", "/shops/products", data=bytes((1 << 20) + 1)).status_code == 413
+
+
+def test_so_many_a_minute(
+    apps: Apps, database_url: str, app: Flask, shop: Shop, other_shop: Shop
+) -> None:
+    limited = apps.on(database_url, pictures_per_merchant=2).test_client()
+    for one in (shop, other_shop):
+        post(one)
+    mine, other = replace(shop, client=limited), replace(other_shop, client=limited)
+    put(mine)
+    put(mine)
+
+    assert_refused(mine.call("PUT", "/shops/pictures/mug/1", data=PNG), TooManyRequests)
+    put(other)

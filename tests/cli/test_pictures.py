@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -51,6 +52,35 @@ def test_a_merchants_pictures_are_counted_and_what_is_missing_is_listed(
     assert "; mugshop/de-DE/cup and 1 more" in output
     assert URL.format(1) not in output
     assert URL.format(4) not in output
+
+
+def test_an_import_says_how_it_stands_with_pictures(
+    app: Flask, shop: Shop, run: Run, tmp_path: Path
+) -> None:
+    offer(shop, 1, 2, 3)
+    fetched(app, URL.format(1))
+    failed(app, URL.format(2), Reason.SVG)
+    file = tmp_path / "more.jsonl"
+    images = [{"url": URL.format(number)} for number in (4, 5)]
+    news = {"sku": "bowl", "name": "Bowl", "price": 900, "vat": 19, "currency": "EUR"}
+    file.write_bytes(orjson.dumps({**news, "lang": "de", "country": "DE", "images": images}))
+
+    output = run("products", "import", "mugshop", str(file)).stdout
+
+    assert (
+        "Pictures: 1 shown; 1 wait to be fetched; 1 are missing (1 SVG);"
+        " those of 1 products are looked for by the worker next." in output
+    ), output
+
+
+def test_an_import_without_pictures_says_nothing_of_them(
+    shop: Shop, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "few.jsonl"
+    news = {"sku": "bowl", "name": "Bowl", "price": 900, "vat": 19, "currency": "EUR"}
+    file.write_bytes(orjson.dumps({**news, "lang": "de", "country": "DE"}))
+
+    assert "Pictures" not in run("products", "import", "mugshop", str(file)).stdout
 
 
 def test_all_can_be_listed_or_a_few(app: Flask, shop: Shop, run: Run) -> None:

@@ -45,10 +45,10 @@ KINDS = {
         ops/removal ops/reseal orders/checking orders/events orders/ledger orders/refunds
         orders/service orders/steps orders/whole orders/withdrawals outbox/kinds outbox/mails
         outbox/service outbox/webhooks partners/service pictures/leases pictures/purging
-        pictures/service pictures/sweeping pictures/uploading products/bulk products/bulk_sql
-        products/catalogue products/configuring products/feeding products/listing
-        products/service products/stock products/stored products/upserting products/wanted
-        transfers/service web/limits web/stored_answers
+        pictures/service pictures/standing pictures/sweeping pictures/uploading products/bulk
+        products/bulk_sql products/catalogue products/configuring products/feeding
+        products/listing products/service products/stock products/stored products/upserting
+        products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas

@@ -50,6 +50,7 @@ class App:
         answer = {
             "/large": lambda: bytes(LARGE),
             "/echo": environ["wsgi.input"].read,
+            "/v1/shops/pictures/echo": environ["wsgi.input"].read,
             "/unread": lambda: b"unread",
             "/expired": lambda: str(EXPIRED in environ).encode(),
         }.get(path, path.encode)()
@@ -336,6 +337,25 @@ def test_a_body_that_is_too_large_is_answered_at_once_and_the_answer_can_be_read
     connection = server.connect(asked + bytes(length))
 
     assert body_of(connection) == b"unread"
+
+
+def test_pictures_may_be_larger_and_have_longer_to_arrive(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each part as large as an ordinary body has the time of one; who stops to send is cut off.
+    monkeypatch.setattr(serving, "DEADLINE_SECONDS", PATIENCE_SECONDS)
+    asked = b"PUT /v1/shops/pictures/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    length = 2 * MAX_BODY_BYTES + 1
+    connection = server.connect(asked + b"Content-Length: %d\r\n\r\n" % length + b"1")
+    server.until(lambda: any(one.data for one in server.worker._open))
+    (reading,) = [one for one in server.worker._open if one.data]
+    before = reading.deadline
+    connection.sendall(bytes(MAX_BODY_BYTES))
+    server.until(lambda: len(reading.data) > MAX_BODY_BYTES)
+    assert reading.deadline > before
+    connection.sendall(bytes(MAX_BODY_BYTES))
+
+    assert body_of(connection) == b"1" + bytes(2 * MAX_BODY_BYTES)
 
 
 @pytest.mark.parametrize(
