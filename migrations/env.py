@@ -23,6 +23,7 @@ from jay.outbox import models as outbox
 from jay.partners import models as partners
 from jay.pictures import models as pictures
 from jay.products import models as products
+from jay.products.prices import price_history
 from jay.products.wanted import wanted_skus
 from jay.transfers import models as transfers
 from jay.web.limits import tries
@@ -42,6 +43,7 @@ TABLES = (
     events,
     idempotency_keys,
     legal_texts,
+    price_history,
     auth.api_keys,
     operator_models.operators,
     feeds.product_imports,

@@ -116,6 +116,7 @@ class VariantDetailsSchema(Schema):
     value = ma.fields.String(metadata={"example": "M"})
     price = ma.fields.Integer(allow_none=True)
     org_price = ma.fields.Integer(allow_none=True)
+    lowest_price30 = ma.fields.Integer(allow_none=True)
     current_stock_count = ma.fields.Integer(allow_none=True)
 
 
@@ -160,6 +161,7 @@ class ProductDetailsSchema(Schema):
     durability_guarantee_years = ma.fields.Integer()
     price = ma.fields.Integer(allow_none=True, metadata={"description": "Minor units."})
     org_price = ma.fields.Integer(allow_none=True, metadata={"description": "Minor units."})
+    lowest_price30 = ma.fields.Integer(allow_none=True)
     currency = ma.fields.String(metadata={"example": "EUR"})
     vat = ma.fields.Float(metadata={"description": "Percent."})
     not_shoppable = ma.fields.Boolean()
@@ -213,6 +215,7 @@ def details_view(
         **product.description,
         "price": product.price,
         "orgPrice": product.org_price,
+        "lowestPrice30": product.lowest_price,
         "currency": product.currency,
         "vat": product.vat,
         "notShoppable": product.not_shoppable,
@@ -226,6 +229,7 @@ def details_view(
                 "value": variant.variant_value or "",
                 "price": variant.price,
                 "orgPrice": variant.org_price,
+                "lowestPrice30": variant.lowest_price,
                 "currentStockCount": _shown(variant.stock_count),
             }
             for variant in variants

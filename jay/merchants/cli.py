@@ -141,7 +141,12 @@ def change_merchant(name: str, **given: Any) -> None:
     if not changes:
         raise click.UsageError("Say what to change; --help lists it.")
     with db.transaction() as connection:
-        merchants.change_merchant(connection, found_merchant(connection, name).id, changes)
+        merchant = found_merchant(connection, name).id
+        currency = changes.pop("currency", None)
+        if currency is not None:
+            merchants.change_currency(connection, merchant, currency, now=web.now())
+        if changes:
+            merchants.change_merchant(connection, merchant, changes)
     click.echo(f"Merchant {name} changed.", err=True)
 
 

@@ -28,6 +28,8 @@ merchants = Table(
     Column("lang", Text, nullable=False),
     Column("country", Text, nullable=False),
     Column("currency", Text, nullable=False),
+    # From when on, where it was another one before.
+    Column("currency_since", UtcDateTime),
     Column("vat", Float(53)),
     # How the shipping costs of one order combine, see jay/products/shipping.py.
     Column("shipping_strategy", Text, nullable=False, server_default="MAX"),

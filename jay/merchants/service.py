@@ -28,6 +28,7 @@ def add_merchant(
         "lang": lang,
         "country": country,
         "currency": currency,
+        "currency_since": None,
         "display_name": display_name,
         "fee_percent": fee_percent,
         "created": now,
@@ -39,6 +40,13 @@ def add_merchant(
 def change_merchant(connection: Connection, merchant: int, changes: Mapping[str, Any]) -> None:
     """Change what ``add_merchant`` takes, except for the name; what is absent stays."""
     connection.execute(update(merchants).where(merchants.c.id == merchant).values(**changes))
+
+
+def change_currency(connection: Connection, merchant: int, currency: str, *, now: datetime) -> None:
+    """Let products without a currency have another one from now on."""
+    different = (merchants.c.id == merchant, merchants.c.currency != currency)
+    values = {"currency": currency, "currency_since": now}
+    connection.execute(update(merchants).where(*different).values(values))
 
 
 def merchant_id(connection: Connection, name: str) -> int | None:

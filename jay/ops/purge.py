@@ -20,6 +20,8 @@ from jay.outbox.models import outbox
 from jay.pictures import purging
 from jay.pictures.models import picture_sources, pictures
 from jay.privacy.registry import LETTER_YEARS, let_go_before
+from jay.products.price_history import is_forgotten
+from jay.products.prices import price_history
 from jay.transfers.models import RENEWABLE_FOR, transfers
 from jay.web.limits import LONGEST_WINDOW, tries
 from jay.web.stored_answers import KEPT_FOR, idempotency_keys
@@ -73,6 +75,7 @@ EXPIRED = (
         ),
     ),
     Expired("payment news", psp_notices, lambda now: psp_notices.c.done <= now - NOTICES_KEPT_FOR),
+    Expired("prices of before", price_history, is_forgotten),
     Expired("addresses of pictures", picture_sources, purging.unused_sources),
     Expired("pictures", pictures, purging.unused_pictures),
     # Delivered or given up; what still waits has no such moment.

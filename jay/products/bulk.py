@@ -29,6 +29,7 @@ from jay.products.models import (
     microseconds,
     product_id,
 )
+from jay.products.repricing import keep_prices
 from jay.products.search import search_text
 from jay.products.upserting import upsert
 from jay.products.wanted import fulfilled
@@ -440,6 +441,8 @@ class _Batch:
             ids = {*self.gone, *others, *self.mains, *self.variants}
             sql.LOCK.all(self.connection, {"ids": list(ids)})
         if rows:
+            as_of = None if self.alone else self.as_of
+            keep_prices(self.connection, rows, self.stored, now=now, as_of=as_of)
             recounted = [row["id"] for row in rows if "stock_count" in row]
             upsert(
                 self.connection,

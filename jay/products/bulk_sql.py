@@ -16,6 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from jay.db.prepared import Prepared, among
 from jay.merchants.models import merchants
 from jay.products.models import products
+from jay.products.prices import STATE
 
 INDEXED = ("search", "not_shoppable", "removed", "main_id", "position")
 """What a description changes and an index holds."""
@@ -44,11 +45,17 @@ LOCK = Prepared(
     .order_by(products.c.id)
     .with_for_update(key_share=True)
 )
+_PRICED_AT = ("priced_since", "price_as_of", "org_price_as_of", "currency_as_of")
 LOOK_UP = Prepared(
     select(
-        *(products.c[name] for name in ("id", "described_as_of", *INDEXED)),
-    ).where(listed(products.c.id, "ids"))
+        *(products.c[name] for name in ("id", "described_as_of", *INDEXED, *_PRICED_AT, *STATE)),
+    )
+    .where(listed(products.c.id, "ids"))
+    .order_by(products.c.id)
+    .with_for_update(key_share=True)
 )
+"""What is there of products that are to be written. They are locked: their prices stay so."""
+
 FAMILIES = Prepared(
     select(*(products.c[name] for name in ("main_id", "id", "sku", "position", "described_as_of")))
     .where(listed(products.c.main_id, "ids"), ~products.c.removed)

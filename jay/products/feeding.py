@@ -43,13 +43,25 @@ from jay.products.models import (
     product_id,
     products,
 )
+from jay.products.price_history import Changes
+from jay.products.prices import STATE
 
 _STAMPS = tuple(AS_OF[name] for name in VOLATILE)
 _PER_PRODUCT = ("stock_count", "price", "org_price")
 """What PATCH gives for each product; the other volatile fields are for all of the call."""
 
+_PRICES = frozenset({"price", "org_price", "currency"})
+_STATE_AT = -len(STATE) - 1
+"""Where in a row of ``_LOCK`` it stands since when a product costs what."""
+
+
 _LOCK = Prepared(
-    select(products.c.id, *(products.c[stamp] for stamp in _STAMPS))
+    select(
+        products.c.id,
+        *(products.c[stamp] for stamp in _STAMPS),
+        products.c.priced_since,
+        *(products.c[name] for name in STATE),
+    )
     # An id begins with its merchant's name; asked for the merchant, too, SQLite looks through all
     # of its products.
     .where(among(products.c.id, "ids"), ~products.c.removed)
@@ -74,7 +86,9 @@ def _update(fields: frozenset[str], *, at_once: bool) -> Prepared:
     values = {name: new[name] for name in own if name != "id"}
     for name in (*(fields - own.keys()), "updated"):
         values[name] = bindparam(name, type_=products.c[name].type)
-    values |= {AS_OF[name]: bindparam("as_of", type_=BigInteger) for name in fields}
+    values |= {
+        AS_OF[name]: bindparam("as_of", type_=BigInteger) for name in fields if name in AS_OF
+    }
     if "stock_count" in fields:
         values["stock_set"] = true()
     if "price" in fields:
@@ -172,27 +186,65 @@ def update_volatile(
     items_by_id = {prefix + item["sku"]: item for item in items}
     given = {each: _given(item, shared) for each, item in items_by_id.items()}
     common = {**shared, "as_of": stamp, "updated": now}
-    # SQLite has one writer: it need not look first at what it writes over, unless one is unknown.
-    look_first = as_of is not None or connection.dialect.name != "sqlite"
+    # SQLite has one writer: it need not look first at what it writes over, unless one is unknown
+    # or the history of prices is to be told of what was there.
+    look_first = (
+        as_of is not None
+        or connection.dialect.name != "sqlite"
+        or any(fields & _PRICES for fields in given.values())
+    )
     if not look_first and _write(connection, items_by_id, given, common) == len(given):
         return Updated(len(given), [], 0)
     stored = {row.id: row for row in _LOCK.all(connection, {"ids": list(given)})}
     news = {each: given[each] for each in stored}
     if as_of is not None:
         limit = microseconds(now)
-        if any((moment or 0) > limit for row in stored.values() for moment in row[1:]):
+        if any((moment or 0) > limit for row in stored.values() for moment in row[1:_STATE_AT]):
             count_as_now(connection, products.c.id.in_(list(stored)), stamp=limit)
             stored = {row.id: row for row in _LOCK.all(connection, {"ids": list(stored)})}
         news = {
             each: frozenset(name for name in fields if _is_news(stored[each], name, stamp))
             for each, fields in news.items()
         }
-    _write(connection, items_by_id, news, common)
+    changes = Changes(now)
+    common["priced_since"] = changes.stamp
+    changed = _priced(changes, items_by_id, stored, news, common)
+    changes.write(connection)
+    _write(connection, items_by_id, changed, common)
     return Updated(
         updated=sum(bool(news[each]) or not given[each] for each in stored),
         unknown_skus=[item["sku"] for each, item in items_by_id.items() if each not in stored],
         stale=sum(len(given[each]) - len(news[each]) for each in stored),
     )
+
+
+def _priced(
+    changes: Changes,
+    items: Mapping[str, Mapping[str, Any]],
+    stored: Mapping[str, Any],
+    news: Mapping[str, frozenset[str]],
+    common: Mapping[str, Any],
+) -> dict[str, frozenset[str]]:
+    """Take what is to cost something else from now on into the history of prices.
+
+    :returns: the fields of products that are news, since when it costs that among them.
+    """
+    written = dict(news)
+    for each, fields in news.items():
+        if not fields & _PRICES:
+            continue
+        before = stored[each][_STATE_AT + 1 :]
+        price, *sale, org_price, currency, rrp = before
+        if "price" in fields:
+            price, sale = items[each]["price"], [None] * len(SALE)
+        if "org_price" in fields:
+            org_price = items[each]["org_price"]
+        if "currency" in fields:
+            currency = common["currency"]
+        if (price, *sale, org_price, currency, rrp) != before:
+            changes.change(each, stored[each].priced_since, before)
+            written[each] = fields | {"priced_since"}
+    return written
 
 
 def _given(item: Mapping[str, Any], shared: Mapping[str, Any]) -> frozenset[str]:

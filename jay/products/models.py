@@ -80,6 +80,8 @@ products = Table(
     Column("sale_price", AMOUNT),
     Column("sale_from", BigInteger),
     Column("sale_until", BigInteger),
+    # From when on it costs that, by our clock; what it cost before is in prices.py.
+    Column("priced_since", BigInteger),
     Column("currency", Text),
     Column("vat", Float(53)),
     Column("shipping", JSON(none_as_null=True)),
@@ -87,6 +89,8 @@ products = Table(
     Column("name", Text),
     Column("not_shoppable", Boolean, nullable=False, server_default=false()),
     Column("description", JSON(none_as_null=True)),
+    # Whether ``org_price`` is a recommended price, as the description says.
+    Column("rrp", Boolean),
     # Pictures that the merchant has sent itself: position and address. Descriptions leave them.
     Column("own_images", JSON(none_as_null=True)),
     # What a main product is found and sorted by, see jay/products/search.py; None for a variant.
@@ -239,6 +243,24 @@ class Product(NamedTuple):
     description: Mapping[str, Any]
     seller: str = ""
     """How people know the merchant."""
+    rrp: bool = False
+    """Whether ``org_price`` is a recommended price, and no price of the merchant's own."""
+    lowest_price: int | None = None
+    """The lowest price of the 30 days before it was reduced; None: it isn't, or nobody knows."""
+
+    @property
+    def struck_price(self) -> int | None:
+        """What it is cheaper than before, as may be told: only with history (PAngV 11)."""
+        if self.price is None or self.lowest_price is None or self.lowest_price <= self.price:
+            return None
+        return self.lowest_price
+
+    @property
+    def recommended_price(self) -> int | None:
+        """The recommended price, where it is higher: to be named so, and not as a reduction."""
+        if not self.rrp or self.price is None or self.org_price is None:
+            return None
+        return self.org_price if self.org_price > self.price else None
 
     @property
     def out_of_stock(self) -> bool:
@@ -287,6 +309,7 @@ class Variant(NamedTuple):
     price: int | None
     org_price: int | None
     stock_count: int | None
+    lowest_price: int | None = None
 
 
 class StoredProduct(NamedTuple):

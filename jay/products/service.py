@@ -23,6 +23,7 @@ from sqlalchemy import (
 from jay.db.prepared import Prepared, among
 from jay.merchants.models import merchants
 from jay.products.models import Product, Variant, available, microseconds, products
+from jay.products.price_history import lowest
 from jay.products.shipping import ShippingModel
 
 _main = products.alias("main")
@@ -74,6 +75,7 @@ _SALES_VIEW = (
         _org_price(products).label("org_price"),
         _price(_main).label("main_price"),
         _org_price(_main).label("main_org_price"),
+        func.coalesce(products.c.rrp, _main.c.rrp).label("rrp"),
         func.coalesce(products.c.currency, _main.c.currency, merchants.c.currency).label(
             "currency"
         ),
@@ -129,7 +131,6 @@ _MAINS_THEMSELVES = select(
 _BOTH = union_all(_OF_MAINS, _MAINS_THEMSELVES).subquery()
 _CHOICES = Prepared(
     select(*list(_BOTH.c)[:-1]).order_by(_BOTH.c.position),
-    row=Variant,
 )
 
 
@@ -164,7 +165,26 @@ def _product(row: Any) -> Product:
             _described(row.description, row.main_description),
             row.own_images or row.main_own_images,
         ),
+        rrp=bool(row.rrp),
     )
+
+
+def _products(connection: Connection, rows: Iterable[Any], now: datetime) -> list[Product]:
+    """Return products as they are sold now, those that are reduced with what they cost before."""
+    found = [_product(row) for row in rows]
+    before = _lowest(connection, found, now)
+    return [one._replace(lowest_price=before[one.id]) if one.id in before else one for one in found]
+
+
+def _lowest(
+    connection: Connection, found: Iterable[Product | Variant], now: datetime
+) -> dict[str, int]:
+    reduced = {
+        one.id: one.main_id
+        for one in found
+        if one.price is not None and one.org_price is not None and one.org_price > one.price
+    }
+    return lowest(connection, reduced, now=now)
 
 
 def _described(own: Mapping[str, Any] | None, main: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -192,25 +212,29 @@ def find(connection: Connection, identifier: str, *, now: datetime) -> Product |
     if "\0" in identifier:
         return None  # PostgreSQL can't store it, nor even be asked for it
     row = _FIND.one_or_none(connection, {"id": identifier, "now": microseconds(now)})
-    return None if row is None else _product(row)
+    return None if row is None else _products(connection, [row], now)[0]
 
 
 def find_many(
     connection: Connection, identifiers: Iterable[str], *, now: datetime
 ) -> dict[str, Product]:
-    """Return those of the products that exist, by id, with one query."""
+    """Return those of the products that exist, by id.
+
+    It is one query, and one more if any is reduced: for what it cost before.
+    """
     # PostgreSQL can't be asked for a NUL.
     wanted = [identifier for identifier in identifiers if "\0" not in identifier]
     if not wanted:
         return {}
     given = {"ids": wanted, "now": microseconds(now)}
-    return {row.id: _product(row) for row in _FIND_MANY.all(connection, given)}
+    rows = _FIND_MANY.all(connection, given)
+    return {one.id: one for one in _products(connection, rows, now)}
 
 
 def variants_of(
     connection: Connection, main_ids: Iterable[str], *, now: datetime
 ) -> dict[str, list[Product]]:
-    """Return the variants of these main products, in their merchant's order, with one query.
+    """Return the variants of these main products, in their merchant's order.
 
     A main product that is one of its variants comes first.
     """
@@ -220,8 +244,9 @@ def variants_of(
         themselves = and_(products.c.id.in_(wanted), _IS_CHOICE)
         query = _SALES_VIEW.where(or_(products.c.main_id.in_(wanted), themselves))
         order = products.c.main_id.is_not(None), products.c.position
-        for row in connection.execute(query.order_by(*order), {"now": microseconds(now)}):
-            found[row.main_id or row.id].append(_product(row))
+        rows = connection.execute(query.order_by(*order), {"now": microseconds(now)})
+        for product in _products(connection, rows, now):
+            found[product.main_id or product.id].append(product)
     return found
 
 
@@ -232,8 +257,11 @@ def choices_of(
     wanted = list(main_ids)
     found: dict[str, list[Variant]] = {main: [] for main in wanted}
     if wanted:
-        for variant in _CHOICES.all(connection, {"mains": wanted, "now": microseconds(now)}):
-            found[variant.main_id].append(variant)
+        given = {"mains": wanted, "now": microseconds(now)}
+        variants = [Variant(*row) for row in _CHOICES.all(connection, given)]
+        before = _lowest(connection, variants, now)
+        for one in variants:
+            found[one.main_id].append(one._replace(lowest_price=before.get(one.id)))
     return found
 
 
@@ -266,4 +294,4 @@ def wall(
     query = _SALES_VIEW.where(offered).order_by(products.c.created, products.c.id)
     given = {"now": microseconds(now)}
     rows = connection.execute(query.offset(offset).limit(limit), given)
-    return [_product(row) for row in rows], count
+    return _products(connection, rows, now), count

@@ -32,7 +32,7 @@ _ZERO: Any = literal_column(
 )  # a parameter of its own for each field would cost as much as the row
 
 _WITH_DESCRIPTION = (
-    *("name", "not_shoppable", "description", "search", "removed"),
+    *("name", "not_shoppable", "description", "rrp", "search", "removed"),
     *("main_id", "position", "variant_type", "variant_value"),
 )
 """What the time of the description counts for, too."""
@@ -76,6 +76,9 @@ class Kind:
 def _with_changes(insert: Any, kind: Kind) -> Prepared:
     """Let an INSERT change what is there: each field that is given and not older news."""
     new, changes = insert.excluded, {"updated": insert.excluded.updated}
+    if "priced_since" in kind.names:
+        # Only what costs something else now says it: see repricing.py.
+        changes["priced_since"] = func.coalesce(new.priced_since, products.c.priced_since)
     left = set() if kind.moves else {"main_id"}
     if kind.stays:
         left.update(INDEXED)

@@ -77,13 +77,17 @@ MEANINGS = {
     "gtin": "GTIN, EAN, UPC or ISBN-13.",
     "images": "Its pictures; the first one is shown in lists.",
     "lang": "ISO 639 code of two letters.",
+    "lowestPrice30": (
+        "The lowest price of the 30 days before the reduction began, in minor units: only with it"
+        " may a reduction be told of. null: nothing is reduced, or it is not known."
+    ),
     "mainProductIdentifier": "The id of the product that it is a variant of, else its own.",
     "manufacturer": "Who has made it.",
     "material": "What it is made of.",
     "mpn": "The manufacturer's number.",
     "name": "What it is called.",
     "notShoppable": "Whether it is only shown: it can be saved, but not be bought.",
-    "orgPrice": "The price to compare with, in minor units.",
+    "orgPrice": "The price that the merchant compares with, in minor units; see `lowestPrice30`.",
     "outOfStock": "Whether there is none at the moment.",
     "position": "Which of its pictures, from 1 on; the first one is shown in lists.",
     "StoredPicture.url": "Where the picture is, in its largest size; null: it is gone.",

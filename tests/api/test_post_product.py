@@ -90,6 +90,7 @@ def test_the_printed_example_is_stored_as_it_was_sent(shop: Shop, alice: User) -
             "value": "6½",
             "price": 2799,
             "orgPrice": 3599,
+            "lowestPrice30": None,
             "currentStockCount": 0,
         }
     ]

@@ -64,6 +64,7 @@ def test_a_product_is_described_in_full(alice: User, shop: Shop) -> None:
             "images": [image],
             "price": 1250,
             "orgPrice": 1500,
+            "lowestPrice30": None,
             "currency": "EUR",
             "vat": 19.0,
             "notShoppable": False,
@@ -120,6 +121,7 @@ def test_variants_come_with_their_main_product_and_take_what_they_lack_from_it(
             "value": "L",
             "price": 2000,
             "orgPrice": 2000,
+            "lowestPrice30": None,
             "currentStockCount": 4,
         },
         {
@@ -128,6 +130,7 @@ def test_variants_come_with_their_main_product_and_take_what_they_lack_from_it(
             "value": "M",
             "price": 1800,
             "orgPrice": 1800,
+            "lowestPrice30": None,
             "currentStockCount": None,
         },
     ]

@@ -39,6 +39,7 @@ NOTHING = {
     "names and addresses": 0,
     "withdrawals": 0,
     "payment news": 0,
+    "prices of before": 0,
     "addresses of pictures": 0,
     "pictures": 0,
     "webhooks": 0,

@@ -27,17 +27,15 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 
 KINDS = {
     MODEL: """
-        privacy/registry
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
         checkout/order_numbers checkout/pay_links checkout/pins checkout/providers/interface
         checkout/sandbox/models feeds/models feeds/progress legal/models legal/sellers
         merchants/models net/addresses operators/models ops/demo_legal ops/mends orders/models
         orders/words outbox/letters outbox/models partners/branding partners/models
-        pictures/models products/groups products/models products/search products/shipping
-        transfers/models web/names web/versions
+        pictures/models privacy/registry products/groups products/models products/prices
+        products/search products/shipping transfers/models web/names web/versions
     """,
     SERVICE: """
-        privacy/erasing privacy/exporting privacy/finding
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
         checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
         checkout/sessions feeds/checkpoints feeds/leftovers feeds/pulls guests/service
@@ -45,10 +43,11 @@ KINDS = {
         ops/removal ops/reseal orders/checking orders/events orders/ledger orders/refunds
         orders/service orders/steps orders/whole orders/withdrawals outbox/kinds outbox/mails
         outbox/service outbox/webhooks partners/service pictures/leases pictures/purging
-        pictures/service pictures/standing pictures/sweeping pictures/uploading products/bulk
-        products/bulk_sql products/catalogue products/configuring products/feeding
-        products/listing products/service products/stock products/stored products/upserting
-        products/wanted transfers/service web/limits web/stored_answers
+        pictures/service pictures/standing pictures/sweeping pictures/uploading privacy/erasing
+        privacy/exporting privacy/finding products/bulk products/bulk_sql products/catalogue
+        products/configuring products/feeding products/listing products/price_history
+        products/repricing products/service products/stock products/stored products/unit_prices
+        products/upserting products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -56,7 +55,6 @@ KINDS = {
         products/schemas transfers/schemas web/plain web/schema web/words
     """,
     EDGE: """
-        privacy/cli privacy/forgetting
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/details baskets/focus baskets/held
         baskets/held_pages baskets/pages baskets/routes baskets/showing baskets/telling
@@ -73,11 +71,12 @@ KINDS = {
         orders/routes orders/showing orders/withdrawal_cli orders/withdrawal_mails
         orders/withdrawal_pages outbox/cli outbox/delivery partners/cli partners/options
         partners/pages partners/view pictures/cli pictures/filling pictures/pages
-        pictures/routes pictures/showing pictures/tidying playouts/routes products/cli
-        products/pages products/routes products/showing products/view transfers/pages
-        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint web/bodies
-        web/commands web/conditions web/context web/idempotency web/information web/logs
-        web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
+        pictures/routes pictures/showing pictures/tidying playouts/routes privacy/cli
+        privacy/forgetting products/cli products/pages products/routes products/showing
+        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
+        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account

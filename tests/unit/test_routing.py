@@ -16,6 +16,7 @@ from tests.statements import not_routed
 
 ON_EVERY_SERVER = {
     *("partners", "merchants", "api_keys", "signing_keys", "products", "wanted_skus"),
+    "price_history",
     *("stock_reservations", "legal_texts", "psp_notices", "sandbox_intents", "sandbox_refunds"),
     *("sandbox_transfers", "sandbox_reversals"),
     *("pictures", "picture_sources", "picture_uses", "picture_hosts", "picture_sweeps"),

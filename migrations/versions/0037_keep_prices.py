@@ -1,0 +1,62 @@
+"""Keep what products have cost: a reduction may only be told of with what was asked before.
+
+What is there begins its history now: what it has cost before, nobody has written down.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0037"
+down_revision = "0036"
+branch_labels = None
+depends_on = None
+
+_AMOUNT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    now = (datetime.now(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    on_postgresql = op.get_bind().dialect.name == "postgresql"
+    # PostgreSQL keeps a default of before with the rows that are there, and writes none of them.
+    default = str(now) if on_postgresql else None
+    op.add_column("products", sa.Column("priced_since", sa.BigInteger, server_default=default))
+    op.add_column("products", sa.Column("rrp", sa.Boolean))
+    if on_postgresql:
+        op.alter_column("products", "priced_since", server_default=None)
+        kind = "description ->> 'orgPriceKind'"
+    else:
+        op.execute(f"UPDATE products SET priced_since = {now}")  # noqa: S608 - a number
+        kind = "json_extract(description, '$.orgPriceKind')"
+    said = f"description IS NOT NULL AND {kind} IS NOT NULL"
+    op.execute(f"UPDATE products SET rrp = ({kind} = 'rrp') WHERE {said}")  # noqa: S608 - from above
+    op.add_column("merchants", sa.Column("currency_since", sa.DateTime(timezone=True)))
+    op.create_table(
+        "price_history",
+        sa.Column("product_id", sa.Text, nullable=False),
+        sa.Column("since", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("until", sa.BigInteger, nullable=False),
+        sa.Column("price", _AMOUNT),
+        sa.Column("sale_price", _AMOUNT),
+        sa.Column("sale_from", sa.BigInteger),
+        sa.Column("sale_until", sa.BigInteger),
+        sa.Column("org_price", _AMOUNT),
+        sa.Column("currency", sa.Text),
+        sa.Column("rrp", sa.Boolean),
+        sa.ForeignKeyConstraint(
+            ["product_id"],
+            ["products.id"],
+            name=op.f("fk_price_history_product_id_products"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("product_id", "since", name=op.f("pk_price_history")),
+    )
+    op.create_index("ix_price_history_until", "price_history", ["until"])
+
+
+def downgrade() -> None:
+    op.drop_table("price_history")
+    op.drop_column("merchants", "currency_since")
+    op.drop_column("products", "rrp")
+    op.drop_column("products", "priced_since")
