@@ -16,7 +16,7 @@ from jay.i18n import without_controls
 from jay.partners.view import partner_view
 from jay.products import service as catalogue
 from jay.products.showing import images_of
-from jay.products.view import org_price_text, price_text
+from jay.products.view import price_text, unit_price, was
 from jay.web.pages import PageBlueprint, language, page
 from jay.web.pages import gettext as _
 
@@ -57,7 +57,8 @@ def details(product_id: str) -> Response:
         product_lang=product.lang if product.lang != language() else None,
         seller=without_controls(product.seller or product.merchant),
         price=price_text(product),
-        org_price=org_price_text(product),
+        was=was(product),
+        per_unit=unit_price(product),
         images=[image for _one, image in listed if image is not None],
         facts=list(_facts(described)),
         safety=list(_safety(described)),

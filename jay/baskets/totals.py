@@ -22,7 +22,7 @@ class Position:
     count: int
     goods: int
     saving: int
-    """How much less that is than their original price."""
+    """How much less that is than at the lowest price of the 30 days before (PAngV 11)."""
     tax: int
 
 
@@ -124,7 +124,8 @@ def _part(merchant: Merchant, chosen: Sequence[tuple[Product, int]]) -> Part:
 def _position(product: Product, count: int) -> Position:
     price = product.price or 0
     goods = price * count
-    saving = max((product.org_price or 0) - price, 0) * count
+    before = product.struck_price
+    saving = 0 if before is None else (before - price) * count
     return Position(product, count, goods, saving, tax_in(goods, product.vat))
 
 

@@ -14,7 +14,7 @@ from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.showing import Image, first_images
-from jay.products.view import org_price_text, price_text
+from jay.products.view import Was, price_text, unit_price, was
 from jay.web.pages import gettext as _
 from jay.web.pages import language, ngettext
 
@@ -41,7 +41,7 @@ class Line:
     count: int
     price: str
     line_price: str
-    org_price: str | None
+    was: Was | None
     notes: list[Note] = field(default_factory=list)
     buyable: bool = True
     lang: str | None = None
@@ -51,6 +51,8 @@ class Line:
     merchant: str = ""
     seller: str = ""
     """How people know the merchant."""
+    per_unit: str | None = None
+    """What a litre or the like costs."""
     place: int = 0
     """How many lines of its list stand before it."""
 
@@ -142,7 +144,8 @@ def _line(entry: Entry, product: Product | None, place: int, image: Image | None
         count=entry.count,
         price=price_text(product),
         line_price=_line_price(product, entry.count),
-        org_price=org_price_text(product),
+        was=was(product),
+        per_unit=unit_price(product),
         notes=list(_notes(entry, product)),
         buyable=product.buyable,
         lang=product.lang if product.lang != language() else None,

@@ -116,6 +116,10 @@ class Line:
     brand: str | None = None
     colour: str | None = None
     material: str | None = None
+    # The lowest price of the 30 days before the reduction; None: nothing is reduced.
+    lowest_price: int | None = None
+    # What it holds, as the merchant says it: ``content`` and ``unit``.
+    base_price: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,8 @@ def frozen(sums: Totals, sellers: Mapping[int, Seller], lang: str) -> dict[str, 
             brand=one.product.brand_name or None,
             colour=one.product.description.get("colour"),
             material=one.product.description.get("material"),
+            lowest_price=one.product.lowest_price,
+            base_price=one.product.description.get("basePrice"),
         )
         for part in sums.parts
         for one in part.positions

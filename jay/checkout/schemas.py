@@ -246,6 +246,7 @@ class PositionSchema(Schema):
     count = ma.fields.Integer(required=True)
     price = ma.fields.Integer(required=True)
     org_price = ma.fields.Integer(required=True)
+    lowest_price30 = ma.fields.Integer(allow_none=True)
     vat = ma.fields.Float(required=True, metadata={"description": "Percent."})
     tax = ma.fields.Integer(required=True, metadata={"description": "Contained in lineTotal."})
     line_total = ma.fields.Integer(required=True)
@@ -329,6 +330,7 @@ def _position_view(line: Line) -> dict[str, Any]:
         "count": line.count,
         "price": line.price,
         "orgPrice": line.org_price,
+        "lowestPrice30": line.lowest_price,
         "vat": line.vat,
         "tax": line.tax,
         "lineTotal": line.total,

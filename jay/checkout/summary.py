@@ -26,6 +26,7 @@ from jay.legal.seller_pages import seller_links
 from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products.showing import Image, first_images
+from jay.products.unit_prices import unit_price_text
 from jay.web.pages import gettext as _
 from jay.web.pages import language
 
@@ -45,6 +46,8 @@ class Position:
     price: str
     total: str
     image: Image | None
+    per_unit: str | None = None
+    """What a litre or the like costs."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,7 @@ def _printed(
                     money(line.price),
                     money(line.total),
                     images.get(line.product_id),
+                    unit_price_text(line.price, line.base_price, bought.currency, language()),
                 )
                 for line in bought.lines
                 if line.merchant_id == part.merchant_id

@@ -34,7 +34,7 @@ from jay.partners.view import partner_at, partner_view
 from jay.products import service as catalogue
 from jay.products.models import Product
 from jay.products.showing import Image, first_images
-from jay.products.view import org_price_text, price_text
+from jay.products.view import price_text, unit_price, was
 from jay.transfers import service
 from jay.web.pages import (
     PageBlueprint,
@@ -219,7 +219,8 @@ def _tile(
         "name": without_controls(product.name),
         "lang": product.lang if product.lang != language() else None,
         "price": _("from %(price)s", price=price) if several else price,
-        "org_price": None if several else org_price_text(cheapest),
+        "was": None if several else was(cheapest),
+        "per_unit": unit_price(cheapest),
         "image": image,
         "sold_out": not there,
         "choose": len(variants) > 1,

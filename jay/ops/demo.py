@@ -1,6 +1,7 @@
 """Demo data: a partner with a kiosk, a merchant, and 24 products in German and in English."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,9 @@ PARTNER, PARTNER_KEY = "demo", "demo-basket-key"
 MERCHANT, MERCHANT_KEY = "demo-shop", "demo-shop-key"
 VARIANT = "NORD-HOODIE-01-S"
 """What the printed request puts into a basket."""
+
+BEFORE = timedelta(days=40)
+"""So long the demo's products were there before they cost what they do."""
 
 _LOOPBACK = ("127.0.0.1", "[::1]")
 
@@ -77,7 +81,26 @@ def load(
     merchant = merchants.merchant_by_id(connection, identifier)
     for number, product in enumerate(catalogue):
         # One after the other, as a kiosk shows them.
-        put_many(connection, merchant, [product], now=now + timedelta(milliseconds=number))
+        at = now + timedelta(milliseconds=number)
+        put_many(connection, merchant, [_before(product)], now=at - BEFORE)
+        put_many(connection, merchant, [product], now=at)
+
+
+def _before(product: Put) -> Put:
+    """Return a product as it was before it was reduced: without that, no reduction is told of."""
+    main = product.main
+    if main is None:
+        return product
+    return replace(
+        product,
+        main={**main, "volatile": _whole(main["volatile"])},
+        variants=[_whole(one) for one in product.variants],
+    )
+
+
+def _whole(offer: Mapping[str, Any]) -> Mapping[str, Any]:
+    before = offer.get("org_price")
+    return offer if before is None else {**offer, "price": before}
 
 
 def is_at_home(connection: Connection) -> bool:

@@ -155,7 +155,10 @@ def _line_row(
     described: dict[str, Any] = {}
     if product is not None:
         told = {**product.description, "variant_type": product.variant_type}
-        described = {name: told[name] for name in _DESCRIBED if told.get(name) not in {None, ""}}
+        # Not a set: a brand may be an object.
+        described = {name: told[name] for name in _DESCRIBED if told.get(name) not in (None, "")}
+    if line.base_price is not None:
+        described["basePrice"] = dict(line.base_price)
     return {
         "product_id": line.product_id,
         "stock_id": line.stock_id,

@@ -15,6 +15,7 @@ from jay.orders.models import Order, OrderLine, OrderPart, PartState
 from jay.partners.branding import Palette
 from jay.partners.service import partner_by_id
 from jay.products.models import brand_name
+from jay.products.unit_prices import unit_price_text
 
 INK = "#2f4bd8"
 """Words and lines in the colour of nobody in particular, as on the phone's pages."""
@@ -30,6 +31,7 @@ class ShownLine:
     which: str
     count: int
     each: str | None
+    per_unit: str | None
     total: str
     left: int
     gone: str | None
@@ -170,6 +172,7 @@ def _line(line: OrderLine, order: Order, lang: str) -> ShownLine:
         which=" · ".join(dict.fromkeys(str(one) for one in which if one)),
         count=line.ordered,
         each=i18n.money(line.price, order.currency, lang) if line.ordered > 1 else None,
+        per_unit=unit_price_text(line.price, told.get("basePrice"), order.currency, lang),
         total=i18n.money(line.price * line.ordered, order.currency, lang),
         left=line.left,
         gone=_gone(line, lang),

@@ -53,23 +53,23 @@ def _takes_another_price(
 ) -> bool:
     """Tell whether a variant had its price from another main product, or has from now on."""
     moves = there.main_id != row.get("main_id")
-    return moves and None in prices and _is_news(row, "described_as_of", there, as_of)
+    return moves and None in prices and _is_news(there.described_as_of, as_of)
 
 
 def _after(row: Mapping[str, Any], there: Any, as_of: int | None) -> tuple[Any, ...]:
     """Return what a product costs once a row is written, in the order of ``STATE``."""
-    price, *sale, org_price, currency, rrp = there[_STATE_AT:]
+    price, sale, start, end, org_price, currency, rrp = there[_STATE_AT:]
     get = row.get
-    if _is_news(row, "price_as_of", there, as_of):
-        price, *sale = get("price"), *map(get, SALE)
-    if _is_news(row, "org_price_as_of", there, as_of):
+    if "price_as_of" in row and _is_news(there.price_as_of, as_of):
+        price, sale, start, end = get("price"), *map(get, SALE)
+    if "org_price_as_of" in row and _is_news(there.org_price_as_of, as_of):
         org_price = get("org_price")
-    if _is_news(row, "currency_as_of", there, as_of):
+    if "currency_as_of" in row and _is_news(there.currency_as_of, as_of):
         currency = get("currency")
-    if _is_news(row, "described_as_of", there, as_of):
+    if _is_news(there.described_as_of, as_of):
         rrp = get("rrp")
-    return (price, *sale, org_price, currency, rrp)
+    return price, sale, start, end, org_price, currency, rrp
 
 
-def _is_news(row: Mapping[str, Any], field: str, there: Any, as_of: int | None) -> bool:
-    return field in row and (as_of is None or as_of >= (getattr(there, field) or 0))
+def _is_news(stored: int | None, as_of: int | None) -> bool:
+    return as_of is None or stored is None or as_of >= stored

@@ -10,6 +10,7 @@ from jay import i18n
 from jay.products.catalogue import Item, Stored
 from jay.products.models import Product
 from jay.products.showing import Image
+from jay.products.unit_prices import unit_price_text
 from jay.web.pages import gettext as _
 from jay.web.pages import language
 
@@ -33,6 +34,14 @@ class Stock:
 
 
 @dataclass(frozen=True)
+class Was:
+    """The lowest price of 30 days that a price is compared with, or else the recommended one."""
+
+    text: str
+    recommended: bool
+
+
+@dataclass(frozen=True)
 class Offer:
     """What a product or variant costs, and how many there are."""
 
@@ -41,7 +50,8 @@ class Offer:
     kind: str
     value: str
     price: str
-    org_price: str | None
+    was: Was | None
+    per_unit: str | None
     stock: Stock
     not_shoppable: bool
 
@@ -107,11 +117,22 @@ def price_text(product: Product) -> str:
     return i18n.money(product.price, product.currency, language())
 
 
-def org_price_text(product: Product) -> str | None:
-    """Write the price that a product had before, where it is reduced."""
-    if product.price is None or product.org_price is None or product.org_price <= product.price:
+def was(product: Product) -> Was | None:
+    """Write the price that a product's is compared with; None where there is none.
+
+    That is the lowest one of the 30 days before it was reduced, or the recommended one.
+    """
+    struck = product.struck_price
+    other = struck or product.recommended_price
+    if other is None:
         return None
-    return i18n.money(product.org_price, product.currency, language())
+    return Was(i18n.money(other, product.currency, language()), recommended=struck is None)
+
+
+def unit_price(product: Product) -> str | None:
+    """Write what a litre, a kilogram or the like of a product costs."""
+    base = product.description.get("basePrice")
+    return unit_price_text(product.price, base, product.currency, language())
 
 
 def card(item: Item, images: Mapping[str, Image]) -> Card:
@@ -175,7 +196,8 @@ def _offer(stored: Stored) -> Offer:
         kind=product.variant_type or "",
         value=product.variant_value or product.sku,
         price=price_text(product),
-        org_price=org_price_text(product),
+        was=was(product),
+        per_unit=unit_price(product),
         stock=_stock(stored),
         not_shoppable=product.not_shoppable,
     )
@@ -262,6 +284,8 @@ def _shipping(product: Product) -> Iterable[Fact]:
     def amount(value: int) -> str:
         return i18n.money(value, product.currency, language())
 
+    if product.org_price not in {None, product.price}:
+        yield Fact(_("Price sent along to compare with"), amount(product.org_price or 0))
     yield Fact(_("VAT included"), i18n.percent(product.vat, language()))
     yield Fact(_("Shipping, once"), amount(model.flat_rate))
     yield Fact(_("Shipping for each piece"), amount(model.per_item))

@@ -438,7 +438,7 @@ def test_price_stock_and_brand_are_told(desk: Browser, shop: Shop) -> None:
 
     said = text_of(desk.get("/catalogue"))
 
-    assert "before: €15.00 €10.00" in said
+    assert "€10.00 1,234 left" in said
     assert "1,234 left" in said
     assert "Teewig" in said
 

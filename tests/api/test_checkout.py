@@ -146,6 +146,7 @@ def test_a_cart_is_paid(till: Till, alice: User, shop: Shop, mug: str) -> None:
         "count": 2,
         "price": 1250,
         "orgPrice": 1250,
+        "lowestPrice30": None,
         "vat": 19.0,
         "tax": 399,
         "lineTotal": 2500,

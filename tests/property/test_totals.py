@@ -50,7 +50,7 @@ def products(draw: st.DrawFn, identifier: str, currency: str) -> Product:
         identifier,
         merchant_id=draw(st.integers(1, 3)),
         price=draw(amounts),
-        org_price=draw(amounts),
+        lowest_price=draw(st.none() | amounts),
         vat=draw(st.sampled_from([0.0, 2.1, 5.5, 7.0, 8.1, 19.0, 25.5]) | st.floats(0, 100)),
         currency=currency,
         shipping=shipping,

@@ -1,8 +1,9 @@
 """Totals that were worked out by hand: the table says what each cart comes to.
 
-A product is written ``count x price @VAT``, then what is not the usual: ``o`` its original price,
-``f`` flat rate, ``i`` per item and ``s<start>:<price>`` steps of its shipping, ``/2`` another
-merchant. A merchant is written with its strategy and the steps of its scale by order value.
+A product is written ``count x price @VAT``, then what is not the usual: ``o`` the lowest price of
+the 30 days before, ``f`` flat rate, ``i`` per item and ``s<start>:<price>`` steps of its shipping,
+``/2`` another merchant. A merchant is written with its strategy and the steps of its scale by
+order value.
 """
 
 import re
@@ -156,7 +157,7 @@ def position(number: int, text: str, currency: str) -> tuple[Product, int]:
         f"product-{number}",
         merchant_id=int(shop or 1),
         price=int(price),
-        org_price=int(original or price),
+        lowest_price=int(original or price),
         vat=float(vat),
         currency=currency,
         shipping=shipping,
