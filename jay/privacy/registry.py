@@ -127,7 +127,7 @@ IMPERSONAL: Mapping[str, str] = {
     "idempotency_keys": "created lease leased_until",
     "ledger": "routing_key order_no part kind amount at",
     "legal_texts": "owner owner_id kind lang version url text hash created",
-    "merchants": "id name lang country currency vat shipping_strategy shipping_scale"
+    "merchants": "id name lang country currency currency_since vat shipping_strategy shipping_scale"
     " withdrawal_days return_costs delivery_countries fee_percent created removed",
     "movements": "routing_key order_no id part kind amount state by lines follows created due"
     " attempts ended",
@@ -157,7 +157,10 @@ IMPERSONAL: Mapping[str, str] = {
     "products": "id merchant_id sku lang country main_id position variant_type variant_value"
     " stock_count stock_set taken price org_price sale_price sale_from sale_until currency vat"
     " shipping name not_shoppable description own_images search removed stock_as_of price_as_of"
-    " org_price_as_of currency_as_of vat_as_of shipping_as_of described_as_of created updated",
+    " org_price_as_of currency_as_of vat_as_of shipping_as_of described_as_of created updated"
+    " priced_since rrp",
+    "price_history": "product_id since until price sale_price sale_from sale_until org_price"
+    " currency rrp",
     "psp_notices": "provider kind test received due attempts done",
     "readiness": "name checked",
     # Test cards have published numbers, and no money moves.
