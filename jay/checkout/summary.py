@@ -20,9 +20,8 @@ from jay.checkout.models import LeftOut, Line, PartSums, Session, frozen
 from jay.checkout.sessions import NO_PRICE, NOT_LIVE, REMOVED, Draft
 from jay.errors import NotShoppable, OrderLimit, OutOfStock
 from jay.i18n import without_controls
-from jay.legal import service as legal
 from jay.legal.pages import Link
-from jay.legal.seller_pages import seller_links
+from jay.legal.seller_pages import links_to
 from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
 from jay.products.showing import Image, first_images
@@ -186,15 +185,13 @@ def _printed(
 
 
 def _sellers(connection: Connection, bought: _Bought) -> list[tuple[str, str, Sequence[Link]]]:
-    ids = [part.merchant_id for part in bought.parts]
-    found = legal.sellers(connection, ids)
     return [
         (
-            without_controls(found[one].merchant.shown_name),
-            url_for("sellers.seller", name=found[one].merchant.name),
-            seller_links(found[one]),
+            without_controls(merchant_by_id(connection, part.merchant_id).shown_name),
+            url_for("sellers.seller", name=part.merchant),
+            links_to(part.merchant, part.texts),
         )
-        for one in ids
+        for part in bought.parts
     ]
 
 

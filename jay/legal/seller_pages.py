@@ -1,5 +1,8 @@
 """Where people read who sells, and the texts that hold for what a merchant sells."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from flask import url_for
 from werkzeug.wrappers import Response
 
@@ -7,7 +10,7 @@ from jay import db, i18n, web
 from jay.errors import RouteNotFound
 from jay.legal import service
 from jay.legal.markup import rendered
-from jay.legal.models import MERCHANTS_KINDS, Kind, Notice
+from jay.legal.models import MERCHANT, MERCHANTS_KINDS, Kind, Notice, Owner
 from jay.legal.pages import Link
 from jay.legal.sellers import Seller, lines_of
 from jay.merchants import service as merchants
@@ -39,6 +42,24 @@ def seller_text(name: str, kind: str) -> Response:
     notice = next((each for each in notices if each.kind == kind), None)
     if notice is None:
         raise RouteNotFound
+    return _text(found, notice)
+
+
+@blp.get(
+    f"/legal/merchant/<name>/<any({','.join(MERCHANTS_KINDS)}):kind>/<lang>/<int(max=999999):version>"
+)
+def seller_text_of(name: str, kind: str, lang: str, version: int) -> Response:
+    """Show a version of a merchant's text, for who has bought or is about to buy under it."""
+    found, _current = _found(name)
+    owner = Owner(MERCHANT, found.merchant.id)
+    with db.reading() as connection:
+        notice = service.version_of(connection, owner, Kind(kind), lang, version)
+    if notice is None:
+        raise RouteNotFound
+    return _text(found, notice)
+
+
+def _text(found: Seller, notice: Notice) -> Response:
     with db.reading() as connection:
         text = service.text_of(connection, notice) or ""
     return page(
@@ -49,6 +70,29 @@ def seller_text(name: str, kind: str) -> Response:
         text_lang=None if notice.lang == language() else notice.lang,
         since=i18n.day(notice.created, language()),
     )
+
+
+def links_to(merchant: str, texts: Iterable[Mapping[str, Any]]) -> list[Link]:
+    """Return what leads to texts in the version in which they hold.
+
+    :param texts: ``kind``, ``lang`` and ``version`` of each, as a session freezes them.
+    """
+    return [
+        Link(
+            Kind(text["kind"]),
+            _words(Kind(text["kind"])),
+            url_for(
+                "sellers.seller_text_of",
+                name=merchant,
+                kind=text["kind"],
+                lang=text["lang"],
+                version=text["version"],
+            ),
+            None if text["lang"] == language() else text["lang"],
+            elsewhere=False,
+        )
+        for text in texts
+    ]
 
 
 def seller_links(found: Seller) -> list[Link]:

@@ -121,6 +121,23 @@ def current(connection: Connection, owners: Sequence[Owner]) -> list[Notice]:
     ]
 
 
+def version_of(
+    connection: Connection, owner: Owner, kind: Kind, lang: str, version: int
+) -> Notice | None:
+    """Return a notice as it was in a version, without its text; None where that says nothing."""
+    query = select(_row.url, _row.hash, _row.created).where(
+        *_of(owner),
+        _row.kind == kind,
+        _row.lang == lang,
+        _row.version == version,
+        or_(_row.url.is_not(None), _row.text.is_not(None)),
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    return Notice(owner, kind, lang, version, row.url, row.created, row.hash)
+
+
 def text_of(connection: Connection, notice: Notice) -> str | None:
     """Return the text of a notice; None where it is an address."""
     query = select(_row.text).where(

@@ -467,3 +467,19 @@ def test_a_payment_page_elsewhere_is_led_to_by_a_page_as_forms_may_not_lead_ther
     shown = led.get_data(as_text=True)
     assert f'content="0; url={escape(elsewhere)}"' in shown
     assert f'href="{escape(elsewhere)}"' in shown
+
+
+def test_the_sellers_texts_are_read_in_the_version_in_which_it_is_bought(
+    phone: Phone, shop: Shop
+) -> None:
+    phone.tell()
+    new = {"texts": [{"kind": "terms", "lang": "de", "text": "Ab heute gilt alles anders."}]}
+    assert shop.call("PATCH", "/shops/config", json=new).status_code == 200
+
+    shown = phone.get("/checkout").get_data(as_text=True)
+
+    (address,) = re.findall(r'href="(/legal/merchant/mugshop/terms/de/\d+)"', shown)
+    assert "gilt alles anders" not in phone.page(address)
+    assert "gilt alles anders" in phone.page("/legal/merchant/mugshop/terms/de/2")
+    for gone in ("terms/de/3", "terms/en/1", "terms/de/0", "privacy/de/1"):
+        assert phone.get(f"/legal/merchant/mugshop/{gone}").status_code == 404
