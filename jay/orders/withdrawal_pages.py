@@ -16,8 +16,8 @@ from werkzeug.wrappers import Response
 from jay import db, i18n, web
 from jay.net.emails import normal_email
 from jay.orders import withdrawals, words
-from jay.orders.withdrawals import Declaration
-from jay.web.limits import AddressLimit
+from jay.orders.withdrawals import Declaration, number_of
+from jay.web.limits import AddressLimit, Limit
 from jay.web.pages import PageBlueprint, page
 from jay.web.pages import gettext as _
 
@@ -25,6 +25,14 @@ blp = PageBlueprint("withdrawal", __name__, guards=web.PUBLIC, csrf=False)
 
 TRIES_OF_ADDRESS = AddressLimit("withdrawals of address", 10)
 """Each declaration sends a mail, so that nobody can have us send many."""
+
+TRIES_OF_NUMBER = Limit("withdrawals of order", 10)
+"""Of an order number, from all addresses: its e-mail address must not be guessed."""
+
+MAILS_TO_ADDRESS = Limit("withdrawals to e-mail", 10)
+"""From however many addresses they are asked for: nobody's letter box is to be filled by us."""
+
+TRIES_OF_ALL = Limit("all withdrawals", 600)
 
 LONGEST = {"name": 100, "number": 60, "email": 254, "products": 600}
 _OPTIONAL = ("products",)
@@ -61,7 +69,10 @@ def form(lang: str) -> Response:
 def declare(lang: str) -> Response:
     """Show what is about to be declared; then take it, and acknowledge it with date and time."""
     g.lang = lang
-    typed = {name: " ".join(request.form.get(name, "").split()) for name in LONGEST}
+    typed = {
+        name: " ".join(request.form.get(name, "").split())[: most + 1]
+        for name, most in LONGEST.items()
+    }
     problems = _problems(typed)
     step = request.form.get("step", "")
     if problems or step == "change":
@@ -77,7 +88,13 @@ def declare(lang: str) -> Response:
 def _declared(said: Declaration, nonce: str, lang: str) -> datetime:
     now, secret = web.now(), web.settings().secret_key
     with db.transaction() as connection:
-        for limit, caller in TRIES_OF_ADDRESS.counters(request.remote_addr):
+        counters = [
+            *TRIES_OF_ADDRESS.counters(request.remote_addr),
+            (TRIES_OF_NUMBER, number_of(said.number) or ""),
+            (MAILS_TO_ADDRESS, said.email.casefold()),
+            (TRIES_OF_ALL, ""),
+        ]
+        for limit, caller in counters:
             limit.take(connection, caller, secret=secret, now=now)
     return db.write(
         withdrawals.declare, said, said.identifier(nonce), lang=lang, secret=secret, now=now

@@ -205,6 +205,11 @@ def _may_be_mailed(
     return True
 
 
+def number_of(typed: str) -> str | None:
+    """Return the number of the order that somebody means; None where it is none."""
+    return _number(typed)[0]
+
+
 def _number(typed: str) -> tuple[str | None, int | None]:
     part_no = PartNo.typed(typed)
     if part_no is not None:
