@@ -40,6 +40,9 @@ _WAIT_SECONDS = 5.0
 _reading = threading.Lock()
 """To read a picture may take much memory: a process reads one at a time."""
 
+_places = threading.BoundedSemaphore(2)
+"""For one that is read and one that waits: the other threads are for everybody else."""
+
 
 def _budgets() -> list[tuple[str, str]]:
     return [(rates.PICTURES, str(current_merchant().id))]
@@ -102,6 +105,15 @@ def _place(position: str) -> int:
 
 
 def _drawn(content: bytes) -> Drawn:
+    if not _places.acquire(blocking=False):
+        raise Busy
+    try:
+        return _read(content)
+    finally:
+        _places.release()
+
+
+def _read(content: bytes) -> Drawn:
     if not _reading.acquire(timeout=_WAIT_SECONDS):
         raise Busy
     try:

@@ -7,12 +7,14 @@ import pytest
 from flask import Flask
 
 from jay.errors import (
+    Busy,
     PictureRefused,
     SkuNotFound,
     TooManyRequests,
     UnsupportedMediaType,
     ValidationFailed,
 )
+from jay.pictures import routes
 from tests import photos
 from tests.api.browser import Browser
 from tests.api.checks import assert_refused
@@ -117,6 +119,16 @@ def test_a_position_counts_from_one_to_the_most_pictures(shop: Shop, position: s
 
     assert answer.status_code == ValidationFailed.status
     assert answer.json["error"]["details"] == {"position": ["Must be 1 to 50."]}
+
+
+def test_pictures_never_hold_all_threads(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(shop, price=500)
+    monkeypatch.setattr(routes, "_reading", None)  # nobody gets so far
+    assert [routes._places.acquire(blocking=False) for _ in range(2)] == [True, True]
+    try:
+        assert_refused(shop.call("PUT", "/shops/pictures/mug/1", data=PNG), Busy)
+    finally:
+        routes._places.release(2)
 
 
 def test_what_wraps_the_file_is_no_file(shop: Shop) -> None:

@@ -136,6 +136,7 @@ def test_each_request_has_an_id_of_its_own(lines: list[dict[str, Any]]) -> None:
         (f"/t/{JAY_TOKEN}", "/t/***"),
         (f"https://jay.tv/t/{JAY_TOKEN}?lang=de", "https://jay.tv/t/***?lang=de"),
         (f"/tv/{DISPLAY_TOKEN}", "/tv/***"),
+        (f"https://jay.tv/orders/{DISPLAY_TOKEN}/cancel", "https://jay.tv/orders/***/cancel"),
         (f"/v2/transfers/{DISPLAY_TOKEN}/qr.png", "/v2/transfers/***/qr.png"),
         (
             f"https://shop.example/?jaySource=a&jayToken={JAY_TOKEN}#x",
