@@ -32,7 +32,7 @@ def hear(name: str) -> Response:
     psp = flow.provider()
     if psp.name != name:
         raise RouteNotFound
-    request.max_content_length = MAX_WEBHOOK_BYTES
+    request.max_content_length = MAX_WEBHOOK_BYTES  # it is no form
     notice = psp.read_webhook(dict(request.headers), request.get_data())
     db.write(notices.store, name, notice, now=web.now())
     return Response("ok\n", mimetype="text/plain")

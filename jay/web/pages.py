@@ -35,6 +35,10 @@ from jay.web.versions import api_of_path
 SESSION_LIFETIME = timedelta(days=30)
 """As long as the guest token that the session holds."""
 
+MAX_FORM_BYTES = 64 * 1024
+"""The longest form has 2,000 characters. One with a hundred thousand fields costs more to read than
+anything that could be done with it."""
+
 HSTS_SECONDS = 365 * 86400
 """For so long browsers come by https only, once they have (RFC 6797)."""
 
@@ -88,6 +92,7 @@ class PageBlueprint(Blueprint):
         self.before_request(self._enter)
 
     def _enter(self) -> None:
+        request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
         for guard in self.guards:
             guard()
         if self.csrf and request.method not in SAFE_METHODS:

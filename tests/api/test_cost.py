@@ -11,8 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jay.web.blueprint import Blueprint
+from jay.web.pages import SAFE_METHODS
 from jay.web.schema import ERRORS_TOLD, List, Schema, told
+from jay.web.versions import api_of_path
+from tests.api.browser import Browser
 from tests.api.checks import body
+from tests.api.test_page_doors import address, changing
 from tests.builders import Platform, Shop, User
 
 MEGABYTE = 2**20
@@ -76,8 +80,8 @@ def worst(size: int) -> dict[str, bytes]:
 def operations(app: Flask) -> Iterator[tuple[str, str, str]]:
     """Yield method, rule and endpoint of each operation that may have a body."""
     for rule in app.url_map.iter_rules():
-        for method in sorted((rule.methods or set()) & {"POST", "PATCH", "DELETE"}):
-            if rule.rule.startswith(("/v1/", "/v2/")):
+        for method in sorted((rule.methods or set()) - SAFE_METHODS):
+            if api_of_path(rule.rule) is not None:
                 yield method, rule.rule, rule.endpoint
 
 
@@ -90,6 +94,7 @@ def test_no_request_costs_much(
     bodies = {size: worst(size) for size in (64 * KIBIBYTE, MEGABYTE)}
     for method, rule, _ in operations(app):
         path = rule[3:].replace("<userId>", "alice").replace("<playoutId>", "news")
+        path = path.replace("<partNo>", "AAAA-AAAA-AAAA-1").replace("<position>", "1")
         path = path.replace("<path:productId>", mug).replace("<path:sku>", "mug")
         size = 64 * KIBIBYTE if rule.startswith("/v2/") else MEGABYTE
         for name, content in {**bodies[size], "too large": b"[" * (MEGABYTE + 1)}.items():
@@ -109,6 +114,77 @@ def test_no_request_costs_much(
         for seconds, length, what in spent[:3]:
             print(f"  {seconds * 1000:5.0f} ms, {length:5d} bytes: {what}")
     assert [each for each in spent if each[0] > 4 * SECONDS] == []
+
+
+FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
+
+
+def worst_forms(size: int) -> dict[str, tuple[str, bytes]]:
+    """Return forms that cost most to read, all of them with a token that is right."""
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    token = part % (b"csrf", b"right")
+    one = part % (b"a", b"")
+
+    def form(item: bytes) -> tuple[str, bytes]:
+        return FORM, b"csrf=right" + item * ((size - 10) // len(item))
+
+    def parts(item: bytes) -> tuple[str, bytes]:
+        return PARTS, token + item * ((size - 200) // len(item)) + b"--x--"
+
+    return {
+        "one name often": form(b"&a"),
+        "names without an end": (FORM, b"csrf=right&" + b"a" * (size - 20)),
+        "escapes": (FORM, b"csrf=right&name=" + b"%C3%84" * ((size - 30) // 6)),
+        "half an escape": (FORM, b"csrf=right&name=" + b"%" * (size - 30)),
+        "quotes": (FORM, b"csrf=right&name=" + b"'" * (size - 30)),
+        "spaces": (FORM, b"csrf=right&products=" + b"a+" * ((size - 30) // 2)),
+        "many parts": parts(one),
+        "one long part": (PARTS, token + part % (b"name", b"n" * (size - 300)) + b"--x--"),
+        "parts that do not end": (PARTS, token + b"--x\r\n" * ((size - 200) // 5)),
+    }
+
+
+@pytest.mark.one_database
+def test_no_form_costs_much(
+    app: Flask, platform: Platform, alice: User, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alice.put(shop.product("mug"), 2)
+    offer = alice.transfer()
+    browser = Browser(app)
+    spent: list[tuple[float, int, str]] = []
+    forms = {size: worst_forms(size) for size in (64 * KIBIBYTE, MEGABYTE)}
+    for method, rule in changing(app):
+        path = address(rule, offer)
+        for size, worst_ones in forms.items():
+            for name, (kind, content) in worst_ones.items():
+                with browser._client.session_transaction() as session:
+                    session["csrf"] = "right"
+                began = time.process_time()
+                answer = browser._client.open(path, method=method, data=content, content_type=kind)
+                length = len(answer.data)
+                what = f"{method} {rule.rule}: {name}, {size // KIBIBYTE} KiB"
+                spent.append((time.process_time() - began, length, what))
+                assert answer.status_code < 500, what
+                assert length <= MOST_ANSWERED, what
+    spent.sort(reverse=True)
+    with capsys.disabled():
+        print()
+        for seconds, length, what in spent[:3]:
+            print(f"  {seconds * 1000:5.0f} ms, {length:5d} bytes: {what}")
+    assert [each for each in spent if each[0] > 4 * SECONDS] == []
+
+
+@pytest.mark.one_database
+def test_pages_take_forms_of_64_kibibytes(app: Flask) -> None:
+    browser = Browser(app)
+    with browser._client.session_transaction() as session:
+        session["csrf"] = "right"
+
+    statuses = [
+        browser.post("/code", csrf="right", more="x" * n).status_code for n in (60_000, 2**16)
+    ]
+
+    assert statuses == [404, 413]
 
 
 def schemas_of(app: Flask) -> set[type[ma.Schema]]:
