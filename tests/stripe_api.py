@@ -26,6 +26,15 @@ CAPTURE_WITHIN = timedelta(days=6, hours=18)  # some days, and not seven
 Json = dict[str, Any]
 
 
+STORED: dict[str, tuple[str, str | None]] = {
+    "pm_pays": ("cus_1", None),
+    "pm_asks": ("cus_1", "authentication_required"),
+    "pm_redirects": ("cus_1", "requires_action"),
+    "pm_declined": ("cus_1", "card_declined"),
+}
+"""What customers have stored: whose it is, and what happens with it when its owner is away."""
+
+
 class Refused(Exception):
     """What the API answers that it does not do."""
 
@@ -142,8 +151,15 @@ class StripeApi:
             listed = {**given, "transfer": name}
             return self._reverse(found, given) if method == "POST" else self._listed("trr", listed)
         if step:
-            moves = {"capture": self._capture, "cancel": self._cancel, "expire": self._expire}
+            moves = {
+                "capture": self._capture,
+                "cancel": self._cancel,
+                "expire": self._expire,
+                "confirm": lambda payment: self._confirm(payment, given),
+            }
             moves[step](found)
+        elif method == "POST":
+            found["customer"] = given["customer"]
         return self._shown(found, expand)
 
     def _on_all(self, method: str, path: str, given: Json, livemode: bool) -> Json:
@@ -243,6 +259,25 @@ class StripeApi:
         if self.clock().timestamp() >= details[details["type"]]["capture_before"]:
             raise Refused("charge_expired_for_capture")
         self._succeed(payment, charge)
+
+    def _confirm(self, payment: Json, given: Json) -> None:
+        """Pay with what a customer has stored: only that customer's own, who is not there."""
+        owner, code = STORED.get(given["payment_method"], ("", "resource_missing"))
+        if payment.get("customer") != owner or given.get("off_session") != "true":
+            raise Refused(code or "payment_method_of_another_customer")
+        if not payment["status"].startswith(("requires_p", "requires_conf")):
+            raise Refused("payment_intent_unexpected_state")
+        if code is None:
+            self.pay(payment["id"])
+            return
+        if code == "requires_action":
+            payment["status"] = code
+            self._tell("payment_intent.requires_action", payment)
+            return
+        error = {"code": code, "type": "card_error", "charge": f"ch_{next(self._numbers)}"}
+        payment["last_payment_error"] = error
+        self._tell("payment_intent.payment_failed", payment)
+        raise Refused(code, 402, "card_error")
 
     def _succeed(self, payment: Json, charge: Json) -> None:
         payment |= {"status": "succeeded", "amount_received": payment["amount"]}

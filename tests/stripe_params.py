@@ -14,6 +14,8 @@ from typing_extensions import is_typeddict
 WAYS: dict[tuple[str, str], Any] = {
     ("POST", "/v1/payment_intents"): api.PaymentIntentCreateParams,
     ("GET", "/v1/payment_intents/:id"): api.PaymentIntentRetrieveParams,
+    ("POST", "/v1/payment_intents/:id"): api.PaymentIntentUpdateParams,
+    ("POST", "/v1/payment_intents/:id/confirm"): api.PaymentIntentConfirmParams,
     ("POST", "/v1/payment_intents/:id/capture"): api.PaymentIntentCaptureParams,
     ("POST", "/v1/payment_intents/:id/cancel"): api.PaymentIntentCancelParams,
     ("POST", "/v1/checkout/sessions"): checkout.SessionCreateParams,

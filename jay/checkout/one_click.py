@@ -2,12 +2,13 @@
 
 from jay import db, web
 from jay.auth.models import User
-from jay.checkout import comfort, flow, pins
+from jay.checkout import comfort, flow, pins, sessions
 from jay.checkout.comfort import Wallet
 from jay.checkout.flow import Payable
 from jay.checkout.models import SessionState
 from jay.checkout.providers.interface import AUTHENTICATION_REQUIRED, IntentStatus
-from jay.errors import AuthenticationRequired, PaymentDeclined, PinRefused
+from jay.checkout.sessions import Asked
+from jay.errors import AuthenticationRequired, PaymentDeclined, PaymentUnavailable, PinRefused
 
 
 def unlocked(user: User, pin: str | None) -> Wallet:
@@ -25,6 +26,17 @@ def unlocked(user: User, pin: str | None) -> Wallet:
         raise PinRefused
     db.write(comfort.forget_tries, user)
     return wallet
+
+
+def check(user: User, asked: Asked) -> None:
+    """Check that stored payments are taken at all, before anything is reserved.
+
+    :raises PaymentUnavailable: they are not.
+    """
+    with db.reading() as connection:
+        asked = sessions.in_its_mode(connection, user, asked)
+    if not flow.provider().takes_stored(test=asked.test):
+        raise PaymentUnavailable
 
 
 def wallet_of(user: User) -> Wallet:

@@ -136,6 +136,7 @@ def pay_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> Re
     if order_no is None:
         wallet = one_click.unlocked(user, body.get("pin"))
         asked = Asked(query["test_mode"] == "true", body.get("language"), body.get("country"))
+        one_click.check(user, asked)
         try:
             found = flow.start(user, asked, said=schemas.said(body), tracking=tracking.current())
         except Wrong as error:

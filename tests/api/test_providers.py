@@ -10,11 +10,18 @@ from flask import Flask
 
 from jay import db
 from jay.checkout.order_numbers import new_order_no
-from jay.checkout.providers.interface import Intent, IntentStatus, Provider, Purchase, refund_name
+from jay.checkout.providers.interface import (
+    AUTHENTICATION_REQUIRED,
+    Intent,
+    IntentStatus,
+    Provider,
+    Purchase,
+    refund_name,
+)
 from jay.checkout.providers.stripe.provider import Stripe
 from jay.checkout.sandbox import service as sandbox
 from jay.checkout.sandbox.models import CARDS, card_of
-from jay.errors import PaymentRefused
+from jay.errors import PaymentRefused, PaymentUnavailable
 from tests.api import stripes
 from tests.clock import MovedClock
 from tests.conftest import SECRET
@@ -57,8 +64,22 @@ class Bank:
     def fail_refund(self, intent: str, reason: str) -> None:
         raise NotImplementedError
 
+    stored: dict[str, str]
+    """What the customer ``cus_1`` has stored: what pays, what asks, what is declined."""
+
+    def pay_stored(self, intent: str, what: str) -> Intent:
+        token = self.stored[what]
+        return self.provider.pay_stored(intent, customer="cus_1", token=token, test=True)
+
 
 class SandboxBank(Bank):
+    stored = {  # noqa: RUF012
+        "pays": "pm_sandbox_4242",
+        "asks": "pm_sandbox_3155",
+        "redirects": "pm_sandbox_3155",
+        "declined": "pm_sandbox_0002",
+    }
+
     def __init__(self, app: Flask) -> None:
         super().__init__()
         self.app, self.provider = app, app.extensions["jay.psp"]
@@ -85,6 +106,8 @@ class SandboxBank(Bank):
 
 
 class StripeBank(Bank):
+    stored = {what: f"pm_{what}" for what in ("pays", "asks", "redirects", "declined")}  # noqa: RUF012
+
     def __init__(self, api: StripeApi, clock: MovedClock, page: str) -> None:
         super().__init__()
         self.api = api
@@ -194,6 +217,36 @@ def test_a_refund_is_made_once_for_each_reason(bank: Bank) -> None:
     assert {one.refunded for one in at_once(lambda: refund("J2-1/1", 1000))} == {1000}
     assert refund("J2-1/2", 500).refunded == 1500
     assert refund("J2-1/1", 1000).refunded == 1500
+
+
+def test_what_is_stored_pays_once_without_the_shopper(bank: Bank) -> None:
+    if not bank.provider.takes_stored(test=True):
+        with pytest.raises(PaymentUnavailable):
+            bank.pay_stored(bank.open(), "pays")
+        return
+    intent = bank.open()
+
+    paid = at_once(lambda: bank.pay_stored(intent, "pays"))
+
+    assert {(one.status, one.failure) for one in paid} == {(IntentStatus.AUTHORISED, None)}
+    taken = bank.provider.capture(intent, test=True)
+    assert (taken.status, taken.captured) == (IntentStatus.CAPTURED, 2500)
+    assert bank.pay_stored(intent, "pays").captured == 2500
+
+
+@pytest.mark.parametrize("what", ["asks", "redirects", "declined"])
+def test_what_is_stored_and_does_not_pay_leaves_it_open(bank: Bank, what: str) -> None:
+    if not bank.provider.takes_stored(test=True):
+        return
+    intent = bank.open()
+
+    for _ in range(2):
+        found = bank.pay_stored(intent, what)
+        assert found.status is IntentStatus.OPEN
+        asks = AUTHENTICATION_REQUIRED if what != "declined" else "card_declined"
+        assert found.failure == asks
+    if what == "declined":
+        assert bank.pay_stored(intent, "pays").status is IntentStatus.AUTHORISED
 
 
 def test_a_refund_whose_money_comes_back_is_told(bank: Bank) -> None:

@@ -12,7 +12,13 @@ from jay.checkout import flow, sessions
 from jay.checkout.models import SessionState, checkout_sessions
 from jay.checkout.notices import psp_notices
 from jay.checkout.providers.stripe import account
-from jay.errors import CheckoutPaying, NoActiveCheckout, PaymentRefused, PaymentUnavailable
+from jay.errors import (
+    AuthenticationRequired,
+    CheckoutPaying,
+    NoActiveCheckout,
+    PaymentRefused,
+    PaymentUnavailable,
+)
 from jay.orders import service
 from tests.api import stripes
 from tests.api.checks import assert_refused
@@ -460,3 +466,51 @@ def test_what_was_sent_is_nothing_personal(till: Till, alice: User, mug: str) ->
     sent: list[Json] = [given for method, _path, given in till.api.asked if method == "POST"]
 
     assert "alice" not in str(sent)
+
+
+# --- by one call
+
+
+def keep(user: User, token: str) -> None:
+    stored = {"customerId": "cus_1", "paymentToken": token, "consent": {"version": "1"}}
+    assert user.call("PATCH", "/comfort", json=stored).status_code == 200
+
+
+def pay_by_one_call(user: User) -> Any:
+    return user.call("POST", "/checkout/sessions/pay?testMode=true")
+
+
+def test_one_call_pays_with_what_is_stored_or_reserves_nothing(
+    till: Till, alice: User, mug: str, page: str
+) -> None:
+    keep(alice, "pm_pays")
+    alice.put(mug, 2)
+
+    paid = pay_by_one_call(alice)
+
+    if page == "hosted":  # there the shopper has to pay
+        assert_refused(paid, PaymentUnavailable)
+        assert lists(alice) == ({mug: 2}, {})
+        assert till.api.asked == []
+        return
+    assert paid.json["data"]["state"] == "paid"
+    assert till.money(paid.json["data"]) == ("succeeded", 2500, 0)
+    assert lists(alice) == ({}, {})
+
+
+@only_elements
+def test_where_the_bank_asks_the_phone_goes_on_with_the_same_payment(
+    till: Till, alice: User, mug: str
+) -> None:
+    keep(alice, "pm_asks")
+    alice.put(mug)
+
+    asked = pay_by_one_call(alice)
+
+    assert asked.status_code == AuthenticationRequired.status
+    url = asked.json["error"]["details"]["paymentUrl"]
+    started = till.start(alice)
+    assert started["psp"]["paymentUrl"] == url
+    till.api.pay(till.intent(started))
+    till.hear()
+    assert till.money(started) == ("succeeded", 1250, 0)

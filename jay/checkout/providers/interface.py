@@ -147,6 +147,10 @@ class Provider(Protocol):
         """Return an intent as it is now; None where the provider has no such one."""
         ...
 
+    def takes_stored(self, *, test: bool) -> bool:
+        """Tell whether what a shopper has stored here can pay without the shopper."""
+        ...
+
     def pay_stored(self, intent: str, *, customer: str, token: str, test: bool) -> Intent:
         """Let what a shopper has stored here pay, without the shopper.
 

@@ -39,6 +39,7 @@ PAGE_LANGUAGES = ("de", "en")
 _HELD: Any = {method: {"capture_method": "manual"} for method in HELD_FIRST}
 _FINAL = (IntentStatus.CAPTURED, IntentStatus.CANCELLED)
 _CHARGE, _PAGE_CHARGE = ["latest_charge"], ["payment_intent.latest_charge"]
+_PAYABLE = ("requires_payment_method", "requires_confirmation")
 _PAGE = "cs_"
 
 
@@ -141,6 +142,32 @@ class Account:
         if found is None:
             raise PaymentProviderUnavailable
         return found
+
+    def pay_stored(self, intent: str, customer: str, token: str) -> Intent:
+        """Let a customer's stored payment method pay, of which the customer is not asked.
+
+        Where the bank wants to ask, or declines, the payment stays open, and its failure shows.
+        """
+        told = self._calls.read(lambda: self._api.payment_intents.retrieve(intent))
+        if told is None:
+            raise PaymentProviderUnavailable
+        if told.status in _PAYABLE:
+            # After a failure it is another try, which Stripe would answer as the one before.
+            before = (told.to_dict().get("last_payment_error") or {}).get("charge") or "first"
+            name = refund_name(f"{customer} {token} {before}")
+            self._move(
+                f"{intent}-{name}-customer",
+                lambda options: self._api.payment_intents.update(
+                    intent, {"customer": customer}, options
+                ),
+            )
+            self._move(
+                f"{intent}-{name}-confirm",
+                lambda options: self._api.payment_intents.confirm(
+                    intent, {"payment_method": token, "off_session": True}, options
+                ),
+            )
+        return self._known(intent)
 
     def capture(self, intent: str) -> Intent:
         """Take the money that is held; what has lapsed, or was done before, shows afterwards."""

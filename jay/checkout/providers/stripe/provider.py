@@ -15,7 +15,7 @@ from jay.checkout.providers.interface import (
 )
 from jay.checkout.providers.stripe import webhooks
 from jay.clock import Clock
-from jay.config import StripeSettings
+from jay.config import ELEMENTS, StripeSettings
 from jay.errors import PaymentUnavailable
 
 if TYPE_CHECKING:
@@ -68,12 +68,18 @@ class Stripe:
         """Return an intent as it is now; None where there is none."""
         return self._account(test=test).find(intent)
 
-    def pay_stored(self, intent: str, *, customer: str, token: str, test: bool) -> Intent:
-        """Let what a shopper has stored pay; not offered with Stripe yet.
+    def takes_stored(self, *, test: bool) -> bool:
+        """Tell whether what is stored can pay: not on Stripe's own page, where the shopper must."""
+        return self.is_ready(test=test) and self._settings.page == ELEMENTS
 
-        :raises PaymentUnavailable: always; nothing has happened.
+    def pay_stored(self, intent: str, *, customer: str, token: str, test: bool) -> Intent:
+        """Let what a shopper has stored pay.
+
+        :raises PaymentUnavailable: the shopper pays on Stripe's own page here.
         """
-        raise PaymentUnavailable
+        if not self.takes_stored(test=test):
+            raise PaymentUnavailable
+        return self._account(test=test).pay_stored(intent, customer, token)
 
     def forget_customer(self, customer: str, *, test: bool) -> bool:
         """Delete a customer with its stored ways to pay; whether there was such a one."""

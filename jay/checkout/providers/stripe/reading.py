@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jay.checkout.providers.interface import Intent, IntentStatus, Transfer
+from jay.checkout.providers.interface import AUTHENTICATION_REQUIRED, Intent, IntentStatus, Transfer
 from jay.checkout.providers.stripe.amounts import from_stripe
 from jay.checkout.providers.stripe.webhooks import REFERENCE
 
@@ -39,10 +39,14 @@ def intent_of(payment: Told) -> Intent:
         captured=from_stripe(payment["amount_received"], currency),
         refunded=from_stripe(charge.get("amount_refunded", 0), currency),
         method=method,
-        failure=(payment.get("last_payment_error") or {}).get("code"),
+        failure=(payment.get("last_payment_error") or {}).get("code") or _asked(payment),
         capture_before=datetime.fromtimestamp(until, UTC) if until else None,
         disputed=bool(charge.get("disputed")),
     )
+
+
+def _asked(payment: Told) -> str | None:
+    return AUTHENTICATION_REQUIRED if payment["status"] == "requires_action" else None
 
 
 def intent_of_page(page: Told) -> Intent:
