@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
+from jay.pictures.models import Reason
+from tests import photos
 from tests.receiver import Receiver, receiving
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -88,6 +90,33 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
 def leading_to(url: str) -> Answer:
     """Redirect to another address."""
     return lambda handler: send(handler, b"", 302, Location=url)
+
+
+def odd_kinds(server: PictureServer) -> dict[str, tuple[str, Reason | None]]:
+    """Put all kinds of odd pictures there; return the address of each, and why it is not shown."""
+    whole = photos.jpeg(400, 400)
+    kinds: dict[str, tuple[bytes | Answer, Reason | None]] = {
+        "huge": (photos.saved(photos.halves((7_000, 5_000)), "JPEG"), None),
+        "cmyk": (photos.cmyk(), None),
+        "animated": (photos.animated(), None),
+        "turned": (photos.turned(), None),
+        "broken": (b"\xff\xd8\xff" + bytes(300), Reason.BROKEN),
+        "cut-off": (cut_off(whole), Reason.CUT_OFF),
+        "lying": (lambda handler: send(handler, whole, Content_Type="text/html"), None),
+        "slow": (lambda _handler: server.wait(), Reason.TOO_SLOW),
+        "endless": (endless, Reason.TOO_LARGE),
+        "redirect": (leading_to("http://192.168.0.1/a.jpg"), Reason.ADDRESS_REFUSED),
+        "script": (photos.SVG, Reason.SVG),
+        "bomb": (photos.bomb(6_000, 9_000), Reason.TOO_MANY_PIXELS),
+        "page": (photos.HTML, Reason.WEB_PAGE),
+        "denied": (lambda handler: send(handler, b"", 403), Reason.DENIED),
+    }
+    there = {name: (server.put(f"/{name}", what), why) for name, (what, why) in kinds.items()}
+    nowhere = {
+        "gone": (f"{server.origin}/gone", Reason.NOT_FOUND),
+        "private": ("http://10.0.0.1/private", Reason.ADDRESS_REFUSED),
+    }
+    return {**there, **nowhere}
 
 
 @contextlib.contextmanager

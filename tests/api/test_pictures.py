@@ -66,7 +66,8 @@ def test_a_picture_is_shown_from_here_in_sizes_to_choose_from(
     sets = [", ".join(f"{address_of(f)} {f.width}w" for f in files) for files in (webp, jpeg)]
     assert re.search(
         rf'<picture><source type="image/webp" srcset="{re.escape(sets[0])}" sizes="[^"]+">'
-        rf'\s*<img src="{re.escape(address_of(jpeg[0]))}" alt="" width="240" height="320"'
+        rf'\s*<img src="{re.escape(address_of(jpeg[-1 if page is tv else 0]))}" alt=""'
+        rf' width="240" height="320"'
         rf' srcset="{re.escape(sets[1])}" sizes="[^"]+"',
         html,
     )
@@ -121,7 +122,7 @@ def test_pages_load_pictures_from_an_origin_of_their_own(
 
     page = Browser(other).get(alice.transfer()["displayUrl"])
 
-    name = picture.files("jpg")[0].name
+    name = picture.files("jpg")[-1].name
     html = page.get_data(as_text=True)
     assert f'<img src="https://media.example/shop/{name[:2]}/{name}"' in html
     assert "img-src 'self' https://media.example;" in page.headers["Content-Security-Policy"]
@@ -142,6 +143,30 @@ def test_the_tv_says_which_one_how_many_and_what_one_costs(
     assert re.search('<p class="price">2\u00d7 €?12', html)
     assert '<ul class="goods one">' in html
     assert "© <bdi>Studio Hafenlicht</bdi>" in html
+
+
+def test_one_product_alone_is_large_also_where_nothing_but_src_is_known(
+    app: Flask, shop: Shop, alice: User, mug: str
+) -> None:
+    picture = fetched(app, URL)
+    small, large = (address_of(picture.files("jpg")[place]) for place in (0, -1))
+    assert f'<img src="{large}"' in tv(app, alice)
+
+    alice.put(shop.product("cup"), 1)
+    assert f'<img src="{small}"' in tv(app, alice)
+
+
+def test_a_products_page_says_whose_its_pictures_are(app: Flask, alice: User, mug: str) -> None:
+    picture = fetched(app, URL)
+    phone = Browser(app)
+    phone.take(alice.transfer())
+    found = re.search(r'href="([^"]+)" aria-label="Details', phone.get("/basket").text)
+    assert found
+
+    page = phone.get(found[1])
+
+    assert "© <bdi>Studio Hafenlicht</bdi>" in page.text
+    assert f'<img src="{address_of(picture.files("jpg")[-1])}"' in page.text
 
 
 def test_the_catalogue_shows_a_small_gallery_and_says_what_is_missing(

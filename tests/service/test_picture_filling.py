@@ -34,7 +34,7 @@ from tests import photos
 from tests.api.feed import post
 from tests.builders import Shop, add_platform, add_shop
 from tests.clock import MovedClock
-from tests.picture_server import PictureServer, cut_off, endless, leading_to, send, serving_pictures
+from tests.picture_server import PictureServer, odd_kinds, send, serving_pictures
 
 
 @pytest.fixture(scope="module")
@@ -116,33 +116,15 @@ def test_each_odd_kind_ends_as_a_picture_or_with_its_reason(
 ) -> None:
     quick = replace(fetching.LIMITS, read=0.3, total=3, most=4 << 20)
     monkeypatch.setattr(fetching, "LIMITS", quick)
-    whole = photos.jpeg(400, 400)
-    kinds: dict[str, tuple[Any, Reason | None]] = {
-        "huge": (photos.saved(photos.halves((7_000, 5_000)), "JPEG"), None),
-        "cmyk": (photos.cmyk(), None),
-        "animated": (photos.animated(), None),
-        "turned": (photos.turned(), None),
-        "broken": (b"\xff\xd8\xff" + bytes(300), Reason.BROKEN),
-        "cut-off": (cut_off(whole), Reason.CUT_OFF),
-        "lying": (lambda handler: send(handler, whole, Content_Type="text/html"), None),
-        "slow": (lambda _handler: server.wait(), Reason.TOO_SLOW),
-        "endless": (endless, Reason.TOO_LARGE),
-        "redirect": (leading_to("http://192.168.0.1/a.jpg"), Reason.ADDRESS_REFUSED),
-        "script": (photos.SVG, Reason.SVG),
-        "bomb": (photos.bomb(6_000, 9_000), Reason.TOO_MANY_PIXELS),
-        "page": (photos.HTML, Reason.WEB_PAGE),
-        "denied": (lambda handler: send(handler, b"", 403), Reason.DENIED),
-    }
-    urls = [server.put(f"/{name}", content) for name, (content, _) in kinds.items()]
-    urls += [f"{server.origin}/gone", "http://10.0.0.1/private"]
-    for url in urls:
-        offer(shop, url.rpartition("/")[2], url)
+    kinds = odd_kinds(server)
+    for name, (url, _reason) in kinds.items():
+        offer(shop, name, url)
 
     filler.fill_due()
 
     found = {name: row.reason and Reason(row.reason) for name, row in sources(app).items()}
     expected = {name: reason for name, (_, reason) in kinds.items()}
-    assert found == {**expected, "gone": Reason.NOT_FOUND, "private": Reason.ADDRESS_REFUSED}
+    assert found == expected
     shown = {name for name, row in sources(app).items() if row.digest}
     assert shown == {name for name, reason in expected.items() if reason is None}
     assert {name.rpartition(".")[2] for name, _ in filler._store.names()} == {"webp", "jpg"}
