@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from jay.feeds.amounts import Money, Unreadable, read_money
 from jay.feeds.readers import Attributes, Record
 from jay.feeds.sales import Period, read_period, shop_period
+from jay.products.gtins import is_gtin
 from jay.products.texts import plain_text
 
 Item = dict[str, list[Any]]
@@ -24,7 +26,7 @@ READ = frozenset(
         *("id", "title", "description", "summary", "link", "image_link", "additional_image_link"),
         *("brand", "color", "material", "gender", "age_group", "size", "pattern", "price"),
         *("sale_price", "sale_price_effective_date", "availability", "quantity", "shipping"),
-        "item_group_id",
+        *("item_group_id", "gtin", "mpn", "unit_pricing_measure"),
     }
 )
 """Google's attributes that are read."""
@@ -130,7 +132,51 @@ def description_of(reading: _Reading) -> Attributes:
         "colour": first("color"),
         "material": first("material"),
         "gender": _gender(reading),
+        "gtin": _gtin(reading),
+        "mpn": first("mpn"),
+        "basePrice": _content(reading),
     }
+
+
+def _gtin(reading: _Reading) -> str | None:
+    given = reading.first("gtin")
+    digits = re.sub(r"[\s-]", "", given or "")
+    if not digits or is_gtin(digits):
+        return digits or None
+    reading.notes.append(f"gtin: {given!r} is none, so it is not used.")
+    return None
+
+
+_METRIC = {
+    "mg": ("kg", "0.000001"),
+    "g": ("kg", "0.001"),
+    "kg": ("kg", "1"),
+    "ml": ("l", "0.001"),
+    "cl": ("l", "0.01"),
+    "l": ("l", "1"),
+    "cbm": ("l", "1000"),
+    "cm": ("m", "0.01"),
+    "m": ("m", "1"),
+    "sqm": ("m2", "1"),
+    "ct": ("piece", "1"),
+}
+"""Google's units for ``unit_pricing_measure``, without those in which nothing is sold in the EU."""
+
+_MEASURE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*([a-z]+)", re.IGNORECASE)
+
+
+def _content(reading: _Reading) -> Attributes | None:
+    """Return how much an item holds, for the price of a unit."""
+    given = reading.first("unit_pricing_measure")
+    if given is None:
+        return None
+    found = _MEASURE.fullmatch(given)
+    unit, factor = _METRIC.get(found[2].lower(), ("", "")) if found else ("", "")
+    if found is None or not unit:
+        reading.notes.append(f"unit_pricing_measure: {given!r} is no metric one; it is not used.")
+        return None
+    content = Decimal(found[1].replace(",", ".")) * Decimal(factor)
+    return {"content": float(content), "unit": unit} if content else None
 
 
 def _address(picture: str, media_url: str) -> str:
@@ -219,6 +265,8 @@ def offer_of(reading: _Reading) -> Attributes:
     offer = {"price": amount, "orgPrice": amount, "currency": currency}
     if (was := _side_amount(reading, "was", currency)) is not None and was > amount:
         offer["orgPrice"] = was
+    elif (rrp := _side_amount(reading, "rrp", currency)) is not None and rrp > amount:
+        offer |= {"orgPrice": rrp, "orgPriceKind": "rrp"}
     sale = _side_amount(reading, "sale_price", currency)
     if sale is None or sale == amount:
         return offer

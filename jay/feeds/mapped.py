@@ -20,7 +20,7 @@ MAX_CHILDREN = 1_000_000
 """Variants that stand apart from the row that lists them: these have to be remembered."""
 
 _OFFERED = ("availability", "quantity", "option", "size", "pattern")
-_PRICED = ("price", "was", "sale_price", "sale_from", "sale_until", "currency")
+_PRICED = ("price", "was", "rrp", "sale_price", "sale_from", "sale_until", "currency")
 
 
 class Child(NamedTuple):

@@ -33,7 +33,16 @@ ATTRIBUTES = frozenset(
     {
         *("id", "title", "description", "link", "image_link", "additional_image_link", "brand"),
         *("color", "material", "gender", "age_group", "size", "pattern", "item_group_id"),
-        *("price", "sale_price", "sale_price_effective_date", "sale_from", "sale_until", "was"),
+        *(
+            "price",
+            "sale_price",
+            "sale_price_effective_date",
+            "sale_from",
+            "sale_until",
+            "was",
+            "rrp",
+        ),
+        *("gtin", "mpn", "unit_pricing_measure"),
         *("currency", "availability", "quantity", "shipping", "shipping_price"),
         *("parent", "number", "options"),
     }

@@ -10,6 +10,7 @@ import marshmallow as ma
 
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
 from jay.net.addresses import origin_of
+from jay.products.gtins import has_digits_alone, is_gtin
 from jay.products.models import normal_sku
 from jay.products.texts import MAX_HTML, has_markup, plain_text
 from jay.web.plain import NotPlain, loader_of, staying, text_loader
@@ -152,16 +153,10 @@ class Gtin(Text):
         super().__init__(validate=_checked_gtin, metadata=about, **kwargs)
 
 
-_GTIN_LENGTHS = (8, 12, 13, 14)
-
-
 def _checked_gtin(value: str) -> None:
-    digits = [int(digit) for digit in value if digit in "0123456789"]
-    if len(digits) != len(value) or len(value) not in _GTIN_LENGTHS:
+    if not has_digits_alone(value):
         raise ma.ValidationError("Must be 8, 12, 13 or 14 digits.")
-    # From the right, each second digit counts three times (GS1 General Specifications, 7.9).
-    total = sum(digits[-1::-2]) + 3 * sum(digits[-2::-2])
-    if total % 10:
+    if not is_gtin(value):
         raise ma.ValidationError("The last digit does not fit the others.")
 
 

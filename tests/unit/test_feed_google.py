@@ -60,6 +60,9 @@ FULL = {
     "currency": "EUR",
     "stockCount": None,
     "shippingModel": {"shippingFlatRate": 490},
+    "gtin": "4006381333931",
+    "mpn": "X-1",
+    "basePrice": {"content": 0.75, "unit": "l"},
 }
 
 
@@ -71,7 +74,9 @@ def test_rss_is_read_in_full(path: Path) -> None:
       <g:additional_image_link>https://shop.example/2.jpg</g:additional_image_link>
       <g:additional_image_link>https://shop.example/3.jpg</g:additional_image_link>
       <g:price>19.99 EUR</g:price><g:sale_price>14.99 EUR</g:sale_price>
-      <g:availability>in stock</g:availability><g:brand>Hafenlicht</g:brand><g:gtin>123</g:gtin>
+      <g:availability>in stock</g:availability><g:brand>Hafenlicht</g:brand>
+      <g:gtin>400638 133393-1</g:gtin>
+      <g:mpn>X-1</g:mpn><g:unit_pricing_measure>750 ml</g:unit_pricing_measure>
       <g:color>red</g:color><g:material>clay</g:material><g:gender>Unisex</g:gender>
       <g:shipping><g:country>AT</g:country><g:price>9.90 EUR</g:price></g:shipping>
       <g:shipping><g:country>DE</g:country><g:price>4.90 EUR</g:price></g:shipping>
@@ -106,6 +111,9 @@ def test_a_table_is_read_in_full(path: Path, delimiter: str) -> None:
     cells = {
         "id": "A",
         "title": "Mug & more",
+        "gtin": "4006381333931",
+        "mpn": "X-1",
+        "unit_pricing_measure": "750 ml",
         "description": "Fine <b>mug</b>",
         "link": "https://shop.example/a",
         "image link": "https://shop.example/1.jpg",
@@ -342,3 +350,32 @@ def test_an_item_that_is_far_too_long_is_refused_and_the_next_one_is_read(path: 
 def test_a_document_that_is_not_well_formed_says_where(path: Path, content: str) -> None:
     with pytest.raises(UnusableFile, match=r"line \d+: not well-formed"):
         read(path, content)
+
+
+@pytest.mark.parametrize(
+    ("measure", "base"),
+    [
+        ("250g", {"content": 0.25, "unit": "kg"}),
+        ("1,5 L", {"content": 1.5, "unit": "l"}),
+        ("2.5 sqm", {"content": 2.5, "unit": "m2"}),
+        ("12 ct", {"content": 12.0, "unit": "piece"}),
+        ("16 oz", None),
+        ("a few", None),
+        ("0 kg", None),
+    ],
+)
+def test_what_it_holds_is_read_in_metric_units(
+    path: Path, measure: str, base: dict[str, object] | None
+) -> None:
+    content = item(unit_pricing_measure=measure)
+
+    (record,) = read(path, RSS.format(content))
+
+    assert (record.body or {}).get("basePrice") == base
+
+
+def test_a_number_that_is_no_gtin_is_left_out_with_a_note(path: Path) -> None:
+    (record,) = read(path, RSS.format(item(gtin="4006381333932")))
+
+    assert "gtin" not in (record.body or {})
+    assert record.notes == ("gtin: '4006381333932' is none, so it is not used.",)

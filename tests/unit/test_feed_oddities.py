@@ -224,6 +224,16 @@ def test_codes_of_currencies_may_be_small(path: Path) -> None:
     assert (body(own)["currency"], body(awin)["currency"]) == ("GBP", "GBP")
 
 
+def test_a_recommended_price_of_awin_is_no_earlier_one(path: Path) -> None:
+    rows = "A,Mug,5.00,EUR,,7.00\nB,Mug,5.00,EUR,6.00,7.00\nC,Mug,5.00,EUR,,5.00\n"
+    head = "merchant_product_id,product_name,search_price,currency,product_price_old,rrp_price\n"
+
+    found = [body(record) for record in read(path, head + rows)]
+
+    told = [(one["orgPrice"], one.get("orgPriceKind")) for one in found]
+    assert told == [(700, "rrp"), (600, None), (500, None)]
+
+
 def test_our_own_csv_has_a_column_for_all_that_the_api_has(path: Path) -> None:
     (record, variant) = read(
         path,

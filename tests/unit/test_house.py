@@ -32,8 +32,9 @@ KINDS = {
         checkout/sandbox/models feeds/models feeds/progress legal/models legal/sellers
         merchants/models net/addresses operators/models ops/demo_legal ops/mends orders/models
         orders/words outbox/letters outbox/models partners/branding partners/models
-        pictures/models privacy/registry products/groups products/models products/prices
-        products/search products/shipping transfers/models web/names web/versions
+        pictures/models privacy/registry products/groups products/gtins products/models
+        products/prices products/search products/shipping transfers/models web/names
+        web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
