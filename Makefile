@@ -11,10 +11,10 @@ export PORT JAY_DATA_DIR
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
-.PHONY: help install run test test-unit test-deep bench chaos screens lint format lock
+.PHONY: help install run test test-unit test-deep bench chaos cluster cluster-test screens lint format lock
 
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
 
 install: .venv/run ## Install what the service needs into .venv, and start nothing
 
@@ -43,6 +43,14 @@ bench: .venv/dev ## Measure the service against a bare view over the bare driver
 chaos: .venv/dev ## Let everything happen that happens to services, and count (CHAOS_SECONDS=600)
 	@tests/prepare
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+cluster: .venv/dev ## Run all that deploy/ has on this machine: nginx, two nodes, Patroni, Redis
+	@tests/prepare nginx haproxy patroni etcd-server
+	@$(BIN)/python -m tests.cluster
+
+cluster-test: .venv/dev ## Start anew, kill and pause each part of it under load (CLUSTER_KILLS=10)
+	@tests/prepare nginx haproxy patroni etcd-server
+	@$(BIN)/python -m tests.cluster test
 
 screens: .venv/dev ## Take a picture of every page in every state, into var/screens
 	@tests/prepare

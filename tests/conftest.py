@@ -214,8 +214,6 @@ def empty(connection: Connection) -> None:
         if table.name not in KEPT_TABLES
     ]
     if connection.dialect.name == "postgresql":
-        # Of Citus, which takes everything from all servers at once, and then nothing else.
-        connection.exec_driver_sql("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
         deletions = [f"DO $$ BEGIN {'; '.join(deletions)}; END $$"]
     for deletion in deletions:
         connection.exec_driver_sql(deletion)

@@ -108,6 +108,9 @@ class Database:
                 "options": f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c timezone=UTC"
                 f" -c statement_timeout={STATEMENT_SECONDS}s"
                 f" -c idle_in_transaction_session_timeout={3 * STATEMENT_SECONDS}s"
+                # Of Citus, which otherwise asks all servers at once, and then can't write into a
+                # table that is on each of them. Any other PostgreSQL takes it for a name of ours.
+                " -c citus.multi_shard_modify_mode=sequential"
                 # Said with the connection, it costs no round trip later.
                 f"{' -c default_transaction_read_only=on' if reads else ''}",
                 # A server that has gone silent is given up, too (milliseconds and seconds).

@@ -1,0 +1,64 @@
+"""What operators copy from ``deploy/`` says the same as the service does."""
+
+import json
+import re
+
+import pytest
+
+from jay.config import settings_from
+from jay.errors import OutcomeUnknown
+from jay.web.responses import MAX_BODY_BYTES
+from tests.cluster.parts import DEPLOY, replaced
+from tests.conftest import SECRET
+
+NGINX = (DEPLOY / "nginx.conf").read_text()
+
+
+def test_nginx_answers_for_nodes_that_are_away_as_the_service_would() -> None:
+    found = re.search(r"return 503 '(.*)\\n'", NGINX)
+    assert found is not None
+    error = json.loads(found[1])["error"]
+
+    assert (error["code"], error["details"]) == (OutcomeUnknown.code, OutcomeUnknown.constant())
+    assert "Retry-After 1 always" in NGINX
+
+
+def test_nginx_takes_what_the_service_takes_and_keeps_connections_for_less_long() -> None:
+    assert f"client_max_body_size {MAX_BODY_BYTES // 1024**2}m;" in NGINX
+    upstream = NGINX.split("upstream nodes")[1].split("}")[0]
+    kept = re.search(r"keepalive_timeout (\d+)s", upstream)
+    compose = (DEPLOY / "compose.yaml").read_text()
+    waits = re.search(r'JAY_KEEP_ALIVE: "(\d+)"', compose)
+
+    assert kept is not None
+    assert waits is not None
+    assert int(kept[1]) < int(waits[1])
+
+
+def test_nginx_leaves_addresses_as_they_came_and_logs_none() -> None:
+    assert NGINX.count("proxy_pass http://nodes;") == 2
+    assert "access_log off;" in NGINX
+
+
+def test_what_compose_sets_is_known() -> None:
+    compose = (DEPLOY / "compose.yaml").read_text()
+    names = re.findall(r"^ +(JAY_\w+?)(?:_FILE)?:", compose, re.MULTILINE)
+    values = {
+        "JAY_DATABASE_URL": "postgresql://jay@db1/jay",
+        "JAY_SECRET_KEY": SECRET,
+        "JAY_PUBLIC_URL": "https://jay.example",
+    }
+    given = {
+        name: values.get(name) or re.findall(rf'{name}: "?([^"\n]+)', compose)[0] for name in names
+    }
+
+    settings = settings_from(given)
+
+    assert len(names) >= 6
+    assert settings.redis_url == "redis://redis1:6379/0"
+    assert (settings.trusted_proxies, settings.keep_alive) == (1, 75)
+
+
+def test_an_address_that_is_not_there_is_noticed() -> None:
+    with pytest.raises(RuntimeError, match=r"deploy/haproxy.cfg does not say 'db9'"):
+        replaced("haproxy.cfg", {"db9": "db1"})
