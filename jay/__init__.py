@@ -30,6 +30,7 @@ from jay.clock import Clock, system_clock
 from jay.config import ELEMENTS, ConfigError, Settings, open_to_others, settings_from
 from jay.db.causes import cause_of
 from jay.db.database import Database
+from jay.db.standby import Standby
 from jay.errors import Busy
 from jay.feeds import cli as feeds_cli
 from jay.feeds import pull_cli
@@ -166,7 +167,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
 
     logs.configure()
     logs.init_app(app)
-    db.init_app(app, database)
+    db.init_app(app, database, _standby(settings))
     responses.init_app(app, render_page_error=pages.page_error)
     pages.init_app(app)
     picture_showing.init_app(app)
@@ -209,6 +210,12 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     return app
+
+
+def _standby(settings: Settings) -> Standby | None:
+    if not settings.database_read_url:
+        return None
+    return Standby(Database(settings.database_read_url, pool_size=settings.threads))
 
 
 def _set_up_payment(app: Flask, settings: Settings, database: Database, clock: Clock) -> None:

@@ -111,6 +111,8 @@ class Settings:
     pictures_per_merchant: int = _LIMITS["pictures_per_merchant"]
     polls_per_screen: int = _LIMITS["polls_per_screen"]
     wrong_codes: int = _LIMITS["wrong_codes"]
+    database_read_url: str = field(default="", repr=False)
+    """A standby, for what bears to be some seconds old."""
     redis_url: str = field(default="", repr=False)
     """Where the processes share their counts; it may hold a password."""
     outbound_allow: tuple[Network, ...] = ()
@@ -208,6 +210,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     port = env.int("PORT", 8000, validate=validate.Range(min=0, max=65535))
     data_dir = Path(env.str("JAY_DATA_DIR", "var")).absolute()
     database_url = env.str("JAY_DATABASE_URL", "", validate=_database_url)
+    read_url = env.str("JAY_DATABASE_READ_URL", "", validate=_database_url)
     public_url = env.str("JAY_PUBLIC_URL", "", validate=_public_url)
     secret_key = env.str("JAY_SECRET_KEY", "", validate=_secret)
     older_secrets = env.str("JAY_SECRET_KEY_OLD", "", validate=_secrets)
@@ -259,6 +262,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         keep_alive=keep_alive,
         bind=bind,
         redis_url=redis_url,
+        database_read_url=_with_driver(read_url),
         outbound_allow=_networks(",".join(allowed)),
         psp=psp or None,
         media=media if media.startswith(_BUCKET) or not media else str(Path(media).absolute()),

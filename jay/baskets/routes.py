@@ -154,6 +154,7 @@ def _context() -> service.Context:
 @blp.response(200, schemas.DetailsSchema)
 def product_details(body: list[str]) -> Any:
     """Get up to 50 products in full, in the order of the request."""
-    with db.reading() as connection:
-        found = service.details(connection, body, now=web.now())
+    now = web.now()
+    with db.reading_lately(now=now) as connection:
+        found = service.details(connection, body, now=now)
     return answer({"products": [schemas.details_view(*product) for product in found]})

@@ -6,6 +6,7 @@ from jay.db.doors import (
     init_app,
     joined,
     reading,
+    reading_lately,
     transaction,
     write,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "init_app",
     "joined",
     "reading",
+    "reading_lately",
     "transaction",
     "write",
 ]

@@ -13,12 +13,14 @@ from sqlalchemy.exc import DBAPIError
 from jay.db.database import Database, P, T, driver_error, retry
 from jay.db.outages import is_undone
 from jay.db.readiness import Readiness
+from jay.db.standby import Standby
 from jay.errors import Busy
 
 
-def init_app(app: Any, database: Database) -> None:
-    """Make the database known to the doors of this app."""
+def init_app(app: Any, database: Database, standby: Standby | None = None) -> None:
+    """Make the database known to the doors of this app, and a standby where there is one."""
     app.extensions["jay.db"] = database
+    app.extensions["jay.standby"] = standby
     app.extensions["jay.readiness"] = Readiness(database)
 
 
@@ -66,6 +68,25 @@ def reading() -> Iterator[Connection]:
         return
     with database().reading() as connection:
         yield connection
+
+
+@contextmanager
+def reading_lately(*, now: datetime) -> Iterator[Connection]:
+    """Open a connection for reading what may be some seconds old: the standby's, if it is fresh.
+
+    :raises Busy: the database can't be reached.
+    """
+    standby: Standby | None = current_app.extensions["jay.standby"]
+    if standby is None or "joined_connection" in g or not standby.is_fresh(now=now):
+        with reading() as connection:
+            yield connection
+        return
+    try:
+        with standby.database.reading() as connection:
+            yield connection
+    except Busy:
+        standby.leave_alone()
+        raise
 
 
 def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.baskets.pictured import sweep_guests
 from jay.checkout import reconciling
+from jay.db import standby
 from jay.feeds import pulling
 from jay.ops import clocks, revision
 from jay.orders import refunding
@@ -52,6 +53,7 @@ def worker(parent: int | None) -> None:
         filling.filler(GUESTS).run,
         reconciling.repeated("refunds", refunding.once),
         _clocks(),
+        *([reconciling.repeated("heartbeat", _beat)] if web.settings().database_read_url else []),
     )
     with ThreadPoolExecutor(len(works)) as pool:
         running = [pool.submit(_until_stopped, work, stop) for work in works]
@@ -75,6 +77,12 @@ def _clocks() -> Callable[[threading.Event], None]:
         return False
 
     return reconciling.repeated("clocks", once)
+
+
+def _beat() -> bool:
+    with db.transaction() as connection:
+        standby.beat(connection, now=web.now())
+    return False
 
 
 def _until_stopped(work: Callable[[threading.Event], None], stop: threading.Event) -> None:

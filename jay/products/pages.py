@@ -40,7 +40,7 @@ def listing() -> Response:
     asked = _asked()
     viewer = pages.current_viewer()
     only = viewer.merchant_id if viewer else None
-    with db.reading() as connection:
+    with db.reading_lately(now=web.now()) as connection:
         found = catalogue.find_page(
             connection,
             _filters(asked, only),
@@ -76,7 +76,7 @@ def product(product_id: str) -> Response:
     asked = _asked()
     viewer = pages.current_viewer()
     only = viewer.merchant_id if viewer else None
-    with db.reading() as connection:
+    with db.reading_lately(now=web.now()) as connection:
         item = catalogue.find_item(connection, product_id, now=web.now(), only=only)
         pictures = images_of(connection, item.main.product) if item else ((), {})
     return page(
