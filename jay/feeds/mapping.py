@@ -82,7 +82,7 @@ class Mapping:
 
 def heading_of(heading: str) -> str:
     """Return a heading as it is compared."""
-    return " ".join(heading.lower().split())
+    return " ".join(heading.lower().replace("\u2019", "'").split())
 
 
 @cache

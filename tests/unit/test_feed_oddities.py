@@ -383,27 +383,59 @@ def test_a_count_with_a_point_of_programs_is_a_count(path: Path) -> None:
 # --- exports: what is not published, and what has no SKU
 
 
-def test_woocommerce_exports_in_german_are_read_like_english_ones(path: Path) -> None:
-    english = (
-        "ID,Type,SKU,Name,Published,Regular price,Sale price,Stock,Backorders allowed?,Images,"
-        "Parent,Attribute 1 name,Attribute 1 value(s)\n"
-    )
-    german = (
+WOO_COLUMNS = (
+    *("ID", "Type", "SKU", "Name", "Published", "Regular price", "Sale price", "Stock"),
+    *("In stock?", "Backorders allowed?", "Images", "Description", "Date sale price starts"),
+    *("Date sale price ends", "Parent", "Attribute 1 name", "Attribute 1 value(s)"),
+)
+WOO_ROWS = (
+    "1,variable,T,Shirt,1,,,,1,0,https://a.example/1.jpg,<p>Soft</p>,,,,Size,S\n"
+    '2,variation,T-S,Shirt,1,"19,90","9,90",3,1,0,,,2026-11-01,2026-11-30,T,Size,S\n'
+    "3,simple,M,Mug,1,5,,7,1,notify,,,,,,,\n4,simple,D,Draft,-1,5,,1,1,0,,,,,,,\n"
+    "5,simple,O,Cup,1,6,,,0,0,,,,,,,\n6,grouped,G,Set,1,,,,1,0,,,,,,,\n"
+)
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
         "ID,Typ,Artikelnummer,Name,Ver\u00f6ffentlicht,Regul\u00e4rer Preis,Angebotspreis,Lager,"
-        "Lieferr\u00fcckst\u00e4nde erlaubt?,Bilder,\u00dcbergeordnetes Produkt,Attribut 1 Name,"
-        "Attribut 1 Wert(e)\n"
-    )
-    rows = (
-        "1,variable,T,Shirt,1,,,,,https://a.example/1.jpg,,Size,S\n"
-        '2,variation,T-S,Shirt,1,"19,90","9,90",3,0,,T,Size,S\n'
-        "3,simple,M,Mug,1,5,,,1,,,,\n4,simple,D,Draft,-1,5,,1,0,,,,\n"
-    )
+        "Vorr\u00e4tig?,Lieferr\u00fcckst\u00e4nde erlaubt?,Bilder,Beschreibung,"
+        '"Datum, an dem Angebotspreis beginnt","Datum, an dem Angebotspreis endet",'
+        "\u00dcbergeordnetes Produkt,Attribut 1 Name,Attribut 1 Wert(e)",
+        "ID,Type,UGS,Nom,Publi\u00e9,Tarif r\u00e9gulier,Tarif promo,Stock,En stock\u00a0?,"
+        "Autoriser les commandes de produits en rupture ?,Images,Description,"
+        "Date de d\u00e9but de promo,Date de fin de promo,Parent,Nom de l\u2019attribut 1,"
+        "Valeur(s) de l\u2019attribut 1",
+        "ID,Tipo,SKU,Nombre,Publicado,Precio normal,Precio rebajado,Inventario,\u00bfExistencias?,"
+        "\u00bfPermitir reservas de productos agotados?,Im\u00e1genes,Descripci\u00f3n,"
+        "D\u00eda en que empieza el precio rebajado,D\u00eda en que termina el precio rebajado,"
+        "Superior,Nombre del atributo 1,Valor(es) del atributo 1",
+        "ID,Tipo,COD,Nome,Pubblicato,Prezzo di listino,Prezzo in offerta,Magazzino,In stock?,"
+        "Abilita gli ordini arretrati?,Immagine,Descrizione,Data di partenza del prezzo in saldo,"
+        "Termine data del prezzo di vendita,Genitore,Attributo 1 nome,Attributo 1 valore(i)",
+        "ID,Type,Artikelnummer,Naam,Gepubliceerd,Reguliere prijs,Actieprijs,Voorraad,Op voorraad?,"
+        "Nabestellingen toestaan?,Afbeeldingen,Beschrijving,Startdatum actieprijs,"
+        "Einddatum actieprijs,Hoofd,Naam eigenschap 1,Waarde eigenschap 1",
+        "ID,Typ,SKU,Nazwa,Opublikowano,Cena,Cena promocyjna,Stan magazynowy,W magazynie?,"
+        "Pozwala\u0107 na zam\u00f3wienia oczekuj\u0105ce (na dostaw\u0119 do magazynu)?,Obrazki,Opis,"
+        "Data rozpocz\u0119cia promocji,Data zako\u0144czenia promocji,Element nadrz\u0119dny,"
+        "Nazwa atrybutu 1,Warto\u015bci atrybutu 1",
+    ],
+    ids=["de", "fr", "es", "it", "nl", "pl"],
+)
+def test_woocommerce_exports_in_other_languages_are_read_like_english_ones(
+    path: Path, headings: str
+) -> None:
+    found = read(path, f"{headings}\n{WOO_ROWS}")
 
-    in_german = read(path, german + rows)
-
-    assert in_german == read(path, english + rows)
-    assert [record.sku for record in in_german] == ["T", "T-S", "M"]
-    assert body(in_german[1])["price"] == 990
+    assert found == read(path, f"{','.join(WOO_COLUMNS)}\n{WOO_ROWS}")
+    assert [record.sku for record in found] == ["T", "T-S", "M", "O"]
+    assert (body(found[1])["price"], body(found[1])["stockCount"]) == (1990, 3)
+    assert body(found[1])["sale"]["price"] == 990
+    assert [body(found[at])["stockCount"] for at in (2, 3)] == [None, 0]
+    assert body(found[0])["images"] == [{"url": "https://a.example/1.jpg"}]
+    assert body(found[0])["description"] == "Soft"
 
 
 WOO = "ID,Type,SKU,Name,Published,Regular price,Parent,Attribute 1 name,Attribute 1 value(s)\n"
