@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, cast
 
+from jay.feeds.spreadsheets import spreadsheet_reader
 from jay.feeds.unpacking import (
     CHUNK,
     OTHERS,
@@ -57,6 +58,7 @@ class FeedFile:
     While it is open no other importer of this machine can open it; a killed process lets go of
     it by itself.
 
+    :ivar notes: sentences for the person who has given it.
     :param encoding: what it is written in; None: UTF-8, or what XML says of itself.
     :param alive: is called now and then while it is read; what it raises ends the reading.
     :raises UnusableFile: it can't be opened or unpacked, is empty, or there is no such encoding.
@@ -74,6 +76,7 @@ class FeedFile:
         self.path = path
         self.alive = alive
         self.encoding = encoding
+        self.notes: list[str] = []
         try:
             self._raw = cast("io.BufferedReader[io.FileIO]", path.open("rb", buffering=CHUNK))
         except OSError as error:
@@ -99,7 +102,8 @@ class FeedFile:
             self._digest = hashlib.file_digest(self._raw, "sha256")
             self._raw.seek(0)
         self.stream: io.BufferedReader[Any] = self._raw
-        pieces = unpacked(self._raw, self._raw.peek(4)[:4], self.path, self.size)
+        spreadsheet = spreadsheet_reader(self.notes)
+        pieces = unpacked(self._raw, self._raw.peek(4)[:4], self.path, self.size, spreadsheet)
         if pieces is not None:
             self.stream = buffered(pieces)
         begins = self.peek(4)

@@ -25,13 +25,15 @@ def written(record: Record, put: Put | News, merchant: Merchant) -> str:
         lines.append(f"{put.sku} ({put.lang}-{put.country}): {_cut(put.main['name'])}")
         volatile = put.main["volatile"]
         currency = volatile.get("currency") or merchant.currency
-        lines += [f"    {fact}" for fact in (*_offer(volatile, currency), *_described(put.main))]
+        facts = *_offer(volatile, currency), *_unsaid(volatile), *_described(put.main)
+        lines += [f"    {fact}" for fact in facts]
     for variant in put.variants:
         currency = variant.get("currency") or merchant.currency
         named = f"{variant.get('type') or ''} {variant.get('value') or ''}".strip()
         of = f"variant of {put.sku}" if variant_only else "variant"
-        facts = ", ".join(_offer(variant, currency))
-        lines.append(f"{'' if variant_only else '    '}{variant['sku']}, {of}: {named}; {facts}")
+        facts = *_offer(variant, currency), *_unsaid(variant, put.sku)
+        start = "" if variant_only else "    "
+        lines.append(f"{start}{variant['sku']}, {of}: {named}; {', '.join(facts)}")
     lines += [f"    left out: {_cut(note)}" for note in record.notes]
     return "\n".join(lines)
 
@@ -49,6 +51,18 @@ def _offer(given: Mapping[str, Any], currency: str) -> Iterator[str]:
     if "stock_count" in given:
         count = given["stock_count"]
         yield f"stock {'without limit' if count is None else count}"
+
+
+def _unsaid(given: Mapping[str, Any], of: str | None = None) -> Iterator[str]:
+    """Write what becomes of price and stock that a product does not say.
+
+    :param of: the SKU of a variant's product.
+    """
+    if of is None and given.get("price") is None:
+        yield "price not set: it stays as it is stored"
+    if "stock_count" not in given:
+        other = "without limit" if of is None else f"that of {of}"
+        yield f"stock not set: it stays as it is stored, else {other}"
 
 
 def _minute(stored: int) -> str:

@@ -77,11 +77,14 @@ def whole_number(cell: str) -> Any:
     return cell
 
 
+_NO_PART = re.compile(r"(?<=[0-9])[.,]0{1,4}\Z")
+
+
 def _stock(cell: str) -> Any:
     if cell.isdecimal():
         return whole_number(cell)
-    # Programs that know numbers with a point alone write 5 as 5.0.
-    return None if cell.lower() == "unlimited" else whole_number(cell.removesuffix(".0"))
+    # Programs that know numbers with a point alone write 5 as 5.0, or 5,0.
+    return None if cell.lower() == "unlimited" else whole_number(_NO_PART.sub("", cell))
 
 
 def _currency(cell: str) -> Any:

@@ -64,7 +64,7 @@ class Source:
         self, file: FeedFile, wanted: str | None = None, reading: Reading | None = None
     ) -> None:
         self.file = file
-        self.notes: list[str] = []
+        self.notes = list(file.notes)
         self.ignored: Sequence[str] = ()
         self._reading = reading = reading or Reading()
         self.volatile = reading.volatile

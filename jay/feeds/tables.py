@@ -2,6 +2,8 @@
 
 import csv
 import itertools
+import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 
@@ -17,6 +19,12 @@ MAX_COLUMNS = 2_000
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 SAMPLE = 6_000
 """Characters that the delimiter is found from."""
+
+MAX_LINES_OF_ROW = 100
+MAX_UNMENDED = 20
+"""Rows that were read again in vain, after which none is: each may cost as much as many rows."""
+
+_ESCAPED = re.compile(r'(?<!\\)\\"')
 
 UNREADABLE = f"The row is not in UTF-8, or longer than {MAX_LINE // 2**20} MiB."
 
@@ -45,8 +53,13 @@ class Table:
         self.delimiter = delimiter or _delimiter(file.peek(SAMPLE), "".join(beginning))
         csv.field_size_limit(MAX_CELL)
         self._before = before
+        self._taken: list[str] = []  # the lines of the row that is being read
+        self._recording = False
+        self._back: deque[str] = deque()  # lines that are to be read once more
+        self._mendable = MAX_UNMENDED
+        self._source = self._recorded()
         self._reader = csv.reader(
-            itertools.chain(beginning, self._lines.lines), delimiter=self.delimiter, strict=True
+            itertools.chain(beginning, self._source), delimiter=self.delimiter, strict=True
         )
         self.header = self._header()
         if self._lines.take_broken():
@@ -60,6 +73,16 @@ class Table:
                 return before, [line]
             before += 1
         return before, []
+
+    def _recorded(self) -> Iterator[str]:
+        back, fresh = self._back, iter(self._lines.lines)
+        while True:
+            line = back.popleft() if back else next(fresh, None)
+            if line is None:
+                return
+            if self._recording:
+                self._taken.append(line)
+            yield line
 
     def _header(self) -> list[str]:
         while True:
@@ -96,23 +119,50 @@ class Table:
 
     def rows(self) -> Iterator[tuple[int, list[str] | None, str | None]]:
         """Yield the line and the cells of each row, or why it can't be read."""
-        reader, lines, width, before = self._reader, self._lines, len(self.header), self._before
+        reader, lines, width, taken = self._reader, self._lines, len(self.header), self._taken
+        self._recording = True
         while True:
-            line = before + reader.line_num + 1
+            line = self._before + reader.line_num + 1
+            taken.clear()
             try:
                 row = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                lines.take_broken()
-                yield line, None, self._explain(error, line)
-                continue
+                mended = self._with_backslashes()
+                if mended is None:
+                    lines.take_broken()
+                    yield line, None, self._explain(error, line)
+                    continue
+                row = mended
             if lines.broken and lines.take_broken():
                 yield line, None, UNREADABLE
             elif len(row) == width:
                 yield line, row, None
             elif any(row):
                 yield line, *_fitted(row, width)
+
+    def _with_backslashes(self) -> list[str] | None:
+        r"""Read a row once more in which quotes are escaped as PHP and MySQL do: ``\"``."""
+        taken = list(self._taken)
+        if not self._mendable or len(taken) > MAX_LINES_OF_ROW or '\\"' not in "".join(taken):
+            return None
+        again = csv.reader(
+            (_ESCAPED.sub('""', line) for line in itertools.chain(taken, self._source)),
+            delimiter=self.delimiter,
+            strict=True,
+        )
+        try:
+            row = next(again)
+        except (csv.Error, StopIteration):
+            self._mendable -= 1
+            self._back.extendleft(reversed(self._taken[len(taken) :]))
+            return None
+        used = again.line_num
+        # What a quote that was none has swallowed are rows of their own.
+        self._back.extendleft(reversed((taken + self._taken[len(taken) :])[used:]))
+        self._before += used - len(taken)
+        return row
 
     def has_digits_alone(self, columns: Sequence[int]) -> bool:
         """Tell whether all of it is in UTF-8 and readable, and these cells have digits at the most.
@@ -133,16 +183,11 @@ class Table:
 
         Rows that can't be read are passed over: who reads them for their content says so.
         """
-        reader, before = self._reader, self._before
-        while True:
-            try:
-                for row in reader:
-                    for at in columns:
-                        if at < len(row) and (cell := row[at]) and not cell.isdecimal():
-                            yield before + reader.line_num, at, cell
-            except csv.Error:
-                continue
-            return
+        for line, row, _ in self.rows():
+            if row is not None:
+                for at in columns:
+                    if (cell := row[at]) and not cell.isdecimal():
+                        yield line, at, cell
 
     def _explain(self, error: csv.Error, line: int) -> str:
         last = self._before + self._reader.line_num

@@ -1,22 +1,17 @@
-"""What is around a feed file taken off: gzip, zip, a spreadsheet, an encoding, line ends of old.
+"""What is around a feed file taken off: gzip, zip, an encoding, line ends of old.
 
 Each is a stream of bytes made from another, a piece at a time, so that nothing is ever kept whole;
 what grows without measure is given up.
 """
 
 import codecs
-import csv
 import gzip
 import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import IO, Any
-from xml.parsers import expat
-
-import python_calamine
 
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -39,10 +34,6 @@ OTHERS = {
 FREE = 64 << 20
 MAX_GROWTH = 200
 """How much larger what is packed may be, beyond ``FREE`` bytes: no catalogue shrinks so much."""
-
-MAX_SPREADSHEET = 128 << 20
-MAX_CELLS = 5_000_000
-"""A spreadsheet is kept in memory, unlike everything else: so it has bounds."""
 
 
 class UnusableFile(Exception):
@@ -93,11 +84,18 @@ def buffered(pieces: Iterator[bytes]) -> io.BufferedReader:
     return io.BufferedReader(Pieces(pieces), CHUNK)
 
 
-def unpacked(raw: IO[bytes], head: bytes, path: Path, size: int) -> Iterator[bytes] | None:
+def unpacked(
+    raw: IO[bytes],
+    head: bytes,
+    path: Path,
+    size: int,
+    spreadsheet: Callable[[IO[bytes], zipfile.ZipFile, Path], Iterator[bytes]],
+) -> Iterator[bytes] | None:
     """Return what is in a packed file or spreadsheet; None where it is neither.
 
     :param head: its first bytes.
     :param size: its length in bytes.
+    :param spreadsheet: reads one, as CSV.
     :raises UnusableFile: it has not exactly one file in it, or is a trap.
     """
     if head[:2] == GZIP:
@@ -110,9 +108,7 @@ def unpacked(raw: IO[bytes], head: bytes, path: Path, size: int) -> Iterator[byt
         archive = zipfile.ZipFile(raw)
         names = [entry for entry in archive.infolist() if not _is_beside(entry)]
         if any(entry.filename == "xl/workbook.xml" for entry in names):
-            _check_spreadsheet(archive, path)
-            raw.seek(0)
-            return _cells(raw, path)
+            return spreadsheet(raw, archive, path)
         for part, what in _DOCUMENTS.items():
             if any(entry.filename == part for entry in names):
                 raise UnusableFile(f"{path} is {what}: please save it as xlsx or CSV.")
@@ -151,76 +147,6 @@ def _measured(stream: Any, path: Path, size: int) -> Iterator[bytes]:
             yield piece
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise because(f"{path} can't be unpacked", error) from error
-
-
-def _check_spreadsheet(archive: zipfile.ZipFile, path: Path) -> None:
-    """Check that it is as small as it says, and that its cells lie close together."""
-    left = MAX_SPREADSHEET
-    for entry in archive.infolist():
-        area = _Area() if entry.filename.startswith("xl/worksheets/") else None
-        with archive.open(entry) as stream:
-            while piece := stream.read(CHUNK):
-                left -= len(piece)
-                if left < 0:
-                    size = MAX_SPREADSHEET >> 20
-                    raise UnusableFile(
-                        f"{path} has more than {size} MiB in it: please save it as CSV."
-                    )
-                if area is not None:
-                    area.feed(piece, path)
-
-
-class _Area:
-    """Finds the last row and column of a sheet: the library makes room for all between."""
-
-    def __init__(self) -> None:
-        self._rows = self._columns = 0
-        self._parser = expat.ParserCreate()
-        self._parser.StartElementHandler = self._start
-
-    def feed(self, piece: bytes, path: Path) -> None:
-        try:
-            self._parser.Parse(piece, False)
-        except (expat.ExpatError, ValueError) as error:
-            raise because(f"{path} is a damaged spreadsheet", error) from error
-        if self._rows * self._columns > MAX_CELLS:
-            raise UnusableFile(f"{path} has more than {MAX_CELLS:,} cells: please save it as CSV.")
-
-    def _start(self, _tag: str, attributes: dict[str, str]) -> None:
-        found = re.fullmatch(r"([A-Za-z]{1,4})([0-9]{1,9})", attributes.get("r", ""))
-        if found:
-            column = 0
-            for letter in found[1].upper():
-                column = column * 26 + ord(letter) - 64
-            self._columns = max(self._columns, column)
-            self._rows = max(self._rows, int(found[2]))
-
-
-def _cells(raw: IO[bytes], path: Path) -> Iterator[bytes]:
-    """Yield the first sheet as CSV, a line for each of its rows."""
-    try:
-        book = python_calamine.CalamineWorkbook.from_filelike(raw)
-        for row in book.get_sheet_by_index(0).iter_rows():
-            line = io.StringIO()
-            csv.writer(line, lineterminator="\n").writerow([_text(cell) for cell in row])
-            yield line.getvalue().encode("utf-8", "replace")
-    except (python_calamine.CalamineError, ValueError, IndexError, OSError) as error:
-        raise because(f"{path} is a damaged spreadsheet", error) from error
-
-
-def _text(cell: Any) -> str:
-    """Write a cell as a person sees it: 19.9 and 4006250000000, not 4006250000000.0."""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float):
-        # Excel knows 15 digits; what a calculation has left behind them is nothing anybody sees.
-        return f"{cell:.15G}"
-    if isinstance(cell, datetime | date | time):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        return str(cell)
-    # A row is one line, so that its number is that of the sheet.
-    return " ".join(str(cell).splitlines())
 
 
 _SAFE_CODEC = re.compile(

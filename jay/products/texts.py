@@ -17,9 +17,11 @@ _MARKUP = re.compile(
     r"<[a-zA-Z/!?]|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
 )
 _LINE_ENDS = re.compile(
-    r"<\s*(?:br\s*/?|/\s*(?:p|div|li|h[1-6]|tr|ul|ol|table|section|article|blockquote))\s*>",
+    r"<\s*(?:br\s*/?|/\s*(?:p|div|li|dd|h[1-6]|tr|ul|ol|table|section|article|blockquote))\s*>"
+    r"|(?<![>\s])<(?:li|p|tr|dd|h[1-6])>",  # what begins ends what was not closed before
     re.IGNORECASE,
 )
+_CELL_ENDS = re.compile(r"</\s*(?:td|th|dt|option)\s*>", re.IGNORECASE)
 
 
 def has_markup(text: str) -> bool:
@@ -43,7 +45,8 @@ def plain_text(text: str) -> str:
 
 def _without_tags(text: str) -> str:
     # A line break is no text in HTML, and gets lost with its tag.
-    broken = _LINE_ENDS.sub(lambda tag: f"\n{tag[0]}", text)
+    apart = _CELL_ENDS.sub(lambda tag: f" {tag[0]}", text)
+    broken = _LINE_ENDS.sub(lambda tag: f"\n{tag[0]}", apart)
     found = html.unescape(nh3.clean(broken, tags=set(), clean_content_tags={"script", "style"}))
     lines = (" ".join(line.split()) for line in found.replace("\0", "").split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

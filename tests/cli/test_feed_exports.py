@@ -217,6 +217,7 @@ def test_a_dry_run_shows_ten_products_and_what_is_ignored(
     assert "crew-jacket (de-DE): Crew Jacket" in found.result.stdout
     assert "HL-CJ-M, variant of crew-jacket: Size / Colour M / Navy;" in found.result.stdout
     assert "Not read: Product Category, Type, Tags" in found.result.stdout
+    assert "stock not set: it stays as it is stored, else without limit" in found.result.stdout
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ PARTS = st.sampled_from(
         ("<p>One.</p><p>Two.</p>", "One.\nTwo."),
         ("a<br>b<br/>c", "a\nb\nc"),
         ("<ul><li>a</li><li>b</li></ul>", "a\nb"),
+        ("<ul><li>a<li>b</ul>", "a\nb"),
+        (
+            "<table><tr><td>Size</td><td>M</td></tr><tr><th>Fit</th><td>slim</td></tr></table>",
+            "Size M\nFit slim",
+        ),
         ("&lt;p&gt;twice&lt;/p&gt;", "twice"),
         ("<script>alert(1)</script>safe<style>p{}</style>", "safe"),
         ("&uuml;&#8364;&nbsp;5", "ü€ 5"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jay.feeds import unpacking
+from jay.feeds import spreadsheets, unpacking
 from jay.feeds.files import BOM, MAX_LINE, FeedFile, FileBusy
 from jay.feeds.unpacking import UnusableFile
 
@@ -137,17 +137,38 @@ WORKBOOK = {
     "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"/>',
     "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1"'
     f' Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{OFFICE}"><sheets>'
-    '<sheet name="A" sheetId="1" r:id="rId1"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship'
-    f' Id="rId1" Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
 }
 
 
-def spreadsheet(cells: str) -> bytes:
-    """Write a spreadsheet with one sheet."""
-    sheet = f'<worksheet xmlns="{SHEET}"><sheetData>{cells}</sheetData></worksheet>'
-    files = {**WORKBOOK, "xl/worksheets/sheet1.xml": sheet}
+_STATES = ("visible", "hidden")
+
+
+def spreadsheet(*sheets: str, hidden: str = "") -> bytes:
+    """Write a spreadsheet; its sheets are called A, B and so on.
+
+    :param hidden: the names of those that nobody sees.
+    """
+    names = "ABCDEF"[: len(sheets)]
+    files = {
+        **WORKBOOK,
+        "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{OFFICE}"><sheets>'
+        + "".join(
+            f'<sheet name="{name}" sheetId="{at}" r:id="rId{at}"'
+            f' state="{_STATES[name in hidden]}"/>'
+            for at, name in enumerate(names, 1)
+        )
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">'
+        + "".join(
+            f'<Relationship Id="rId{at}" Type="{OFFICE}/worksheet"'
+            f' Target="worksheets/sheet{at}.xml"/>'
+            for at, _ in enumerate(names, 1)
+        )
+        + "</Relationships>",
+    }
+    for at, cells in enumerate(sheets, 1):
+        sheet = f'<worksheet xmlns="{SHEET}"><sheetData>{cells}</sheetData></worksheet>'
+        files[f"xl/worksheets/sheet{at}.xml"] = sheet
     return zipped({name: content.encode() for name, content in files.items()})
 
 
@@ -167,12 +188,76 @@ def test_a_spreadsheet_is_read_as_a_person_sees_it(path: Path) -> None:
     path.write_bytes(spreadsheet("".join([*rows, row(5, 4006250000000.0, "Mug", 1990.0)])))
 
     assert lines(path) == [
-        b",,\n",
+        b"\n",
         b"sku,name,price\n",
         b'A,"one two, three",19.9\n',
         b",,\n",
         b"4006250000000,Mug,1990\n",
     ]
+
+
+HEADING = row(3, "sku", "name", "price")
+GOODS = HEADING + row(4, "A", "Mug", 1990.0)
+
+
+def lines_and_notes(path: Path) -> tuple[list[bytes], list[str]]:
+    with FeedFile(path) as file:
+        return list(file.lines()), file.notes
+
+
+def test_a_title_above_the_table_of_a_spreadsheet_is_passed_over(path: Path) -> None:
+    path.write_bytes(spreadsheet(row(1, "Our goods in 2026") + GOODS))
+
+    assert lines(path) == [b"\n", b"\n", b"sku,name,price\n", b"A,Mug,1990\n"]
+
+
+@pytest.mark.parametrize(
+    ("sheets", "hidden", "noted"),
+    [
+        ((row(1, "Please read this"), GOODS), "", []),
+        ((row(1, "a", "b", "c", "d"), GOODS), "A", []),
+        ((row(1, "size", "label"), GOODS), "", ["Read is the sheet 'B'; not read: 'A'."]),
+        (("", GOODS, HEADING), "", ["Read is the sheet 'B'; not read: 'C'."]),
+    ],
+)
+def test_of_several_sheets_that_with_the_goods_is_read_and_the_others_are_named(
+    path: Path, sheets: tuple[str, ...], hidden: str, noted: list[str]
+) -> None:
+    path.write_bytes(spreadsheet(*sheets, hidden=hidden))
+
+    found, notes = lines_and_notes(path)
+
+    assert found[-1] == b"A,Mug,1990\n"
+    assert notes == noted
+
+
+def test_cells_with_an_error_are_said_to_be_empty(path: Path) -> None:
+    wrong = (
+        '<row r="5"><c r="A5" t="inlineStr"><is><t>B</t></is></c><c r="C5" t="e"><v>#N/A</v></c>'
+    )
+    path.write_bytes(spreadsheet(GOODS + wrong + "</row>"))
+
+    found, notes = lines_and_notes(path)
+
+    assert found[-1] == b"B,,\n"
+    assert notes == ["Cells with an error, such as #N/A, are read as empty: C5."]
+
+
+def test_dates_and_what_was_calculated_are_read_as_they_are_seen(path: Path) -> None:
+    styles = (
+        f'<styleSheet xmlns="{SHEET}"><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/>'
+        "</cellXfs></styleSheet>"
+    )
+    cells = (
+        '<c r="A4" t="str"><f>"A"&amp;"1"</f><v>A1</v></c><c r="B4" s="1"><v>46327</v></c>'
+        '<c r="C4"><f>2*9.95</f><v>19.9</v></c>'
+    )
+    content = spreadsheet(row(3, "sku", "from", "price") + f'<row r="4">{cells}</row>')
+    path.write_bytes(content)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/styles.xml", styles)
+
+    assert lines(path)[-1] == b"A1,2026-11-01,19.9\n"
 
 
 def test_a_spreadsheet_whose_cells_lie_far_apart_is_refused(path: Path) -> None:
@@ -184,7 +269,7 @@ def test_a_spreadsheet_whose_cells_lie_far_apart_is_refused(path: Path) -> None:
 
 
 def test_a_spreadsheet_that_is_far_too_large_is_refused(path: Path) -> None:
-    path.write_bytes(spreadsheet(row(1, "x" * (unpacking.MAX_SPREADSHEET + 1))))
+    path.write_bytes(spreadsheet(row(1, "x" * (spreadsheets.MAX_SPREADSHEET + 1))))
 
     with pytest.raises(UnusableFile, match="more than 128 MiB"):
         lines(path)

@@ -418,7 +418,8 @@ WOO_ROWS = (
         "Nabestellingen toestaan?,Afbeeldingen,Beschrijving,Startdatum actieprijs,"
         "Einddatum actieprijs,Hoofd,Naam eigenschap 1,Waarde eigenschap 1",
         "ID,Typ,SKU,Nazwa,Opublikowano,Cena,Cena promocyjna,Stan magazynowy,W magazynie?,"
-        "Pozwala\u0107 na zam\u00f3wienia oczekuj\u0105ce (na dostaw\u0119 do magazynu)?,Obrazki,Opis,"
+        "Pozwala\u0107 na zam\u00f3wienia oczekuj\u0105ce (na dostaw\u0119 do magazynu)?,Obrazki,"
+        "Opis,"
         "Data rozpocz\u0119cia promocji,Data zako\u0144czenia promocji,Element nadrz\u0119dny,"
         "Nazwa atrybutu 1,Warto\u015bci atrybutu 1",
     ],

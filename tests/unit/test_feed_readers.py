@@ -326,3 +326,54 @@ def test_the_format_is_seen_from_the_content_or_the_name(
 
     with FeedFile(path) as file:
         assert Source(file).format == wanted
+
+
+ESCAPED = (
+    'A,"Mug \\"big\\"","12\\" wide, red",1\n'
+    'B,"Cup 5\\"","two\nlines \\"so\\"",2\n'
+    'C,"Pot","",3\n'
+    'D,"back\\slash ""x""","C:\\dir\\",4\n'
+)
+
+
+def test_quotes_that_are_escaped_with_a_backslash_are_read(path: Path) -> None:
+    """As PHP and MySQL write them; other rows are read as ever."""
+    found = read(path, f"sku,name,description,price\n{ESCAPED}")
+
+    assert [(record.line, record.reason) for record in found] == [
+        (2, None),
+        (3, None),
+        (5, None),
+        (6, None),
+    ]
+    bodies = [record.body or {} for record in found]
+    assert [one["name"] for one in bodies] == ['Mug "big"', 'Cup 5"', "Pot", 'back\\slash "x"']
+    assert [one.get("description") for one in bodies] == [
+        '12" wide, red',
+        'two\nlines "so"',
+        None,
+        "C:\\dir\\",
+    ]
+
+
+def test_a_row_that_is_broken_costs_no_other_row_also_where_quotes_are_escaped(path: Path) -> None:
+    broken = 'A,"x\\" y\nB,Cup\n'
+
+    found = read(path, "sku,name\n" + broken * 30)
+
+    assert [(one.sku, one.reason is None) for one in found] == [("", False), ("B", True)] * 30
+    assert [one.line for one in found[-2:]] == [60, 61]
+
+
+def test_the_unit_is_told_also_from_rows_with_escaped_quotes(path: Path) -> None:
+    path.write_text('sku,name,price\nA,"5\\" pipe",12.99\nB,"Cup",15\n')
+
+    with FeedFile(path) as file, pytest.raises(UnusableFile, match=r"line 2: price is '12\.99'"):
+        Source(file).survey()
+
+
+@pytest.mark.parametrize(("cell", "stock"), [("7,0", 7), ("7.00", 7), ("-2,0", -2), ("7,5", "7,5")])
+def test_a_count_is_whole_however_its_decimal_sign_is_written(
+    path: Path, cell: str, stock: int | str
+) -> None:
+    assert body(path, "sku;name;stockCount", f"A;Mug;{cell}")["stockCount"] == stock

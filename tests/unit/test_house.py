@@ -88,11 +88,12 @@ KINDS = {
         db/postgresql db/prepared db/readiness db/routing db/sqlite db/standby db/types
         db/upsert feeds/downloading feeds/files feeds/google feeds/items feeds/major
         feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
-        feeds/tables feeds/units feeds/unpacking legal/markup net/buckets net/client
-        net/deadlines net/emails net/names net/smtp net/waits ops/backup ops/demo_viewer ops/lan
-        ops/revision outbox/rendering outbox/transports/http outbox/transports/mail
-        partners/keys pictures/bucket pictures/drawing pictures/fetching pictures/reading
-        pictures/store products/texts transfers/qr web/counts web/framing web/serving
+        feeds/spreadsheets feeds/tables feeds/units feeds/unpacking legal/markup net/buckets
+        net/client net/deadlines net/emails net/names net/smtp net/waits ops/backup
+        ops/demo_viewer ops/lan ops/revision outbox/rendering outbox/transports/http
+        outbox/transports/mail partners/keys pictures/bucket pictures/drawing pictures/fetching
+        pictures/reading pictures/store products/texts transfers/qr web/counts web/framing
+        web/serving
     """,
 }
 
