@@ -62,10 +62,14 @@ class Store(Protocol):
 
 
 class FolderStore:
-    """Keeps files in a folder."""
+    """Keeps files in a folder.
 
-    def __init__(self, folder: Path) -> None:
+    :param private: whether other accounts of this machine are kept out; else the umask says so.
+    """
+
+    def __init__(self, folder: Path, *, private: bool = True) -> None:
         self._folder = folder
+        self._of_folders, self._of_files = (0o700, 0o600) if private else (0o777, 0o666)
 
     def put(self, name: str, content: bytes) -> None:
         """Store a file; after a crash it is there whole, or not at all.
@@ -73,10 +77,12 @@ class FolderStore:
         :raises OSError: there is no room, or the folder can't be written.
         """
         path = self._folder / place(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(self._of_folders, parents=True, exist_ok=True)
+        path.parent.mkdir(self._of_folders, exist_ok=True)
         draft = path.with_name(f"{name}.{secrets.token_hex(8)}{_UNFINISHED}")
         try:
-            with draft.open("xb") as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with os.fdopen(os.open(draft, flags, self._of_files), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -116,7 +122,7 @@ class FolderStore:
 def store_of(settings: Settings) -> Store:
     """Return where an installation's pictures are."""
     if settings.media_bucket is None:
-        return FolderStore(settings.media_folder)
+        return FolderStore(settings.media_folder, private=not settings.media)
     return _in_bucket(settings.media_bucket)
 
 

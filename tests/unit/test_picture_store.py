@@ -20,6 +20,19 @@ def test_a_file_is_kept_below_the_first_letters_of_its_name(tmp_path: Path) -> N
     assert place(NAME) == f"ab/{NAME}"
 
 
+@pytest.mark.parametrize(("private", "mode"), [(True, 0o700), (False, 0o755)])
+def test_who_else_can_read_the_files(tmp_path: Path, *, private: bool, mode: int) -> None:
+    before = os.umask(0o022)
+    try:
+        FolderStore(tmp_path / "data" / "media", private=private).put(NAME, b"one")
+    finally:
+        os.umask(before)
+
+    media = tmp_path / "data" / "media"
+    modes = [path.stat().st_mode & 0o777 for path in (media, media / "ab", media / "ab" / NAME)]
+    assert modes == [mode, mode, mode & 0o666]
+
+
 def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "media")
 
