@@ -1,7 +1,10 @@
 """Fixtures that all tests share: databases of both kinds, and the app on top of one."""
 
+import contextlib
+import itertools
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +70,54 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+NewDatabase = Callable[[], str]
+
+
 @pytest.fixture(scope="session")
-def _sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return migrated(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'jay.sqlite3'}")
+def _new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
+    folder = tmp_path_factory.mktemp("sqlite")
+    migrated(f"sqlite:///{folder / 'migrated'}")
+    numbers = itertools.count()
+
+    def copy() -> str:
+        path = folder / f"{next(numbers)}.sqlite3"
+        with (
+            contextlib.closing(sqlite3.connect(folder / "migrated")) as source,
+            contextlib.closing(sqlite3.connect(path)) as target,
+        ):
+            source.backup(target)
+        return f"sqlite:///{path}"
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def _new_postgresql(postgres: str) -> NewDatabase:
+    migrated(new_postgres_database(postgres, "jay_migrated"))
+    numbers = itertools.count()
+    return lambda: new_postgres_database(postgres, f"jay_{next(numbers)}", template="jay_migrated")
+
+
+@pytest.fixture(scope="session")
+def _sqlite_url(_new_sqlite: NewDatabase) -> str:
+    return _new_sqlite()
 
 
 @pytest.fixture(scope="session")
 def _postgresql_url(request: pytest.FixtureRequest) -> str:
     # One that somebody has prepared and does not need: distributed over several servers, say.
     given = os.environ.get("JAY_TESTS_DATABASE_URL")
-    return given or migrated(
-        new_postgres_database(request.getfixturevalue("postgres"), "jay_tests")
-    )
+    if given:
+        return given
+    new: NewDatabase = request.getfixturevalue("_new_postgresql")
+    return new()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database that nobody has used yet, for one test: a copy of one made once."""
+    new: NewDatabase = request.getfixturevalue(f"_new_{request.param}")
+    return new()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -94,11 +133,11 @@ def migrated(url: str) -> str:
     return url
 
 
-def new_postgres_database(cluster: str, name: str) -> str:
-    """Create a database in the cluster and return its URL."""
+def new_postgres_database(cluster: str, name: str, *, template: str = "template1") -> str:
+    """Create a database in the cluster, as a copy of another one, and return its URL."""
     engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
     engine.dispose()
     return cluster.rsplit("/", 1)[0] + "/" + name
 
@@ -207,13 +246,14 @@ def app(apps: Apps, database_url: str) -> Iterator[Flask]:
 
 
 def empty(connection: Connection) -> None:
-    """Delete all rows but those that a first start makes, without a way there and back for each."""
-    deletions = [
-        f'DELETE FROM "{table.name}"'
-        for table in reversed(metadata.sorted_tables)
-        if table.name not in KEPT_TABLES
-    ]
-    if connection.dialect.name == "postgresql":
+    """Delete all rows but those that a first start makes; most tables have none."""
+    emptied = [table.name for table in reversed(metadata.sorted_tables)]
+    emptied = [name for name in emptied if name not in KEPT_TABLES]
+    asked = [f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in emptied]
+    filled = set(connection.exec_driver_sql(" UNION ALL ".join(asked)).scalars())
+    deletions = [f'DELETE FROM "{name}"' for name in emptied if name in filled]
+    if deletions and connection.dialect.name == "postgresql":
+        # Without a way there and back for each.
         deletions = [f"DO $$ BEGIN {'; '.join(deletions)}; END $$"]
     for deletion in deletions:
         connection.exec_driver_sql(deletion)

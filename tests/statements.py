@@ -68,6 +68,12 @@ def not_routed(sql: str) -> tuple[str, ...]:
     return tuple(missing)
 
 
+@cache
+def _touched(sql: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the tables that a statement writes, and those of which it locks rows."""
+    return tuple(_WRITTEN.findall(sql)), tuple(_LOCKED.findall(sql))
+
+
 def _only_reads() -> bool:
     asked = has_request_context() and request.method in {"GET", "HEAD"}
     return asked and not request.path.startswith(WRITING_GETS)
@@ -90,13 +96,13 @@ class Statements:
         """Look at a statement."""
         if getattr(_serving, "depth", 0):
             self.broken += [f"{table} without its key: {sql}" for table in not_routed(sql)]
-        written = _WRITTEN.findall(sql)
+        written, locked = _touched(sql)
         if written and _only_reads():
             self.broken.append(f"{request.method} {request.path} writes: {sql}")
         # SQLite has one writer: there nobody waits for a row.
         if locks(connection) and connection.dialect.name != "sqlite":
             seen: list[str] = connection.info.setdefault("locked", [])
-            for table in [*_LOCKED.findall(sql), *written]:
+            for table in (*locked, *written):
                 self._lock(table, seen)
 
     def _lock(self, table: str, seen: list[str]) -> None:

@@ -63,6 +63,14 @@ def empty_app(empty_database_url: str, clock: MovedClock, tmp_path: Path) -> Ite
 
 
 @pytest.fixture
+def new_app(new_database_url: str, clock: MovedClock, tmp_path: Path) -> Iterator[Flask]:
+    """An app on a migrated database that nobody has used yet."""
+    made = create_app(settings(new_database_url, tmp_path / "data", demo=True), clock=clock)
+    yield made
+    made.extensions["jay.db"].dispose()
+
+
+@pytest.fixture
 def written(tmp_path: Path) -> Callable[[str, object], str]:
     """Write a file, as JSON unless it is bytes, and return its path."""
 

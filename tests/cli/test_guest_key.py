@@ -24,11 +24,10 @@ MINUTE, DAY = 60, 86400
 
 
 @pytest.fixture
-def here(empty_app: Flask, clock: MovedClock) -> Flask:
+def here(new_app: Flask, clock: MovedClock) -> Flask:
     """An app on a database whose guest keys no other test knows."""
     clock.now = NOON
-    assert runner_of(empty_app)("db", "upgrade").exit_code == 0
-    return empty_app
+    return new_app
 
 
 @pytest.fixture
@@ -38,13 +37,13 @@ def run(here: Flask) -> Run:
 
 @pytest.fixture
 def another(
-    here: Flask, empty_database_url: str, clock: MovedClock, tmp_path: Path
+    here: Flask, new_database_url: str, clock: MovedClock, tmp_path: Path
 ) -> Iterator[Callable[..., Flask]]:
     """Start the same service in another process."""
     made: list[Flask] = []
 
     def start(**changes: object) -> Flask:
-        made.append(create_app(settings(empty_database_url, tmp_path, **changes), clock=clock))
+        made.append(create_app(settings(new_database_url, tmp_path, **changes), clock=clock))
         return made[-1]
 
     yield start

@@ -29,26 +29,25 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_what_waited_before_goes_on_its_way(
-    empty_app: Flask, empty_database_url: str, receiver: Receiver
+    new_app: Flask, new_database_url: str, receiver: Receiver
 ) -> None:
-    run: Run = runner_of(empty_app)
-    run("db", "upgrade")
-    shop = add_shop(empty_app, empty_app.test_client())
+    run: Run = runner_of(new_app)
+    shop = add_shop(new_app, new_app.test_client())
     shop.call("PATCH", "/shops/config", json={"addProductWebhookUrl": receiver.url})
-    with empty_app.app_context(), db.transaction() as connection:
+    with new_app.app_context(), db.transaction() as connection:
         merchant = merchant_id(connection, shop.name) or 0
         lane, kinds = lane_of(merchant, ADD_PRODUCT), {ADD_PRODUCT.name: ADD_PRODUCT}
         bodies = {subject: json.dumps(subject) for subject in ("taken", "waits")}
         webhooks.enqueue(connection, merchant, ADD_PRODUCT, bodies, now=NOON)
         service.take(connection, lane, kinds, secret="s", now=NOON)
-    before = stored(empty_app)
+    before = stored(new_app)
     assert len(before) == 2
 
-    alembic.command.downgrade(alembic_config(empty_database_url), BEFORE)
+    alembic.command.downgrade(alembic_config(new_database_url), BEFORE)
     assert run("db", "upgrade").exit_code == 0
 
-    assert stored(empty_app) == before
-    with empty_app.app_context(), db.transaction() as connection:
+    assert stored(new_app) == before
+    with new_app.app_context(), db.transaction() as connection:
         new = webhooks.enqueue(connection, merchant, ADD_PRODUCT, {"new": '"new"'}, now=NOON)
     assert new > [row.id for row in before]
     assert run("webhooks", "deliver").stdout.startswith("2 delivered")

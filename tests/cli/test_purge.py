@@ -397,12 +397,10 @@ def test_senseless_sizes_are_refused(
 
 
 @pytest.fixture
-def own_run(empty_app: Flask, clock: MovedClock) -> Run:
+def own_run(new_app: Flask, clock: MovedClock) -> Run:
     """Commands on a database whose guest keys no other test knows."""
     clock.now = NOON
-    run = runner_of(empty_app)
-    assert run("db", "upgrade").exit_code == 0
-    return run
+    return runner_of(new_app)
 
 
 def kids(app: Flask) -> list[str]:
@@ -415,11 +413,11 @@ def kids(app: Flask) -> list[str]:
 
 
 def test_a_retired_guest_key_goes_when_no_token_of_it_can_be_alive(
-    empty_app: Flask, own_run: Run, clock: MovedClock
+    new_app: Flask, own_run: Run, clock: MovedClock
 ) -> None:
-    platform = add_platform(empty_app, empty_app.test_client())
+    platform = add_platform(new_app, new_app.test_client())
     platform.guest()
-    (first,) = kids(empty_app)
+    (first,) = kids(new_app)
     clock.move(DAY)
     second = own_run("guest-key", "rotate").stdout.strip()
     # A process signs with the old one until it has heard of the new one.
@@ -434,15 +432,15 @@ def test_a_retired_guest_key_goes_when_no_token_of_it_can_be_alive(
     assert purged(own_run)["guest keys"] == 0
     clock.move(1)
     assert purged(own_run)["guest keys"] == 1
-    assert kids(empty_app) == [second] != [first]
+    assert kids(new_app) == [second] != [first]
 
 
-def test_the_key_that_signs_never_goes(empty_app: Flask, own_run: Run, clock: MovedClock) -> None:
-    platform = add_platform(empty_app, empty_app.test_client())
+def test_the_key_that_signs_never_goes(new_app: Flask, own_run: Run, clock: MovedClock) -> None:
+    platform = add_platform(new_app, new_app.test_client())
     platform.guest()
     clock.move(10_000 * DAY)
 
     assert purged(own_run)["guest keys"] == 0
 
     assert platform.guest().basket()["cart"] == []
-    assert len(kids(empty_app)) == 1
+    assert len(kids(new_app)) == 1

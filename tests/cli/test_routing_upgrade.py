@@ -88,17 +88,16 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def world(empty_app: Flask, empty_database_url: str, receiver: Receiver) -> World:
-    run = runner_of(empty_app)
-    run("db", "upgrade")
-    client = empty_app.test_client()
-    platform, shop = add_platform(empty_app, client), add_shop(empty_app, client)
+def world(new_app: Flask, new_database_url: str, receiver: Receiver) -> World:
+    run = runner_of(new_app)
+    client = new_app.test_client()
+    platform, shop = add_platform(new_app, client), add_shop(new_app, client)
     shop.call("PATCH", "/shops/config", json={"addProductWebhookUrl": receiver.url})
     mug, alice = shop.product("mug"), platform.user()
     alice.put(mug, 2)
     alice.call("PATCH", "/comfort", json={"customerId": "C-1"})
     guest, kiosk = platform.guest((mug, 3)), platform.guest((mug, 4))
-    with empty_app.app_context(), db.transaction() as connection:
+    with new_app.app_context(), db.transaction() as connection:
         merchant = merchant_id(connection, shop.name) or 0
         webhooks.enqueue(
             connection, merchant, ADD_PRODUCT, {"waits": json.dumps("waits")}, now=NOON
@@ -106,8 +105,8 @@ def world(empty_app: Flask, empty_database_url: str, receiver: Receiver) -> Worl
         query = select(baskets.c.user_id, baskets.c.id)
         identifiers = {row.user_id: row.id for row in connection.execute(query)}
 
-    alembic.command.downgrade(alembic_config(empty_database_url), BEFORE)
-    with empty_app.app_context(), db.transaction() as connection:
+    alembic.command.downgrade(alembic_config(new_database_url), BEFORE)
+    with new_app.app_context(), db.transaction() as connection:
         offer = Offering(connection, identifiers["alice"])
         offer(LATE, offered=NOON - timedelta(minutes=5))
         offer(OPEN, typed_hash=hash_secret(OPEN.typed))
@@ -115,12 +114,12 @@ def world(empty_app: Flask, empty_database_url: str, receiver: Receiver) -> Worl
         offer(ORPHAN, basket_id="gone")
         claims = {"iss": "jay-basket", "aud": "kino", "sub": "g-phone", "iat": 1}
         claims |= {"exp": int(NOON.timestamp()) + 3600, "basket": identifiers["alice"]}
-        credential = empty_app.extensions["jay.auth"].tokens.guest_keys.sign(claims)
-    empty_app.extensions["jay.db"].dispose()
+        credential = new_app.extensions["jay.auth"].tokens.guest_keys.sign(claims)
+    new_app.extensions["jay.db"].dispose()
     assert run("db", "upgrade").exit_code == 0
 
     phone = User(platform, "g-phone", credential)
-    return World(empty_app, run, platform, shop, mug, alice, guest, phone)
+    return World(new_app, run, platform, shop, mug, alice, guest, phone)
 
 
 class Offering:
@@ -263,10 +262,10 @@ def test_what_waits_in_the_outbox_goes_on_its_way(world: World, receiver: Receiv
     assert receiver.bodies == ["waits"]
 
 
-def test_the_way_back_keeps_the_baskets(world: World, empty_database_url: str) -> None:
+def test_the_way_back_keeps_the_baskets(world: World, new_database_url: str) -> None:
     new = world.alice.transfer()
 
-    alembic.command.downgrade(alembic_config(empty_database_url), BEFORE)
+    alembic.command.downgrade(alembic_config(new_database_url), BEFORE)
     world.app.extensions["jay.db"].dispose()
     assert world.run("db", "upgrade").exit_code == 0
 

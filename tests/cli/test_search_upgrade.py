@@ -14,12 +14,11 @@ BEFORE = "0005"
 
 
 def test_what_was_stored_before_is_found_as_what_comes_after(
-    empty_app: Flask, empty_database_url: str
+    new_app: Flask, new_database_url: str
 ) -> None:
-    run: Run = runner_of(empty_app)
-    run("db", "upgrade")
+    run: Run = runner_of(new_app)
     run("demo", "load")
-    shop = add_shop(empty_app, empty_app.test_client())
+    shop = add_shop(new_app, new_app.test_client())
     shop.product(
         "Ä 1",
         name="Große \U0001f600" * 400,
@@ -28,12 +27,12 @@ def test_what_was_stored_before_is_found_as_what_comes_after(
     )
     shop.product("gone", variants=[{"sku": "old"}])
     shop.product("gone", name="gone", variants=[{"sku": "new"}])
-    before = found_by(empty_app)
+    before = found_by(new_app)
 
-    alembic.command.downgrade(alembic_config(empty_database_url), BEFORE)
+    alembic.command.downgrade(alembic_config(new_database_url), BEFORE)
     assert run("db", "upgrade").exit_code == 0
 
-    assert found_by(empty_app) == before
+    assert found_by(new_app) == before
     assert before["mugshop/de-DE/gone"] == "gone gone new"
     assert before["mugshop/de-DE/new"] is None
 

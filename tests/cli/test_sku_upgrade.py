@@ -22,13 +22,12 @@ ODD = {"P": "P ", "M": "\u00a0M", "V-S": "V-S\u200b", "\u00fc": "u\u0308", "C": 
 
 
 def test_skus_of_before_are_those_of_today_in_catalogue_baskets_and_wishes(
-    empty_app: Flask, empty_database_url: str
+    new_app: Flask, new_database_url: str
 ) -> None:
-    run: Run = runner_of(empty_app)
-    run("db", "upgrade")
-    client = empty_app.test_client()
-    shop = add_shop(empty_app, client)
-    alice = add_platform(empty_app, client).user()
+    run: Run = runner_of(new_app)
+    client = new_app.test_client()
+    shop = add_shop(new_app, client)
+    alice = add_platform(new_app, client).user()
     shop.product("P")
     shop.product("M", variants=[{"sku": "M-S"}])
     shop.product("V", variants=[{"sku": "V-S"}])
@@ -40,8 +39,8 @@ def test_skus_of_before_are_those_of_today_in_catalogue_baskets_and_wishes(
     assert shop.call("DELETE", "/shops/products/E").status_code == 200
     for sku, count in (("C", 0), ("D", 4), ("P", 2), ("V-S", 1), ("F", 1)):
         assert alice.put(PREFIX + sku, count).status_code == 200
-    alembic.command.downgrade(alembic_config(empty_database_url), BEFORE)
-    with empty_app.app_context(), db.transaction() as connection:
+    alembic.command.downgrade(alembic_config(new_database_url), BEFORE)
+    with new_app.app_context(), db.transaction() as connection:
         for sku, old in {**ODD, "D": "C ", "F": "E "}.items():
             if old is not None:
                 _rename(connection, sku, old)
@@ -54,7 +53,7 @@ def test_skus_of_before_are_those_of_today_in_catalogue_baskets_and_wishes(
 
     assert run("db", "upgrade").exit_code == 0
 
-    with empty_app.app_context(), db.reading() as connection:
+    with new_app.app_context(), db.reading() as connection:
         rows = {row.id: row for row in connection.execute(select(products))}
         wishes = sorted(connection.execute(select(wanted_skus.c.sku)).scalars())
     assert set(rows) == {PREFIX + sku for sku in ("P", "M", "M-S", "V", "V-S", "\u00fc", "C", "E")}
@@ -68,7 +67,7 @@ def test_skus_of_before_are_those_of_today_in_catalogue_baskets_and_wishes(
     assert (rows[PREFIX + "E"].price, rows[PREFIX + "E"].removed) == (800, False)
     cart = {PREFIX + sku: count for sku, count in (("C", 4), ("P", 2), ("V-S", 1), ("E", 1))}
     assert alice.cart() == cart
-    with empty_app.app_context(), db.reading() as connection:
+    with new_app.app_context(), db.reading() as connection:
         for sku in ("P", "M", "V", "\u00fc"):
             family = [row.sku for row in rows.values() if row.main_id == PREFIX + sku]
             name, brand = rows[PREFIX + sku].name, brand_name(rows[PREFIX + sku].description or {})
