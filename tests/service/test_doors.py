@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from jay.db import postgresql
 from jay.db.database import Conflict, Database, locks, optimistic
 from jay.db.prepared import execute
 from jay.errors import Busy
@@ -123,7 +124,8 @@ def cross(database: Database) -> dict[str, Any]:
     def work(connection: Connection, name: str, first: int, second: int) -> None:
         tries[name] += 1
         # The other one may be slow on a busy machine.
-        connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE_SECONDS}s'"))
+        for limit in ("lock_timeout", "statement_timeout"):
+            connection.execute(text(f"SET LOCAL {limit} = '{PATIENCE_SECONDS}s'"))
         set_note(connection, name, number=first)
         if sum(tries.values()) <= 2:
             met.wait(PATIENCE_SECONDS)  # both have their first row
@@ -146,7 +148,11 @@ def cross(database: Database) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
-def test_who_loses_a_deadlock_is_tried_once_more(database: Database) -> None:
+def test_who_loses_a_deadlock_is_tried_once_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "HANG_SECONDS", PATIENCE_SECONDS)
+
     seen = cross(database)
 
     assert seen == {"tries": 3, "failures": []}
