@@ -44,6 +44,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    left_out = depth.left_out(items)
+    items[:] = [item for item in items if item not in left_out]
     sharing.order(items)
 
 

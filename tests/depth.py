@@ -1,16 +1,24 @@
 """How much is tried: ``make test`` the same few examples each time, ``make test-deep`` all.
 
 A deep run draws its examples at random and prints the seed that repeats it. It also runs on both
-databases what touches no SQL, which a plain run does on one of them (``one_database``).
+databases what touches no SQL, which a plain run does on one of them (``one_database``), and all
+cases of a test that has many, which a plain run tries on the two databases in turn.
 """
 
 import random
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 SEED = 20250915
 """What a plain run always begins with."""
+
+Run = TypeVar("Run", bound=Hashable)
+
+MANY = 4
+"""From so many cases on, a plain run tries each case of a test on one database."""
 
 _run = {"deep": False, "seed": SEED}
 
@@ -72,3 +80,37 @@ def on_one_database(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("one_database") and not chosen:
         only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
         metafunc.definition.add_marker(only)
+
+
+def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return what a plain run leaves out of the tests that run on both databases."""
+    runs = []
+    for item in items if not is_deep() else []:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            params = dict(item.callspec.params)
+            kind = str(params.pop("database_url", None))
+            case = tuple(map(id, params.values()))
+            runs.append((item.nodeid.partition("[")[0], case, kind, item))
+    return in_turn(runs)
+
+
+def in_turn(runs: Iterable[tuple[str, Hashable, str, Run]]) -> set[Run]:
+    """Leave out one of the two databases for each case of a test with many, in turn.
+
+    So such a test runs on both databases, and each of its cases on one.
+
+    :param runs: the test, its case, the kind of database, and what is left out or not.
+    """
+    tests: dict[str, dict[Hashable, dict[str, Run]]] = {}
+    for test, case, kind, run in runs:
+        tests.setdefault(test, {}).setdefault(case, {})[kind] = run
+    many = [
+        cases
+        for cases in tests.values()
+        if len(cases) >= MANY and all(len(on) == 2 for on in cases.values())
+    ]
+    return {
+        on["postgresql" if number % 2 else "sqlite"]
+        for cases in many
+        for number, on in enumerate(cases.values())
+    }
