@@ -6,6 +6,8 @@ BIN := .venv/bin
 PORT ?= 8000
 JAY_DATA_DIR ?= var
 export PORT JAY_DATA_DIR
+# What Python has compiled is kept: services start in half the time, and the tests start a hundred.
+unexport PYTHONDONTWRITEBYTECODE
 
 # One worker a core, each with databases, services and a browser of its own.
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4

@@ -7,13 +7,14 @@ understood by all, a line that is stands before it.
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.actors import http_client
 from tests.e2e.states import STATES, State
-from tests.e2e.tour import Tour, every_page_without_scripts
+from tests.e2e.tour import Tour, every_page
 from tests.servers import ROOT
 
 PARSE = """
@@ -50,6 +51,7 @@ def served(tour: Tour, state: State, ending: str) -> dict[str, str]:
     return {url: http_client().request("GET", url).data.decode() for url in found}
 
 
+@cache
 def why_not_ecmascript_5(script: str) -> str:
     """Return the parser's complaint, or nothing."""
     run = subprocess.run(
@@ -130,9 +132,9 @@ def test_a_missing_line_is_noticed(style: str, lost: int) -> None:
     assert len(without_a_fallback(style)) == lost
 
 
-@every_page_without_scripts
+@every_page
 def test_no_page_holds_a_style_or_a_script(tour: Tour, state: State, lang: str) -> None:
-    assert INLINE.search(tour.visit(state, lang, scripts=False).html) is None
+    assert INLINE.search(tour.visit(state, lang).html) is None
 
 
 @pytest.mark.parametrize(

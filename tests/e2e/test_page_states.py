@@ -7,16 +7,9 @@ import pytest
 
 from tests.depth import is_deep
 from tests.e2e.states import BY_NAME, LANGUAGES, TV_STATES, State
-from tests.e2e.tour import FONTS, SIZES, Tour, looked_at, write_in
+from tests.e2e.tour import FONTS, SIZES, Tour, every_look, write_in
 
 LEFT_SIDE = (".brand", "h1", ".lead", ".goods", ".goods li", ".stage > .sum")
-
-LOOKS = [
-    pytest.param(state, lang, scripts, id=f"{'' if scripts else 'no '}scripts-{lang}-{state.name}")
-    for scripts in (True, False)
-    for state, lang in looked_at(scripts=scripts)
-]
-every_look = pytest.mark.parametrize(("state", "lang", "scripts"), LOOKS)
 
 
 @every_look
