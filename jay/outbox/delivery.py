@@ -27,6 +27,7 @@ from jay.outbox.mails import MAIL
 from jay.outbox.models import DeliveryResult, Message
 from jay.outbox.service import Resting, Taken
 from jay.outbox.transports import Transport
+from jay.outbox.transports.calls import CALLS, Caller
 from jay.outbox.transports.http import Sender
 from jay.outbox.transports.mail import Mailbox, Mailer
 from jay.outbox.webhooks import HTTP
@@ -220,7 +221,7 @@ def init_app(app: Flask, kinds: Iterable[MessageKind]) -> None:
 
 def transports_of(client: Client, settings: Settings | None = None) -> dict[str, Transport]:
     """Return the ways out of the house; none for mails where there is no mail server."""
-    ways: dict[str, Transport] = {HTTP: Sender(client)}
+    ways: dict[str, Transport] = {HTTP: Sender(client), CALLS: Caller(client)}
     if settings is not None and settings.mail_server is not None:
         ways[MAIL] = Mailer(settings.mail_server, settings.mail_from)
     elif settings is not None and settings.demo:

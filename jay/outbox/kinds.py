@@ -29,6 +29,10 @@ argument is when that was.
 """
 
 
+Delivered = Callable[[Connection, Message, DeliveryResult, datetime], None]
+"""Hears that a message has arrived, in the transaction that records it, and when that was."""
+
+
 @dataclass(frozen=True)
 class MessageKind:
     """A kind of message.
@@ -36,7 +40,7 @@ class MessageKind:
     :ivar transport: the name of the way it leaves by.
     :ivar find: see ``Find``.
     :ivar schedule: when it is tried again.
-    :ivar failed: see ``Failed``.
+    :ivar failed: see ``Failed``; ``delivered``: see ``Delivered``.
     """
 
     name: str
@@ -44,6 +48,7 @@ class MessageKind:
     find: Find
     schedule: Schedule = field(default_factory=Schedule)
     failed: Failed | None = None
+    delivered: Delivered | None = None
 
 
 MessageKinds = Mapping[str, MessageKind]

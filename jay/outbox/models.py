@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from jay.db.types import UtcDateTime, metadata
+from jay.net.client import Client
 from jay.outbox.letters import Letter
 from jay.sealing import hash_secret
 
@@ -133,6 +134,7 @@ class DeliveryResult:
     :ivar hold: the rest of the lane had better wait, as the server can't be reached or asks for it.
     :ivar wait: how long the server asks to wait (Retry-After).
     :ivar gone: the server says that it wants none of these at this address, now and for ever.
+    :ivar told: what the receiver says that it knows it by.
     """
 
     failure: str | None = None
@@ -140,6 +142,7 @@ class DeliveryResult:
     hold: bool = False
     wait: timedelta | None = None
     gone: bool = False
+    told: str | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ class Destination:
         that it says was read. Mails leave by one server: no address of theirs rests.
     :ivar body: what is sent, where the message holds none itself: nothing personal lies there.
     :ivar sign: returns the headers that depend on the moment of the attempt.
+    :ivar call: makes the attempt, where it takes more than one request.
     """
 
     address: str = field(repr=False)
@@ -160,6 +164,7 @@ class Destination:
     write: Callable[[], Letter] | None = field(default=None, repr=False)
     body: str | None = field(default=None, repr=False)
     sign: Callable[[datetime], Mapping[str, str]] | None = field(default=None, repr=False)
+    call: Callable[[Client], DeliveryResult] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

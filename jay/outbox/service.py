@@ -276,6 +276,8 @@ def record(
     if result.rowcount != 1:
         return None
     failures, until = _record_address(connection, taken, outcome, now)
+    if outcome.failure is None and taken.kind.delivered is not None:
+        taken.kind.delivered(connection, message, outcome, now)
     if outcome.failure is not None and taken.kind.failed is not None:
         taken.kind.failed(connection, message, outcome, failures, now)
     return Recorded(str(values["state"]), until)
