@@ -1,0 +1,135 @@
+"""What is asked of a merchant's shop, whichever system it runs on.
+
+Each call may raise ``Problem``: then it is not known whether it was done, unless it says so.
+Neither system knows idempotency keys, so that an order is looked for before it is made.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from jay.checkout.addresses import Contact
+from jay.i18n import minor_digits
+from jay.net.client import Client
+
+SOURCE = "Jay Basket"
+
+UNSURE_FOR = timedelta(minutes=2)
+"""How long it may take until what was made is found: after an answer that did not come."""
+
+
+class Problem(Exception):
+    """A shop has not done what it was asked for.
+
+    :ivar failure: one sentence without secrets and without anything personal.
+    :ivar hold: the shop takes nothing else either.
+    :ivar wait: how long it asks to wait.
+    """
+
+    def __init__(self, failure: str, *, hold: bool = False, wait: timedelta | None = None) -> None:
+        super().__init__(failure)
+        self.failure, self.hold, self.wait = failure, hold, wait
+
+
+@dataclass(frozen=True)
+class DraftLine:
+    """Some pieces of a product; amounts in minor units, tax included, ``tax`` of all of them."""
+
+    sku: str
+    name: str
+    count: int
+    price: int
+    vat: float
+    tax: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A part as a shop gets it. ``tax``: contained in all of it, shipping included."""
+
+    part_no: str
+    created: datetime
+    test: bool
+    currency: str
+    lines: Sequence[DraftLine]
+    shipping: int
+    tax: int
+    total: int
+    payment: str
+    contact: Contact = field(repr=False)
+
+    @property
+    def shipping_tax(self) -> int:
+        """The tax that is contained in shipping."""
+        return max(0, self.tax - sum(line.tax for line in self.lines))
+
+    def major(self, amount: int) -> str:
+        """Write an amount in major units, as both systems take it."""
+        return str(Decimal(amount).scaleb(-minor_digits(self.currency)))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A parcel that has left; ``pieces`` by SKU, None: all that are left."""
+
+    id: str
+    pieces: Mapping[str, int] | None
+    carrier: str | None = None
+    number: str | None = field(default=None, repr=False)
+    url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """A refund that the merchant has noted in its shop; ``amount`` in major units."""
+
+    id: str
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
+class InShop:
+    """An order as the merchant's shop has it."""
+
+    id: str
+    cancelled: bool
+    sent: Sequence[Sent]
+    given_back: Sequence[GivenBack]
+
+
+class Shop(Protocol):
+    """A merchant's shop."""
+
+    def check(self) -> str:
+        """Return what the shop is called.
+
+        :raises Problem: it can't be reached, or the credentials don't allow what is needed.
+        """
+        ...
+
+    def find(self, part_no: str, *, since: datetime) -> str | None:
+        """Return the id of the order that was made for a part; None where there is none."""
+        ...
+
+    def create(self, draft: Draft) -> str:
+        """Make an order that is paid already, and return its id."""
+        ...
+
+    def cancel(self, identifier: str) -> None:
+        """Cancel an order without moving money; one that is cancelled stays so."""
+        ...
+
+    def note(self, identifier: str, text: str) -> None:
+        """Show the merchant what has happened to an order."""
+        ...
+
+    def read(self, identifiers: Sequence[str]) -> list[InShop]:
+        """Return orders as they are now; those that are gone are left out."""
+        ...
+
+
+MakeShop = Callable[[str, Mapping[str, str], Client], Shop]
+"""Makes a shop of its address, its credentials, and what asks other servers."""

@@ -1,0 +1,1 @@
+"""Shops at Shopify: the GraphQL Admin API."""

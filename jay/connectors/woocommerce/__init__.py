@@ -1,0 +1,1 @@
+"""Shops with WooCommerce: the REST API, wc/v3."""

@@ -1,0 +1,90 @@
+"""Which shop a merchant's orders are put into, and with what; the credentials are sealed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Column, Connection, ForeignKey, Integer, Table, Text, delete, select
+
+from jay.db.types import UtcDateTime, metadata
+from jay.db.upsert import insert_into
+from jay.sealing import Seal
+
+SHOPIFY, WOOCOMMERCE = "shopify", "woocommerce"
+
+merchant_connectors = Table(
+    "merchant_connectors",
+    metadata,
+    Column("merchant_id", Integer, ForeignKey("merchants.id"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    # Where the shop is reached: without credentials.
+    Column("address", Text, nullable=False),
+    Column("credentials", Text, nullable=False),
+    Column("connected", UtcDateTime, nullable=False),
+)
+_row = merchant_connectors.c
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A merchant's shop."""
+
+    kind: str
+    address: str
+    credentials: Mapping[str, str] = field(repr=False)
+    connected: datetime
+
+
+def connect(
+    connection: Connection,
+    merchant: int,
+    kind: str,
+    address: str,
+    credentials: Mapping[str, str],
+    *,
+    secret: str,
+    now: datetime,
+) -> None:
+    """Put a merchant's orders into a shop from now on, instead of the one of before."""
+    values = {
+        "kind": kind,
+        "address": address,
+        "credentials": seal_of(merchant, secret).close(orjson.dumps(dict(credentials))),
+        "connected": now,
+    }
+    connection.execute(
+        insert_into(connection, merchant_connectors)
+        .values(merchant_id=merchant, **values)
+        .on_conflict_do_update(index_elements=["merchant_id"], set_=values)
+    )
+
+
+def disconnect(connection: Connection, merchant: int) -> bool:
+    """Put no more orders into a merchant's shop; whether there was one."""
+    statement = delete(merchant_connectors).where(_row.merchant_id == merchant)
+    return connection.execute(statement).rowcount == 1
+
+
+def kind_of(connection: Connection, merchant: int) -> str | None:
+    """Return which kind of shop a merchant's orders are put into; None: none."""
+    query = select(_row.kind).where(_row.merchant_id == merchant)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def shop_of(connection: Connection, merchant: int, *, secret: str) -> Connected | None:
+    """Return a merchant's shop; None where it has none.
+
+    :raises WrongKey: its credentials were sealed with a lost secret.
+    """
+    query = select(merchant_connectors).where(_row.merchant_id == merchant)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    opened = orjson.loads(seal_of(merchant, secret).open(row.credentials))
+    return Connected(row.kind, row.address, opened, row.connected)
+
+
+def seal_of(merchant: int, secret: str) -> Seal:
+    """Return what seals the credentials of a merchant's shop, and of no other one."""
+    return Seal("connector", secret, str(merchant))
