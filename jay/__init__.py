@@ -28,6 +28,8 @@ from jay.checkout.sandbox.provider import Sandbox
 from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
 from jay.config import ELEMENTS, ConfigError, Settings, open_to_others, settings_from
+from jay.connectors import cli as connectors_cli
+from jay.connectors import handing
 from jay.db.causes import cause_of
 from jay.db.database import Database
 from jay.db.standby import Standby
@@ -138,7 +140,10 @@ COMMANDS = (
     outbox_cli.webhooks_cli,
     ops_worker.worker,
 )
-MESSAGES = (*webhooks.KINDS, *handover.KINDS)
+OF_MERCHANTS = (removal_cli.remove_merchant, seller_cli.merchant_legal, *connectors_cli.COMMANDS)
+"""Commands about merchants of packages that stand right of theirs."""
+
+MESSAGES = (*webhooks.KINDS, *handover.KINDS, *handing.KINDS)
 """What leaves the house, beside what needs to know where the house is."""
 
 log = structlog.get_logger()
@@ -194,15 +199,18 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.register_blueprint(demo_shop.blp)
     for commands in COMMANDS:
         app.cli.add_command(commands)
-    for command in (*backup_cli.COMMANDS, *distribute_cli.COMMANDS):
-        ops_cli.db_cli.add_command(command)
-    for command in (*withdrawal_cli.COMMANDS, *privacy_cli.COMMANDS):
-        orders_cli.orders_cli.add_command(command)
-    partners_cli.partner_cli.add_command(removal_cli.remove_partner)
-    merchants_cli.merchant_cli.add_command(removal_cli.remove_merchant)
-    merchants_cli.merchant_cli.add_command(seller_cli.merchant_legal)
-    for command in (*feeds_cli.COMMANDS, *pull_cli.COMMANDS, *pictures_cli.COMMANDS):
-        products_cli.products_cli.add_command(command)
+    for group, commands_of_others in (
+        (ops_cli.db_cli, (*backup_cli.COMMANDS, *distribute_cli.COMMANDS)),
+        (orders_cli.orders_cli, (*withdrawal_cli.COMMANDS, *privacy_cli.COMMANDS)),
+        (partners_cli.partner_cli, (removal_cli.remove_partner,)),
+        (merchants_cli.merchant_cli, OF_MERCHANTS),
+        (
+            products_cli.products_cli,
+            (*feeds_cli.COMMANDS, *pull_cli.COMMANDS, *pictures_cli.COMMANDS),
+        ),
+    ):
+        for command in commands_of_others:
+            group.add_command(command)
 
     app.wsgi_app = polling.PlainPolls(app, database, clock)  # type: ignore[method-assign]
     app.wsgi_app = EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]

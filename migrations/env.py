@@ -10,6 +10,7 @@ from jay.checkout.contacts import contacts
 from jay.checkout.models import checkout_sessions
 from jay.checkout.notices import psp_notices
 from jay.checkout.sandbox.models import sandbox_intents, sandbox_refunds
+from jay.connectors.handed import handed_parts
 from jay.db.database import Database
 from jay.db.readiness import readiness
 from jay.db.types import metadata
@@ -17,6 +18,7 @@ from jay.events import events
 from jay.feeds import models as feeds
 from jay.legal.models import legal_texts
 from jay.merchants import models as merchants
+from jay.merchants.connectors import merchant_connectors
 from jay.operators import models as operator_models
 from jay.orders.withdrawals import withdrawals
 from jay.outbox import models as outbox
@@ -32,6 +34,8 @@ from jay.web.stored_answers import idempotency_keys
 # Importing them has told the metadata about their tables.
 TABLES = (
     merchants.merchants,
+    merchant_connectors,
+    handed_parts,
     partners.partners,
     baskets.baskets,
     comfort_settings,

@@ -28,6 +28,7 @@ ROUTED_BY = {
     "order_events": "routing_key",
     "ledger": "routing_key",
     "movements": "routing_key",
+    "handed_parts": "routing_key",
     "withdrawals": "routing_key",
     "transfers": "routing_key",
     "events": "routing_key",

@@ -16,6 +16,7 @@ from jay.feeds.models import feed_pulls, product_imports
 from jay.legal import models as legal_models
 from jay.legal import service as legal
 from jay.merchants import service as merchants
+from jay.merchants.connectors import merchant_connectors
 from jay.merchants.models import merchants as merchants_table
 from jay.operators.models import operators
 from jay.ops.purge import Write, delete_in_batches
@@ -75,6 +76,7 @@ MERCHANT = Owner(
         Belonging(feed_pulls, "feed that is fetched from it"),
         Belonging(product_imports, "imports"),
         Belonging(wanted_skus, "products that it was asked for"),
+        Belonging(merchant_connectors, "access to its shop"),
         Belonging(outbox, "messages to it"),
         Belonging(outbox_addresses, "addresses of it that rest"),
         Belonging(products, "products and variants; baskets show that they are gone"),

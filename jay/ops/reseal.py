@@ -11,6 +11,8 @@ from jay.checkout.comfort import FIELDS, comfort_settings
 from jay.checkout.comfort import seal_of as comfort_seal
 from jay.checkout.contacts import contacts
 from jay.checkout.contacts import seal_of as contact_seal
+from jay.merchants.connectors import merchant_connectors
+from jay.merchants.connectors import seal_of as connector_seal
 from jay.merchants.models import merchants
 from jay.merchants.service import token_seal
 from jay.orders.models import orders
@@ -42,6 +44,12 @@ SEALED = (
         merchants,
         ("webhook_token", "order_secrets"),
         lambda row, secret: token_seal(row.id, secret),
+    ),
+    Sealed(
+        "access to merchants' shops",
+        merchant_connectors,
+        ("credentials",),
+        lambda row, secret: connector_seal(row.merchant_id, secret),
     ),
     Sealed(
         "comfort settings",

@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.baskets.pictured import sweep_guests
 from jay.checkout import reconciling
+from jay.connectors import polling
 from jay.db import standby
 from jay.feeds import pulling
 from jay.ops import clocks, revision
@@ -52,6 +53,7 @@ def worker(parent: int | None) -> None:
         reconciling.reconciler(),
         filling.filler(GUESTS).run,
         reconciling.repeated("refunds", refunding.once),
+        reconciling.repeated("shops", polling.once),
         _clocks(),
         *([reconciling.repeated("heartbeat", _beat)] if web.settings().database_read_url else []),
     )

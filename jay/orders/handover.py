@@ -15,7 +15,9 @@ from standardwebhooks import Webhook
 
 from jay.checkout import contacts
 from jay.clock import iso
+from jay.merchants import connectors
 from jay.merchants import service as merchants
+from jay.merchants.connectors import SHOPIFY, WOOCOMMERCE
 from jay.orders import events, schemas, service
 from jay.orders.events import Happened
 from jay.orders.models import Happening, OrderEvent, OrderPart, PartNo
@@ -45,7 +47,12 @@ TYPES = {
 BY_WEBHOOK, BY_MAIL = "merchant.", "merchant-mail."
 """What stands before a type in the outbox: the shopper is told of some of them, too."""
 
-KIND_NAMES = [way + told for way in (BY_WEBHOOK, BY_MAIL) for told in TYPES.values()]
+INTO_SHOP = {kind: f"{kind}." for kind in (SHOPIFY, WOOCOMMERCE)}
+"""The same, by the kind of shop that orders are put into."""
+
+KIND_NAMES = [
+    way + told for way in (BY_WEBHOOK, BY_MAIL, *INTO_SHOP.values()) for told in TYPES.values()
+]
 
 SCHEDULE = Schedule(waits=WAITS, longest=WAITS[-1])
 
@@ -90,6 +97,9 @@ def hand_over(connection: Connection, happened: Happened) -> None:
 
 def _way(connection: Connection, merchant: int) -> str | None:
     """Return how a merchant is told of its orders; None: it asks for them."""
+    shop = connectors.kind_of(connection, merchant)
+    if shop is not None:
+        return INTO_SHOP[shop]
     stored = merchants.details(connection, merchant)
     if stored.order_webhook_url:
         return BY_WEBHOOK

@@ -15,6 +15,7 @@ from jay.checkout import contacts
 from jay.checkout.comfort import FIELDS, comfort_settings, seal_of
 from jay.checkout.contacts import contacts as contacts_table
 from jay.checkout.models import ACTIVE, checkout_sessions
+from jay.connectors.handed import handed_parts
 from jay.db.routing import on_every_server
 from jay.orders import service as orders
 from jay.orders import withdrawals
@@ -271,7 +272,7 @@ def _about(subject: str) -> ColumnElement[bool]:
 
 _OF_ORDERS: tuple[Table, ...] = (
     *(checkout_sessions, contacts_table, orders_table, order_parts, order_lines, movements),
-    *(order_parcels, order_events, ledger),
+    *(order_parcels, order_events, ledger, handed_parts),
 )
 """In the order in which everybody locks them."""
 

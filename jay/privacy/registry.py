@@ -91,6 +91,7 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     },
     "order_lines": _all(_VOUCHER, "product_id sku name variant described ordered picture"),
     "order_parcels": _all(_DELETE, "carrier tracking_number url"),
+    "handed_parts": _all(_VOUCHER, "shop_id seen"),
     "movements": {"reason": _NONE, "provider_id": _VOUCHER},
     "ledger": {"reference": _VOUCHER},
     # One that fits no order, or a test, is deleted.
@@ -108,6 +109,7 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
         "display_name order_email legal stripe_account add_product_webhook_url"
         " update_products_webhook_url order_webhook_url webhook_token order_secrets feed",
     ),
+    "merchant_connectors": _all(_OF_PARTNERS, "address credentials"),
     "operators": _all(_OF_PARTNERS, "name password_hash"),
     "operator_sessions": _all(_OF_PARTNERS, "token_hash operator_id"),
 }
@@ -124,11 +126,13 @@ IMPERSONAL: Mapping[str, str] = {
     "events": "routing_key id at kind partner_id session_id source provider product_id count",
     "feed_pulls": "merchant_id feed due lease leased failures etag last_modified as_of state told"
     " succeeded",
+    "handed_parts": "routing_key order_no part merchant_id kind problem handed due",
     "idempotency_keys": "created lease leased_until",
     "ledger": "routing_key order_no part kind amount at",
     "legal_texts": "owner owner_id kind lang version url text hash created",
     "merchants": "id name lang country currency currency_since vat shipping_strategy shipping_scale"
     " withdrawal_days return_costs delivery_countries fee_percent created removed",
+    "merchant_connectors": "merchant_id kind connected",
     "movements": "routing_key order_no id part kind amount state by lines follows created due"
     " attempts ended",
     "operators": "id merchant_id created password_changed",

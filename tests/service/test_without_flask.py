@@ -341,6 +341,10 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "read": lambda w: lambda work: work(w.connection),
     "email": lambda _: "ada@example.com",
     "traces": traces_of_order,
+    "problem": lambda _: "sent 1: it is over",
+    "shop_id": lambda _: "gid://1",
+    "what": lambda _: "sent 1",
+    "credentials": lambda _: {"key": "k", "secret": "s"},
 }
 
 

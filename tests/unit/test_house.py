@@ -18,7 +18,7 @@ ORDER = (
     *("db", "events", "web"),
     *("merchants", "partners", "legal", "auth", "playouts", "operators", "outbox"),
     *("products", "pictures", "feeds", "baskets", "transfers", "guests", "kiosk", "checkout"),
-    *("orders", "privacy"),
+    *("orders", "connectors", "privacy"),
     *("ops", "__init__"),
 )
 """Each package imports only what stands left of it."""
@@ -27,6 +27,7 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 
 KINDS = {
     MODEL: """
+        connectors/interface
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
         checkout/order_numbers checkout/pay_links checkout/pins checkout/providers/interface
         checkout/sandbox/models feeds/models feeds/progress legal/models legal/sellers
@@ -37,6 +38,7 @@ KINDS = {
         web/versions
     """,
     SERVICE: """
+        connectors/handed merchants/connectors
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
         checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
         checkout/sessions feeds/checkpoints feeds/leftovers feeds/pulls guests/service
@@ -56,6 +58,7 @@ KINDS = {
         products/schemas transfers/schemas web/plain web/schema web/words
     """,
     EDGE: """
+        connectors/cli connectors/handing connectors/polling
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/details baskets/focus baskets/held
         baskets/held_pages baskets/pages baskets/routes baskets/showing baskets/telling
@@ -80,6 +83,8 @@ KINDS = {
         web/responses web/seldom web/tracking
     """,
     ADAPTER: """
+        connectors/calling connectors/shopify/shop connectors/woocommerce/shop
+        outbox/transports/calls
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
         checkout/providers/stripe/amounts checkout/providers/stripe/calls
         checkout/providers/stripe/provider checkout/providers/stripe/reading
@@ -108,6 +113,8 @@ LENT = {
         "checkout/reconciling",
         "checkout/flow",
         "orders/refunding",
+        "orders/handover",
+        "connectors/polling",
         "legal/guarantee",
         "legal/pages",
         "legal/seller_pages",

@@ -15,6 +15,7 @@ from tests.clock import NOON
 from tests.statements import not_routed
 
 ON_EVERY_SERVER = {
+    "merchant_connectors",
     *("partners", "merchants", "api_keys", "signing_keys", "products", "wanted_skus"),
     "price_history",
     *("stock_reservations", "legal_texts", "psp_notices", "sandbox_intents", "sandbox_refunds"),

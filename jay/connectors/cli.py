@@ -1,0 +1,149 @@
+"""``flask merchant connect``, ``disconnect``, ``connection``: the shop that orders go into."""
+
+import sys
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import click
+from flask.cli import with_appcontext
+
+from jay import db, web
+from jay.connectors import handed
+from jay.connectors.handing import SHOPS
+from jay.connectors.interface import Problem
+from jay.merchants import connectors
+from jay.merchants.arguments import found_merchant
+from jay.merchants.connectors import SHOPIFY, WOOCOMMERCE
+from jay.net.client import Client
+from jay.sealing import WrongKey
+from jay.web.commands import told_rows
+
+ASKED = {
+    SHOPIFY: (("client_id", "Client ID"), ("client_secret", "Client secret")),
+    WOOCOMMERCE: (("key", "Consumer key"), ("secret", "Consumer secret")),
+}
+TOKEN = (("token", "Access token"),)
+
+
+@click.command("connect")
+@click.argument("merchant")
+@click.argument("kind", metavar="KIND", type=click.Choice(sorted(ASKED)))
+@click.option(
+    "--address",
+    required=True,
+    help="Of the shop: https://NAME.myshopify.com, or of the WordPress site.",
+)
+@click.option("--token", is_flag=True, help="Shopify: ask for the token of a custom app instead.")
+@click.option("--unchecked", is_flag=True, help="Don't ask the shop whether it works.")
+@with_appcontext
+def connect(merchant: str, kind: str, address: str, *, token: bool, unchecked: bool) -> None:
+    """Put the orders of MERCHANT into its shop, of KIND shopify or woocommerce, from now on.
+
+    The credentials are asked for, or read from standard input, one a line: never give secrets as
+    arguments, which other people on the machine can see. They are stored sealed. The shop is asked
+    whether it can be reached and allows what is needed.
+    """
+    settings = web.settings()
+    url = _address(address, demo=settings.demo)
+    if token and kind != SHOPIFY:
+        raise click.UsageError("--token is for Shopify.")
+    with db.reading() as connection:
+        owner = found_merchant(connection, merchant)
+    credentials = _asked(TOKEN if token else ASKED[kind])
+    if not unchecked:
+        _check(kind, url, credentials)
+    with db.transaction() as connection:
+        connectors.connect(
+            connection,
+            owner.id,
+            kind,
+            url,
+            credentials,
+            secret=settings.secret_key,
+            now=web.now(),
+        )
+    click.echo(f"Orders of {merchant} go into its shop at {url} from now on.", err=True)
+
+
+def _address(text: str, *, demo: bool) -> str:
+    parts = urlsplit(text.rstrip("/"))
+    plain = parts.scheme == "http" and demo
+    if not (plain or parts.scheme == "https") or not parts.hostname or "@" in parts.netloc:
+        raise click.BadParameter(
+            "must begin with https://, and hold no user", param_hint="--address"
+        )
+    if parts.query or parts.fragment:
+        raise click.BadParameter("ends with the path", param_hint="--address")
+    return text.rstrip("/")
+
+
+def _asked(names: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    found = {}
+    for name, words in names:
+        if sys.stdin.isatty():
+            value = str(click.prompt(words, hide_input=True))
+        else:
+            value = sys.stdin.buffer.readline().decode("ascii", "replace").strip()
+        if not value or not value.isascii() or not value.isprintable():
+            raise click.ClickException(f"{words} is empty, or is none.")
+        found[name] = value
+    return found
+
+
+def _check(kind: str, url: str, credentials: Mapping[str, str]) -> str:
+    try:
+        return SHOPS[kind](url, credentials, Client(web.settings().reachable)).check()
+    except Problem as problem:
+        raise click.ClickException(f"The shop can't be used: {problem.failure}.") from problem
+    except (KeyError, TypeError, ValueError) as error:
+        raise click.ClickException("The shop answers in an unknown form.") from error
+
+
+@click.command("disconnect")
+@click.argument("merchant")
+@with_appcontext
+def disconnect(merchant: str) -> None:
+    """Put no more orders into the shop of MERCHANT; the credentials are deleted.
+
+    Orders then go by webhook, by mail, or wait to be asked for. What waits for the shop waits
+    until it is connected again, and is given up after four days.
+    """
+    with db.transaction() as connection:
+        owner = found_merchant(connection, merchant)
+        gone = connectors.disconnect(connection, owner.id)
+    if not gone:
+        raise click.ClickException(f"{merchant} has no shop connected.")
+    click.echo(f"The shop of {merchant} is disconnected.", err=True)
+
+
+@click.command("connection")
+@click.argument("merchant")
+@click.option("--check", is_flag=True, help="Ask the shop whether it works.")
+@with_appcontext
+def show_connection(merchant: str, *, check: bool) -> None:
+    """Show the shop that the orders of MERCHANT are put into, and what went wrong there."""
+    settings = web.settings()
+    with db.reading() as connection:
+        owner = found_merchant(connection, merchant)
+        try:
+            shop = connectors.shop_of(connection, owner.id, secret=settings.secret_key)
+        except WrongKey as error:
+            raise click.ClickException(
+                "Its credentials were sealed with another JAY_SECRET_KEY: connect it again."
+            ) from error
+        wrong = handed.problems(connection, owner.id)
+    if shop is None:
+        raise click.ClickException(f"{merchant} has no shop connected.")
+    works = _check(shop.kind, shop.address, shop.credentials) if check else None
+    told_rows(
+        {
+            "kind": shop.kind,
+            "address": shop.address,
+            "connected": f"{shop.connected:%Y-%m-%d %H:%M} UTC",
+            "answers as": works,
+            "could not be noted": [f"{one.part_no}: {one.problem}" for one in wrong],
+        }
+    )
+
+
+COMMANDS = (connect, disconnect, show_connection)

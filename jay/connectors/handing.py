@@ -1,0 +1,132 @@
+"""Putting parts into merchants' shops: kinds of messages, tried again as all hand-overs are.
+
+Before an order is made it is looked for, each time: a process may have died between the call and
+its record, and an operator may begin anew.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from jay.checkout import contacts
+from jay.checkout.addresses import Contact
+from jay.connectors import handed
+from jay.connectors.interface import Draft, DraftLine, MakeShop, Problem, Shop
+from jay.connectors.shopify.shop import Shopify
+from jay.connectors.woocommerce.shop import WooCommerce
+from jay.merchants import connectors
+from jay.merchants.connectors import SHOPIFY, WOOCOMMERCE
+from jay.net.client import Client
+from jay.orders import handover, service
+from jay.orders.handover import INTO_SHOP, SCHEDULE, TYPES
+from jay.orders.models import Happening, OrderEvent, OrderPart, PartNo, PartState
+from jay.outbox.kinds import MessageKind
+from jay.outbox.models import DeliveryResult, Destination, Message
+from jay.outbox.transports.calls import CALLS
+from jay.sealing import WrongKey
+
+SHOPS: Mapping[str, MakeShop] = {SHOPIFY: Shopify, WOOCOMMERCE: WooCommerce}
+
+LOOKED_BACK = timedelta(minutes=5)
+
+_NO_PART = DeliveryResult(failure="there is no such order any more", final=True)
+_NO_SHOP = DeliveryResult(
+    failure="the merchant's shop is not connected any more: merchant connect", hold=True
+)
+_LOST = DeliveryResult(
+    failure="its credentials were sealed with another JAY_SECRET_KEY: connect it again", hold=True
+)
+_NOBODY = DeliveryResult(failure="nothing is known of who has placed it", final=True)
+
+
+def draft_of(part: OrderPart, contact: Contact) -> Draft:
+    """Return a part as a shop gets it."""
+    return Draft(
+        part_no=str(part.part_no),
+        created=part.order.created,
+        test=part.order.test,
+        currency=part.order.currency,
+        lines=[
+            DraftLine(line.sku, line.name, line.ordered, line.price, line.vat, line.tax)
+            for line in part.lines
+        ],
+        shipping=part.shipping,
+        tax=part.tax,
+        total=part.total,
+        payment=part.order.intent_id,
+        contact=contact,
+    )
+
+
+def _finder(
+    kind: str,
+) -> Callable[[Connection, Message, str], Destination | DeliveryResult]:
+    def find(connection: Connection, message: Message, secret: str) -> Destination | DeliveryResult:
+        part_no = PartNo.typed(message.subject)
+        part = None if part_no is None else service.find_part(connection, part_no)
+        event = None if part is None else handover.event_of(part, message)
+        if part is None or event is None:
+            return _NO_PART
+        try:
+            shop = connectors.shop_of(connection, part.merchant_id, secret=secret)
+        except WrongKey:
+            return _LOST
+        if shop is None or shop.kind != kind:
+            return _NO_SHOP
+        known = handed.find(connection, part.part_no)
+        contact = contacts.find(connection, part.order.order_no, secret=secret)
+        if contact.goes_to is None and known is None:
+            return _NOBODY
+        shop_id = None if known is None else known.shop_id
+        draft = draft_of(part, contact)
+
+        def call(client: Client) -> DeliveryResult:
+            made = SHOPS[kind](shop.address, shop.credentials, client)
+            try:
+                return DeliveryResult(told=_tell(made, part, event, draft, shop_id))
+            except Problem as problem:
+                return DeliveryResult(failure=problem.failure, hold=problem.hold, wait=problem.wait)
+            except (KeyError, TypeError, ValueError) as error:
+                # Not as it is documented, and nobody knows what it has done.
+                words = f"the shop answered in an unknown form: {type(error).__name__}"
+                return DeliveryResult(failure=words)
+
+        return Destination(shop.address, call=call)
+
+    return find
+
+
+def _tell(
+    shop: Shop, part: OrderPart, event: OrderEvent, draft: Draft, shop_id: str | None
+) -> str | None:
+    """Tell a shop of an event, and return by what it knows the order."""
+    if shop_id is None:
+        shop_id = shop.find(draft.part_no, since=draft.created - LOOKED_BACK)
+    if event.kind is Happening.CREATED:
+        if shop_id is None and part.state is not PartState.CANCELLED:
+            return shop.create(draft)
+    elif shop_id is None:
+        return None  # it was cancelled before the shop had heard of it
+    elif event.kind is Happening.CANCELLED and part.state is PartState.CANCELLED:
+        shop.cancel(shop_id)
+    else:
+        shop.note(shop_id, f"jay-{event.kind}-{event.number}")
+    return shop_id
+
+
+def _delivered(
+    connection: Connection, message: Message, outcome: DeliveryResult, now: datetime
+) -> None:
+    part_no = PartNo.typed(message.subject)
+    if part_no is None or outcome.told is None or message.merchant_id is None:
+        return
+    kind = message.kind.partition(".")[0]
+    handed.put(connection, part_no, message.merchant_id, kind=kind, shop_id=outcome.told, now=now)
+
+
+KINDS = tuple(
+    MessageKind(way + told, CALLS, _finder(kind), SCHEDULE, delivered=_delivered)
+    for kind, way in INTO_SHOP.items()
+    for told in TYPES.values()
+)
