@@ -14,8 +14,9 @@ from jay import db
 from jay.checkout import contacts
 from jay.checkout.order_numbers import grouped
 from jay.orders import service
+from jay.outbox.transports.mail import file_name
 from jay.partners import service as partners
-from jay.privacy import finding, forgetting
+from jay.privacy import erasing, finding, forgetting
 from jay.privacy.finding import Account, Traces
 from jay.privacy.forgetting import PurchaseRunning
 from tests.api import stripes
@@ -335,11 +336,15 @@ def test_mails_that_a_demo_has_written_go_with_their_order(
     run = runner_of(app := apps.on(database_url, "demo", demo=True))
     assert run("webhooks", "deliver").exit_code == 0
     folder: Path = app.extensions["jay.settings"].mail_folder
-    assert [path for path in folder.glob("*.eml") if grouped(order_no) in path.read_text()]
+    with app.app_context(), db.reading() as connection:
+        told = erasing.messages_about(connection, order_no)
+    written = [folder / file_name(one.id, one.key) for one in told]
+    assert len(written) == 3
+    assert all(path.exists() for path in written)
 
     forget(run, *WHO)
 
-    assert not [path for path in folder.glob("*.eml") if grouped(order_no) in path.read_text()]
+    assert not any(path.exists() for path in written)
 
 
 def test_the_provider_deletes_the_customer_first(

@@ -1,0 +1,408 @@
+"""Orders in merchants' shops at Shopify and with WooCommerce, against stand-ins that keep state."""
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from jay import db
+from jay.connectors import handing, polling
+from jay.connectors.handed import ASKED_EVERY
+from jay.connectors.interface import UNSURE_FOR
+from jay.net.addresses import LOOPBACK
+from jay.net.client import Client
+from jay.orders import ledger, service
+from jay.orders.models import Money, OrderPart, PartNo
+from jay.outbox.delivery import Attempt, Deliverer, transports_of
+from tests.api.buying import BUYER, bought, till_of
+from tests.api.checks import dump, rows
+from tests.builders import Shop, User, add_platform, add_shop
+from tests.cli.conftest import Run, runner_of
+from tests.clock import MovedClock
+from tests.conftest import SECRET, Apps
+from tests.shops import ShopifyShop, Stand, WooShop, open_shop
+
+BOTH = pytest.mark.parametrize("kind", ["shopify", "woocommerce"])
+
+
+@dataclass
+class Counter:
+    """A merchant with a shop of its own, who buys there, and what the worker does."""
+
+    app: Flask
+    merchant: Shop
+    alice: User
+    clock: MovedClock
+    stand: Any
+    run: Run
+
+    def connect(self, *options: str, said: tuple[str, ...] | None = None) -> Any:
+        lines = "\n".join(said or self.stand.stored) + "\n"
+        words = ["merchant", "connect", self.merchant.name, self.kind, "--address", self.stand.url]
+        given = io.BytesIO(lines.encode())
+        return self.app.test_cli_runner().invoke(args=[*words, *options], input=given)
+
+    @property
+    def kind(self) -> str:
+        return "shopify" if isinstance(self.stand, ShopifyShop) else "woocommerce"
+
+    def buy(self, *products: tuple[str, int], **buyer: Any) -> PartNo:
+        return PartNo(bought(self.alice, self.merchant, *products, **(BUYER | buyer)), 1)
+
+    def deliver(self) -> list[Attempt]:
+        seen: list[Attempt] = []
+        Deliverer(
+            self.app.extensions["jay.db"],
+            transports_of(Client(LOOPBACK)),
+            {kind.name: kind for kind in handing.KINDS},
+            clock=self.clock,
+            secret=SECRET,
+            report=seen.append,
+        ).run()
+        return seen
+
+    def failure(self) -> str:
+        (attempt,) = self.deliver()
+        return attempt.outcome.failure or ""
+
+    def read_back(self) -> None:
+        self.clock.move(ASKED_EVERY.total_seconds() + 1)
+        with self.app.app_context():
+            while polling.once():
+                pass
+
+    def part(self, part_no: PartNo) -> OrderPart:
+        with self.app.app_context(), db.reading() as connection:
+            found = service.find_part(connection, part_no)
+        assert found is not None
+        return found
+
+    def paid_back(self, part_no: PartNo) -> int:
+        with self.app.app_context(), db.reading() as connection:
+            return -ledger.sums_of_part(connection, part_no)[Money.REFUND]
+
+
+@pytest.fixture
+def counter(
+    apps: Apps, database_url: str, app: Flask, clock: MovedClock
+) -> Iterator[Callable[[str], Counter]]:
+    """Have a merchant with a connected shop of a kind, where a mug and a hat are sold."""
+    there = apps.on(database_url, "demo", demo=True)
+    with contextlib.ExitStack() as opened:
+
+        def have(kind: str) -> Counter:
+            stand: Stand
+            if kind == "shopify":
+                stand = ShopifyShop(variants={sku: [f"gid://v/{sku}"] for sku in ("mug", "hat")})
+            else:
+                hat = {"id": 8, "sku": "hat", "type": "variation", "parent_id": 7}
+                mug = {"id": 5, "sku": "mug", "type": "simple", "parent_id": 0}
+                stand = WooShop(products={"mug": [mug], "hat": [hat]})
+            opened.enter_context(open_shop(stand))
+            client = there.test_client()
+            merchant = add_shop(there, client)
+            alice = add_platform(there, client).user("alice")
+            made = Counter(there, merchant, alice, clock, stand, runner_of(there))
+            done = made.connect()
+            assert done.exit_code == 0, done.output
+            return made
+
+        yield have
+
+
+def mug_and_hats(counter: Counter) -> tuple[tuple[str, int], ...]:
+    mug = counter.merchant.product("mug", shipping={"shippingFlatRate": 499})
+    return (mug, 1), (counter.merchant.product("hat", price=1000, vat=7.0), 3)
+
+
+def test_shopify_gets_what_was_bought_with_prices_taxes_and_addresses(
+    counter: Callable[[str], Counter],
+) -> None:
+    at = counter("shopify")
+    part_no = at.buy(*mug_and_hats(at))
+
+    at.deliver()
+
+    order = at.stand.of(str(part_no))
+    assert (order["currency"], order["taxesIncluded"], order["test"]) == ("EUR", True, False)
+    told = [
+        (line["variantId"], line["quantity"], line["priceSet"]["shopMoney"]["amount"])
+        for line in order["lineItems"]
+    ]
+    assert told == [("gid://v/mug", 1, "12.50"), ("gid://v/hat", 3, "10.00")]
+    part = at.part(part_no)
+    taxes = [line["taxLines"][0]["rate"] for line in order["lineItems"]]
+    assert taxes == [line.vat / 100 for line in part.lines]
+    (shipping,) = order["shippingLines"]
+    assert shipping["priceSet"]["shopMoney"] == {"amount": "4.99", "currencyCode": "EUR"}
+    (paid,) = order["transactions"]
+    assert paid["amountSet"]["shopMoney"]["amount"] == f"{part.total / 100:.2f}"
+    address = {"address1": "Große Straße 7a", "zip": "10115", "city": "Berlin"}
+    assert address.items() <= order["shippingAddress"].items()
+    assert order["email"] == "zoe@example.org"
+    assert order["options"]["inventoryBehaviour"] == "DECREMENT_IGNORING_POLICY"
+    assert order["options"]["sendReceipt"] is False
+
+
+def test_woocommerce_gets_totals_without_the_tax_that_it_adds_itself(
+    counter: Callable[[str], Counter],
+) -> None:
+    at = counter("woocommerce")
+    part_no = at.buy(*mug_and_hats(at))
+
+    at.deliver()
+
+    order = at.stand.of(str(part_no))
+    part = at.part(part_no)
+    mug, hats = order["line_items"]
+    assert (mug["product_id"], mug.get("variation_id")) == (5, None)
+    assert (hats["product_id"], hats["variation_id"], hats["quantity"]) == (7, 8, 3)
+    nets = [line.price * line.ordered - line.tax for line in part.lines]
+    assert [line["total"] for line in order["line_items"]] == [f"{net / 100:.2f}" for net in nets]
+    shipping_tax = part.tax - sum(line.tax for line in part.lines)
+    (shipping,) = order["shipping_lines"]
+    assert shipping["total"] == f"{(499 - shipping_tax) / 100:.2f}"
+    assert (order["set_paid"], order["status"]) == (True, "processing")
+    assert order["transaction_id"] == part.order.intent_id
+    assert order["billing"]["email"] == "zoe@example.org"
+
+
+@BOTH
+def test_what_was_made_without_an_answer_is_not_made_again(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    at.buy((at.merchant.product("mug"), 1))
+    at.stand.faults = ["cut after"]
+
+    assert at.failure() == "the connection ended without an answer of HTTP"
+    assert rows(at.app, "handed_parts") == 0
+    # It may take a moment until a search finds it.
+    at.clock.move(UNSURE_FOR.total_seconds() - 1)
+    assert at.deliver() == []
+    at.clock.move(1)
+    (again,) = at.deliver()
+
+    assert (again.state, len(at.stand.orders)) == ("delivered", 1)
+    assert rows(at.app, "handed_parts") == 1
+
+
+@BOTH
+def test_a_process_that_dies_between_call_and_record_leads_to_no_second_order(
+    kind: str, counter: Callable[[str], Counter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 1))
+
+    def dies(*_args: Any, **_more: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jay.outbox.service.record", dies)
+        with pytest.raises(SystemExit):
+            at.deliver()
+    assert (len(at.stand.orders), rows(at.app, "handed_parts")) == (1, 0)
+    at.clock.move(61)  # its lease is over
+    at.deliver()
+    assert (len(at.stand.orders), rows(at.app, "handed_parts")) == (1, 1)
+
+    # The same when an operator begins anew with what has arrived, or has not.
+    at.run("orders", "retry", str(part_no))
+    at.deliver()
+    assert len(at.stand.orders) == 1
+
+
+@BOTH
+def test_parcels_and_refunds_are_read_back_once(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy(*mug_and_hats(at))
+    at.deliver()
+    at.stand.ship(str(part_no), {"mug": 1, "hat": 3}, "0034")
+    at.stand.refund(str(part_no), "10.50")
+
+    for _ in range(3):
+        at.read_back()
+        at.deliver()
+
+    part = at.part(part_no)
+    assert part.state == "shipped"
+    assert [(one.carrier, one.tracking_number) for one in part.parcels] == [("DHL", "0034")]
+    assert [(one.amount, one.by) for one in part.refunds] == [(1050, "merchant")]
+    assert at.paid_back(part_no) == 1050
+    assert at.run("orders", "reconcile").exit_code == 0
+
+
+def test_shopify_ships_in_parcels(counter: Callable[[str], Counter]) -> None:
+    at = counter("shopify")
+    part_no = at.buy(*mug_and_hats(at))
+    at.deliver()
+    at.stand.ship(str(part_no), {"hat": 2}, "1")
+    at.read_back()
+    assert at.part(part_no).state == "accepted"
+    at.stand.ship(str(part_no), {"hat": 1, "mug": 1}, "2")
+    at.read_back()
+
+    part = at.part(part_no)
+    assert part.state == "shipped"
+    assert [one.tracking_number for one in part.parcels] == ["1", "2"]
+    assert [(line.sku, line.shipped) for line in part.lines] == [("mug", 1), ("hat", 3)]
+
+
+@BOTH
+def test_what_is_cancelled_in_the_shop_is_cancelled_here_and_paid_back(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    at.stand.cancel(str(part_no))
+    at.stand.refund(str(part_no), "25.00")
+
+    at.read_back()
+    at.deliver()
+    at.read_back()
+
+    assert at.part(part_no).state == "cancelled"
+    assert at.paid_back(part_no) == 2500
+
+
+@BOTH
+def test_what_is_cancelled_here_is_cancelled_in_the_shop(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    assert at.run("orders", "cancel", str(part_no)).exit_code == 0
+
+    assert {one.state for one in at.deliver()} == {"delivered"}
+
+    order = at.stand.of(str(part_no))
+    assert order.get("cancelledAt") or order.get("status") == "cancelled"
+    other = at.buy((at.merchant.product("hat"), 1))
+    assert at.run("orders", "cancel", str(other)).exit_code == 0
+    at.deliver()
+    assert len(at.stand.orders) == 1  # of what was never there nothing has to be cancelled
+
+
+@BOTH
+def test_a_shop_that_can_not_is_told_in_words_and_tried_again(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("cap"), 1))
+    assert "in the shop has the SKU cap" in at.failure()
+    shown = at.run("orders", "show", str(part_no)).stdout
+    assert "in the shop has the SKU cap" in shown
+
+    at.stand.faults = ["throttled"]
+    at.run("orders", "retry", str(part_no))
+    (attempt,) = at.deliver()
+    assert attempt.outcome.hold
+    assert attempt.rests_until is not None
+    wait = (attempt.rests_until - at.clock.now).total_seconds()
+    assert wait == (10 if kind == "shopify" else 30)  # at least the outbox's own rest
+
+    if kind == "shopify":
+        at.stand.variants["cap"] = ["gid://v/cap"]
+    else:
+        at.stand.products["cap"] = [{"id": 9, "sku": "cap", "type": "simple", "parent_id": 0}]
+    at.clock.move(301)
+    assert [one.state for one in at.deliver()] == ["delivered"]
+
+
+@BOTH
+def test_what_the_shop_says_of_people_is_kept_nowhere(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    nowhere = {**BUYER["billing"], "zip": "00000"}  # type: ignore[dict-item]
+    at.buy((at.merchant.product("mug"), 1), billing=nowhere)
+
+    failure = at.failure()
+
+    assert failure in {
+        "the shop does not take order.shippingAddress.zip",
+        "the shop answered 400: rest_invalid_param",
+    }
+    assert "zoe@" not in dump(at.app)
+
+
+@BOTH
+def test_a_test_is_marked_as_one(kind: str, counter: Callable[[str], Counter]) -> None:
+    at = counter(kind)
+    at.alice.put(at.merchant.product("mug"))
+    started = at.alice.call("POST", "/checkout/sessions?testMode=true", json=BUYER).json["data"]
+
+    till = till_of(at.merchant)
+    till.pay(started)
+    till.hear()
+
+    at.deliver()
+
+    (order,) = at.stand.orders.values()
+    if kind == "shopify":
+        assert order["test"] is True
+        assert order["transactions"][0]["test"] is True
+        assert order["options"]["inventoryBehaviour"] == "BYPASS"
+    else:
+        assert order["set_paid"] is False
+        assert {"key": "_jay_basket_test", "value": "yes"} in order["meta_data"]
+
+
+# --- merchant connect
+
+
+@BOTH
+def test_a_shop_is_connected_only_where_it_works_and_nobody_sees_its_secrets(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    wrong = at.connect(said=("other", "wrong"))
+    assert (wrong.exit_code, "refuses the credentials (401)" in wrong.output) == (1, True)
+    if kind == "shopify":
+        at.stand.scopes = ("read_orders",)
+        assert "lacks the scopes write_orders, read_products" in at.connect().output
+        at.stand.scopes = ("read_orders", "write_orders", "read_products")
+        assert at.connect("--token", said=("shpat_jay",)).exit_code == 0
+    else:
+        at.stand.permissions = "read"
+        assert "may not write orders" in at.connect().output
+        at.stand.permissions = "read_write"
+
+    shown = at.run("merchant", "connection", at.merchant.name, "--check")
+    assert shown.exit_code == 0
+    assert kind in shown.stdout
+    for secret in at.stand.stored:
+        assert secret not in dump(at.app) + shown.output
+    assert at.run("merchant", "disconnect", at.merchant.name).exit_code == 0
+    assert at.run("merchant", "connection", at.merchant.name).exit_code == 1
+    assert at.run("merchant", "disconnect", at.merchant.name).exit_code == 1
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    "address", ["http://shop.example", "https://u:p@shop.example", "https://shop.example/?a=b", "x"]
+)
+def test_an_address_that_gives_secrets_away_is_refused(
+    address: str, app: Flask, client: FlaskClient
+) -> None:
+    add_shop(app, client)
+    words = ["merchant", "connect", "mugshop", "woocommerce", "--address", address]
+    assert app.test_cli_runner().invoke(args=words, input="a\nb\n").exit_code == 2
+
+
+@pytest.mark.one_database
+def test_a_shop_can_not_lead_into_the_operators_network(app: Flask, client: FlaskClient) -> None:
+    add_shop(app, client)
+    words = ["merchant", "connect", "mugshop", "shopify", "--address", "https://127.0.0.1:1"]
+    done = app.test_cli_runner().invoke(args=words, input="a\nb\n")
+    assert (done.exit_code, "can't be used" in done.output) == (1, True)
+    assert rows(app, "merchant_connectors") == 0
