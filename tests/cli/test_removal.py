@@ -25,7 +25,7 @@ STAYS = {
     "api_keys": "revoked ones are listed",
     "partner_logos": "goes with the set-up",
     "checkout_sessions": "what was paid has to be kept, and the worker ends what was not",
-    **dict.fromkeys(("orders", "order_parts"), "what was sold has to be kept"),
+    **dict.fromkeys(("orders", "order_parts", "handed_parts"), "what was sold has to be kept"),
 }
 
 
