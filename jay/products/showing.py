@@ -18,6 +18,12 @@ Key = tuple[int, str]
 
 _DRAWN_SIZE = 240
 
+_CUT_OFF = 1.3
+"""How much longer than wide a picture may be and fill a square."""
+
+_LIGHT = 0.65
+"""Of the brightness of white."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -37,6 +43,17 @@ class Image:
     webp: str = ""
     colour: str = ""
     copyright: str = ""
+
+    @property
+    def fit(self) -> str:
+        """How it stands in a tile that is about square, as a class of the style sheets.
+
+        A picture fills its tile where little of it is cut off by that. A longer one is shown whole:
+        on its own colour where that is a light one, as a ground is; else on white.
+        """
+        if max(self.width, self.height) <= _CUT_OFF * min(self.width, self.height):
+            return ""
+        return "whole" if _is_light(self.colour) else "whole mat"
 
 
 class Gallery(Protocol):
@@ -94,6 +111,13 @@ def _shown(connection: Connection, keys: Sequence[Key]) -> dict[Key, Image]:
     others = [key for key in keys if key not in own]
     drawn = {key: Image(path, _DRAWN_SIZE, _DRAWN_SIZE, large=path) for key, path in own.items()}
     return {**(gallery().shown(connection, others) if others else {}), **drawn}
+
+
+def _is_light(colour: str) -> bool:
+    if not colour:
+        return False
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return 0.299 * red + 0.587 * green + 0.114 * blue >= _LIGHT * 255
 
 
 def _credited(found: Image, image: Mapping[str, Any]) -> Image:
