@@ -43,7 +43,7 @@ def distribute(shards: int) -> None:
     except DBAPIError as error:
         told = str(driver_error(error)).splitlines()[0]
         raise click.ClickException(f"It stopped, and can be run again: {told}.") from error
-    click.echo(f"{len(steps)} tables distributed, {len(there)} were before.", err=True)
+    click.echo(f"Distributed: {len(steps)} now, {len(there)} before.", err=True)
 
 
 COMMANDS = (distribute,)

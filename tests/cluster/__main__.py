@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.chaos.__main__ import audit, say
+from tests.chaos.buyers import Buyer, audit_orders, orders_of
 from tests.chaos.shoppers import Shopper, Tally, Transferrer, feed, shopping
 from tests.cluster.parts import Cluster, cluster, until
 from tests.servers import stopped
@@ -124,8 +125,12 @@ def test(kills: int) -> bool:
             Shopper(parts.url, tally, feed(parts.url, f"CLUSTER-{number}"))
             for number in range(SHOPPERS)
         ]
+        [bought, *_] = feed(parts.url, "CLUSTER-BOUGHT")
+        buyer = Buyer(parts.url, tally, bought)
+        url = parts.database_url.replace("postgresql:", "postgresql+psycopg:")
+        before = orders_of(url)
         phases, outages = Phases(tally), list[float]()
-        with shopping([*shoppers, Transferrer(parts.url, tally)]):
+        with shopping([*shoppers, buyer, Transferrer(parts.url, tally)]):
             with phases.phase("nothing happens"):
                 time.sleep(CALM_SECONDS)
             with phases.phase("both nodes started anew, with a migration"):
@@ -142,8 +147,10 @@ def test(kills: int) -> bool:
                 paused = f"{name} paused for {PAUSE_SECONDS} s"
                 with phases.phase(paused, _OUTAGE), stopped(*pids_of(parts, name)):
                     time.sleep(PAUSE_SECONDS)
-        audit(parts.database_url.replace("postgresql:", "postgresql+psycopg:"), shoppers, tally)
+        audit(url, shoppers, tally)
+        audit_orders(url, [buyer], before, tally)
         late = [f"{seconds:.1f} s" for seconds in outages if seconds > BACK_SECONDS]
+    say(f"  orders paid {len(buyer.orders)}, each refunded in part")
     if outages:
         say(f"  written again {min(outages):.1f} to {max(outages):.1f} s after the primary's death")
     say(

@@ -3,21 +3,26 @@
 Both sides run under the same gunicorn settings on the same database and get the same requests of
 10,000 users from wrk. The service does everything: API key, ES256 partner token, validation,
 rules, tracking event, ETag. The limit (``limit_app.py``) does the row work alone. The sides take
-turns, and the medians are printed: requests a second, p50 and p99 in ms, and the ratio.
+turns, and the medians are printed: requests a second, p50 and p99 in ms, and the ratio, with the
+lowest and the highest one of a round. Before and after, a fixed loop says how fast the machine is.
 """
 
 import argparse
+import json
 import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, urlsplit
 
 import alembic.command
 from joserfc import jwt
@@ -36,8 +41,18 @@ from tests.servers import Gunicorn, free_port, postgres_cluster
 
 USERS = 10_000
 PRODUCTS = 200
-CONNECTIONS = 8
-WARM_UP_SECONDS = 15
+CONNECTIONS = (16, 128)
+WARM_UP_ROUNDS = 3
+"""How often each request is sent before it counts, so that both workers know each token."""
+
+CHUNK_SECONDS = 2
+PATCHED = 50
+DETAILED = 10
+SCREENS = 50
+LIMITS = (
+    *("JAY_GUESTS_PER_KEY", "JAY_GUESTS_PER_ADDRESS", "JAY_TRANSFERS_PER_USER"),
+    *("JAY_POLLS_PER_SCREEN", "JAY_REQUESTS_PER_KEY", "JAY_REQUESTS_PER_USER"),
+)
 TRACKING = (
     "eyJzZXNzaW9uX2lkIjoiZXhhbXBsZS1zZXNzaW9uLWlkLTEyMzQiLCJzdGFydF90aW1lIjoiMjAyNS0wMS0wMVQxMjow"
     "MDowMC4wMDAwMDAiLCJzb3VyY2UiOiJqYXkuYXBpLnBsYXlvdXQuZXhhbXBsZSJ9"
@@ -50,6 +65,7 @@ class Figures(NamedTuple):
     per_second: float
     p50_ms: float
     p99_ms: float
+    requests: int = 0
 
 
 class Seeded(NamedTuple):
@@ -58,11 +74,13 @@ class Seeded(NamedTuple):
     url: str
     partner: int
     api_key: str
-    requests: Path
+    merchant_key: str
+    tokens: dict[str, str]
+    products: list[str]
 
 
-def seed(url: str, folder: Path) -> Seeded:
-    """Migrate, and make a partner, 200 products and 10,000 users with four products each."""
+def seed(url: str) -> Seeded:
+    """Migrate, and make a partner, 200 products and 10,000 users with ten products each."""
     alembic.command.upgrade(alembic_config(url), "head")
     now = datetime.now(UTC)
     key = ECKey.generate_key("P-256", {"kid": "bench"})
@@ -94,6 +112,7 @@ def seed(url: str, folder: Path) -> Seeded:
             ).id
             for number in range(PRODUCTS)
         ]
+        merchant_key = auth.issue_key(connection, merchant=shop, now=now)
         rows = [
             {
                 "routing_key": routing_key(partner, f"user-{number}"),
@@ -108,7 +127,7 @@ def seed(url: str, folder: Path) -> Seeded:
                         "price": 1250,
                         "currency": "EUR",
                     }
-                    for k in range(4)
+                    for k in range(DETAILED)
                 ],
                 "version": 1,
                 "created": now,
@@ -120,35 +139,105 @@ def seed(url: str, folder: Path) -> Seeded:
         connection.execute(insert(baskets), rows)
     database.dispose()
     claims = {"iss": "https://id.example", "aud": "basket", "exp": int(now.timestamp()) + 86400}
-    requests = folder / "requests"
-    with requests.open("wb") as file:
-        for number in range(USERS):
-            token = jwt.encode(
-                {"alg": "ES256", "kid": "bench"}, {**claims, "sub": f"user-{number}"}, key
-            )
-            product = ids[number * 7 % PRODUCTS].replace("/", "%2F")
-            file.write(f"user-{number} {product} {token}\n".encode())
-    return Seeded(url, partner, api_key, requests)
+    tokens = {
+        user: jwt.encode({"alg": "ES256", "kid": "bench"}, {**claims, "sub": user}, key)
+        for user in (f"user-{number}" for number in range(USERS))
+    }
+    return Seeded(url, partner, api_key, merchant_key, tokens, ids)
+
+
+class Request(NamedTuple):
+    """A request that wrk sends."""
+
+    method: str
+    path: str
+    token: str = ""
+    body: str = ""
+
+
+class Row(NamedTuple):
+    """A line of the table.
+
+    :ivar against: what the limit is asked instead.
+    """
+
+    name: str
+    goal: float
+    requests: list[Request]
+    against: list[Request] | None = None
+    merchant: bool = False
+
+
+def rows_of(seeded: Seeded, service: str) -> Iterator[Row]:
+    """Yield what is measured, and at least which part of the limit each is to reach."""
+    users = list(seeded.tokens.items())
+    ids = seeded.products
+    base = "/v2/baskets/users"
+    reads = [Request("GET", f"{base}/{user}", token) for user, token in users]
+    yield Row("GET basket", 0.75, reads)
+    puts = [
+        Request(
+            "POST",
+            f"{base}/{user}/products/{quote(ids[n * 7 % PRODUCTS], safe='')}",
+            token,
+            f'{{"count": {n % 5 + 1}}}',
+        )
+        for n, (user, token) in enumerate(users)
+    ]
+    yield Row("POST product", 0.85, puts)
+    details = [
+        Request(
+            "POST",
+            "/v2/baskets/products/details",
+            token,
+            json.dumps([ids[(n + k) % PRODUCTS] for k in range(DETAILED)]),
+        )
+        for n, (_, token) in enumerate(users)
+    ]
+    yield Row("POST details", 0.4, details)
+    yield Row("POST guests", 0.4, [Request("POST", "/v2/baskets/guests")])
+    transfers = [Request("POST", f"{base}/{user}/transfer?qr=true", token) for user, token in users]
+    yield Row("POST transfer", 0.5, transfers)
+    yield Row("TV poll", 0.8, [Request("GET", path) for path in screens(seeded, service)], reads)
+    patches = [
+        Request("PATCH", "/v1/shops/products", body=json.dumps(_update(first)))
+        for first in range(PRODUCTS - PATCHED)
+    ]
+    yield Row("PATCH 50 SKUs", 0.6, patches, merchant=True)
+
+
+def _update(first: int) -> dict[str, object]:
+    items = [
+        {"sku": f"SKU-{first + k}", "price": 1000 + first + k, "stockCount": 900 + first}
+        for k in range(PATCHED)
+    ]
+    return {"products": items, "currency": "EUR", "vat": 19}
+
+
+def screens(seeded: Seeded, service: str) -> list[str]:
+    """Start transfers, and return where their TVs ask for the state."""
+    found = []
+    for user, token in list(seeded.tokens.items())[:SCREENS]:
+        asked = urllib.request.Request(
+            f"{service}/v2/baskets/users/{user}/transfer",
+            method="POST",
+            headers={"X-API-Key": seeded.api_key, "Authorization": f"Bearer {token}"},
+        )
+        with urllib.request.urlopen(asked) as answer:
+            found.append(urlsplit(json.load(answer)["data"]["statusUrl"]).path)
+    return found
 
 
 SCRIPT = """
-local file = io.open("{requests}")
-local lines = {{}}
-for line in file:lines() do lines[#lines + 1] = line end
-local at = {start}
-local base = {{["X-API-Key"] = "{api_key}", ["Content-Type"] = "application/json",
-               ["X-JAY-Tracking"] = "{tracking}"}}
 local requests = {{}}
+local at = {start}
 init = function()
-  for n, line in ipairs(lines) do
-    local user, product, token = line:match("(%S+) (%S+) (%S+)")
-    base["Authorization"] = "Bearer " .. token
-    if "{method}" == "GET" then
-      requests[n] = wrk.format("GET", "/v2/baskets/users/" .. user, base)
-    else
-      requests[n] = wrk.format("POST", "/v2/baskets/users/" .. user .. "/products/" .. product,
-                               base, '{{"count": ' .. (n % 5 + 1) .. '}}')
-    end
+  for line in io.open("{requests}"):lines() do
+    local method, path, token, body = line:match("^(%S+)\\t(%S+)\\t(%S*)\\t(.*)$")
+    local headers = {{["X-API-Key"] = "{api_key}", ["X-JAY-Tracking"] = "{tracking}"}}
+    if token ~= "" then headers["Authorization"] = "Bearer " .. token end
+    if body ~= "" then headers["Content-Type"] = "application/json" end
+    requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
   end
 end
 request = function()
@@ -158,19 +247,14 @@ end
 """
 
 
-def measure(port: int, seeded: Seeded, method: str, seconds: int, folder: Path) -> Figures:
-    """Let wrk send requests for some seconds."""
-    script = folder / "script.lua"
-    script.write_text(
-        SCRIPT.format(
-            requests=seeded.requests,
-            api_key=seeded.api_key,
-            tracking=TRACKING,
-            method=method,
-            start=int.from_bytes(os.urandom(2)) % USERS,
-        )
-    )
-    return run_wrk(port, script, CONNECTIONS, seconds)
+def script_of(requests: list[Request], seeded: Seeded, folder: Path, *, merchant: bool) -> Path:
+    """Write what wrk sends."""
+    listed, script = folder / "requests", folder / "script.lua"
+    listed.write_text("".join("\t".join(request) + "\n" for request in requests))
+    start = int.from_bytes(os.urandom(4)) % len(requests)
+    key = seeded.merchant_key if merchant else seeded.api_key
+    script.write_text(SCRIPT.format(requests=listed, api_key=key, tracking=TRACKING, start=start))
+    return script
 
 
 def run_wrk(port: int, script: Path, connections: int, seconds: int) -> Figures:
@@ -186,8 +270,9 @@ def run_wrk(port: int, script: Path, connections: int, seconds: int) -> Figures:
     )
     if "Non-2xx" in run.stdout or "Socket errors" in run.stdout:
         raise RuntimeError(run.stdout)
+    count = int(re.search(r"(\d+) requests in", run.stdout)[1])  # type: ignore[index]
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)[1])  # type: ignore[index]
-    return Figures(rate, _percentile(run.stdout, 50), _percentile(run.stdout, 99))
+    return Figures(rate, _percentile(run.stdout, 50), _percentile(run.stdout, 99), count)
 
 
 def _percentile(text: str, percent: int) -> float:
@@ -206,6 +291,8 @@ def both_sides(seeded: Seeded, folder: Path) -> Iterator[dict[str, Gunicorn]]:
         "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
         "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
         "BENCH_PARTNER": str(seeded.partner),
+        # What is measured is what a request costs, and not that many are refused.
+        **dict.fromkeys(LIMITS, "1000000000"),
     }
     sides = {
         "service": Gunicorn({**common, "PORT": str(free_port())}),
@@ -218,29 +305,63 @@ def both_sides(seeded: Seeded, folder: Path) -> Iterator[dict[str, Gunicorn]]:
             side.stop()
 
 
-def compare(seeded: Seeded, folder: Path, rounds: int, seconds: int) -> Iterator[str]:
-    """Yield a line a request kind: both sides' medians and the ratio."""
+def compare(seeded: Seeded, folder: Path, options: argparse.Namespace) -> Iterator[str]:
+    """Yield a line a request kind and number of connections: both sides' medians and the ratio."""
+    kind = seeded.url.split("://")[0].split("+")[0]
     with both_sides(seeded, folder) as sides:
-        for method, name in (("GET", "GET basket"), ("POST", "POST product")):
-            results: dict[str, list[Figures]] = {"service": [], "limit": []}
-            for gunicorn in sides.values():
-                # Every user has come by once: a verified token is remembered for five minutes.
-                measure(gunicorn.port, seeded, method, WARM_UP_SECONDS, folder)
-            for _ in range(rounds):
-                for side, gunicorn in sides.items():
-                    results[side].append(measure(gunicorn.port, seeded, method, seconds, folder))
-            service, limit = (_median(results[side]) for side in ("service", "limit"))
-            kind = seeded.url.split("://")[0].split("+")[0]
-            yield (
-                f"{kind:<11}{name:<13}"
-                f"{service.per_second:>9.0f}{service.p50_ms:>8.2f}{service.p99_ms:>8.2f}"
-                f"{limit.per_second:>10.0f}{limit.p50_ms:>8.2f}{limit.p99_ms:>8.2f}"
-                f"{service.per_second / limit.per_second:>8.2f}"
-            )
+        for row in rows_of(seeded, sides["service"].url):
+            if options.row and options.row not in row.name:
+                continue
+            for connections in options.connections:
+                found: dict[str, list[Figures]] = {side: [] for side in sides}
+                for number in range(-1, options.rounds):
+                    for side, gunicorn in sides.items():
+                        sent = row.against if side == "limit" and row.against else row.requests
+                        script = script_of(sent, seeded, folder, merchant=row.merchant)
+                        if number < 0:
+                            warm_up(gunicorn.port, script, connections, len(sent))
+                            continue
+                        found[side].append(
+                            run_wrk(gunicorn.port, script, connections, options.seconds)
+                        )
+                yield _line(kind, row, connections, found["service"], found["limit"])
+
+
+def warm_up(port: int, script: Path, connections: int, requests: int) -> None:
+    """Send each request a few times: what is remembered of it is remembered by both workers."""
+    left = WARM_UP_ROUNDS * requests
+    while left > 0:
+        left -= run_wrk(port, script, connections, CHUNK_SECONDS).requests
+
+
+def _line(
+    kind: str, row: Row, connections: int, service: list[Figures], limit: list[Figures]
+) -> str:
+    ours, theirs = _median(service), _median(limit)
+    ratios = [a.per_second / b.per_second for a, b in zip(service, limit, strict=True)]
+    return (
+        f"{kind:<11}{row.name:<14}{connections:>5}"
+        f"{ours.per_second:>9.0f}{ours.p50_ms:>8.2f}{ours.p99_ms:>8.2f}"
+        f"{theirs.per_second:>10.0f}{theirs.p50_ms:>8.2f}{theirs.p99_ms:>8.2f}"
+        f"{ours.per_second / theirs.per_second:>8.2f}  {min(ratios):.2f}-{max(ratios):.2f}"
+        f"  ({row.goal:.2f})"
+    )
 
 
 def _median(figures: list[Figures]) -> Figures:
     return Figures(*(statistics.median(column) for column in zip(*figures, strict=True)))
+
+
+def speed() -> str:
+    """Say how fast the machine is at the moment, by a loop that is always the same."""
+    began = time.perf_counter()
+    sum(number * number for number in range(3_000_000))
+    processors = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    return (
+        f"{processors} processors, load {load:.1f}, Python {sys.version.split()[0]}:"
+        f" the fixed loop took {(time.perf_counter() - began) * 1000:.0f} ms"
+    )
 
 
 def main() -> None:
@@ -249,20 +370,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each side")
     parser.add_argument("--seconds", type=int, default=5, help="seconds a round")
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
+    parser.add_argument("--row", help="only rows whose name holds this")
+    parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     options = parser.parse_args()
-    print(f"{'':24}{'service':>9}{'p50':>8}{'p99':>8}{'limit':>10}{'p50':>8}{'p99':>8}{'ratio':>8}")
-    print(f"{'':24}{'req/s':>9}{'ms':>8}{'ms':>8}{'req/s':>10}{'ms':>8}{'ms':>8}")
+    print(speed())
+    titles = f"{'p50':>8}{'p99':>8}"
+    print(f"{'':30}{'service':>9}{titles}{'limit':>10}{titles}{'ratio':>8}  (goal)")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.only != "postgresql":
-            seeded = seed(f"sqlite:///{folder / 'bench.sqlite3'}", folder)
-            for line in compare(seeded, folder, options.rounds, options.seconds):
+            seeded = seed(f"sqlite:///{folder / 'bench.sqlite3'}")
+            for line in compare(seeded, folder, options):
                 print(line, flush=True)
         if options.only != "sqlite":
             with postgres_cluster() as url:
-                seeded = seed(url, folder)
-                for line in compare(seeded, folder, options.rounds, options.seconds):
+                for line in compare(seed(url), folder, options):
                     print(line, flush=True)
+    print(speed())
 
 
 if __name__ == "__main__":

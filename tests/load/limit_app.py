@@ -4,6 +4,8 @@ No API key, no token, no validation, no rules, no version: what is left is what 
 JSON and the database cost. ``tests/load/bench.py`` compares the service with it.
 """
 
+import base64
+import io
 import os
 import secrets
 import sqlite3
@@ -13,6 +15,7 @@ from typing import Any
 
 import orjson
 import psycopg
+import qrcode
 from flask import Flask, Response, request
 
 from jay.db.routing import routing_key
@@ -129,6 +132,87 @@ def write(user_id: str, product_id: str) -> Response:
         connection.execute(_EVENT, (*place, stamp, product_id, count))
         connection.execute("COMMIT")
     return _answer(entries, row[2] + 1, now, row[4])
+
+
+_DETAILS = (
+    "SELECT p.*, m.*, s.name FROM products p JOIN merchants s ON s.id = p.merchant_id"
+    " LEFT JOIN products m ON m.id = p.main_id WHERE p.id "
+)
+_GUEST = (
+    "INSERT INTO baskets (routing_key, partner_id, user_id, id, guest, entries, version, created,"
+    f" last_changed, expires) VALUES ({', '.join([_MARK] * 10)})"
+)
+_OFFER = (
+    "INSERT INTO events (routing_key, id, at, kind, partner_id) VALUES"
+    f" ({_MARK}, {_MARK}, {_MARK}, 'transfer_started', {_partner})"
+)
+_STOCK = (
+    f"UPDATE products SET price = {_MARK}, stock_count = {_MARK}, stock_set = {_MARK}"
+    f" WHERE merchant_id = {_MARK} AND sku = {_MARK}"
+)
+
+
+def _execute(sql: str, values: Any, *, many: bool = False) -> Any:
+    connection: Any = _sqlite() if _SQLITE else _postgres()
+    if not _SQLITE:
+        cursor = connection.cursor()
+        (cursor.executemany if many else cursor.execute)(sql, values)
+        return cursor
+    if not many:
+        return connection.execute(sql, values)
+    with _lock:
+        connection.execute("BEGIN IMMEDIATE")
+        cursor = connection.executemany(sql, values)
+        connection.execute("COMMIT")
+    return cursor
+
+
+def _moment(now: datetime) -> Any:
+    return now.strftime("%Y-%m-%d %H:%M:%S.%f") if _SQLITE else now
+
+
+@app.post("/v2/baskets/products/details")
+def details() -> Response:
+    """Read ten products with their merchants: one query."""
+    ids = orjson.loads(request.get_data())
+    if _SQLITE:
+        rows = _execute(_DETAILS + f"IN ({', '.join('?' * len(ids))})", ids).fetchall()
+    else:
+        rows = _execute(_DETAILS + "= ANY(%s)", (ids,)).fetchall()
+    found = [{"productId": row[0], "row": [str(value) for value in row[1:12]]} for row in rows]
+    return Response(orjson.dumps({"data": {"products": found}}), mimetype="application/json")
+
+
+@app.post("/v2/baskets/guests")
+def guest() -> Response:
+    """Make a guest: one row."""
+    user, now = secrets.token_urlsafe(16), datetime.now(UTC)
+    moment = _moment(now)
+    _execute(_GUEST, (*_key(user), user, True, "[]", 1, moment, moment, moment))
+    return _answer([], 1, now, now)
+
+
+@app.post("/v2/baskets/users/<user_id>/transfer")
+def transfer(user_id: str) -> Response:
+    """Offer a basket: one row, and the code as a picture with the libraries' defaults."""
+    token = secrets.token_urlsafe(18)
+    image = io.BytesIO()
+    qrcode.make(f"http://127.0.0.1:8000/t/{token}").save(image)
+    now = _moment(datetime.now(UTC))
+    _execute(_OFFER, (routing_key(_partner, user_id), secrets.randbits(62), now))
+    code = base64.b64encode(image.getvalue()).decode()
+    return Response(orjson.dumps({"data": {"qr": code}}), mimetype="application/json")
+
+
+@app.patch("/v1/shops/products")
+def patch() -> Response:
+    """Change fifty products: one ``executemany``."""
+    rows = [
+        (one["price"], one["stockCount"], True, 1, one["sku"])
+        for one in orjson.loads(request.get_data())["products"]
+    ]
+    _execute(_STOCK, rows, many=True)
+    return Response(orjson.dumps({"data": {"changed": len(rows)}}), mimetype="application/json")
 
 
 def _changed(entries: list[dict[str, Any]], product_id: str, count: int) -> list[dict[str, Any]]:
