@@ -9,6 +9,7 @@ from flask.cli import with_appcontext
 
 from jay import db, web
 from jay.connectors import handed
+from jay.connectors.calling import Calls
 from jay.connectors.handing import SHOPS
 from jay.connectors.interface import Problem
 from jay.merchants import connectors
@@ -92,7 +93,7 @@ def _asked(names: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 def _check(kind: str, url: str, credentials: Mapping[str, str]) -> str:
     try:
-        return SHOPS[kind](url, credentials, Client(web.settings().reachable)).check()
+        return SHOPS[kind](url, credentials, Calls(Client(web.settings().reachable))).check()
     except Problem as problem:
         raise click.ClickException(f"The shop can't be used: {problem.failure}.") from problem
     except (KeyError, TypeError, ValueError) as error:

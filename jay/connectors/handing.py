@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from jay.checkout import contacts
 from jay.checkout.addresses import Contact
 from jay.connectors import handed
-from jay.connectors.interface import Draft, DraftLine, MakeShop, Problem, Shop
+from jay.connectors.calling import Calls
+from jay.connectors.interface import Draft, DraftLine, Problem, Shop
 from jay.connectors.shopify.shop import Shopify
 from jay.connectors.woocommerce.shop import WooCommerce
 from jay.merchants import connectors
@@ -25,6 +26,9 @@ from jay.outbox.kinds import MessageKind
 from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.transports.calls import CALLS
 from jay.sealing import WrongKey
+
+MakeShop = Callable[[str, Mapping[str, str], Calls], Shop]
+"""Makes a shop of its address, its credentials, and what calls its API."""
 
 SHOPS: Mapping[str, MakeShop] = {SHOPIFY: Shopify, WOOCOMMERCE: WooCommerce}
 
@@ -82,7 +86,7 @@ def _finder(
         draft = draft_of(part, contact)
 
         def call(client: Client) -> DeliveryResult:
-            made = SHOPS[kind](shop.address, shop.credentials, client)
+            made = SHOPS[kind](shop.address, shop.credentials, Calls(client))
             try:
                 return DeliveryResult(told=_tell(made, part, event, draft, shop_id))
             except Problem as problem:

@@ -4,7 +4,7 @@ Each call may raise ``Problem``: then it is not known whether it was done, unles
 Neither system knows idempotency keys, so that an order is looked for before it is made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,6 @@ from typing import Protocol
 
 from jay.checkout.addresses import Contact
 from jay.i18n import minor_digits
-from jay.net.client import Client
 
 SOURCE = "Jay Basket"
 
@@ -129,7 +128,3 @@ class Shop(Protocol):
     def read(self, identifiers: Sequence[str]) -> list[InShop]:
         """Return orders as they are now; those that are gone are left out."""
         ...
-
-
-MakeShop = Callable[[str, Mapping[str, str], Client], Shop]
-"""Makes a shop of its address, its credentials, and what asks other servers."""

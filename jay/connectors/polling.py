@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from jay import db, web
 from jay.connectors import handed
+from jay.connectors.calling import Calls
 from jay.connectors.handed import Handed
 from jay.connectors.handing import SHOPS
 from jay.connectors.interface import GivenBack, InShop, Problem, Sent
@@ -61,7 +62,7 @@ def _ask(mine: list[Handed]) -> None:
         raise Problem("its credentials were sealed with another JAY_SECRET_KEY") from error
     if shop is None or shop.kind != mine[0].kind:
         return
-    made = SHOPS[shop.kind](shop.address, shop.credentials, Client(settings.reachable))
+    made = SHOPS[shop.kind](shop.address, shop.credentials, Calls(Client(settings.reachable)))
     told = {one.id: one for one in made.read([one.shop_id for one in mine])}
     for one in mine:
         if one.shop_id in told:

@@ -11,19 +11,22 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jay import db
-from jay.connectors import handing, polling
+from jay.connectors import calling, handing, polling
+from jay.connectors.calling import Calls
 from jay.connectors.handed import ASKED_EVERY
-from jay.connectors.interface import UNSURE_FOR
+from jay.connectors.interface import UNSURE_FOR, Problem
+from jay.connectors.shopify.shop import Shopify
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.orders import ledger, service
 from jay.orders.models import Money, OrderPart, PartNo
 from jay.outbox.delivery import Attempt, Deliverer, transports_of
+from jay.outbox.models import LEASE
 from tests.api.buying import BUYER, bought, till_of
 from tests.api.checks import dump, rows
 from tests.builders import Shop, User, add_platform, add_shop
 from tests.cli.conftest import Run, runner_of
-from tests.clock import MovedClock
+from tests.clock import NOON, MovedClock
 from tests.conftest import SECRET, Apps
 from tests.shops import ShopifyShop, Stand, WooShop, open_shop
 
@@ -316,6 +319,21 @@ def test_a_shop_that_can_not_is_told_in_words_and_tried_again(
         at.stand.products["cap"] = [{"id": 9, "sku": "cap", "type": "simple", "parent_id": 0}]
     at.clock.move(301)
     assert [one.state for one in at.deliver()] == ["delivered"]
+
+
+@pytest.mark.one_database
+def test_nothing_is_asked_once_the_lease_of_a_hand_over_may_be_over(
+    counter: Callable[[str], Counter],
+) -> None:
+    stand = counter("shopify").stand
+    before = list(stand.asked)
+    assert LEASE.total_seconds() > calling.SECONDS
+
+    late = Shopify(stand.url, {"token": stand.TOKEN}, Calls(Client(LOOPBACK), seconds=0))
+    with pytest.raises(Problem, match="the shop is too slow"):
+        late.find("J2-1", since=NOON)
+
+    assert stand.asked == before
 
 
 @BOTH

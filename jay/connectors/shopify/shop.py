@@ -13,9 +13,8 @@ from typing import Any
 
 from jay.checkout.addresses import Address
 from jay.clock import iso
-from jay.connectors.calling import called
+from jay.connectors.calling import Calls
 from jay.connectors.interface import SOURCE, Draft, DraftLine, GivenBack, InShop, Problem, Sent
-from jay.net.client import Client
 
 API_VERSION = "2026-10"
 """What is spoken, whatever the newest is; a newer one is a change of ours, once a year at least."""
@@ -70,8 +69,8 @@ class Shopify:
         exchanged for a token that lasts a day.
     """
 
-    def __init__(self, address: str, credentials: Mapping[str, str], client: Client) -> None:
-        self._address, self._credentials, self._client = address, credentials, client
+    def __init__(self, address: str, credentials: Mapping[str, str], calls: Calls) -> None:
+        self._address, self._credentials, self._calls = address, credentials, calls
         self._token = credentials.get("token")
 
     def check(self) -> str:
@@ -189,7 +188,7 @@ class Shopify:
         url = f"{self._address}/admin/api/{API_VERSION}/graphql.json"
         headers = {"X-Shopify-Access-Token": self._access_token()}
         body = {"query": query, "variables": dict(variables)}
-        told, _ = called(self._client, "POST", url, headers=headers, body=body)
+        told, _ = self._calls.call("POST", url, headers=headers, body=body)
         if told.get("errors") or told.get("data") is None:
             raise _problem(told)
         return told["data"]
@@ -202,7 +201,7 @@ class Shopify:
                 "client_secret": self._credentials["client_secret"],
             }
             url = f"{self._address}/admin/oauth/access_token"
-            told, _ = called(self._client, "POST", url, headers={}, body=asked)
+            told, _ = self._calls.call("POST", url, headers={}, body=asked)
             self._token = str(told["access_token"])
         return self._token
 

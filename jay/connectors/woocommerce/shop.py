@@ -14,9 +14,8 @@ from urllib.parse import urlencode
 
 from jay.checkout.addresses import Address
 from jay.clock import iso
-from jay.connectors.calling import called
+from jay.connectors.calling import Calls
 from jay.connectors.interface import SOURCE, Draft, DraftLine, GivenBack, InShop, Problem, Sent
-from jay.net.client import Client
 
 PART = "_jay_basket_part"
 """The key of the meta data that names the part."""
@@ -34,8 +33,8 @@ class WooCommerce:
     :param credentials: ``key`` and ``secret`` of a REST API key that reads and writes.
     """
 
-    def __init__(self, address: str, credentials: Mapping[str, str], client: Client) -> None:
-        self._address, self._client = address, client
+    def __init__(self, address: str, credentials: Mapping[str, str], calls: Calls) -> None:
+        self._address, self._calls = address, calls
         both = f"{credentials['key']}:{credentials['secret']}"
         self._headers = {"Authorization": "Basic " + base64.b64encode(both.encode()).decode()}
 
@@ -142,11 +141,11 @@ class WooCommerce:
 
     def _get_page(self, path: str, **query: Any) -> tuple[Any, Mapping[str, str]]:
         url = f"{self._address}/wp-json/wc/v3/{path}?{urlencode(query)}"
-        return called(self._client, "GET", url, headers=self._headers)
+        return self._calls.call("GET", url, headers=self._headers)
 
     def _call(self, method: str, path: str, body: Any) -> Any:
         url = f"{self._address}/wp-json/wc/v3/{path}"
-        return called(self._client, method, url, headers=self._headers, body=body)[0]
+        return self._calls.call(method, url, headers=self._headers, body=body)[0]
 
 
 def _line(draft: Draft, line: DraftLine, product: Mapping[str, int]) -> dict[str, Any]:
