@@ -30,6 +30,8 @@ KEY = "demo-basket-key"
 IDLE, SLOW, DEAF = 200, 50, 8
 BETWEEN_SECONDS = 0.05
 PATIENCE_SECONDS = 40
+START_SECONDS = 180
+"""A busy machine takes its time for it, and it is not what is measured."""
 LARGE = "/docs/assets/swagger-ui-bundle.js"
 """An answer of more than a megabyte."""
 
@@ -208,7 +210,7 @@ async def _print(port: int, seconds: float) -> None:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
