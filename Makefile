@@ -6,7 +6,7 @@ BIN := .venv/bin
 PORT ?= 8000
 JAY_DATA_DIR ?= var
 export PORT JAY_DATA_DIR
-# What Python has compiled is kept: services start in half the time, and the tests start a hundred.
+# What Python has compiled is kept: the tests start a hundred processes, and are read by each worker.
 unexport PYTHONDONTWRITEBYTECODE
 
 # One worker a core, each with databases, services and a browser of its own.
