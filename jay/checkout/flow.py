@@ -123,13 +123,16 @@ def start(
         with db.reading() as connection:
             draft = sessions.draft(connection, user, asked, now=now)
             unfinished = sessions.active(connection, user, now=now)
+        if unfinished is not None and _is_elsewhere(unfinished):
+            _abandon(unfinished)
+            continue
         if unfinished is not None:
             kept = unfinished.state is SessionState.PAYING or unfinished.expires > now
             if kept and unfinished.is_for(draft.fingerprint, asked_alike=not go_on):
                 # Its payment may have been cancelled, or made, since it was looked at.
                 waits = unfinished.intent_id is None or settle(unfinished.order_no) in ACTIVE
                 if waits and _tell(unfinished, said) is not None:
-                    return _payable(unfinished)
+                    return _payable(_spoken(unfinished, draft, asked) if go_on else unfinished)
                 continue
             known = _contact(unfinished.order_no)
             # The old intent is cancelled before a new one is handed out.
@@ -144,6 +147,29 @@ def start(
         if made is not None:
             return _payable(made)
     raise Busy
+
+
+def _spoken(session: Session, draft: Draft, asked: Asked) -> Session:
+    """Return a session that the phone goes on with, in the phone's own language."""
+    if asked.lang is None or asked.lang == session.lang:
+        return session
+    db.write(sessions.speak, session, draft.sellers, asked.lang)
+    return _stored(session.order_no) or session
+
+
+def _is_elsewhere(session: Session) -> bool:
+    """Tell whether a session is paid at a provider that is not set up any more."""
+    psp: Provider | None = current_app.extensions["jay.psp"]
+    return psp is None or psp.name != session.provider
+
+
+def _abandon(session: Session) -> None:
+    """End a session of which nobody can be asked: its shopper must not be locked out.
+
+    Should it have been paid there, ``orders reconcile`` names it.
+    """
+    if db.write(sessions.end, session, SessionState.ABORTED, now=web.now()):
+        log.error("checkout of another provider ended", order=session.order_no)
 
 
 def _delivered(draft: Draft, known: Contact, said: Said) -> Contact:
@@ -320,6 +346,9 @@ def stop(session: Session) -> None:
 
     :raises CheckoutPaying: it is being paid at this moment, and not known yet how that ends.
     """
+    if _is_elsewhere(session):
+        _abandon(session)
+        return
     if session.intent_id is None:
         # It may have been made, and not recorded: the same reference gives the same one.
         try:
@@ -342,6 +371,11 @@ def settle(order_no: str) -> SessionState | None:
     if session is None:
         return None
     if session.state is SessionState.PAID:
+        return session.state
+    if _is_elsewhere(session):
+        if session.state in ACTIVE and session.expires <= web.now():
+            _abandon(session)
+            return SessionState.ABORTED
         return session.state
     if session.intent_id is not None:
         intent = _psp_of(session).find(session.intent_id, test=session.test)

@@ -269,14 +269,18 @@ def frozen(sums: Totals, sellers: Mapping[int, Seller], lang: str) -> dict[str, 
     }
 
 
-def _terms(seller: Seller, lang: str) -> dict[str, Any]:
-    texts = [
+def texts_of(seller: Seller, lang: str) -> list[dict[str, Any]]:
+    """Return which legal texts of a merchant are shown in a language, as they are stored."""
+    return [
         {"kind": text.kind, "lang": text.lang, "version": text.version, "sha256": text.hash}
         for text in seller.shown(lang)
     ]
+
+
+def _terms(seller: Seller, lang: str) -> dict[str, Any]:
     return {
         "seller": dict(seller.merchant.legal),
-        "texts": texts,
+        "texts": texts_of(seller, lang),
         "withdrawal_days": seller.merchant.withdrawal_days,
         "return_costs": seller.merchant.return_costs,
     }

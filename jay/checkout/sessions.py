@@ -28,6 +28,7 @@ from jay.checkout.models import (
     SessionState,
     checkout_sessions,
     frozen,
+    texts_of,
 )
 from jay.checkout.order_numbers import routing_key_of
 from jay.checkout.providers.interface import Intent, Opened
@@ -262,6 +263,23 @@ def _check_delivery(connection: Connection, session: Session, contact: Contact) 
     problems = undelivered(contact, reached)
     if problems:
         raise Wrong(problems)
+
+
+def speak(
+    connection: Connection, session: Session, sellers: Mapping[int, Seller], lang: str
+) -> None:
+    """Go on in another language, with the texts in it, as long as nothing is paid."""
+    parts = [
+        {**asdict(part), "texts": texts_of(sellers[part.merchant_id], lang)}
+        if part.merchant_id in sellers
+        else asdict(part)
+        for part in session.parts
+    ]
+    connection.execute(
+        update(checkout_sessions)
+        .where(*_named(session.order_no), _row.state == SessionState.OPEN)
+        .values(lang=lang, parts=parts)
+    )
 
 
 def record_intent(

@@ -21,6 +21,9 @@ from jay.web.commands import Commands
 
 LANG = "en"
 
+SANDBOX = "sandbox"
+"""At which no money moves."""
+
 orders_cli = Commands("orders", help="What was bought, and what becomes of it.")
 
 
@@ -275,6 +278,8 @@ def reconcile(days: int) -> None:
     for claim in claims:
         psp = flow.provider()
         if claim.provider != psp.name:
+            if not claim.charged and claim.provider != SANDBOX:
+                wrong.append(f"{claim.order_no}: ended here, look at {claim.provider} yourself")
             continue
         asked += 1
         found = psp.find(claim.intent_id, test=claim.test)

@@ -920,3 +920,26 @@ def test_who_does_not_know_the_address_does_not_pay(till: Till, alice: User, mug
 
     assert till.client.get(path[:-1] + ("0" if path[-1] != "0" else "1")).status_code == 404
     assert till.client.get("/checkout/return/J234567892345").status_code == 404
+
+
+@pytest.mark.parametrize("how", ["start", "finish", "expiry"])
+def test_a_checkout_at_a_provider_that_is_gone_locks_nobody_out(
+    how: str, till: Till, alice: User, mug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.put(mug)
+    old = till.start(alice)
+    monkeypatch.setattr(till.app.extensions["jay.psp"], "name", "acme")
+
+    if how == "start":
+        new = till.start(alice)
+        assert new["orderNo"] != old["orderNo"]
+        assert till.session(new["orderNo"]).provider == "acme"
+    elif how == "finish":
+        done = alice.call("POST", "/checkout/sessions/finish-active", json={"ordered": False})
+        assert done.status_code == 200
+    else:
+        till.clock.move(31 * 60)
+        till.work()
+    assert till.state(old) is SessionState.ABORTED
+    if how != "start":
+        assert (alice.cart(), checkout_of(alice), in_stock(alice, mug)) == ({mug: 1}, {}, 10)

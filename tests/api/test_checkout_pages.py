@@ -11,9 +11,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from jay import db
 from jay.checkout.models import LIFETIME, SessionState
 from jay.checkout.providers.interface import Opened, Purchase
 from jay.checkout.sandbox.provider import Sandbox
+from jay.legal import service as legal
+from jay.legal.models import Kind, Owner
+from jay.merchants import service as merchants
 from tests.api.browser import Browser, csrf_of, problems_of, session_of, text_of
 from tests.api.test_checkout import DECLINED, PAYS, Till
 from tests.builders import Shop, User
@@ -115,6 +119,25 @@ def test_a_purchase(phone: Phone, till: Till, alice: User) -> None:
 
     assert "Thank you" in text_of(phone.pay(till))
     assert alice.basket()["cart"] == alice.basket()["checkout"] == []
+
+
+def test_a_phone_goes_on_in_its_own_language_with_what_was_started_as_a_test_elsewhere(
+    app: Flask, phone: Phone, till: Till, alice: User
+) -> None:
+    with app.app_context(), db.transaction() as connection:
+        owner = Owner("merchant", merchants.merchant_id(connection, "mugshop") or 0)
+        legal.put(connection, owner, Kind.TERMS, "en", url=None, text="As usual.", now=till.clock())
+    path = "/checkout/sessions?testMode=true"
+    number = alice.call("POST", path, json={"language": "de"}).json["data"]["orderNo"]
+
+    phone.tell()
+
+    session = till.session(number)
+    assert (session.state, session.lang, session.test) == (SessionState.OPEN, "en", True)
+    shown = {(text["kind"], text["lang"]) for part in session.parts for text in part.texts}
+    assert ("terms", "en") in shown
+    assert "Thank you" in text_of(phone.pay(till))
+    assert till.session(number).state is SessionState.PAID
 
 
 def test_who_has_pressed_the_button_sees_the_order_and_nobody_else_does(
