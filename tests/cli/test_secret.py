@@ -1,7 +1,10 @@
 """JAY_SECRET_KEY is changed: the old one opens meanwhile, and ``secret reseal`` seals all anew."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -17,11 +20,12 @@ from jay.sealing import Seal, Secret, WrongKey
 from tests.api.browser import Browser, text_of
 from tests.builders import Platform, add_platform, add_shop
 from tests.cli.conftest import runner_of
-from tests.clock import MovedClock
+from tests.clock import PATIENCE_SECONDS, MovedClock
 from tests.conftest import SECRET, settings
 
 NEW = "another secret of 32 bytes, for tests"
 NEWEST = "the third secret of 32 bytes, for tests"
+WRITES = 20
 Having = Callable[[str], Flask]
 
 
@@ -118,6 +122,48 @@ def test_what_is_changed_meanwhile_is_left_as_it_is(having: Having) -> None:
 
     assert (done.renewed, again.renewed) == (1, 0)
     assert token_of(app, NEW) == "second"
+
+
+def test_what_is_written_while_it_runs_is_kept(having: Having) -> None:
+    """By a process that knows the old secret alone, and by one that has both."""
+    both = Secret(NEW, (SECRET,))
+    old, new = having(SECRET), having(both)
+    kino = add_platform(old, old.test_client())
+    add_shop(old, old.test_client())
+    alice = replace(kino, client=new.test_client()).user("alice")
+    with old.app_context(), db.transaction() as connection:
+        shop = merchants.merchant_id(connection, "mugshop")
+    begin = Barrier(3)
+
+    def write_tokens() -> None:
+        begin.wait(PATIENCE_SECONDS)
+        with old.app_context():
+            for number in range(WRITES):
+                word = f"hush {number}"
+                db.write(merchants.keep_webhook_token, shop, word, secret=SECRET)
+
+    def write_customers() -> None:
+        begin.wait(PATIENCE_SECONDS)
+        for number in range(WRITES):
+            answer = alice.call("PATCH", "/comfort", json={"customerId": f"C-{number}"})
+            assert answer.status_code == 200, answer.json
+
+    with ThreadPoolExecutor(2) as pool:
+        writing = [pool.submit(write) for write in (write_tokens, write_customers)]
+        begin.wait(PATIENCE_SECONDS)
+        resealed = 0
+        while not all(each.done() for each in writing) or not resealed:
+            with new.app_context():  # the command would take the log's place to write to, too
+                for sealed in SEALED:
+                    list(reseal(db.database().write, sealed, secret=both, batch=1))
+            resealed += 1
+        for each in writing:
+            each.result()
+    assert token_of(new, both) == f"hush {WRITES - 1}"
+    assert runner_of(new)("secret", "reseal").exit_code == 0
+
+    assert token_of(new, NEW) == f"hush {WRITES - 1}"
+    assert customer_of(new, NEW) == f"C-{WRITES - 1}".encode()
 
 
 def test_a_seal_opens_what_older_secrets_have_closed_and_closes_with_the_new_one() -> None:
