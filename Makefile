@@ -47,11 +47,11 @@ chaos: .venv/dev ## Let everything happen that happens to services, and count (C
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 cluster: .venv/dev ## Run all that deploy/ has on this machine: nginx, two nodes, Patroni, Redis
-	@tests/prepare nginx haproxy patroni etcd-server
+	@tests/prepare nginx haproxy pgbouncer patroni etcd-server
 	@$(BIN)/python -m tests.cluster
 
 cluster-test: .venv/dev ## Start anew, kill and pause each part of it under load (CLUSTER_KILLS=10)
-	@tests/prepare nginx haproxy patroni etcd-server
+	@tests/prepare nginx haproxy pgbouncer patroni etcd-server
 	@$(BIN)/python -m tests.cluster test
 
 screens: .venv/dev ## Take a picture of every page in every state, into var/screens

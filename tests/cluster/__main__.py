@@ -113,7 +113,17 @@ def pids_of(parts: Cluster, name: str) -> list[int]:
     return parts.parts[name].pids
 
 
-PAUSED = ("nginx", "app2", "worker1", "haproxy", "redis", "etcd", "sync_standby", "leader")
+PAUSED = (
+    "nginx",
+    "app2",
+    "worker1",
+    "pgbouncer",
+    "haproxy",
+    "redis",
+    "etcd",
+    "sync_standby",
+    "leader",
+)
 
 
 def test(kills: int) -> bool:

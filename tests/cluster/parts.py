@@ -1,13 +1,15 @@
 """The topology of ``deploy/`` on loopback, from Debian's packages: what an operator copies is run.
 
-nginx, two nodes, two workers, HAProxy, two PostgreSQL servers under Patroni, etcd and Redis. The
-files are those of ``deploy/``, with other ports and folders in the place of other machines.
+nginx, two nodes, two workers, PgBouncer, HAProxy, two PostgreSQL servers under Patroni, etcd and
+Redis. The files are those of ``deploy/``, with other ports and folders in the place of other
+machines.
 """
 
 import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +28,7 @@ from tests.servers import ROOT, children_of, free_port
 DEPLOY = ROOT / "deploy"
 SECRET = "a secret of 32 bytes, for the cluster"
 STARTED_SECONDS = 90
+FRONT = ("nginx", "worker1", "worker2", "app1", "app2")
 
 
 def replaced(name: str, changes: Mapping[str, str]) -> str:
@@ -139,7 +142,17 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.chmod(0o755)
-        names = ("front", "app1", "app2", "primary", "standby", "redis", "etcd", "etcd-peers")
+        names = (
+            "front",
+            "app1",
+            "app2",
+            "primary",
+            "standby",
+            "pool",
+            "redis",
+            "etcd",
+            "etcd-peers",
+        )
         patroni = [f"{kind}{number}" for number in (1, 2) for kind in ("db", "rest")]
         self.ports = {name: free_port() for name in (*names, *patroni)}
         self.url = f"http://127.0.0.1:{self.ports['front']}"
@@ -157,10 +170,11 @@ class Cluster:
         self._start_haproxy()
         self._start_redis()
         self._make_database()
+        self._start_pgbouncer(user)
         self.environ = {
             "JAY_DEMO": "1",
             "JAY_DATA_DIR": str(self.folder / "data"),
-            "JAY_DATABASE_URL": self.database_url,
+            "JAY_DATABASE_URL": f"postgresql://jay:secret-4@127.0.0.1:{self.ports['pool']}/jay",
             "JAY_DATABASE_READ_URL": self.database_url.replace(
                 str(self.ports["primary"]), str(self.ports["standby"])
             ),
@@ -294,12 +308,35 @@ class Cluster:
 
     def _make_database(self) -> None:
         url = self.database_url.rsplit("/", 1)[0] + "/postgres"
-        make = ["psql", url, "-qc", "CREATE DATABASE jay TEMPLATE template0 ENCODING 'UTF8'"]
+        # With the timeouts that deploy/pgbouncer.ini asks for.
+        role = re.findall(r"^;   (ALTER ROLE .*)$", replaced("pgbouncer.ini", {}), re.MULTILINE)
+        statements = [
+            "CREATE ROLE jay LOGIN PASSWORD 'secret-4'",
+            *role,
+            "CREATE DATABASE jay OWNER jay TEMPLATE template0 ENCODING 'UTF8'",
+        ]
+        asked = ["psql", url, "-qc"]
+        there = [*asked, "SELECT 1"]
+        until(
+            lambda: subprocess.run(there, check=False, capture_output=True).returncode == 0,
+            "HAProxy leads to no primary",
+        )
+        for statement in statements:
+            subprocess.run([*asked, statement], check=True, capture_output=True)
 
-        def made() -> bool:
-            return subprocess.run(make, check=False, capture_output=True).returncode == 0
-
-        until(made, "HAProxy leads to no primary")
+    def _start_pgbouncer(self, user: Mapping[str, str]) -> None:
+        users = self._file("userlist.txt", '"jay" "secret-4"\n')
+        text = replaced(
+            "pgbouncer.ini",
+            {
+                "host=pool port=5000": f"host=127.0.0.1 port={self.ports['primary']}",
+                "listen_addr = *": "listen_addr = 127.0.0.1\nunix_socket_dir =",
+                "listen_port = 6432": f"listen_port = {self.ports['pool']}",
+                "/etc/pgbouncer/userlist.txt": str(users),
+            },
+        )
+        command = ["pgbouncer", str(self._file("pgbouncer.ini", text))]
+        self.parts["pgbouncer"] = Part("pgbouncer", command, self.folder, **user)
 
     # --- what can be asked
 
@@ -340,7 +377,7 @@ class Cluster:
         for number in (1, 2):
             with contextlib.suppress(OSError, ValueError):
                 pids += self.postgres_pids(number)
-        for name in ("nginx", "worker1", "worker2", "app1", "app2", "haproxy", "redis"):
+        for name in (*FRONT, "pgbouncer", "haproxy", "redis"):
             if name in self.parts:
                 self.parts[name].stop()
         for name in ("db2", "db1", "etcd"):
@@ -362,8 +399,7 @@ def cluster() -> Any:
         yield made
     except BaseException:
         print(f"The logs are in {folder}", file=sys.stderr)
-        raise
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
         made.close()
+        raise
+    made.close()
+    shutil.rmtree(folder, ignore_errors=True)
