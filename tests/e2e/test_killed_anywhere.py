@@ -1,0 +1,526 @@
+"""kill -9 of shoppers' and merchants' requests, workers and the sandbox in them, at any moment.
+
+What is left is finished by those that are started next. Webhooks of the provider come never, once
+or more often, in any order. In the end nothing is lost and nothing was done twice.
+"""
+
+import base64
+import contextlib
+import itertools
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+from werkzeug.test import TestResponse
+
+from jay import create_app, db
+from jay.baskets.models import baskets
+from jay.checkout import reconciling
+from jay.checkout.models import ACTIVE, checkout_sessions
+from jay.checkout.sandbox.models import (
+    SIGNATURE_HEADER,
+    sandbox_intents,
+    sandbox_refunds,
+    sandbox_transfers,
+)
+from jay.clock import system_clock
+from jay.config import Settings
+from jay.errors import Busy
+from jay.merchants import service as merchants
+from jay.merchants.models import OrderSecret
+from jay.merchants.models import merchants as merchants_table
+from jay.orders import checking, handover, refunding, service
+from jay.orders.models import (
+    Happening,
+    Money,
+    MovementState,
+    ledger,
+    movements,
+    order_events,
+    order_lines,
+    order_parts,
+    orders,
+)
+from jay.outbox import delivery
+from jay.outbox.models import DELIVERED, WAITING, outbox, outbox_addresses
+from jay.products.models import products, stock_reservations
+from tests.api.buying import BUYER
+from tests.builders import Platform, Shop, User, add_platform, add_shop
+from tests.clock import PATIENCE_SECONDS
+from tests.conftest import SECRET, migrated, new_postgres_database, settings
+from tests.depth import chance, few_or_all
+from tests.receiver import receiving
+
+KILLS = few_or_all(5, 200)
+STOCK = 400
+LONGEST_LIFE = 0.6
+"""Seconds that a process works at most until it is killed."""
+
+BETWEEN_KILLS = timedelta(minutes=3)
+"""By so much the clock goes on with each: leases run out, and now and then a checkout."""
+
+CARDS = ["4242424242424242"] * 4 + ["4000000000000002", "4000002500003155"]
+SHOPS = ("mugshop", "hatshop")
+KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
+Told = dict[tuple[str, ...], set[str]]
+"""Under which ids merchants have got what: type, part and moment."""
+
+# Processes that start with everything imported.
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload([__name__])
+
+
+@dataclass
+class World:
+    """What the processes know of each other: files, keys and the clock."""
+
+    given: Settings
+    folder: Path
+    partner_key: str
+    shop_keys: dict[str, str]
+    products: list[str]
+    late: Any
+
+    def now(self) -> Any:
+        return system_clock() + timedelta(seconds=self.late.value)
+
+    def app(self) -> Flask:
+        return create_app(self.given, clock=self.now)
+
+
+def put(folder: Path, name: str, content: str) -> None:
+    """Write a file at once: whoever reads it reads all of it."""
+    folder.mkdir(exist_ok=True)
+    draft = folder / f".{name}"
+    draft.write_text(content)
+    draft.replace(folder / name)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.glob("[!.]*"))
+
+
+# --- those who are killed
+
+
+class Shopper:
+    """Shoppers, one request after the other, and the provider's webhooks that arrive between."""
+
+    draw: random.Random
+
+    def __init__(self, world: World) -> None:
+        self.world, self.app = world, world.app()
+        self.client = self.app.test_client()
+        self.platform = Platform(self.client, "kino", world.partner_key)
+
+    def __call__(self) -> None:
+        step = self.draw.choice([self.buy, self.buy, self.buy, self.hear, self.cancel])
+        step()
+
+    def _user(self) -> User:
+        known = files(self.world.folder / "guests")
+        if known and self.draw.random() < 0.5:  # perhaps one whose request was killed
+            told = json.loads(self.draw.choice(known).read_text())
+            user = User(self.platform, told["id"], told["token"])
+        else:
+            user = self.platform.guest()
+            told = {"id": user.id, "token": user.token}
+            put(self.world.folder / "guests", user.id.replace(":", "_"), json.dumps(told))
+        for product in self.draw.sample(self.world.products, self.draw.randint(1, 3)):
+            self.seen(user.put(product, self.draw.randint(1, 2)))
+        return user
+
+    def buy(self) -> None:
+        user = self._user()
+        started = self.seen(user.call("POST", "/checkout/sessions", json=BUYER))
+        if started.status_code != 200:
+            return
+        told = started.json["data"]
+        path = urlsplit(told["psp"]["paymentUrl"]).path
+        number = self.draw.choice(CARDS)
+        self.seen(self.client.post(path, data={"number": number}))
+        if number.endswith("3155"):
+            self.seen(self.client.post(path, data={"number": number, "step": "approve"}))
+        after: list[Callable[[], Any]] = [
+            lambda: self.client.get(f"/checkout/return/{told['orderNo']}"),
+            lambda: self._finish(user, ordered=True),
+            lambda: self._finish(user, ordered=False),
+            self.hear,
+            lambda: None,
+        ]
+        self.draw.choice(after)()
+
+    def _finish(self, user: User, *, ordered: bool) -> None:
+        path = "/checkout/sessions/finish-active"
+        self.seen(user.call("POST", path, json={"ordered": ordered}))
+
+    def hear(self) -> None:
+        known = files(self.world.folder / "webhooks")
+        some = self.draw.sample(known, min(len(known), 4))
+        often = [one for one in some for _ in range(self.draw.randint(0, 3))]
+        self.draw.shuffle(often)
+        for one in often:
+            told = json.loads(one.read_text())
+            headers = {SIGNATURE_HEADER: told["signature"]}
+            self.seen(self.client.post("/psp/sandbox/webhook", data=told["body"], headers=headers))
+
+    def cancel(self) -> None:
+        with self.app.app_context(), db.reading() as connection:
+            numbers = list(connection.execute(select(orders.c.order_no)).scalars())
+            if not numbers:
+                return
+            order = service.find(connection, self.draw.choice(numbers))
+        assert order is not None
+        token = service.token_of(order, secret=SECRET)
+        self.seen(self.client.post(f"/orders/{token}/cancel", data={"part": "1"}))
+
+    def seen(self, answer: TestResponse) -> TestResponse:
+        assert answer.status_code < 500 or answer.status_code == 503, answer.text
+        return answer
+
+
+class Seller(Shopper):
+    """Merchants, who take their parts on."""
+
+    def __call__(self) -> None:
+        name = self.draw.choice(SHOPS)
+        shop = Shop(self.app, self.client, name, self.world.shop_keys[name])
+        listed = self.seen(shop.call("GET", "/shops/orders"))
+        parts = listed.json["data"]["orders"] if listed.status_code == 200 else []
+        if not parts:
+            time.sleep(0.02)
+            return
+        part = self.draw.choice(parts[:10])
+        path, key = f"/shops/orders/{part['orderId']}", f"{self.draw.random()}"
+        one = [{"sku": self.draw.choice(part["lines"])["sku"], "count": 1}]
+        bodies: list[dict[str, Any]] = [
+            {"state": "accepted"},
+            {"state": "shipped", "lines": one, "tracking": {"carrier": "DHL"}},
+            {"state": "shipped"},
+            {"state": "cancelled", "lines": one},
+            {"state": "cancelled"},
+            {"state": "returned", "lines": one, "restock": True},
+        ]
+        send = partial(shop.call, headers={"Idempotency-Key": key})
+        if self.draw.random() < 0.3:
+            refund = {"amount": self.draw.randint(1, 400), "reason": "late"}
+            call = partial(send, "POST", f"{path}/refunds", json=refund)
+        else:
+            call = partial(send, "PATCH", path, json=self.draw.choice(bodies))
+        for _ in range(self.draw.randint(1, 2)):  # and again, as after an answer that was lost
+            self.seen(call())
+
+
+class Worker:
+    """What ``flask worker`` does about orders."""
+
+    def __init__(self, world: World) -> None:
+        self.app = world.app()
+
+    def __call__(self) -> None:
+        with self.app.app_context():
+            reconciling.once()
+            refunding.once()
+            delivery.deliverer().run()
+        time.sleep(0.01)
+
+
+WORKS: dict[str, Any] = {"shopper": Shopper, "seller": Seller, "worker": Worker}
+
+
+def live(name: str, work: Any, world: World, seed: int) -> None:
+    """Work until killed; what must not happen is written down."""
+    work.draw = random.Random(seed)
+    try:
+        while True:
+            with contextlib.suppress(Busy):
+                work()
+    except Exception:  # noqa: BLE001 - the test reads it
+        put(world.folder / "errors", f"{name}-{seed}", traceback.format_exc())
+
+
+def nursery(world: World, orders: Any) -> None:
+    """Make the apps once, and fork who works with them: each life begins at once."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are nobody's
+    works = {name: kind(world) for name, kind in WORKS.items()}
+    orders.send(None)
+    while (order := orders.recv()) is not None:
+        name, seed = order
+        child = os.fork()
+        if not child:
+            live(name, works[name], world, seed)
+            os._exit(1)
+        orders.send(child)
+
+
+class Nursery:
+    """Starts processes that work, and kills them."""
+
+    def __init__(self, world: World) -> None:
+        self._orders, theirs = _forks.Pipe()
+        self._process: BaseProcess = _forks.Process(target=nursery, args=(world, theirs))
+        self._process.start()
+        self._heard()
+        self.running: dict[str, int] = {}
+        self._seeds = itertools.count()
+
+    def _heard(self) -> Any:
+        # It has to import all there is first, on a machine that may be busy.
+        assert self._orders.poll(5 * PATIENCE_SECONDS)
+        return self._orders.recv()
+
+    def start(self, name: str) -> None:
+        """Let somebody work."""
+        self._orders.send((name, next(self._seeds)))
+        self.running[name] = self._heard()
+
+    def kill(self, name: str) -> None:
+        """End whoever works as a crash does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.running.pop(name), signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill all."""
+        for name in [*self.running]:
+            self.kill(name)
+        self._orders.send(None)
+        self._process.join(PATIENCE_SECONDS)
+
+
+# --- the world around them
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jay.sqlite3'}"
+    cluster = request.getfixturevalue("postgres")
+    return new_postgres_database(cluster, "jay_killed_anywhere")
+
+
+@contextlib.contextmanager
+def world_of(url: str, folder: Path) -> Iterator[tuple[World, Flask, Told]]:
+    """Make a world with two merchants; one refuses what it is told now and then."""
+    told: Told = defaultdict(set)
+    draw = chance(7)
+    with receiving() as relay, receiving() as receiver:
+        given = settings(migrated(url), folder, demo=True, port=relay.port)
+        world = World(given, folder, "", {}, [], _forks.Value("d", 0.0))
+        app = world.app()
+        client = app.test_client()
+        world.partner_key = add_platform(app, client).key
+        for name in SHOPS:
+            shop = add_shop(app, client, name)
+            world.shop_keys[name] = shop.key
+            fields: dict[str, Any] = {"price": 1250, "stock_count": STOCK}
+            world.products += [shop.product(f"{name}-{n}", **fields) for n in range(2)]
+            with app.app_context(), db.transaction() as connection:
+                number = merchants.merchant_id(connection, name)
+                assert number is not None
+                merchants.keep_order_secrets(connection, number, [OrderSecret(KEY)], secret=SECRET)
+        with app.app_context(), db.transaction() as connection:
+            values = {"order_webhook_url": receiver.url, "fee_percent": 7.5}
+            connection.execute(update(merchants_table).values(**values))
+            mine = merchants_table.c.name == SHOPS[0]
+            connection.execute(update(merchants_table).where(mine).values(stripe_account="acct_1"))
+
+        def keep(handler: BaseHTTPRequestHandler) -> None:
+            request = relay.requests.pop()
+            sent = {"signature": request.headers[SIGNATURE_HEADER], "body": request.body.decode()}
+            put(folder / "webhooks", json.loads(request.body)["id"], json.dumps(sent))
+            answer(handler, 200)
+
+        def hear(handler: BaseHTTPRequestHandler) -> None:
+            request = receiver.requests[-1]
+            body, headers = request.json, request.headers
+            fails = draw.random() < 0.2
+            if not fails:
+                about = (body["type"], body["data"]["orderId"], body["timestamp"])
+                told[about].add(headers["webhook-id"])
+            answer(handler, 500 if fails else 200)
+
+        relay.answer, receiver.answer = keep, hear
+        yield world, app, told
+        app.extensions["jay.db"].dispose()
+
+
+def answer(handler: BaseHTTPRequestHandler, status: int) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def finish(world: World, app: Flask) -> None:
+    """Let a worker that nobody kills do all that is left."""
+    with app.app_context():
+        for _ in range(200):
+            world.late.value += 3600
+            with contextlib.suppress(Busy):  # as by a slow disk: it is tried again
+                while reconciling.once() or refunding.once():
+                    pass
+                delivery.deliverer().run()
+                with db.transaction() as connection:
+                    connection.execute(outbox_addresses.delete())
+            if not left(app):
+                return
+    raise AssertionError(left(app))
+
+
+def left(app: Flask) -> dict[str, int]:
+    """Return how much there is still to be done, of what."""
+    open_ones = {
+        "sessions": select(func.count()).where(checkout_sessions.c.state.in_(ACTIVE)),
+        "movements": select(func.count()).where(movements.c.state == MovementState.RESERVED),
+        "messages": select(func.count()).where(outbox.c.state == WAITING),
+        "reservations": select(func.count()).where(stock_reservations.c.sold_at.is_(None)),
+    }
+    with app.app_context(), db.reading() as connection:
+        found = {name: connection.execute(query).scalar_one() for name, query in open_ones.items()}
+    return {name: count for name, count in found.items() if count}
+
+
+def test_whoever_is_killed_nothing_is_lost_and_nothing_done_twice(url: str, tmp_path: Path) -> None:
+    draw = chance()
+    with world_of(url, tmp_path) as (world, app, told):
+        alive = Nursery(world)
+        try:
+            for name in WORKS:
+                alive.start(name)
+            for _ in range(KILLS):
+                # A random moment is what this is about; nothing waits for anything.
+                time.sleep(draw.random() * LONGEST_LIFE)
+                name = draw.choice([*WORKS])
+                alive.kill(name)
+                world.late.value += BETWEEN_KILLS.total_seconds()
+                alive.start(name)
+            wait_for_an_order(app)
+        finally:
+            alive.end()
+        finish(world, app)
+
+        assert [one.read_text() for one in files(tmp_path / "errors")] == []
+        check(app, told)
+
+
+def wait_for_an_order(app: Flask) -> None:
+    """Wait until somebody has bought something, however slow the machine is."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        with app.app_context(), db.reading() as connection:
+            if connection.execute(select(func.count()).select_from(orders)).scalar_one():
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody has bought anything")
+
+
+# --- what must be true in the end
+
+
+def check(app: Flask, told: Told) -> None:
+    with app.app_context(), db.reading() as connection:
+        assert checking.paid_without_order(connection) == []
+        assert checking.orders_without_payment(connection) == []
+        assert checking.unbalanced_parts(connection) == []
+
+        def rows(table: Any) -> list[Any]:
+            return list(connection.execute(select(table)).all())
+
+        intents = {row.id: row for row in rows(sandbox_intents)}
+        made = rows(orders)
+        money: dict[str, Counter[str]] = defaultdict(Counter)
+        for entry in rows(ledger):
+            money[entry.order_no][entry.kind] += entry.amount
+        movement = rows(movements)
+        back = rows(sandbox_refunds)
+        shares = rows(sandbox_transfers)
+        lines, events, parts = rows(order_lines), rows(order_events), rows(order_parts)
+        stored, messages, all_baskets = rows(products), rows(outbox), rows(baskets)
+    assert made  # something has happened at all
+    assert len({order.intent_id for order in made}) == len(made)
+    _check_money(Bank(intents, back, shares), made, money, movement)
+    _check_pieces(lines, stored, all_baskets)
+    _check_told(events, parts, movement, messages, told)
+
+
+@dataclass
+class Bank:
+    """What the provider has of payments, refunds and shares."""
+
+    intents: dict[str, Any]
+    back: list[Any]
+    shares: list[Any]
+
+
+def _check_money(
+    bank: Bank, made: list[Any], money: dict[str, Counter[str]], movement: list[Any]
+) -> None:
+    ordered = {order.intent_id for order in made}
+    for intent in bank.intents.values():
+        assert intent.status != "authorised", intent
+        if intent.id not in ordered:
+            assert intent.captured == intent.refunded, intent
+    for order in made:
+        intent, sums = bank.intents[order.intent_id], money[order.order_no]
+        assert (intent.captured, order.amount) == (sums[Money.CHARGE], sums[Money.CHARGE])
+        assert intent.refunded == -sums[Money.REFUND]
+        sent = [one for one in bank.shares if one.intent_id == intent.id]
+        assert sum(one.amount for one in sent) == -sums[Money.TRANSFER]
+        assert sum(one.reversed for one in sent) == sums[Money.REVERSAL]
+    # Each refund is one row at the provider, under the id that it was decided under.
+    done = {one.id for one in movement if one.kind == Money.REFUND and one.state == "made"}
+    assert {one.reason for one in bank.back if one.intent_id in ordered} == done
+    # A part whose merchant has an account is shared out to the last cent.
+    for part in {(one.order_no, one.part) for one in movement if one.kind == Money.TRANSFER}:
+        own = [one for one in movement if (one.order_no, one.part) == part]
+        assert {one.state for one in own} == {"made"}, own
+
+
+def _check_pieces(lines: list[Any], stored: list[Any], all_baskets: list[Any]) -> None:
+    gone: Counter[str] = Counter()
+    for line in lines:
+        gone[line.stock_id] += line.ordered - line.cancelled - line.returned
+    for product in stored:
+        left_over = product.stock_count - product.taken
+        assert left_over == STOCK - gone[product.id], product.id
+    for basket in all_baskets:
+        entries = [entry["id"] for entry in basket.entries]
+        assert len(entries) == len(set(entries)), basket
+
+
+def _check_told(
+    events: list[Any],
+    parts: list[Any],
+    movement: list[Any],
+    messages: list[Any],
+    told: Told,
+) -> None:
+    happened = Counter(event.kind for event in events)
+    assert happened[Happening.CREATED] == len(parts)
+    refunds = [one for one in movement if one.kind == Money.REFUND and one.state == "made"]
+    assert happened[Happening.REFUNDED] == len(refunds)
+    assert {one.state for one in messages} == {DELIVERED}
+    ours = [one for one in messages if one.kind in handover.KIND_NAMES]
+    arrived = {identifier for ids in told.values() for identifier in ids}
+    assert arrived == {one.key for one in ours}
+    assert len(ours) == sum(happened[kind] for kind in handover.TYPES)
+    created = {about[1] for about in told if about[0] == "order.created"}
+    assert created == {f"{part.order_no}-{part.number}" for part in parts}
+    assert all(len(ids) == 1 for about, ids in told.items() if about[0] == "order.created")
