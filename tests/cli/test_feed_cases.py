@@ -345,3 +345,35 @@ def test_a_product_as_search_engines_have_it_is_refused_with_what_it_has_too_muc
 
     assert "offers: Unknown field." in found.refused["SO-1"]
     assert (found.rows, found.result.exit_code) == ({}, 1)
+
+
+# --- identity
+
+
+@pytest.mark.one_database
+def test_blanks_around_a_sku_make_no_other_product(imported: Callable[..., Imported]) -> None:
+    assert prices(imported("csv-sku-blank.csv").rows) == {"A1": 1590}
+
+
+@pytest.mark.one_database
+def test_the_item_with_the_id_of_its_group_is_one_of_the_variants_too(
+    imported: Callable[..., Imported],
+) -> None:
+    rows = imported("group-id-is-first-item.xml").rows
+
+    assert prices(rows) == {"J": 5000, "J-M": 5500}
+    assert (rows["J"].main_id, rows["J-M"].main_id) == (None, rows["J"].id)
+    assert rows["J"].variant_value is not None
+
+
+@pytest.mark.one_database
+def test_products_that_a_shop_groups_keep_their_ids(imported: Callable[..., Imported]) -> None:
+    before = imported("regroup-1-without-group.xml").rows
+
+    found = imported("regroup-2-with-group.xml")
+
+    assert found.refused == {}
+    assert prices(found.rows) == {"P": 3000, "P-M": 3000, "P-S": 3000}
+    for sku in ("P-M", "P-S"):
+        assert found.rows[sku].id == before[sku].id
+        assert found.rows[sku].main_id == found.rows["P"].id
