@@ -7,10 +7,22 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from jay.legal.models import Kind
+from jay.ops import demo_legal
+from tests.demo import flask_commands
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp
 from tests.e2e.checkout_states import DECLINED, PAYS, ZOE
 from tests.e2e.service import Service
 from tests.e2e.watched import Screens, expect_same_pair, expect_state, scan
+from tests.post_office import post_office
+
+SHOWN = [
+    text
+    for wanted in (Kind.TERMS, Kind.WITHDRAWAL)
+    for kind, lang, text in demo_legal.SELLERS_TEXTS
+    if (kind, lang) == (wanted, "de")
+]
+"""What the demo's shop lets its customers agree to."""
 
 PERSONAL = ("zoe@", "Zoë", "Zo%C3%AB", "Zo\\u00eb", "Schmidt", "Große Straße", "Gro\\u00dfe")
 
@@ -83,9 +95,40 @@ def test_from_the_basket_on_the_tv_to_a_paid_order(
     phone.goto(f"{service.url}/basket")
     expect(phone.get_by_text("Noch nichts drin.")).to_be_visible()
 
+    order = read_mail(service)
+    phone.goto(service.url + order)
+    expect(phone.get_by_text("Teekanne Polarlicht")).to_be_visible()
+
     cookies = {cookie["name"] for cookie in phone.context.cookies()}
     assert cookies == {"jay"}  # the CSRF token is in it
     assert found_in(" ".join([*visited, paid, service.gunicorn.log(), events(service)])) == []
+
+
+def read_mail(service: Service) -> str:
+    """Have the mails sent to a mailbox, read the order's, and return where it leads to."""
+    with post_office() as office:
+        mailbox = f"smtp://{office.server.host}:{office.server.port}"
+        environ = {**service.environ, "JAY_SMTP_URL": mailbox, "JAY_MAIL_FROM": "tv@jay.example"}
+        flask_commands(environ, ("webhooks", "deliver"))
+    (mail,) = [one for one in office.mails if one["To"] == ZOE["email"]]
+    assert "Deine Bestellung" in mail["Subject"]
+    for kind in ("plain", "html"):
+        body = mail.get_body((kind,))
+        assert body is not None
+        said = body.get_content().replace("\xa0", " ")
+        told = ("Teekanne Polarlicht", "blau", "2 ", "49,00 €", "4,90 €", "53,90 €", "Hafenlicht")
+        assert [one for one in told if one not in said] == []
+        assert "Große Straße 7a" in said
+    texts = {one.get_filename(): one.get_content() for one in mail.iter_attachments()}
+    shown = dict(zip(("terms", "withdrawal"), SHOWN, strict=True))
+    for kind, text in shown.items():
+        (name,) = [name for name in texts if name and f"-{kind}-de-" in name]
+        assert texts[name].splitlines() == text.splitlines()
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    found = re.search(r"https?://[^/\s]+(/orders/\S+)", plain.get_content())
+    assert found
+    return found[1]
 
 
 def events(service: Service) -> str:
