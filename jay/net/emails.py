@@ -8,6 +8,9 @@ def normal_email(text: str) -> str | None:
 
     The local part is ASCII, as servers without SMTPUTF8 (RFC 6531) take no other; the domain is
     written in its ASCII form. What a mail program would read as an option is none.
+
+    This is for what people type. It is stricter than ``jay.net.smtp.mailbox``, by which mails are
+    addressed: an operator may have hosts without a public domain, and servers with SMTPUTF8.
     """
     try:
         found = validate_email(text, check_deliverability=False, allow_smtputf8=False)
