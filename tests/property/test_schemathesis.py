@@ -333,6 +333,7 @@ def _is_token_error(member: Any) -> bool:
 
 SAID_IN_WORDS = {
     "Does not go with this state.",  # of an order
+    "Must say something.",  # how a parcel is followed
     "Must be 1 to 50.",  # a part of the address is a text
     "Not allowed together with jayToken.",
     "Only the first 20 errors are listed.",
