@@ -57,6 +57,10 @@ class PurchaseRunning(Exception):
     """A checkout of this account is not over: its basket and address are needed."""
 
 
+class StillNeeded(Exception):
+    """It can't be forgotten yet; why is said in words for the operator."""
+
+
 @dataclass(frozen=True)
 class Customer:
     """What is stored of an account to pay with.
@@ -198,8 +202,11 @@ def _unfinished(connection: Connection, part: OrderPart) -> str | None:
         return f"is {part.state}: it has neither been shipped nor cancelled"
     if any(one.state is MovementState.RESERVED for one in part.refunds):
         return "has a refund that is on its way"
-    if part.refund_due is not None and not part.refunded:
-        return f"was withdrawn from, and is to be refunded until {part.refund_due:%Y-%m-%d}"
+    # What went back before is goodwill, and pays for no withdrawal.
+    if part.still_due is not None:
+        return f"was withdrawn from, and is to be refunded until {part.still_due:%Y-%m-%d}"
+    if part.attention is not None:
+        return "has to be looked at: orders list --attention"
     return None
 
 
@@ -211,6 +218,7 @@ def forget_order(
     A test is nothing that has to be kept.
 
     :returns: how many rows of a table that concerned; those of before are not counted again.
+    :raises StillNeeded: it is being carried out, and nothing has been changed.
     """
     number = order.order_no
     connection.execute(_part_from_account(number))
@@ -229,6 +237,11 @@ def forget_order(
     replaced = replacements("orders")
     values = {name: drawn[name] if value is DRAWN else value for name, value in replaced.items()}
     connection.execute(update(orders_table).where(*of_order(orders_table, number)).values(values))
+    # Whatever happens to a part locks it first: it has been told before this, or will be after it.
+    locked = select(order_parts.c.number).where(*of_order(order_parts, number))
+    connection.execute(locked.with_for_update())
+    if (why := unfinished(connection, number)) is not None:
+        raise StillNeeded(why)
     reasons = update(movements).where(*of_order(movements, number), movements.c.reason.is_not(None))
     done["movements"] = connection.execute(reasons.values(replacements("movements"))).rowcount
     parcels = delete(order_parcels).where(*of_order(order_parcels, number))
@@ -237,11 +250,24 @@ def forget_order(
     return done
 
 
+def needed(connection: Connection, found: Withdrawal) -> str | None:
+    """Return why a declaration has to stay readable; None where it does not."""
+    if found.closed is None:
+        return "nobody has looked at it yet"
+    told = select(outbox.c.id).where(outbox.c.subject == found.id, outbox.c.state == WAITING)
+    if connection.execute(told.limit(1)).one_or_none() is not None:
+        return "its acknowledgement has not been sent yet"
+    return None if found.order_no is None else unfinished(connection, found.order_no)
+
+
 def forget_withdrawal(connection: Connection, found: Withdrawal, *, now: datetime) -> bool:
     """Lock a declaration, or erase it where it is a letter about no order.
 
     :returns: whether that was still to be done.
+    :raises StillNeeded: and nothing has been changed.
     """
+    if (why := needed(connection, found)) is not None:
+        raise StillNeeded(why)
     _delete_messages(connection, found.id)
     if found.order_no is None or not found.parts:
         return withdrawals.erase(connection, found)

@@ -13,9 +13,10 @@ from jay.checkout import contacts, flow
 from jay.checkout.order_numbers import grouped
 from jay.errors import PaymentProviderUnavailable, PaymentRefused, PaymentUnavailable
 from jay.orders import service as orders
+from jay.orders.withdrawals import Withdrawal
 from jay.outbox.transports.mail import file_name
 from jay.privacy import erasing
-from jay.privacy.erasing import Customer, PurchaseRunning, unfinished
+from jay.privacy.erasing import Customer, PurchaseRunning, StillNeeded, unfinished
 from jay.privacy.finding import Account, Traces
 from jay.privacy.registry import WHY_KEPT
 
@@ -57,17 +58,25 @@ def forget(traces: Traces, *, last: str | None = None) -> Iterator[Done]:
         yield from _counted("Deleted", gone)
         yield from _forget_customer(traces.account)
     for one in traces.withdrawals:
-        if one.closed is None:
-            yield Done(f"Kept: withdrawal {one.id[:12]}, which nobody has looked at yet")
-            continue
-        _delete_files(one.id)
-        if db.write(erasing.forget_withdrawal, one, now=web.now()):
-            yield Done("Locked or deleted: a withdrawal that was declared")
+        yield from _forget_withdrawal(one)
     for number in traces.unpaid:
         if db.write(erasing.forget_checkout, number):
             yield Done(f"Deleted: name, addresses and e-mail of a checkout without order, {number}")
     for number in sorted(traces.bought, key=lambda one: one == last):
         yield from forget_order(number)
+
+
+def _forget_withdrawal(found: Withdrawal) -> Iterable[Done]:
+    try:
+        with db.reading() as connection:
+            why = erasing.needed(connection, found)
+        if why is not None:
+            raise StillNeeded(why)
+        _delete_files(found.id)
+        if db.write(erasing.forget_withdrawal, found, now=web.now()):
+            yield Done("Locked or deleted: a withdrawal that was declared")
+    except StillNeeded as kept:
+        yield Done(f"Kept: withdrawal {found.id[:12]}: {kept}. Run this again afterwards.")
 
 
 def forget_order(number: str) -> Iterator[Done]:
@@ -78,11 +87,15 @@ def forget_order(number: str) -> Iterator[Done]:
         why = erasing.unfinished(connection, number)
     if order is None:
         return
-    if why is not None:
-        yield Done(f"Kept: {name}, as it is being carried out: {why}. Run this again afterwards.")
+    secret = web.settings().secret_key
+    try:
+        if why is not None:
+            raise StillNeeded(why)
+        _delete_files(number)
+        gone = db.write(erasing.forget_order, order, secret=secret, now=web.now())
+    except StillNeeded as kept:
+        yield Done(f"Kept: {name}, as it is being carried out: {kept}. Run this again afterwards.")
         return
-    _delete_files(number)
-    gone = db.write(erasing.forget_order, order, secret=web.settings().secret_key, now=web.now())
     yield from _counted(f"{name}: deleted", gone)
     with db.reading() as connection:
         locked = contacts.locked_since(connection, number)

@@ -13,22 +13,26 @@ from flask.testing import FlaskClient
 from jay import db
 from jay.checkout import contacts
 from jay.checkout.order_numbers import grouped
-from jay.orders import service
+from jay.orders import events, service
+from jay.orders.models import Attention, PartNo
 from jay.outbox.transports.mail import file_name
 from jay.partners import service as partners
 from jay.privacy import erasing, finding, forgetting
+from jay.privacy.erasing import StillNeeded
 from jay.privacy.finding import Account, Traces
 from jay.privacy.forgetting import PurchaseRunning
 from tests.api import stripes
 from tests.api.buying import BUYER, bought, till_of
 from tests.api.checks import dump, rows
-from tests.api.test_order_mails import EMAIL
+from tests.api.test_order_mails import EMAIL, Desk, desk
 from tests.api.test_withdrawal import declare, typed
 from tests.builders import Platform, Shop, User
 from tests.cli.conftest import Run, runner_of
 from tests.clock import MovedClock
 from tests.conftest import SECRET, Apps
 from tests.stripe_api import StripeApi
+
+__all__ = ["desk"]
 
 OTHER = {**BUYER, "email": "bob@example.org"}
 WHO = ("--partner", "kino", "--user", "alice")
@@ -305,8 +309,52 @@ def test_what_was_stopped_is_gone_on_with(
 
 
 @pytest.mark.one_database
+def test_what_went_back_before_a_withdrawal_does_not_pay_for_it(
+    client: FlaskClient, run: Run, alice: User, shop: Shop, desk: Desk
+) -> None:
+    order_no = desk.buy(alice, (shop.product(), 2))
+    send(shop, order_no)  # with 100 of goodwill
+    declare(client, "/withdraw", typed(order_no))
+
+    kept = forget(run, *WHO)
+    assert "Kept: withdrawal" in kept
+    assert "its acknowledgement has not been sent yet" in kept
+    desk.deliver()
+    kept = forget(run, *WHO)
+    assert kept.count("was withdrawn from, and is to be refunded until") == 2
+    assert "Locked or deleted" not in kept
+    assert EMAIL in run("orders", "withdrawals", "--all").stdout
+    assert "was withdrawn from" in run("orders", "forget", order_no).stderr
+
+    assert run("orders", "refund", order_no, "--reason", "withdrawn").exit_code == 0
+    told = forget(run, *WHO)
+    assert "Kept" not in told
+    assert "Locked or deleted: a withdrawal" in told
+
+
+@pytest.mark.one_database
+def test_what_has_to_be_looked_at_stays(run: Run, shop: Shop, order_no: str) -> None:
+    app, part_no = shop.app, PartNo(order_no, 1)
+    with app.app_context(), db.transaction() as connection:
+        events.attend(connection, part_no, Attention.REFUND_FAILED)
+
+    assert "has to be looked at" in run("orders", "forget", order_no).stderr
+    # The same when that has come about after the command had looked.
+    with app.app_context(), db.reading() as connection:
+        order = service.find(connection, order_no)
+    assert order is not None
+    before = dump(app)
+    with app.app_context(), pytest.raises(StillNeeded, match="has to be looked at"):
+        db.write(erasing.forget_order, order, secret=SECRET, now=datetime(2025, 7, 1, tzinfo=UTC))
+    assert dump(app) == before
+
+    assert run("orders", "attended", f"{order_no}-1").exit_code == 0
+    assert run("orders", "forget", order_no).exit_code == 0
+
+
+@pytest.mark.one_database
 def test_a_declaration_is_locked_and_that_of_somebody_else_stays(
-    app: Flask, client: FlaskClient, run: Run, alice: User, shop: Shop
+    client: FlaskClient, run: Run, alice: User, shop: Shop, desk: Desk
 ) -> None:
     buyer = {**BUYER, "email": EMAIL}
     order_no = bought(alice, shop, **buyer)
@@ -315,6 +363,7 @@ def test_a_declaration_is_locked_and_that_of_somebody_else_stays(
     declare(client, "/withdraw", typed(order_no, email="eve@example.org"))
     # 100 have gone back before; what is owed for the withdrawal is more than that.
     assert run("orders", "refund", order_no, "--reason", "withdrawn").exit_code == 0
+    desk.deliver()
 
     assert "a withdrawal that was declared" in forget(run, *WHO)
 
