@@ -15,6 +15,7 @@ _WHY = {
     Unclear.UNKNOWN: "there is no such order",
     Unclear.EMAIL: "the order has another e-mail address",
     Unclear.PRODUCTS: "no product of the order is called so",
+    Unclear.CROWDED: "too many named the order at once, so it was compared with none",
 }
 
 

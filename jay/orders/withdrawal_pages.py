@@ -23,16 +23,16 @@ from jay.web.pages import gettext as _
 
 blp = PageBlueprint("withdrawal", __name__, guards=web.PUBLIC, csrf=False)
 
-TRIES_OF_ADDRESS = AddressLimit("withdrawals of address", 10)
-"""Each declaration sends a mail, so that nobody can have us send many."""
+TRIES_OF_ADDRESS = AddressLimit("withdrawals of address", 60)
+"""Who sends more than anybody has bought is refused; all else is taken, as it must be at any time
+(BGB 356a): nobody shuts this for others."""
 
 TRIES_OF_NUMBER = Limit("withdrawals of order", 10)
-"""Of an order number, from all addresses: its e-mail address must not be guessed."""
-
-MAILS_TO_ADDRESS = Limit("withdrawals to e-mail", 10)
-"""From however many addresses they are asked for: nobody's letter box is to be filled by us."""
+"""So many are compared with an order, from all addresses: its e-mail address must not be guessed.
+Others are taken, and somebody looks at them."""
 
 TRIES_OF_ALL = Limit("all withdrawals", 600)
+"""Above it only what withdraws from a contract is acknowledged by mail."""
 
 LONGEST = {"name": 100, "number": 60, "email": 254, "products": 600}
 _OPTIONAL = ("products",)
@@ -87,18 +87,16 @@ def declare(lang: str) -> Response:
 
 def _declared(said: Declaration, nonce: str, lang: str) -> datetime:
     now, secret = web.now(), web.settings().secret_key
+    number = number_of(said.number)
     with db.transaction() as connection:
-        counters = [
-            *TRIES_OF_ADDRESS.counters(request.remote_addr),
-            (TRIES_OF_NUMBER, number_of(said.number) or ""),
-            (MAILS_TO_ADDRESS, said.email.casefold()),
-            (TRIES_OF_ALL, ""),
-        ]
-        for limit, caller in counters:
+        for limit, caller in TRIES_OF_ADDRESS.counters(request.remote_addr):
             limit.take(connection, caller, secret=secret, now=now)
-    return db.write(
-        withdrawals.declare, said, said.identifier(nonce), lang=lang, secret=secret, now=now
-    )
+        compare = number is None or TRIES_OF_NUMBER.has_room(
+            connection, number, secret=secret, now=now
+        )
+        busy = not TRIES_OF_ALL.has_room(connection, "", secret=secret, now=now)
+    more: dict[str, Any] = {"secret": secret, "now": now, "compare": compare, "busy": busy}
+    return db.write(withdrawals.declare, said, said.identifier(nonce), lang=lang, **more)
 
 
 def _problems(typed: Mapping[str, str]) -> dict[str, str]:

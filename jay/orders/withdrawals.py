@@ -36,7 +36,6 @@ from jay.checkout.order_numbers import routing_key_of, typed_order_no
 from jay.db.routing import NOWHERE, on_every_server
 from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
-from jay.errors import TooManyRequests
 from jay.orders import events, service
 from jay.orders.events import of_part
 from jay.orders.models import (
@@ -103,6 +102,8 @@ class Unclear(enum.StrEnum):
     """The order was placed with another e-mail address."""
     PRODUCTS = "products"
     """None of the order's products is named as the declaration names them."""
+    CROWDED = "crowded"
+    """It was not compared with the order: too many named it at that moment."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,13 @@ def declare(
     lang: str,
     secret: str,
     now: datetime,
+    compare: bool = True,
+    busy: bool = False,
 ) -> datetime:
     """Take a declaration, withdraw from what it is clearly about, and acknowledge it by mail.
 
+    :param compare: with the order that it names; else somebody has to look at it.
+    :param busy: only what withdraws from a contract is acknowledged by mail.
     :returns: when it arrived: at the first time, if it comes again.
     """
     order_no, only = _number(said.number)
@@ -177,13 +182,17 @@ def declare(
         query = select(_row.received).where(*_named(key, identifier))
         received: datetime = connection.execute(query).scalar_one()
         return received
-    unclear, parts = _apply(connection, said, order_no, only, secret=secret, now=now)
+    unclear, parts = (
+        _apply(connection, said, order_no, only, secret=secret, now=now)
+        if compare
+        else (Unclear.CROWDED, [])
+    )
     connection.execute(
         update(withdrawals)
         .where(*_named(key, identifier))
         .values(parts=parts, unclear=unclear, closed=None if unclear else now)
     )
-    if parts or _may_be_mailed(connection, said, secret=secret, now=now):
+    if parts or (not busy and _may_be_mailed(connection, said, secret=secret, now=now)):
         lane = mails.lane_of(identifier)
         outbox.enqueue(connection, ACKNOWLEDGED, {identifier: str(key)}, lane=lane, now=now)
     return now
@@ -197,12 +206,11 @@ def _may_be_mailed(
     What withdraws from a contract is always acknowledged. Anything else is kept, and was shown with
     date and time; it is no more than somebody's claim that it is their address.
     """
-    try:
-        _MAILS_OF_RECIPIENT.take(connection, said.email.casefold(), secret=secret, now=now)
-    except TooManyRequests:
+    recipient = said.email.casefold()
+    may = _MAILS_OF_RECIPIENT.has_room(connection, recipient, secret=secret, now=now)
+    if not may:
         log.warning("withdrawal not acknowledged by mail", reason="too many to one address")
-        return False
-    return True
+    return may
 
 
 def number_of(typed: str) -> str | None:

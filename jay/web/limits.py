@@ -46,6 +46,11 @@ class Limit:
 
         :raises TooManyRequests: the caller has used up the tries of this window.
         """
+        if not self.has_room(connection, caller, secret=secret, now=now):
+            raise TooManyRequests
+
+    def has_room(self, connection: Connection, caller: str, *, secret: str, now: datetime) -> bool:
+        """Count one try; return whether the caller had not used up those of this window."""
         # A moment in the future is one before the clock was set back.
         over = or_(tries.c.since <= now - self._window, tries.c.since > now)
         statement = (
@@ -60,8 +65,8 @@ class Limit:
             )
             .returning(tries.c.count)
         )
-        if connection.execute(statement).scalar_one() > self.most:
-            raise TooManyRequests
+        count: int = connection.execute(statement).scalar_one()
+        return count <= self.most
 
     def give_back(self, connection: Connection, caller: str, *, secret: str) -> None:
         """Uncount a try that was right."""
