@@ -6,7 +6,7 @@ cases of a test that has many, which a plain run tries on the two databases in t
 """
 
 import random
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
 import pytest
@@ -16,6 +16,9 @@ SEED = 20250915
 """What a plain run always begins with."""
 
 Run = TypeVar("Run", bound=Hashable)
+
+Case = tuple[Hashable, ...]
+"""What a test is given: a value, or several that go together, from each list of them."""
 
 MANY = 4
 """From so many cases on, a plain run tries each case of a test on one database."""
@@ -87,21 +90,32 @@ def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
     runs = []
     for item in items if not is_deep() else []:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-            params = dict(item.callspec.params)
-            kind = str(params.pop("database_url", None))
-            case = tuple(map(id, params.values()))
-            runs.append((item.nodeid.partition("[")[0], case, kind, item))
+            kind = str(item.callspec.params.get("database_url"))
+            runs.append((item.nodeid.partition("[")[0], case_of(item), kind, item))
     return in_turn(runs)
 
 
-def in_turn(runs: Iterable[tuple[str, Hashable, str, Run]]) -> set[Run]:
+def case_of(item: pytest.Function) -> Case:
+    """Return what each ``parametrize`` of a test gives it here, but for the database."""
+    params = {name: id(value) for name, value in item.callspec.params.items()}
+    params.pop("database_url", None)
+    case: list[Hashable] = []
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0]
+        names = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
+        case.append(tuple(params.pop(name) for name in names if name in params))
+    return (*case, *params.values())  # the last are those of fixtures
+
+
+def in_turn(runs: Iterable[tuple[str, Case, str, Run]]) -> set[Run]:
     """Leave out one of the two databases for each case of a test with many, in turn.
 
-    So such a test runs on both databases, and each of its cases on one.
+    So such a test runs on both databases, each of its cases on one, and each value on both where
+    there are others beside it: turns go by the sum of the values' numbers.
 
     :param runs: the test, its case, the kind of database, and what is left out or not.
     """
-    tests: dict[str, dict[Hashable, dict[str, Run]]] = {}
+    tests: dict[str, dict[Case, dict[str, Run]]] = {}
     for test, case, kind, run in runs:
         tests.setdefault(test, {}).setdefault(case, {})[kind] = run
     many = [
@@ -112,5 +126,14 @@ def in_turn(runs: Iterable[tuple[str, Hashable, str, Run]]) -> set[Run]:
     return {
         on["postgresql" if number % 2 else "sqlite"]
         for cases in many
-        for number, on in enumerate(cases.values())
+        for number, on in zip(_sums(list(cases)), cases.values(), strict=True)
     }
+
+
+def _sums(cases: Sequence[Case]) -> list[int]:
+    """Return for each case the sum of its values' numbers, in the order in which they come."""
+    numbered = [
+        {value: number for number, value in enumerate(dict.fromkeys(values))}
+        for values in zip(*cases, strict=True)
+    ]
+    return [sum(map(dict.__getitem__, numbered, case)) for case in cases]

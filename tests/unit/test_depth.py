@@ -4,13 +4,14 @@ from itertools import product
 
 import pytest
 
-from tests.depth import MANY, in_turn
+from tests.depth import MANY, Case, case_of, in_turn
 
 KINDS = ("sqlite", "postgresql")
 
 
-def runs(cases: int, kinds: tuple[str, ...] = KINDS) -> list[tuple[str, int, str, str]]:
-    return [("test", case, kind, f"{kind}-{case}") for kind, case in product(kinds, range(cases))]
+def runs(*values: int, kinds: tuple[str, ...] = KINDS) -> list[tuple[str, Case, str, str]]:
+    cases = list(product(*map(range, values)))
+    return [("test", case, kind, f"{kind}-{case}") for kind, case in product(kinds, cases)]
 
 
 @pytest.mark.parametrize("cases", [MANY, MANY + 1, 100])
@@ -19,8 +20,28 @@ def test_each_case_of_many_runs_on_one_database_and_the_test_on_both(cases: int)
     out = in_turn(all_runs)
     left = [(case, kind) for _test, case, kind, run in all_runs if run not in out]
 
-    assert sorted(case for case, _kind in left) == list(range(cases))
+    assert sorted(case for case, _kind in left) == [(number,) for number in range(cases)]
     assert {kind for _case, kind in left} == set(KINDS)
+
+
+def test_each_value_of_several_runs_on_both() -> None:
+    all_runs = runs(2, 4)
+    out = in_turn(all_runs)
+    left = [(case, kind) for _test, case, kind, run in all_runs if run not in out]
+
+    for place, values in enumerate((2, 4)):
+        met = {(case[place], kind) for case, kind in left}
+        assert met == set(product(range(values), KINDS))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], ids=["sqlite"])
+@pytest.mark.parametrize("c, d", [(0, "x"), (0, "y")])  # noqa: PT006
+@pytest.mark.parametrize(("a", "b"), [(0, "x"), (1, "y")])
+def test_values_that_go_together_are_one(
+    *, request: pytest.FixtureRequest, a: int, b: str, c: int, d: str, database_url: str
+) -> None:
+    assert database_url
+    assert set(case_of(request.node)) - {()} == {(id(a), id(b)), (id(c), id(d))}
 
 
 def test_few_cases_run_on_both() -> None:
@@ -29,4 +50,4 @@ def test_few_cases_run_on_both() -> None:
 
 @pytest.mark.parametrize("kind", ["postgresql", "None"])
 def test_cases_of_one_database_or_none_all_run(kind: str) -> None:
-    assert in_turn(runs(100, (kind,))) == set()
+    assert in_turn(runs(100, kinds=(kind,))) == set()
