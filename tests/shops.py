@@ -228,7 +228,7 @@ class ShopifyShop(Stand):
         return {"node": {"id": given["id"]}, "userErrors": []}
 
     def _nodes(self, given: Json) -> Any:
-        names = ("id", "cancelledAt", "fulfillments", "refunds")
+        names = ("id", "sourceIdentifier", "cancelledAt", "fulfillments", "refunds")
         found = (self.orders.get(one) for one in given["ids"])
         return [one and {name: one[name] for name in names} for one in found]
 

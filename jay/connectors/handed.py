@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    or_,
     select,
     update,
 )
@@ -39,7 +40,9 @@ handed_parts = Table(
     Column("order_no", Text, primary_key=True),
     Column("part", Integer, primary_key=True, autoincrement=False),
     Column("merchant_id", Integer, nullable=False),
+    # Which shop it is: ids of one mean nothing in another.
     Column("kind", Text, nullable=False),
+    Column("address", Text, nullable=False, server_default=""),
     # What the shop knows it by.
     Column("shop_id", Text, nullable=False),
     # The parcels and refunds of the shop that have been noted here.
@@ -62,6 +65,7 @@ class Handed:
     part_no: PartNo
     merchant_id: int
     kind: str
+    address: str
     shop_id: str
     seen: Sequence[str]
     problem: str | None
@@ -74,30 +78,39 @@ def put(
     merchant: int,
     *,
     kind: str,
+    address: str,
     shop_id: str,
     now: datetime,
 ) -> None:
-    """Note that a part lies in a shop; again, nothing changes."""
+    """Note that a part lies in a shop; again, nothing changes, unless it is another shop."""
+    new = insert_into(connection, handed_parts)
+    other = or_(_row.kind != new.excluded.kind, _row.address != new.excluded.address)
+    changed = ("kind", "address", "shop_id", "seen", "problem", "handed", "due")
     connection.execute(
-        insert_into(connection, handed_parts)
-        .values(
+        new.values(
             routing_key=routing_key_of(part_no.order_no),
             order_no=part_no.order_no,
             part=part_no.number,
             merchant_id=merchant,
             kind=kind,
+            address=address,
             shop_id=shop_id,
             seen=[],
+            problem=None,
             handed=now,
             due=now + ASKED_EVERY,
+        ).on_conflict_do_update(
+            index_elements=["routing_key", "order_no", "part"],
+            set_={name: new.excluded[name] for name in changed},
+            where=other,
         )
-        .on_conflict_do_nothing()
     )
 
 
-def find(connection: Connection, part_no: PartNo) -> Handed | None:
-    """Return what is known of a part in a shop; None where it is in none."""
-    query = select(handed_parts).where(*of_part(handed_parts, part_no))
+def find(connection: Connection, part_no: PartNo, *, kind: str, address: str) -> Handed | None:
+    """Return what is known of a part in a shop; None where it is not in this one."""
+    this = (_row.kind == kind, _row.address == address)
+    query = select(handed_parts).where(*of_part(handed_parts, part_no), *this)
     row = connection.execute(query).one_or_none()
     return None if row is None else _handed(row)
 
@@ -161,6 +174,7 @@ def _handed(row: Any) -> Handed:
         PartNo(row.order_no, row.part),
         row.merchant_id,
         row.kind,
+        row.address,
         row.shop_id,
         row.seen,
         row.problem,

@@ -13,7 +13,7 @@ from jay.checkout import contacts
 from jay.checkout.addresses import Contact
 from jay.connectors import handed
 from jay.connectors.calling import Calls
-from jay.connectors.interface import Draft, DraftLine, Problem, Shop
+from jay.connectors.interface import NOT_THERE, Draft, DraftLine, InShop, Problem, Shop
 from jay.connectors.shopify.shop import Shopify
 from jay.connectors.woocommerce.shop import WooCommerce
 from jay.merchants import connectors
@@ -78,7 +78,7 @@ def _finder(
             return _LOST
         if shop is None or shop.kind != kind:
             return _NO_SHOP
-        known = handed.find(connection, part.part_no)
+        known = handed.find(connection, part.part_no, kind=kind, address=shop.address)
         contact = contacts.find(connection, part.order.order_no, secret=secret)
         if contact.goes_to is None and known is None:
             return _NOBODY
@@ -88,7 +88,8 @@ def _finder(
         def call(client: Client) -> DeliveryResult:
             made = SHOPS[kind](shop.address, shop.credentials, Calls(client))
             try:
-                return DeliveryResult(told=_tell(made, part, event, draft, shop_id))
+                told = _tell(made, part, event, draft, shop_id)
+                return DeliveryResult(told=told, told_at=shop.address)
             except Problem as problem:
                 return DeliveryResult(failure=problem.failure, hold=problem.hold, wait=problem.wait)
             except (KeyError, TypeError, ValueError) as error:
@@ -113,20 +114,44 @@ def _tell(
     elif shop_id is None:
         return None  # it was cancelled before the shop had heard of it
     elif event.kind is Happening.CANCELLED and part.state is PartState.CANCELLED:
-        shop.cancel(shop_id)
+        found = _in_shop(shop, draft.part_no, shop_id)
+        if found is not None and not found.cancelled:
+            shop.cancel(shop_id)
+    elif _in_shop(shop, draft.part_no, shop_id) is None:
+        raise Problem(NOT_THERE)
     else:
         shop.note(shop_id, f"jay-{event.kind}-{event.number}")
     return shop_id
+
+
+def _in_shop(shop: Shop, part_no: str, shop_id: str) -> InShop | None:
+    """Return the order as it is now; None where the merchant has deleted it.
+
+    :raises Problem: the shop has another order by this id, such as a site that was set up anew.
+    """
+    found = next(iter(shop.read([shop_id])), None)
+    if found is not None and found.part_no != part_no:
+        raise Problem(NOT_THERE)
+    return found
 
 
 def _delivered(
     connection: Connection, message: Message, outcome: DeliveryResult, now: datetime
 ) -> None:
     part_no = PartNo.typed(message.subject)
-    if part_no is None or outcome.told is None or message.merchant_id is None:
+    if part_no is None or message.merchant_id is None:
         return
-    kind = message.kind.partition(".")[0]
-    handed.put(connection, part_no, message.merchant_id, kind=kind, shop_id=outcome.told, now=now)
+    if outcome.told is None or outcome.told_at is None:
+        return
+    handed.put(
+        connection,
+        part_no,
+        message.merchant_id,
+        kind=message.kind.partition(".")[0],
+        address=outcome.told_at,
+        shop_id=outcome.told,
+        now=now,
+    )
 
 
 KINDS = tuple(

@@ -18,6 +18,8 @@ SOURCE = "Jay Basket"
 UNSURE_FOR = timedelta(minutes=2)
 """How long it may take until what was made is found: after an answer that did not come."""
 
+NOT_THERE = "its order does not lie in the shop"
+
 
 class Problem(Exception):
     """A shop has not done what it was asked for.
@@ -91,9 +93,10 @@ class GivenBack:
 
 @dataclass(frozen=True)
 class InShop:
-    """An order as the merchant's shop has it."""
+    """An order as the merchant's shop has it; ``part_no``: the part that it was made for."""
 
     id: str
+    part_no: str | None
     cancelled: bool
     sent: Sequence[Sent]
     given_back: Sequence[GivenBack]

@@ -15,7 +15,7 @@ from jay.connectors import handed
 from jay.connectors.calling import Calls
 from jay.connectors.handed import Handed
 from jay.connectors.handing import SHOPS
-from jay.connectors.interface import GivenBack, InShop, Problem, Sent
+from jay.connectors.interface import NOT_THERE, GivenBack, InShop, Problem, Sent
 from jay.errors import JayError
 from jay.i18n import minor_digits
 from jay.merchants import connectors
@@ -60,13 +60,18 @@ def _ask(mine: list[Handed]) -> None:
             shop = connectors.shop_of(connection, mine[0].merchant_id, secret=settings.secret_key)
     except WrongKey as error:
         raise Problem("its credentials were sealed with another JAY_SECRET_KEY") from error
-    if shop is None or shop.kind != mine[0].kind:
+    # What lies in the shop of before is followed no more: its ids are others' here.
+    mine = [one for one in mine if shop and (one.kind, one.address) == (shop.kind, shop.address)]
+    if shop is None or not mine:
         return
     made = SHOPS[shop.kind](shop.address, shop.credentials, Calls(Client(settings.reachable)))
     told = {one.id: one for one in made.read([one.shop_id for one in mine])}
     for one in mine:
-        if one.shop_id in told:
-            _note(one, told[one.shop_id])
+        order = told.get(one.shop_id)
+        if order is not None and order.part_no != str(one.part_no):
+            db.write(handed.note_problem, one.part_no, NOT_THERE)
+        elif order is not None:
+            _note(one, order)
 
 
 def _note(one: Handed, order: InShop) -> None:

@@ -135,6 +135,7 @@ class DeliveryResult:
     :ivar wait: how long the server asks to wait (Retry-After).
     :ivar gone: the server says that it wants none of these at this address, now and for ever.
     :ivar told: what the receiver says that it knows it by.
+    :ivar told_at: the address of who says so.
     """
 
     failure: str | None = None
@@ -143,6 +144,7 @@ class DeliveryResult:
     wait: timedelta | None = None
     gone: bool = False
     told: str | None = None
+    told_at: str | None = None
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     },
     "order_lines": _all(_VOUCHER, "product_id sku name variant described ordered picture"),
     "order_parcels": _all(_DELETE, "carrier tracking_number url"),
-    "handed_parts": _all(_VOUCHER, "shop_id seen"),
+    "handed_parts": _all(_VOUCHER, "address shop_id seen"),
     "movements": {"reason": _NONE, "provider_id": _VOUCHER},
     "ledger": {"reference": _VOUCHER},
     # One that fits no order, or a test, is deleted.

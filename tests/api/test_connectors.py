@@ -1,6 +1,7 @@
 """Orders in merchants' shops at Shopify and with WooCommerce, against stand-ins that keep state."""
 
 import contextlib
+import copy
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from jay import db
 from jay.connectors import calling, handing, polling
 from jay.connectors.calling import Calls
 from jay.connectors.handed import ASKED_EVERY
-from jay.connectors.interface import UNSURE_FOR, Problem
+from jay.connectors.interface import NOT_THERE, UNSURE_FOR, Problem
 from jay.connectors.shopify.shop import Shopify
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
@@ -293,6 +294,65 @@ def test_what_is_cancelled_here_is_cancelled_in_the_shop(
     assert at.run("orders", "cancel", str(other)).exit_code == 0
     at.deliver()
     assert len(at.stand.orders) == 1  # of what was never there nothing has to be cancelled
+
+
+@BOTH
+def test_an_order_of_another_shop_with_the_same_id_is_left_alone(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    (mine,) = at.stand.orders.items()
+    with contextlib.ExitStack() as opened:
+        other = type(at.stand)()
+        opened.enter_context(open_shop(other))
+        other.orders[mine[0]] = theirs = copy.deepcopy(mine[1])
+        at.stand = other
+        # Of a stranger, by the id that ours has in the shop of before.
+        if kind == "shopify":
+            theirs["sourceIdentifier"] = "J1-1"
+        else:
+            theirs["meta_data"] = [{"key": "_jay_basket_part", "value": "J1-1"}]
+        other.cancel("J1-1")
+        before = copy.deepcopy(other.orders)
+        assert at.connect().exit_code == 0
+
+        at.read_back()
+        assert at.part(part_no).state == "new"
+        assert (
+            at.run(
+                "orders", "refund", str(part_no), "--amount", "100", "--reason", "Late"
+            ).exit_code
+            == 0
+        )
+        at.deliver()
+        assert other.orders == before
+        assert rows(at.app, "handed_parts") == 1
+
+
+@BOTH
+def test_a_site_that_was_set_up_anew_has_other_orders_by_the_same_ids(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    (order,) = at.stand.orders.values()
+    at.stand.cancel(str(part_no))
+    if kind == "shopify":
+        order["sourceIdentifier"], order["tags"] = "J1-1", []
+    else:
+        order["meta_data"] = [{"key": "_jay_basket_part", "value": "J1-1"}]
+    before = copy.deepcopy(at.stand.orders)
+
+    at.read_back()
+    assert at.part(part_no).state == "new"
+    shown = at.run("merchant", "connection", at.merchant.name).stdout
+    assert f"{part_no}: {NOT_THERE}" in shown
+    assert at.run("orders", "cancel", str(part_no)).exit_code == 0
+    assert {one.outcome.failure for one in at.deliver()} == {NOT_THERE}
+    assert at.stand.orders == before
 
 
 @BOTH

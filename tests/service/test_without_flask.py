@@ -427,6 +427,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
             *("finding.of", "finding.of_account"),
         )
     },
+    "connectors/handed.find": {"kind": lambda _: "shopify"},
     "connectors/handed.put": {"kind": lambda _: "shopify"},
     "merchants/connectors.connect": {"kind": lambda _: "shopify"},
     "privacy/erasing.erase_orders": {"numbers": lambda w: [ordered(w).order_no]},

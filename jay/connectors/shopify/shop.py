@@ -50,7 +50,7 @@ _NOTE = """mutation($id: ID!, $tags: [String!]!) {
 _READ = """query($ids: [ID!]!) {
   nodes(ids: $ids) {
     ... on Order {
-      id cancelledAt
+      id sourceIdentifier cancelledAt
       fulfillments(first: 20) {
         id status trackingInfo { company number url }
         fulfillmentLineItems(first: 50) { nodes { quantity lineItem { sku } } }
@@ -150,9 +150,6 @@ class Shopify:
 
     def cancel(self, identifier: str) -> None:
         """Cancel an order: the money goes back by us."""
-        found = self.read([identifier])
-        if not found or found[0].cancelled:
-            return
         self._change(
             "orderCancel",
             _CANCEL,
@@ -274,6 +271,7 @@ def _address(address: Address | None) -> dict[str, Any] | None:
 def _in_shop(order: Mapping[str, Any]) -> InShop:
     return InShop(
         id=str(order["id"]),
+        part_no=order["sourceIdentifier"],
         cancelled=order["cancelledAt"] is not None,
         sent=[_sent(one) for one in order["fulfillments"] if one["status"] == "SUCCESS"],
         given_back=[

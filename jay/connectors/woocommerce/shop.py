@@ -184,6 +184,7 @@ def _in_shop(order: Mapping[str, Any]) -> InShop:
         ]
     return InShop(
         id=str(order["id"]),
+        part_no=meta.get(PART),
         cancelled=order["status"] == "cancelled",
         sent=sent,
         given_back=[
