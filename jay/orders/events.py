@@ -101,10 +101,14 @@ def record(
 
 
 def attend(connection: Connection, part_no: PartNo, why: Attention | None) -> None:
-    """Have an operator look at a part; None: nobody has to any more."""
-    connection.execute(
-        update(order_parts).where(*of_part(order_parts, part_no)).values(attention=why)
-    )
+    """Have an operator look at a part; None: nobody has to any more.
+
+    A dispute stays until then, whatever else goes wrong: of it there is a date to answer by.
+    """
+    shown = update(order_parts).where(*of_part(order_parts, part_no))
+    if why not in (None, Attention.DISPUTED):
+        shown = shown.where(_part.attention.is_distinct_from(Attention.DISPUTED))
+    connection.execute(shown.values(attention=why))
 
 
 def lock(

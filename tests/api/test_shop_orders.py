@@ -469,7 +469,12 @@ def test_a_refund_that_comes_back_is_taken_out_of_the_ledger_and_can_be_made_aga
     assert f"{order_no}-1" not in listed(shop)
 
 
-def test_a_dispute_is_noted_once_and_shown(alice: User, shop: Shop, clock: MovedClock) -> None:
+def test_a_dispute_is_noted_once_and_shown_whatever_becomes_of_refunds(
+    alice: User, shop: Shop, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: Any, **_more: Any) -> None:
+        raise PaymentRefused("charge_disputed")
+
     till = till_of(shop)
     alice.put(shop.product("mug"), 1)
     started = till.start(alice)
@@ -483,6 +488,15 @@ def test_a_dispute_is_noted_once_and_shown(alice: User, shop: Shop, clock: Moved
     assert [event.kind for event in part(shop, number).events] == ["created", "disputed"]
     assert "the payment is disputed" in listed(shop)
     assert mailed(shop, number) == ["merchant-mail.disputed"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Sandbox, "refund", refuse)
+        assert refund(shop, number, amount=100).json["data"]["refunds"][0]["state"] == "failed"
+    assert "the payment is disputed" in listed(shop)
+    run = runner_of(shop.app)
+    assert run("orders", "refund", number, "--amount", "100", "--reason", "asked").exit_code == 0
+    assert "the payment is disputed" in listed(shop)
+    assert run("orders", "attended", number).exit_code == 0
+    assert f"{number}-1" not in listed(shop)
 
 
 # --- the operator's fee
