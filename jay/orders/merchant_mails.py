@@ -1,7 +1,9 @@
 """What merchants are told by mail: their orders, where they want them so, and of a failing webhook.
 
 A mail about an order says in words what it is about, and has the part as the API shows it attached.
-Both are written when it is sent, so that nothing personal lies in the outbox.
+Both are written when it is sent, so that nothing personal lies in the outbox. What has gone wrong
+with money may go to the address of the imprint, which many read: it names no shopper, and has
+nothing attached.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +15,7 @@ from sqlalchemy import Connection
 
 from jay import i18n
 from jay.checkout import contacts
-from jay.checkout.addresses import Contact
+from jay.checkout.addresses import NOBODY, Contact
 from jay.merchants import service as merchants
 from jay.orders import handover, schemas, service
 from jay.orders.handover import BY_MAIL, FAILING, MAILED, SCHEDULE, SWITCHED_OFF, TYPES
@@ -62,7 +64,8 @@ class MerchantMails:
             return _NO_PART
         merchant = merchants.merchant_by_id(connection, part.merchant_id)
         address = merchants.details(connection, part.merchant_id).order_email
-        if event.kind in MAILED:
+        for_many = event.kind in MAILED
+        if for_many:
             address = address or merchant.legal.get("email")
         if not address:
             return _NO_ORDER_ADDRESS
@@ -70,7 +73,9 @@ class MerchantMails:
         about = About(
             part=part,
             event=event,
-            contact=contacts.find(connection, part.order.order_no, secret=secret),
+            contact=NOBODY
+            if for_many
+            else contacts.find(connection, part.order.order_no, secret=secret),
             shown=shown_part(connection, part, lang),
             sold_on=partner_by_id(connection, part.order.partner_id).display_name,
             lang=lang,
@@ -128,15 +133,12 @@ class About:
 
     def letter(self) -> Letter:
         """Write the letter; its subject names nobody."""
-        told = schemas.part_view(self.part, self.contact)
+        attached = self._attached()
         return rendering.letter(
             "part",
             lang=self.lang,
-            attachments=[
-                Attachment(
-                    ATTACHED, "application/json", orjson.dumps(told, option=orjson.OPT_INDENT_2)
-                )
-            ],
+            attachments=attached,
+            attached=bool(attached),
             shown={"test": self.part.order.test},
             part=self.shown,
             facts=self._facts(),
@@ -148,6 +150,13 @@ class About:
             **_COLOURS,
             **_TELL[self.event.kind](self),
         )
+
+    def _attached(self) -> list[Attachment]:
+        if self.event.kind in MAILED:
+            return []
+        told = schemas.part_view(self.part, self.contact)
+        written = orjson.dumps(told, option=orjson.OPT_INDENT_2)
+        return [Attachment(ATTACHED, "application/json", written)]
 
     def _billed_elsewhere(self) -> Any:
         billing = self.contact.billing
@@ -162,6 +171,9 @@ class About:
         if self.event.kind in {Happening.REFUNDED, Happening.REFUND_FAILED}:
             amount, currency = int(self.event.details.get("amount", 0)), self.part.order.currency
             found.append((_("Amount"), i18n.money(amount, currency, self.lang)))
+        if self.event.kind is Happening.DISPUTED:
+            total = i18n.money(self.part.total, self.part.order.currency, self.lang)
+            found.append((_("Amount"), total))
         due = day(self.part.still_due, self.lang)
         if self.event.kind is Happening.WITHDRAWN and due is not None:
             found.append((_("To be refunded by"), due))

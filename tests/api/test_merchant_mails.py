@@ -13,14 +13,15 @@ from sqlalchemy import select, update
 
 from jay import db
 from jay.merchants.models import merchants
-from jay.orders import handover
+from jay.orders import events, handover
+from jay.orders.models import Actor, Happening, PartNo
 from jay.outbox.delivery import Deliverer
 from jay.outbox.mails import MAIL
 from jay.outbox.models import DELIVERED, FAILED, WAITING, outbox
 from jay.outbox.transports.mail import Mailer
 from tests.api.buying import BUYER, bought
 from tests.api.test_order_mails import words
-from tests.builders import Shop, User, add_shop
+from tests.builders import LEGAL, Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
 from tests.conftest import SECRET
@@ -112,6 +113,35 @@ def test_what_happens_to_it_later_is_told_too(
     assert "€12.50" in words(refund)
     assert "Große Straße" not in words(cancellation)  # no more of the shopper than is needed
     assert "zoe" not in repr(rows(app)).lower()
+
+
+def test_what_went_wrong_with_money_names_no_shopper_in_an_imprints_mailbox(
+    deliver: Deliver, office: PostOffice, alice: User, shop: Shop, hats: Shop
+) -> None:
+    app = hats.app
+    mug, hat = shop.product("mug"), hats.product("hat", price=1000)
+    order_no = bought(alice, shop, (mug, 2), (hat, 1), **BUYER)
+    deliver()
+    office.mails.clear()
+    with app.app_context(), db.transaction() as connection:
+        now = app.extensions["jay.clock"]()
+        for number in (1, 2):
+            part, by = PartNo(order_no, number), Actor.SERVICE
+            failed = {"amount": 700}
+            events.record(connection, part, Happening.REFUND_FAILED, by, failed, now=now)
+            events.record(connection, part, Happening.DISPUTED, by, now=now)
+    deliver()
+
+    assert [mail["To"] for mail in office.mails].count(TO) == 2
+    assert [mail["To"] for mail in office.mails].count(LEGAL["email"]) == 2
+    for mail in office.mails:
+        assert list(mail.iter_attachments()) == []
+        told = words(mail) + unescape(words(mail, "html"))
+        for personal in ("zoe@", "Zoë", "Berlin", "Große Straße", "order.json"):
+            assert personal not in told
+        assert order_no in told
+        assert "/docs" in told
+        assert any(amount in told for amount in ("7,00", "25,00", "10,00"))
 
 
 def test_it_is_tried_by_the_contracts_table_under_one_id(
