@@ -111,9 +111,12 @@ def _says_again(answer: BaseHTTPResponse) -> bool:
 class Shopper(Caller):
     """Changes a basket of its own, each time to what it has never been."""
 
-    def __init__(self, url: str, tally: Tally, products: list[str]) -> None:
+    def __init__(
+        self, url: str, tally: Tally, products: list[str], *, sends_keys: bool = True
+    ) -> None:
+        """:param sends_keys: without, what was sent again may be done again."""
         super().__init__(url, tally)
-        self.products = products
+        self.products, self.sends_keys = products, sends_keys
         self.ledger: dict[str, int] = {}
         self.written: Counter[tuple[str, int]] = Counter()
         key = {"X-API-Key": DEMO_BASKET_KEY}
@@ -133,7 +136,7 @@ class Shopper(Caller):
                 self.check()
 
     def _write(self, product: str, count: int) -> None:
-        headers = {**self._headers, "Idempotency-Key": secrets.token_urlsafe(16)}
+        headers = {**self._headers, **(fresh() if self.sends_keys else {})}
         path = f"{self._path}/products/{quote(product, safe='')}"
         answer = self.until_answered("POST", path, headers, {"count": count})
         if answer.status != 200:

@@ -135,12 +135,15 @@ def test(kills: int) -> bool:
             Shopper(parts.url, tally, feed(parts.url, f"CLUSTER-{number}"))
             for number in range(SHOPPERS)
         ]
+        # What it is told in an outage counts apart: nobody may send its requests to another node.
+        apart = Tally()
+        keyless = Shopper(parts.url, apart, feed(parts.url, "CLUSTER-KEYLESS"), sends_keys=False)
         [bought, *_] = feed(parts.url, "CLUSTER-BOUGHT")
         buyer = Buyer(parts.url, tally, bought)
         url = parts.database_url.replace("postgresql:", "postgresql+psycopg:")
         before = orders_of(url)
         phases, outages = Phases(tally), list[float]()
-        with shopping([*shoppers, buyer, Transferrer(parts.url, tally)]):
+        with shopping([*shoppers, keyless, buyer, Transferrer(parts.url, tally)]):
             with phases.phase("nothing happens"):
                 time.sleep(CALM_SECONDS)
             with phases.phase("both nodes started anew, with a migration"):
@@ -158,6 +161,7 @@ def test(kills: int) -> bool:
                 with phases.phase(paused, _OUTAGE), stopped(*pids_of(parts, name)):
                     time.sleep(PAUSE_SECONDS)
         audit(url, shoppers, tally)
+        audit(url, [keyless], apart)
         audit_orders(url, [buyer], before, tally)
         late = [f"{seconds:.1f} s" for seconds in outages if seconds > BACK_SECONDS]
     say(f"  orders paid {len(buyer.orders)}, each refunded in part")
@@ -167,7 +171,9 @@ def test(kills: int) -> bool:
         f"  sent {tally.sent}, acknowledged {tally.acknowledged}, lost {len(tally.lost)},"
         f" done twice {len(tally.doubled)}, answers {dict(sorted(tally.statuses.items()))}"
     )
-    found = [*tally.lost, *tally.doubled, *tally.wrong, *phases.wrong, *late]
+    say(f"  without a key: sent {apart.sent}, answers {dict(sorted(apart.statuses.items()))}")
+    found = [*apart.lost, *apart.wrong]
+    found += [*tally.lost, *tally.doubled, *tally.wrong, *phases.wrong, *late]
     for one in found[:20]:
         say(f"  {one}")
     say("something failed" if found else "no request failed, nothing lost")

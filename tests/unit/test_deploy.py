@@ -23,6 +23,20 @@ def test_nginx_answers_for_nodes_that_are_away_as_the_service_would() -> None:
     assert "Retry-After 1 always" in NGINX
 
 
+def test_nginx_says_so_for_requests_that_may_not_be_repeated_too() -> None:
+    server = NGINX.split("listen 443 ssl")[1]
+    asked = NGINX.split("$may_be_repeated {")[1].split("}")[0]
+    rules = re.findall(r'"~(.+)" ([01]);', asked)
+
+    def may_be_repeated(asking: str) -> bool:
+        return next((says for rule, says in rules if re.search(rule, asking)), "1") == "1"
+
+    # Without it nginx answers the failure of what it has come to by an error_page in HTML.
+    assert "recursive_error_pages on;" in server
+    assert [may_be_repeated(one) for one in ("GET:", "PUT:", "POST:key")] == [True] * 3
+    assert [may_be_repeated(one) for one in ("POST:", "PATCH:", "PATCH:key")] == [False] * 3
+
+
 def test_nginx_takes_what_the_service_takes_and_keeps_connections_for_less_long() -> None:
     assert f"client_max_body_size {MAX_BODY_BYTES // 1024**2}m;" in NGINX
     upstream = NGINX.split("upstream nodes")[1].split("}")[0]
