@@ -7,7 +7,7 @@ import pytest
 
 from jay.config import settings_from
 from jay.errors import OutcomeUnknown
-from jay.web.responses import MAX_BODY_BYTES
+from jay.web.responses import LARGER_BODIES, MAX_BODY_BYTES
 from tests.cluster.parts import DEPLOY, replaced
 from tests.conftest import SECRET
 
@@ -38,19 +38,28 @@ def test_nginx_says_so_for_requests_that_may_not_be_repeated_too() -> None:
 
 
 def test_nginx_takes_what_the_service_takes_and_keeps_connections_for_less_long() -> None:
-    assert f"client_max_body_size {MAX_BODY_BYTES // 1024**2}m;" in NGINX
+    sizes = {"": MAX_BODY_BYTES}
+    for start, most in LARGER_BODIES.items():
+        sizes[start.decode().split(" ")[1]] = most
+    found = {}
+    for part in NGINX.split("location "):
+        size = re.search(r"client_max_body_size (\d+)m;", part)
+        if size is not None:
+            found["" if "http {" in part else part.split(" ")[0]] = int(size[1]) * 1024**2
+
     upstream = NGINX.split("upstream nodes")[1].split("}")[0]
     kept = re.search(r"keepalive_timeout (\d+)s", upstream)
     compose = (DEPLOY / "compose.yaml").read_text()
     waits = re.search(r'JAY_KEEP_ALIVE: "(\d+)"', compose)
 
+    assert found == sizes
     assert kept is not None
     assert waits is not None
     assert int(kept[1]) < int(waits[1])
 
 
 def test_nginx_leaves_addresses_as_they_came_and_logs_none() -> None:
-    assert NGINX.count("proxy_pass http://nodes;") == 2
+    assert set(re.findall(r"proxy_pass .*", NGINX)) == {"proxy_pass http://nodes;"}
     assert "access_log off;" in NGINX
 
 
