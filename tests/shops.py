@@ -107,7 +107,8 @@ class Stand:
     url: str = ""
     orders: dict[str, Json] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    # What goes wrong, each once: "cut after", "cut before", "throttled", "500".
+    # What goes wrong, each once: "cut after", "cut before", "throttled", "500"; "internal after",
+    # "odd after": it was done, and the answer says something else.
     faults: list[str] = field(default_factory=list)
     lock: Any = field(default_factory=threading.RLock)
 
@@ -128,6 +129,8 @@ class ShopifyShop(Stand):
 
     scopes: tuple[str, ...] = ("read_orders", "write_orders", "read_products")
     variants: dict[str, list[str]] = field(default_factory=dict)
+    # Whether the search does not know yet what was made.
+    lags: bool = False
 
     TOKEN: ClassVar[str] = "shpat_jay"
     CLIENT: ClassVar[tuple[str, str]] = ("client-1", "shpss_jay")
@@ -176,7 +179,8 @@ class ShopifyShop(Stand):
 
     def _orders(self, given: Json) -> Json:
         (wanted,) = re.fullmatch(r"source_identifier:'([^']+)'", given["query"]).groups()  # type: ignore[union-attr]
-        found = [one for one in self.orders.values() if one["sourceIdentifier"] == wanted]
+        known = () if self.lags else self.orders.values()
+        found = [one for one in known if one["sourceIdentifier"] == wanted]
         return {
             "nodes": [{name: one[name] for name in ("id", "sourceIdentifier")} for one in found]
         }
@@ -212,6 +216,11 @@ class ShopifyShop(Stand):
         }
         if self.fault("cut after"):
             raise Cut
+        if self.fault("internal after"):
+            errors = [{"message": "Oops", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]
+            return {"errors": errors}
+        if self.fault("odd after"):
+            return {"order": {}, "userErrors": []}
         return {"order": {"id": identifier}, "userErrors": []}
 
     def _orderCancel(self, given: Json) -> Json:  # noqa: N802

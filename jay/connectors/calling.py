@@ -62,6 +62,8 @@ class Calls:
 def _meaning(status: int, told: Mapping[str, str], text: bytes) -> Any:
     if status in {429, 503}:
         wait = retry_after(told.get("Retry-After"), system_clock())
+        if status == 503:
+            wait = max(wait or UNSURE_FOR, UNSURE_FOR)
         raise Problem(f"the shop answered {status}", hold=True, wait=wait)
     if status in {401, 403}:
         raise Problem(f"the shop refuses the credentials ({status})", hold=True)

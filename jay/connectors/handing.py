@@ -13,7 +13,15 @@ from jay.checkout import contacts
 from jay.checkout.addresses import Contact
 from jay.connectors import handed
 from jay.connectors.calling import Calls
-from jay.connectors.interface import NOT_THERE, Draft, DraftLine, InShop, Problem, Shop
+from jay.connectors.interface import (
+    NOT_THERE,
+    UNSURE_FOR,
+    Draft,
+    DraftLine,
+    InShop,
+    Problem,
+    Shop,
+)
 from jay.connectors.shopify.shop import Shopify
 from jay.connectors.woocommerce.shop import WooCommerce
 from jay.merchants import connectors
@@ -83,19 +91,19 @@ def _finder(
         if contact.goes_to is None and known is None:
             return _NOBODY
         shop_id = None if known is None else known.shop_id
-        draft = draft_of(part, contact)
+        draft, unsure = draft_of(part, contact), message.taken_over
 
         def call(client: Client) -> DeliveryResult:
             made = SHOPS[kind](shop.address, shop.credentials, Calls(client))
             try:
-                told = _tell(made, part, event, draft, shop_id)
+                told = _tell(made, part, event, draft, shop_id, unsure=unsure)
                 return DeliveryResult(told=told, told_at=shop.address)
             except Problem as problem:
                 return DeliveryResult(failure=problem.failure, hold=problem.hold, wait=problem.wait)
             except (KeyError, TypeError, ValueError) as error:
                 # Not as it is documented, and nobody knows what it has done.
                 words = f"the shop answered in an unknown form: {type(error).__name__}"
-                return DeliveryResult(failure=words)
+                return DeliveryResult(failure=words, wait=UNSURE_FOR)
 
         return Destination(shop.address, call=call)
 
@@ -103,13 +111,24 @@ def _finder(
 
 
 def _tell(
-    shop: Shop, part: OrderPart, event: OrderEvent, draft: Draft, shop_id: str | None
+    shop: Shop,
+    part: OrderPart,
+    event: OrderEvent,
+    draft: Draft,
+    shop_id: str | None,
+    *,
+    unsure: bool,
 ) -> str | None:
-    """Tell a shop of an event, and return by what it knows the order."""
+    """Tell a shop of an event, and return by what it knows the order.
+
+    :param unsure: somebody was about to do so, and nobody knows how far it has come.
+    """
     if shop_id is None:
         shop_id = shop.find(draft.part_no, since=draft.created - LOOKED_BACK)
     if event.kind is Happening.CREATED:
         if shop_id is None and part.state is not PartState.CANCELLED:
+            if unsure:
+                raise Problem("it may have been put into the shop already", wait=UNSURE_FOR)
             return shop.create(draft)
     elif shop_id is None:
         return None  # it was cancelled before the shop had heard of it

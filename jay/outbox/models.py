@@ -174,6 +174,7 @@ class Message:
     """A message, with all that its kind and its transport need to know of it.
 
     :ivar merchant: the name of the merchant whom it concerns.
+    :ivar taken_over: of a sender whose lease has run out: nobody knows what it has done.
     """
 
     id: int
@@ -186,6 +187,7 @@ class Message:
     body: str | None = field(repr=False)
     since: datetime
     attempts: int
+    taken_over: bool = False
 
     def next_due(
         self,

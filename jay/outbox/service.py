@@ -246,6 +246,7 @@ def _message(connection: Connection, row: Any) -> Message:
         body=row.body,
         since=row.since,
         attempts=row.attempts + 1,
+        taken_over=row.lease is not None,
     )
 
 

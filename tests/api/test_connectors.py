@@ -20,6 +20,7 @@ from jay.connectors.shopify.shop import Shopify
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.orders import ledger, service
+from jay.orders.handover import WAITS
 from jay.orders.models import Money, OrderPart, PartNo
 from jay.outbox.delivery import Attempt, Deliverer, transports_of
 from jay.outbox.models import LEASE
@@ -194,6 +195,48 @@ def test_what_was_made_without_an_answer_is_not_made_again(
 
     assert (again.state, len(at.stand.orders)) == ("delivered", 1)
     assert rows(at.app, "handed_parts") == 1
+
+
+@pytest.mark.parametrize("fault", ["internal after", "odd after"])
+def test_what_shopify_may_have_made_is_looked_for_when_its_search_has_it(
+    fault: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter("shopify")
+    at.buy((at.merchant.product("mug"), 1))
+    at.stand.faults, at.stand.lags = [fault], True
+
+    assert at.failure()
+    assert len(at.stand.orders) == 1
+    at.clock.move(UNSURE_FOR.total_seconds() - 1)
+    assert at.deliver() == []
+    at.stand.lags = False
+    at.clock.move(1)
+    (again,) = at.deliver()
+
+    assert (again.state, len(at.stand.orders)) == ("delivered", 1)
+
+
+def test_who_takes_over_from_a_dead_process_waits_until_the_search_has_it(
+    counter: Callable[[str], Counter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = counter("shopify")
+    at.buy((at.merchant.product("mug"), 1))
+    at.stand.lags = True
+
+    def dies(*_args: Any, **_more: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jay.outbox.service.record", dies)
+        with pytest.raises(SystemExit):
+            at.deliver()
+    at.clock.move(LEASE.total_seconds() + 1)
+    assert at.failure() == "it may have been put into the shop already"
+    at.stand.lags = False
+    at.clock.move(WAITS[1].total_seconds())
+    (again,) = at.deliver()
+
+    assert (again.state, len(at.stand.orders)) == ("delivered", 1)
 
 
 @BOTH

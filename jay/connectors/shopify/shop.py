@@ -14,7 +14,16 @@ from typing import Any
 from jay.checkout.addresses import Address
 from jay.clock import iso
 from jay.connectors.calling import Calls
-from jay.connectors.interface import SOURCE, Draft, DraftLine, GivenBack, InShop, Problem, Sent
+from jay.connectors.interface import (
+    SOURCE,
+    UNSURE_FOR,
+    Draft,
+    DraftLine,
+    GivenBack,
+    InShop,
+    Problem,
+    Sent,
+)
 
 API_VERSION = "2026-10"
 """What is spoken, whatever the newest is; a newer one is a change of ours, once a year at least."""
@@ -221,7 +230,8 @@ def _problem(told: Mapping[str, Any]) -> Problem:
     if "ACCESS_DENIED" in codes:
         return Problem("the app lacks a scope that is needed", hold=True)
     told_codes = ", ".join(sorted(code for code in codes if code.isidentifier()))
-    return Problem(f"the shop does not understand the question: {told_codes}")
+    # Such as INTERNAL_SERVER_ERROR or TIMEOUT: it may have been done all the same.
+    return Problem(f"the shop does not do what is asked: {told_codes}", wait=UNSURE_FOR)
 
 
 def _quoted(text: str) -> str:
