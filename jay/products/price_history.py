@@ -29,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jay.db.prepared import Prepared, among
 from jay.merchants.models import merchants
 from jay.products.models import microseconds, products
+from jay.products.price_merging import MOST_KEPT, merged
 from jay.products.prices import (
     LONGEST_REDUCTION,
     LOOKED_BACK,
@@ -59,6 +60,17 @@ _CUT = Prepared(
     .values(until=bindparam("stamp", type_=BigInteger))
 )
 _FORGET = Prepared(delete(price_history).where(among(price_history.c.product_id, "ids")))
+_TOO_MANY = Prepared(
+    select(price_history.c.product_id)
+    .where(among(price_history.c.product_id, "ids"))
+    .group_by(price_history.c.product_id)
+    .having(func.count() > literal_column(str(MOST_KEPT)))
+)
+_HISTORY = Prepared(
+    select(*(price_history.c[name] for name in ("product_id", *State._fields))).where(
+        among(price_history.c.product_id, "ids")
+    )
+)
 _TOLD = Prepared(
     union_all(
         select(
@@ -118,11 +130,33 @@ class Changes:
             _CUT.rowcount(connection, {"ids": self._ahead, "stamp": self.stamp})
         if not self._ended:
             return
-        if connection.dialect.name == "sqlite":
-            _ROW_BY_ROW.many(connection, self._ended, {})
-        else:
-            lists = {name: [row[name] for row in self._ended] for name in _COLUMNS}
-            _AT_ONCE.rowcount(connection, lists)
+        _add(connection, self._ended)
+        ended = [row["product_id"] for row in self._ended]
+        many = [row.product_id for row in _TOO_MANY.all(connection, {"ids": ended})]
+        if many:
+            _merge(connection, many)
+
+
+def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    if connection.dialect.name == "sqlite":
+        _ROW_BY_ROW.many(connection, rows, {})
+    else:
+        lists = {name: [row[name] for row in rows] for name in _COLUMNS}
+        _AT_ONCE.rowcount(connection, lists)
+
+
+def _merge(connection: Connection, ids: list[str]) -> None:
+    """Keep few prices of products that change theirs all the time."""
+    history: dict[str, list[State]] = {}
+    for row in _HISTORY.all(connection, {"ids": ids}):
+        history.setdefault(row.product_id, []).append(State(*row[1:]))
+    _FORGET.rowcount(connection, {"ids": ids})
+    # One too many says that they are not all there: see lowest().
+    kept = {each: merged(states)[-MOST_KEPT - 1 :] for each, states in history.items()}
+    _add(
+        connection,
+        [{"product_id": each, **one._asdict()} for each, states in kept.items() for one in states],
+    )
 
 
 def lowest(
@@ -147,6 +181,8 @@ def lowest(
         if each not in homes:
             continue  # it went between two statements
         main_states = states.get(main, ()) if main else ()
+        if max(len(states[each]), len(main_states)) > MOST_KEPT + 1:  # with what is asked now
+            continue
         timeline = Timeline(_until(states[each], stamp), _until(main_states, stamp), homes[each])
         before = timeline.lowest_before_reduction(stamp)
         if before is not None:

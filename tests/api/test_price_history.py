@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select, update
 
 from jay import db
+from jay.products.models import microseconds, products
+from jay.products.price_history import Changes
+from jay.products.price_merging import MOST_KEPT
 from jay.products.prices import price_history
 from tests.api.feed import details, post
 from tests.builders import Platform, Shop, User
@@ -201,3 +204,55 @@ def test_history_goes_when_no_reduction_can_be_told_of_by_it(
 
     # Of the cup nothing is needed 30 days after it cost that; a reduction goes on for a year.
     assert left == [(4, 1000, 1000), (3, 1000, 1000), (2, 1000, 1000), (0, None, None)]
+
+
+def change_all_the_time(app: Flask, clock: MovedClock, prices: list[tuple[int, str | None]]) -> int:
+    """Set these prices of the mug, one each 15 minutes; return how many intervals were the most."""
+    product = products.c.id == MUG
+
+    def change(connection: Connection) -> int:
+        most = 0
+        query = select(products.c.priced_since, products.c.price, products.c.currency)
+        since, price, currency = connection.execute(query.where(product)).one()
+        for each, money in prices:
+            clock.now += timedelta(minutes=15)
+            changes = Changes(clock.now)
+            changes.change(MUG, since, (price, None, None, None, None, currency, None))
+            changes.write(connection)
+            since, price, currency = microseconds(clock.now), each, money
+            if since % 7 == 0:
+                count = select(func.count()).select_from(price_history)
+                most = max(most, connection.execute(count).scalar_one())
+        values = {"priced_since": since, "price": price, "currency": currency}
+        connection.execute(update(products).where(product).values(values))
+        return most
+
+    with app.app_context():
+        return db.write(change)
+
+
+def test_three_thousand_prices_of_a_month_leave_few_rows_and_the_lowest_one(
+    app: Flask, shop: Shop, alice: User, clock: MovedClock
+) -> None:
+    post(shop, price=500)
+    prices = [1001 + at * 7919 % 500 for at in range(3_000)]
+    prices[2_000] = 1000
+
+    most = change_all_the_time(app, clock, [(price, None) for price in prices])
+    patch(shop, price=800, orgPrice=1200)
+
+    assert lowest(alice) == 1000
+    assert max(most, intervals(app)) <= MOST_KEPT
+
+
+def test_of_more_prices_than_are_kept_none_is_told(
+    app: Flask, shop: Shop, alice: User, clock: MovedClock
+) -> None:
+    post(shop, price=1000)
+    other = [(1000 + at, ("EUR", "USD")[at % 2]) for at in range(150)]
+
+    most = change_all_the_time(app, clock, other)
+    patch(shop, price=800, orgPrice=1200)
+
+    assert lowest(alice) is None
+    assert max(most, intervals(app)) == MOST_KEPT + 1

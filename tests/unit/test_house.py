@@ -27,30 +27,29 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 
 KINDS = {
     MODEL: """
-        connectors/interface
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
         checkout/order_numbers checkout/pay_links checkout/pins checkout/providers/interface
-        checkout/sandbox/models feeds/models feeds/progress legal/models legal/sellers
-        merchants/models net/addresses operators/models ops/demo_legal ops/mends orders/models
-        orders/words outbox/letters outbox/models partners/branding partners/models
-        pictures/models privacy/registry products/groups products/gtins products/models
-        products/prices products/search products/shipping transfers/models web/names
-        web/versions
+        checkout/sandbox/models connectors/interface feeds/models feeds/progress legal/models
+        legal/sellers merchants/models net/addresses operators/models ops/demo_legal ops/mends
+        orders/models orders/words outbox/letters outbox/models partners/branding
+        partners/models pictures/models privacy/registry products/groups products/gtins
+        products/models products/price_merging products/prices products/search products/shipping
+        transfers/models web/names web/versions
     """,
     SERVICE: """
-        connectors/handed merchants/connectors
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
         checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
-        checkout/sessions feeds/checkpoints feeds/leftovers feeds/pulls guests/service
-        legal/service merchants/service operators/service ops/clocks ops/demo ops/purge
-        ops/removal ops/reseal orders/checking orders/events orders/ledger orders/refunds
-        orders/service orders/steps orders/whole orders/withdrawals outbox/kinds outbox/mails
-        outbox/service outbox/webhooks partners/service pictures/leases pictures/purging
-        pictures/service pictures/standing pictures/sweeping pictures/uploading privacy/erasing
-        privacy/exporting privacy/finding products/bulk products/bulk_sql products/catalogue
-        products/configuring products/feeding products/listing products/price_history
-        products/repricing products/service products/stock products/stored products/unit_prices
-        products/upserting products/wanted transfers/service web/limits web/stored_answers
+        checkout/sessions connectors/handed feeds/checkpoints feeds/leftovers feeds/pulls
+        guests/service legal/service merchants/connectors merchants/service operators/service
+        ops/clocks ops/demo ops/purge ops/removal ops/reseal orders/checking orders/events
+        orders/ledger orders/refunds orders/service orders/steps orders/whole orders/withdrawals
+        outbox/kinds outbox/mails outbox/service outbox/webhooks partners/service
+        pictures/leases pictures/purging pictures/service pictures/standing pictures/sweeping
+        pictures/uploading privacy/erasing privacy/exporting privacy/finding products/bulk
+        products/bulk_sql products/catalogue products/configuring products/feeding
+        products/listing products/price_history products/repricing products/service
+        products/stock products/stored products/unit_prices products/upserting products/wanted
+        transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -58,47 +57,45 @@ KINDS = {
         products/schemas transfers/schemas web/plain web/schema web/words
     """,
     EDGE: """
-        connectors/cli connectors/handing connectors/polling
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/details baskets/focus baskets/held
         baskets/held_pages baskets/pages baskets/routes baskets/showing baskets/telling
         baskets/undo baskets/view checkout/address_form checkout/flow checkout/one_click
         checkout/pages checkout/psp_routes checkout/reconciling checkout/remembered
         checkout/routes checkout/sandbox/pages checkout/saying checkout/stripe_pages
-        checkout/summary db/doors feeds/cli feeds/exporting feeds/importing feeds/options
-        feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
-        guests/routes kiosk/pages legal/cli legal/guarantee legal/pages legal/seller_cli
-        legal/seller_pages merchants/arguments merchants/cli operators/cli operators/pages
-        ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/distribute_cli ops/docs
-        ops/health ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/handover
-        orders/mail_pictures orders/mails orders/merchant_mails orders/pages orders/refunding
-        orders/routes orders/showing orders/withdrawal_cli orders/withdrawal_mails
-        orders/withdrawal_pages outbox/cli outbox/delivery partners/cli partners/options
-        partners/pages partners/view pictures/cli pictures/filling pictures/pages
-        pictures/routes pictures/showing pictures/tidying playouts/routes privacy/cli
-        privacy/forgetting products/cli products/pages products/routes products/showing
-        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
-        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context
-        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
-        web/responses web/seldom web/tracking
+        checkout/summary connectors/cli connectors/handing connectors/polling db/doors feeds/cli
+        feeds/exporting feeds/importing feeds/options feeds/preview feeds/pull_cli feeds/pulling
+        feeds/report feeds/running feeds/sayings guests/routes kiosk/pages legal/cli
+        legal/guarantee legal/pages legal/seller_cli legal/seller_pages merchants/arguments
+        merchants/cli operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue
+        ops/demo_shop ops/distribute_cli ops/docs ops/health ops/removal_cli ops/reseal_cli
+        ops/worker orders/cli orders/handover orders/mail_pictures orders/mails
+        orders/merchant_mails orders/pages orders/refunding orders/routes orders/showing
+        orders/withdrawal_cli orders/withdrawal_mails orders/withdrawal_pages outbox/cli
+        outbox/delivery partners/cli partners/options partners/pages partners/view pictures/cli
+        pictures/filling pictures/pages pictures/routes pictures/showing pictures/tidying
+        playouts/routes privacy/cli privacy/forgetting products/cli products/pages
+        products/routes products/showing products/view transfers/pages transfers/pairs
+        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
+        web/conditions web/context web/idempotency web/information web/logs web/openapi
+        web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
-        connectors/calling connectors/shopify/shop connectors/woocommerce/shop
-        outbox/transports/calls
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
         checkout/providers/stripe/amounts checkout/providers/stripe/calls
         checkout/providers/stripe/provider checkout/providers/stripe/reading
         checkout/providers/stripe/shares checkout/providers/stripe/webhooks
-        checkout/sandbox/provider db/breaker db/causes db/database db/distributing db/outages
+        checkout/sandbox/provider connectors/calling connectors/shopify/shop
+        connectors/woocommerce/shop db/breaker db/causes db/database db/distributing db/outages
         db/postgresql db/prepared db/readiness db/routing db/sqlite db/standby db/types
         db/upsert feeds/downloading feeds/files feeds/google feeds/items feeds/major
         feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
         feeds/spreadsheets feeds/tables feeds/units feeds/unpacking legal/markup net/buckets
         net/client net/deadlines net/emails net/names net/smtp net/waits ops/backup
-        ops/demo_viewer ops/lan ops/revision outbox/rendering outbox/transports/http
-        outbox/transports/mail partners/keys pictures/bucket pictures/drawing pictures/fetching
-        pictures/reading pictures/store products/texts transfers/qr web/counts web/framing
-        web/serving
+        ops/demo_viewer ops/lan ops/revision outbox/rendering outbox/transports/calls
+        outbox/transports/http outbox/transports/mail partners/keys pictures/bucket
+        pictures/drawing pictures/fetching pictures/reading pictures/store products/texts
+        transfers/qr web/counts web/framing web/serving
     """,
 }
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jay.products.models import microseconds
+from jay.products.price_merging import MOST_KEPT, merged
 from jay.products.prices import Home, State, Timeline, closed
 from tests.clock import NOON
 from tests.depth import few_or_all
@@ -181,3 +182,61 @@ def test_intervals_say_what_a_look_at_every_hour_says(own: list[State], main: li
     found = Timeline(mine, of_main, EUR).lowest_before_reduction(hour(0))
 
     assert found == Model(mine, of_main).lowest()
+
+
+# --- what is merged says the same
+
+
+def every_quarter(*prices: tuple[int, int | None]) -> list[State]:
+    """Let prices, and what they are compared with, hold 15 minutes each, the last one until now."""
+    first = -len(prices) / 96
+    return states(*(told(first + at / 96, *price) for at, price in enumerate(prices)))
+
+
+def told_when_merged(own: list[State]) -> tuple[int | None, int]:
+    few = merged(own[:-1])
+    return lowest([*few, own[-1]]), len(few)
+
+
+@pytest.mark.parametrize("compared", [None, 2000])
+def test_a_price_that_changes_all_the_time_leaves_few_and_the_lowest_one(
+    compared: int | None,
+) -> None:
+    cheap = [(500, compared)] * 96
+    prices = [(1000 + at * 7919 % 500, compared) for at in range(33 * 96)]
+    own = every_quarter(*cheap, *prices, (999, 1500))
+
+    found, count = told_when_merged(own)
+
+    # What was asked more than 30 days before is not dragged along.
+    assert (found, lowest(own)) == (1000, 1000)
+    assert count < MOST_KEPT / 2
+
+
+def test_a_reduction_in_many_steps_still_counts_from_its_first_one() -> None:
+    steps = [(9000 - at, 12_000) for at in range(40 * 96)]
+    own = every_quarter(*[(10_000, None)] * 96, (9500, None), *steps, (4000, 12_000))
+
+    found, count = told_when_merged(own)
+
+    assert (found, lowest(own)) == (9500, 9500)
+    assert count < MOST_KEPT
+
+
+@settings(max_examples=few_or_all(60, 2_000))
+@given(own=st.lists(OFFERS, min_size=2, max_size=9), main=st.lists(OFFERS, max_size=9))
+def test_what_is_merged_misses_at_most_where_in_a_day_something_was_asked(
+    own: list[State], main: list[State]
+) -> None:
+    whole = [states_until_now(listed(own)), states_until_now(listed(main))]
+    few = [[*merged(each[:-1]), *each[-1:]] if len(each) > 1 else each for each in whole]
+
+    true, told_ = (Timeline(*each, EUR).lowest_before_reduction(hour(0)) for each in (whole, few))
+
+    assert (told_ is None) == (true is None)
+    assert told_ is None or true is None or told_ <= true
+
+
+def states_until_now(each: list[State]) -> list[State]:
+    there = [one for one in each if one.since < hour(0)]
+    return states(*(one._replace(until=None) for one in there)) if there else []
