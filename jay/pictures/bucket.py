@@ -27,9 +27,16 @@ if TYPE_CHECKING:  # there are no such names at run time
     from obstore.store import S3Config
 
 CONNECT_SECONDS, TOTAL_SECONDS = 2, 10
-"""What a request may take; pages and workers wait no longer."""
+"""What storing, listing and deleting may take, each try of it."""
 
 TRIES = 2
+READ_SECONDS = 2.0
+"""What reading a file may take, tried once: a page waits for it."""
+
+READ_AT_ONCE = 2
+PLACE_SECONDS = 0.25
+"""How long one waits for a place among those; nobody does while the store is slow."""
+
 REST_SECONDS = 5.0
 """So long nobody asks a store again that has not answered: a page's pictures fail at once."""
 
@@ -38,13 +45,19 @@ class BucketStore:
     """Keeps files in a bucket. A file that is being written is not there until it is there whole.
 
     One connection pool for all threads, made when it is needed first: after a server has forked.
+    A store that is silent holds few threads: so many read at once, and after it has failed one
+    caller tries it, and the others are told at once that it is away.
     """
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self._made: S3Store | None = None
+        self._made_for_reading: S3Store | None = None
         self._lock = threading.Lock()
         self._rests_until = 0.0
+        self._away = False
+        self._places = threading.BoundedSemaphore(READ_AT_ONCE)
+        self._slow = False
 
     def put(self, name: str, content: bytes) -> None:
         """Store a file, whole or not at all.
@@ -68,13 +81,20 @@ class BucketStore:
     def get(self, name: str) -> bytes | None:
         """Return a file's content; None when there is no such file.
 
-        :raises StoreAway: the store does not answer, or refuses.
+        :raises StoreAway: the store does not answer, or refuses, or others wait for it already.
         """
-        with _Asking(self) as store:
-            try:
-                return bytes(obstore.get(store, place(name)).bytes())
-            except FileNotFoundError:
-                return None
+        if not self._places.acquire(timeout=0 if self._slow else PLACE_SECONDS):
+            self._slow = True
+            raise StoreAway("others wait for it already")
+        try:
+            with _Asking(self, reads=True) as store:
+                try:
+                    return bytes(obstore.get(store, place(name)).bytes())
+                except FileNotFoundError:
+                    return None
+        finally:
+            self._slow = False
+            self._places.release()
 
     def names(self) -> Iterator[tuple[str, datetime]]:
         """Yield the name of each file, and when it was stored.
@@ -83,6 +103,7 @@ class BucketStore:
         """
         with _Asking(self) as store:
             for batch in obstore.list(store):
+                self.answer()
                 for entry in batch:
                     name = entry["path"].rpartition("/")[2]
                     if NAME.fullmatch(name) and entry["path"] == place(name):
@@ -99,41 +120,59 @@ class BucketStore:
             except FileNotFoundError:
                 return
 
-    def client(self) -> S3Store:
+    def client(self, *, reads: bool) -> S3Store:
         """Return what asks the store.
 
-        :raises StoreAway: it has just not answered.
+        :raises StoreAway: it has just not answered, or somebody else tries whether it does.
         """
         with self._lock:
-            if time.monotonic() < self._rests_until:
+            now = time.monotonic()
+            if now < self._rests_until:
                 raise StoreAway("it has not answered a moment ago")
+            if self._away:
+                # One tries it: the others wait for no answer before that one has waited for it.
+                self._rests_until = now + TRIES * TOTAL_SECONDS
+            if reads:
+                if self._made_for_reading is None:
+                    self._made_for_reading = _client(self._bucket, READ_SECONDS, tries=1)
+                return self._made_for_reading
             if self._made is None:
-                self._made = _client(self._bucket)
+                self._made = _client(self._bucket, TOTAL_SECONDS, tries=TRIES)
             return self._made
+
+    def answer(self) -> None:
+        """Let everybody ask: it has answered."""
+        if self._away:
+            with self._lock:
+                self._away, self._rests_until = False, 0.0
 
     def rest(self) -> None:
         """Let nobody ask for a while."""
         with self._lock:
-            self._rests_until = time.monotonic() + REST_SECONDS
+            self._away, self._rests_until = True, time.monotonic() + REST_SECONDS
 
 
 class _Asking:
     """Asks a store; what goes wrong is said without what it was asked for."""
 
-    def __init__(self, store: BucketStore) -> None:
+    def __init__(self, store: BucketStore, *, reads: bool = False) -> None:
         self._store = store
+        self._reads = reads
 
     def __enter__(self) -> S3Store:
-        return self._store.client()
+        return self._store.client(reads=self._reads)
 
     def __exit__(self, kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, BaseError | OSError) and not isinstance(error, StoreAway):
-            if not isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+        if error is None or refused:
+            self._store.answer()
+        if isinstance(error, BaseError | OSError):
+            if not refused:
                 self._store.rest()
             raise StoreAway(type(error).__name__) from error
 
 
-def _client(bucket: Bucket) -> S3Store:
+def _client(bucket: Bucket, seconds: float, *, tries: int) -> S3Store:
     config: S3Config = {
         "region": bucket.region,
         "virtual_hosted_style_request": bucket.endpoint is None,
@@ -147,11 +186,11 @@ def _client(bucket: Bucket) -> S3Store:
         client_options={
             "allow_http": (bucket.endpoint or "").startswith("http://"),
             "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-            "timeout": timedelta(seconds=TOTAL_SECONDS),
+            "timeout": timedelta(seconds=seconds),
         },
         retry_config={
-            "max_retries": TRIES - 1,
-            "retry_timeout": timedelta(seconds=TOTAL_SECONDS),
+            "max_retries": tries - 1,
+            "retry_timeout": timedelta(seconds=seconds),
             "backoff": {
                 "init_backoff": timedelta(milliseconds=100),
                 "max_backoff": timedelta(seconds=1),

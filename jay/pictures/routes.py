@@ -41,7 +41,7 @@ _reading = threading.Lock()
 """To read a picture may take much memory: a process reads one at a time."""
 
 _places = threading.BoundedSemaphore(2)
-"""For one that is read and one that waits: the other threads are for everybody else."""
+"""For one that is read and one that waits or is stored: the other threads are for all else."""
 
 
 def _budgets() -> list[tuple[str, str]]:
@@ -66,10 +66,7 @@ def put_picture(query: dict[str, str], sku: str, position: str) -> Any:
     body = request.get_data(cache=False)
     if request.content_length is None and len(body) >= MAX_BYTES:
         raise PayloadTooLarge  # Werkzeug silently cuts a chunked one there
-    drawn = _drawn(body)
-    with reaching_the_store():
-        for name, file in drawn.files.items():
-            store().put(name, file)
+    drawn = _stored(body)
     url = _absolute(address(drawn.picture.files("jpg")[-1]))
     identifier = db.write(
         uploading.put,
@@ -104,11 +101,15 @@ def _place(position: str) -> int:
     return place
 
 
-def _drawn(content: bytes) -> Drawn:
+def _stored(content: bytes) -> Drawn:
     if not _places.acquire(blocking=False):
         raise Busy
     try:
-        return _read(content)
+        drawn = _read(content)
+        with reaching_the_store():
+            for name, file in drawn.files.items():
+                store().put(name, file)
+        return drawn
     finally:
         _places.release()
 

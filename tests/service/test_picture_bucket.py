@@ -1,6 +1,9 @@
 """Pictures in a bucket: a real server that speaks S3, there and away."""
 
+import contextlib
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +14,8 @@ from sqlalchemy import select
 from jay import db, web
 from jay.net.addresses import LOOPBACK
 from jay.net.buckets import bucket_of
-from jay.pictures import filling
-from jay.pictures.bucket import BucketStore
+from jay.pictures import bucket, filling
+from jay.pictures.bucket import READ_AT_ONCE, BucketStore
 from jay.pictures.filling import filler
 from jay.pictures.models import Picture, Reason, picture_sources, pictures
 from jay.pictures.store import FolderStore, StoreAway, place, store_of
@@ -20,7 +23,7 @@ from tests import photos
 from tests.api.browser import Browser
 from tests.api.feed import post
 from tests.builders import Shop, add_shop
-from tests.clock import MovedClock
+from tests.clock import PATIENCE_SECONDS, MovedClock
 from tests.conftest import Apps, settings
 from tests.picture_server import serving_pictures
 from tests.s3_server import KEY, SECRET, S3Server, serving_s3
@@ -81,6 +84,86 @@ def test_a_store_that_is_away_is_not_asked_again_at_once(server: S3Server) -> No
         store.get(NAME)
     store._rests_until = 0.0
     assert store.get(NAME) is None
+
+
+class Silent:
+    """A store that accepts and says nothing, until it hangs up."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(PATIENCE_SECONDS)
+        self._asking: list[socket.socket] = []
+        port = self._listening.getsockname()[1]
+        self.store = BucketStore(
+            bucket_of(f"s3://pictures/shown?endpoint=http://127.0.0.1:{port}&region=eu")
+        )
+
+    def await_one(self) -> None:
+        """Wait until somebody asks."""
+        self._asking.append(self._listening.accept()[0])
+
+    def asked(self) -> int:
+        """Return how many asked without being awaited."""
+        self._listening.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.await_one()
+        return len(self._asking)
+
+    def hang_up(self) -> None:
+        for one in [*self._asking, self._listening]:
+            one.close()
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    server = Silent()
+    yield server
+    server.hang_up()
+
+
+def test_a_silent_store_holds_few_threads(silent: Silent) -> None:
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        waiting = [pool.submit(silent.store.get, NAME) for _ in range(READ_AT_ONCE)]
+        for _one in waiting:
+            silent.await_one()
+        for _ in range(3):
+            with pytest.raises(StoreAway, match="others wait"):
+                silent.store.get(NAME)
+        silent.hang_up()
+        for one in waiting:
+            assert isinstance(one.exception(PATIENCE_SECONDS), StoreAway)
+
+
+def test_a_page_asks_once_and_not_long(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "READ_SECONDS", 0.1)
+    with pytest.raises(StoreAway, match="Error"):
+        silent.store.get(NAME)
+    assert silent.asked() == 1
+
+
+def test_one_tries_a_store_that_was_away_and_its_answer_is_for_all(
+    server: S3Server, silent: Silent
+) -> None:
+    store = silent.store
+    store.rest()
+    store._rests_until = 0.0
+    with ThreadPoolExecutor(1) as pool:
+        trying = pool.submit(store.get, NAME)
+        silent.await_one()
+        for ask in (lambda: store.put(NAME, b""), lambda: store.get(NAME)):
+            with pytest.raises(StoreAway, match="a moment ago"):
+                ask()
+        silent.hang_up()
+        assert isinstance(trying.exception(PATIENCE_SECONDS), StoreAway)
+
+    store = BucketStore(bucket_of(server.address))
+    store.rest()
+    store._rests_until = 0.0
+    for _ in range(2):
+        assert store.get(NAME) is None
 
 
 def test_a_folder_stays_the_default_and_costs_no_library(tmp_path: Path) -> None:
