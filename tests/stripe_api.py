@@ -232,6 +232,7 @@ class StripeApi:
             transfer_group=given.get("transfer_group"),
             payment_method_types=self._offered(given),
             payment_method_options=given.get("payment_method_options") or {},
+            automatic_payment_methods=given.get("automatic_payment_methods"),
             latest_charge=None,
             last_payment_error=None,
         )
@@ -265,6 +266,8 @@ class StripeApi:
         owner, code = STORED.get(given["payment_method"], ("", "resource_missing"))
         if payment.get("customer") != owner or given.get("off_session") != "true":
             raise Refused(code or "payment_method_of_another_customer")
+        if payment["automatic_payment_methods"] and not given.get("return_url"):
+            raise Refused("")  # some of these ways lead elsewhere, and back
         if not payment["status"].startswith(("requires_p", "requires_conf")):
             raise Refused("payment_intent_unexpected_state")
         if code is None:

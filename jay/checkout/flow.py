@@ -261,7 +261,7 @@ def _open(session: Session) -> Opened:
                 currency=session.currency,
                 lang=session.lang,
                 test=session.test,
-                return_url=f"{web.settings().public_url}/checkout/return/{session.order_no}",
+                return_url=_back_to(session.order_no),
             )
         )
     except (PaymentRefused, PaymentUnavailable) as error:
@@ -269,6 +269,10 @@ def _open(session: Session) -> Opened:
         log.warning("payment refused", order=session.order_no, reason=error.details)
         db.write(sessions.end, session, SessionState.ABORTED, now=web.now())
         raise
+
+
+def _back_to(order_no: str) -> str:
+    return f"{web.settings().public_url}/checkout/return/{order_no}"
 
 
 def _contact(order_no: str) -> Contact:
@@ -499,12 +503,16 @@ def pay_stored(order_no: str, *, customer: str, token: str) -> tuple[Payable, In
 
     :returns: the checkout then, and what has become of the payment; None where it was paid before.
     :raises NoActiveCheckout: it has ended.
-    :raises PaymentUnavailable: PaymentProviderUnavailable
+    :raises PaymentUnavailable: PaymentRefused, PaymentProviderUnavailable
     """
     session, intent = _stored(order_no), None
     if session is not None and session.state in ACTIVE and session.intent_id is not None:
         intent = _psp_of(session).pay_stored(
-            session.intent_id, customer=customer, token=token, test=session.test
+            session.intent_id,
+            customer=customer,
+            token=token,
+            return_url=_back_to(order_no),
+            test=session.test,
         )
         _apply(session, intent)
         session = _stored(order_no)

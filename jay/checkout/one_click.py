@@ -54,7 +54,7 @@ def pay(order_no: str, wallet: Wallet) -> Payable:
     :raises AuthenticationRequired: the bank asks for a second step, on the phone.
     :raises PaymentDeclined: and the checkout goes on, to be paid in another way.
     :raises NoActiveCheckout: it has ended.
-    :raises PaymentUnavailable: PaymentProviderUnavailable
+    :raises PaymentUnavailable: PaymentRefused, PaymentProviderUnavailable
     """
     found, intent = flow.pay_stored(order_no, customer=wallet.customer, token=wallet.token)
     waits = found.session.state is SessionState.OPEN

@@ -69,7 +69,10 @@ class Bank:
 
     def pay_stored(self, intent: str, what: str) -> Intent:
         token = self.stored[what]
-        return self.provider.pay_stored(intent, customer="cus_1", token=token, test=True)
+        back = self.purchase.return_url
+        return self.provider.pay_stored(
+            intent, customer="cus_1", token=token, return_url=back, test=True
+        )
 
 
 class SandboxBank(Bank):

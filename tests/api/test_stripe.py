@@ -514,3 +514,33 @@ def test_where_the_bank_asks_the_phone_goes_on_with_the_same_payment(
     till.api.pay(till.intent(started))
     till.hear()
     assert till.money(started) == ("succeeded", 1250, 0)
+
+
+@only_elements
+def test_what_stripe_does_not_know_is_refused_with_its_reason(
+    till: Till, alice: User, mug: str
+) -> None:
+    keep(alice, "pm_gone")
+    alice.put(mug)
+
+    assert_refused(refused := pay_by_one_call(alice), PaymentRefused)
+
+    assert refused.json["error"]["details"]["reason"] == "resource_missing"
+    # The phone can go on with it.
+    started = till.start(alice)
+    till.api.pay(till.intent(started))
+    till.hear()
+    assert till.money(started) == ("succeeded", 1250, 0)
+
+
+@only_elements
+def test_who_is_asked_by_the_bank_comes_back_to_the_checkout(
+    till: Till, alice: User, mug: str
+) -> None:
+    keep(alice, "pm_redirects")
+    alice.put(mug)
+    pay_by_one_call(alice)
+
+    (told,) = [given for _, path, given in till.api.asked if path.endswith("/confirm")]
+    order_no = till.start(alice)["orderNo"]
+    assert told["return_url"] == f"http://localhost/checkout/return/{order_no}"

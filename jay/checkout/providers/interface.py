@@ -151,12 +151,16 @@ class Provider(Protocol):
         """Tell whether what a shopper has stored here can pay without the shopper."""
         ...
 
-    def pay_stored(self, intent: str, *, customer: str, token: str, test: bool) -> Intent:
+    def pay_stored(
+        self, intent: str, *, customer: str, token: str, return_url: str, test: bool
+    ) -> Intent:
         """Let what a shopper has stored here pay, without the shopper.
 
         :param customer: the shopper's number, and ``token`` the stored way to pay, at the provider.
+        :param return_url: where the shopper comes back to whom the bank wants to ask.
         :returns: the intent as it is then, whatever that is; of one that is open still ``failure``
             says why. One that is paid already stays as it is.
+        :raises PaymentRefused: the provider does not know what is stored, or takes no such thing.
         """
         ...
 

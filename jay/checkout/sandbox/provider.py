@@ -74,7 +74,9 @@ class Sandbox:
         """Tell that stored test cards pay."""
         return True
 
-    def pay_stored(self, intent: str, *, customer: str, token: str, test: bool) -> Intent:
+    def pay_stored(
+        self, intent: str, *, customer: str, token: str, return_url: str, test: bool
+    ) -> Intent:
         """Let a stored test card pay; one that asks for a second step asks for it on the page."""
         last_four, card = stored_card(token)
         if card.asks:

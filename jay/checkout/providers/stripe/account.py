@@ -143,10 +143,13 @@ class Account:
             raise PaymentProviderUnavailable
         return found
 
-    def pay_stored(self, intent: str, customer: str, token: str) -> Intent:
+    def pay_stored(self, intent: str, customer: str, token: str, return_url: str) -> Intent:
         """Let a customer's stored payment method pay, of which the customer is not asked.
 
         Where the bank wants to ask, or declines, the payment stays open, and its failure shows.
+
+        :param return_url: Stripe confirms nothing without it that could lead elsewhere.
+        :raises PaymentRefused: for another reason, which the payment does not show.
         """
         told = self._calls.read(lambda: self._api.payment_intents.retrieve(intent))
         if told is None:
@@ -155,16 +158,18 @@ class Account:
             # After a failure it is another try, which Stripe would answer as the one before.
             before = (told.to_dict().get("last_payment_error") or {}).get("charge") or "first"
             name = refund_name(f"{customer} {token} {before}")
-            self._move(
+            self._calls.move(
                 f"{intent}-{name}-customer",
                 lambda options: self._api.payment_intents.update(
                     intent, {"customer": customer}, options
                 ),
             )
-            self._move(
+            self._calls.move(
                 f"{intent}-{name}-confirm",
                 lambda options: self._api.payment_intents.confirm(
-                    intent, {"payment_method": token, "off_session": True}, options
+                    intent,
+                    {"payment_method": token, "off_session": True, "return_url": return_url},
+                    options,
                 ),
             )
         return self._known(intent)
@@ -201,7 +206,10 @@ class Account:
         return found
 
     def _move(self, step: str, work: Callable[[RequestOptions], object]) -> None:
-        """Move something on, which may have moved otherwise: where it stands then shows."""
+        """Move something on, which may have moved otherwise: where it stands then shows.
+
+        Not all of that has a code of its own, as with a page that is not open any more.
+        """
         try:
             self._calls.once(step, work)
         except PaymentRefused:

@@ -38,6 +38,16 @@ _UNKNOWN = (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError)
 _NOT_ALLOWED = (stripe.AuthenticationError, stripe.PermissionError)
 _NOT_FOUND = 404
 
+_SHOWN = frozenset(
+    {
+        "payment_intent_unexpected_state",
+        "payment_intent_authentication_failure",
+        "payment_intent_payment_attempt_failed",
+        "payment_intent_payment_attempt_expired",
+    }
+)
+"""Codes of what the payment itself tells when it is read: how far it is, or why it was not paid."""
+
 
 class Calls:
     """One account in one mode.
@@ -86,6 +96,27 @@ class Calls:
         :param made: looks whether it has been done, which knows it after that day, too.
         :raises PaymentProviderUnavailable: PaymentUnavailable, PaymentRefused
         """
+        try:
+            return self._repeated(step, work, made)
+        except stripe.StripeError as error:
+            raise _meaning(error, step) from None
+
+    def move(self, step: str, work: Callable[[RequestOptions], object]) -> None:
+        """Move a payment on, once; that a bank has said no, or it has moved already, it shows.
+
+        :raises PaymentProviderUnavailable: PaymentUnavailable, PaymentRefused
+        """
+        try:
+            self._repeated(step, work, None)
+        except stripe.StripeError as error:
+            meaning = _meaning(error, step)
+            if not (isinstance(error, stripe.CardError) or error.code in _SHOWN):
+                raise meaning from None
+
+    @staticmethod
+    def _repeated(
+        step: str, work: Callable[[RequestOptions], T], made: Callable[[], T | None] | None
+    ) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             found = made() if made is not None else None
             if found is not None:
@@ -96,9 +127,8 @@ class Calls:
                 # An earlier try's failure, which this key would get for the rest of the day. What
                 # was refused then may be possible by now, where it shows whether it was done.
                 worst = 400 if made is not None else 500
-                if attempt < ATTEMPTS and _is_repeated(error, worst):
-                    continue
-                raise _meaning(error, step) from None
+                if attempt == ATTEMPTS or not _is_repeated(error, worst):
+                    raise
         raise AssertionError  # pragma: no cover - the last attempt has returned or raised
 
 

@@ -72,14 +72,17 @@ class Stripe:
         """Tell whether what is stored can pay: not on Stripe's own page, where the shopper must."""
         return self.is_ready(test=test) and self._settings.page == ELEMENTS
 
-    def pay_stored(self, intent: str, *, customer: str, token: str, test: bool) -> Intent:
+    def pay_stored(
+        self, intent: str, *, customer: str, token: str, return_url: str, test: bool
+    ) -> Intent:
         """Let what a shopper has stored pay.
 
         :raises PaymentUnavailable: the shopper pays on Stripe's own page here.
+        :raises PaymentRefused: PaymentProviderUnavailable
         """
         if not self.takes_stored(test=test):
             raise PaymentUnavailable
-        return self._account(test=test).pay_stored(intent, customer, token)
+        return self._account(test=test).pay_stored(intent, customer, token, return_url)
 
     def forget_customer(self, customer: str, *, test: bool) -> bool:
         """Delete a customer with its stored ways to pay; whether there was such a one."""
