@@ -2,16 +2,20 @@
 
 import json
 import re
+from typing import Any, NoReturn
 
 import pytest
 
 from jay.config import settings_from
+from jay.db.database import Database
+from jay.db.postgresql import ImpatientConnection
 from jay.errors import OutcomeUnknown
 from jay.web.responses import LARGER_BODIES, MAX_BODY_BYTES
 from tests.cluster.parts import DEPLOY, replaced
 from tests.conftest import SECRET
 
 NGINX = (DEPLOY / "nginx.conf").read_text()
+PATRONI = (DEPLOY / "patroni.yml").read_text()
 
 
 def test_nginx_answers_for_nodes_that_are_away_as_the_service_would() -> None:
@@ -80,6 +84,28 @@ def test_what_compose_sets_is_known() -> None:
     assert len(names) >= 6
     assert settings.redis_url == "redis://redis1:6379/0"
     assert (settings.trusted_proxies, settings.keep_alive) == (1, 75)
+
+
+def test_pgbouncer_has_room_for_what_postgresql_bears_and_roles_for_what_it_keeps_to_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pooled = (DEPLOY / "pgbouncer.ini").read_text()
+    most = re.search(r"^ +max_connections: (\d+)$", PATRONI, re.MULTILINE)
+    pool = re.search(r"^default_pool_size = (\d+)$", pooled, re.MULTILINE)
+    asked: dict[str, str] = {}
+
+    def connect(*, options: str, **_: Any) -> NoReturn:
+        asked.update(re.findall(r"-c ([\w.]+)=(\S+)", options))
+        raise ConnectionAbortedError
+
+    monkeypatch.setattr(ImpatientConnection, "connect", connect)
+    with pytest.raises(ConnectionAbortedError):
+        Database("postgresql+psycopg://jay@127.0.0.1/jay").engine.connect()
+
+    assert most is not None
+    assert pool is not None
+    assert int(most[1]) - 30 <= int(pool[1]) < int(most[1])
+    assert dict(re.findall(r"ALTER ROLE jay SET ([\w.]+) = '(.+)';", pooled)) == asked
 
 
 def test_an_address_that_is_not_there_is_noticed() -> None:
