@@ -15,6 +15,11 @@ from tests.cluster.parts import DEPLOY, replaced
 from tests.conftest import SECRET
 
 NGINX = (DEPLOY / "nginx.conf").read_text()
+VALUES = {
+    "JAY_DATABASE_URL": "postgresql://jay@db1/jay",
+    "JAY_SECRET_KEY": SECRET,
+    "JAY_PUBLIC_URL": "https://jay.example",
+}
 PATRONI = (DEPLOY / "patroni.yml").read_text()
 
 
@@ -67,16 +72,29 @@ def test_nginx_leaves_addresses_as_they_came_and_logs_none() -> None:
     assert "access_log off;" in NGINX
 
 
+def test_what_systemd_sets_is_known_and_its_data_lie_where_they_may_be_written() -> None:
+    lines = (DEPLOY / "systemd/environment").read_text().splitlines()
+    said = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    given = {name: value for name, value in said.items() if not name.endswith("_FILE")}
+    units = [unit.read_text() for unit in (DEPLOY / "systemd").glob("*.service")]
+
+    settings = settings_from({**VALUES, **given})
+
+    assert {name.removesuffix("_FILE") for name in said} >= VALUES.keys()
+    assert given.keys() >= {"JAY_BIND", "JAY_TRUSTED_PROXIES", "JAY_KEEP_ALIVE"}
+    assert settings.bind_host == given["JAY_BIND"]
+    assert (settings.trusted_proxies, settings.keep_alive) == (1, 75)
+    assert len(units) == 2
+    for unit in units:
+        assert "Environment=JAY_DATA_DIR=/var/lib/jay\n" in unit
+        assert "StateDirectory=jay\n" in unit
+
+
 def test_what_compose_sets_is_known() -> None:
     compose = (DEPLOY / "compose.yaml").read_text()
     names = re.findall(r"^ +(JAY_\w+?)(?:_FILE)?:", compose, re.MULTILINE)
-    values = {
-        "JAY_DATABASE_URL": "postgresql://jay@db1/jay",
-        "JAY_SECRET_KEY": SECRET,
-        "JAY_PUBLIC_URL": "https://jay.example",
-    }
     given = {
-        name: values.get(name) or re.findall(rf'{name}: "?([^"\n]+)', compose)[0] for name in names
+        name: VALUES.get(name) or re.findall(rf'{name}: "?([^"\n]+)', compose)[0] for name in names
     }
 
     settings = settings_from(given)
@@ -106,6 +124,18 @@ def test_pgbouncer_has_room_for_what_postgresql_bears_and_roles_for_what_it_keep
     assert pool is not None
     assert int(most[1]) - 30 <= int(pool[1]) < int(most[1])
     assert dict(re.findall(r"ALTER ROLE jay SET ([\w.]+) = '(.+)';", pooled)) == asked
+
+
+def test_who_reads_from_the_standby_is_led_to_whichever_server_is_the_primary_without_it() -> None:
+    primary, standby = (
+        (DEPLOY / "haproxy.cfg").read_text().split("listen primary")[1].split("listen")
+    )
+    bound = re.search(r"bind :(\d+)", primary)
+    without = re.search(r"server \S+ 127.0.0.1:(\d+) backup", standby)
+
+    assert bound is not None
+    assert without is not None
+    assert without[1] == bound[1]
 
 
 def test_an_address_that_is_not_there_is_noticed() -> None:
