@@ -247,7 +247,7 @@ class Cluster:
             f" {self.ports[f'rest{n}']}"
             for n in (1, 2)
         }
-        backup = {"db1:5432 backup": f"127.0.0.1:{self.ports['primary']} backup"}
+        backup = {"127.0.0.1:5000 backup": f"127.0.0.1:{self.ports['primary']} backup"}
         doors = {
             "bind :5000": f"bind 127.0.0.1:{self.ports['primary']}",
             "bind :5001": f"bind 127.0.0.1:{self.ports['standby']}",
