@@ -214,12 +214,13 @@ def _tile(
     cheapest = min(there or offered, key=lambda one: one.price or 0)
     price = price_text(cheapest)
     several = len({one.price for one in there}) > 1
+    struck = {was(one) for one in there or offered}
     return {
         "id": product.id if len(variants) > 1 else offered[0].id,
         "name": without_controls(product.name),
         "lang": product.lang if product.lang != language() else None,
         "price": _("from %(price)s", price=price) if several else price,
-        "was": None if several else was(cheapest),
+        "was": struck.pop() if len(struck) == 1 and not several else None,
         "per_unit": unit_price(cheapest),
         "image": image,
         "sold_out": not there,

@@ -71,6 +71,23 @@ def test_the_kiosk_does(app: Flask, shop: Shop, phone: Browser, clock: MovedCloc
     assert "15,00 € 20,00 €/l vorher: 20,00 €" in wall
 
 
+@pytest.mark.parametrize(("other", "struck"), [(1000, True), (800, False)])
+def test_the_kiosk_strikes_a_price_for_all_sizes_only_if_it_is_theirs(
+    shop: Shop, phone: Browser, clock: MovedClock, other: int, struck: bool
+) -> None:
+    add_platform(shop.app, shop.app.test_client(), "corner", kiosk=True)
+    post(shop, price=1000, variants=[{"sku": "a"}, {"sku": "b", "price": other}])
+    clock.now += timedelta(minutes=30)
+    reduced = {"price": 800, "orgPrice": 1000}
+    post(shop, **reduced, variants=[{"sku": "a"}, {"sku": "b", **reduced}])
+
+    wall = said(phone.get("/kiosk/corner"))
+    choose = said(phone.get(f"/kiosk/corner/choose?product={MUG}&page=1"))
+
+    assert ["vorher: 10,00 €" in page for page in (wall, choose)] == [struck, struck]
+    assert "8,00 €" in wall
+
+
 @pytest.mark.parametrize(
     ("given", "price"),
     [
