@@ -162,6 +162,8 @@ _METRIC = {
 }
 """Google's units for ``unit_pricing_measure``, without those in which nothing is sold in the EU."""
 
+# A thousand, or one with three places: as with amounts of money, nobody can tell.
+_EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 _MEASURE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*([a-z]+)", re.IGNORECASE)
 
 
@@ -174,6 +176,11 @@ def _content(reading: _Reading) -> Attributes | None:
     unit, factor = _METRIC.get(found[2].lower(), ("", "")) if found else ("", "")
     if found is None or not unit:
         reading.notes.append(f"unit_pricing_measure: {given!r} is no metric one; it is not used.")
+        return None
+    if _EITHER.fullmatch(found[1]):
+        reading.notes.append(
+            f"unit_pricing_measure: {given!r} can be read in two ways; it is not used."
+        )
         return None
     content = Decimal(found[1].replace(",", ".")) * Decimal(factor)
     return {"content": float(content), "unit": unit} if content else None

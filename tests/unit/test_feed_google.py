@@ -359,6 +359,10 @@ def test_a_document_that_is_not_well_formed_says_where(path: Path, content: str)
         ("1,5 L", {"content": 1.5, "unit": "l"}),
         ("2.5 sqm", {"content": 2.5, "unit": "m2"}),
         ("12 ct", {"content": 12.0, "unit": "piece"}),
+        ("0.750 l", {"content": 0.75, "unit": "l"}),
+        ("1000.500 g", {"content": 1.0005, "unit": "kg"}),
+        ("1.000 g", None),
+        ("1,500 ml", None),
         ("16 oz", None),
         ("a few", None),
         ("0 kg", None),
@@ -372,6 +376,14 @@ def test_what_it_holds_is_read_in_metric_units(
     (record,) = read(path, RSS.format(content))
 
     assert (record.body or {}).get("basePrice") == base
+
+
+def test_a_measure_that_can_be_read_in_two_ways_is_left_out_with_a_note(path: Path) -> None:
+    (record,) = read(path, RSS.format(item(unit_pricing_measure="1.000 g")))
+
+    assert record.notes == (
+        "unit_pricing_measure: '1.000 g' can be read in two ways; it is not used.",
+    )
 
 
 def test_a_number_that_is_no_gtin_is_left_out_with_a_note(path: Path) -> None:
