@@ -32,6 +32,7 @@ from tests.api.test_checkout import in_stock
 from tests.builders import Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
+from tests.conftest import SECRET
 
 
 @pytest.fixture
@@ -69,6 +70,22 @@ def money(shop: Shop, order_no: str) -> dict[Money, int]:
 
 
 # --- reading
+
+
+def test_brand_and_gender_may_be_objects(
+    app: Flask, client: FlaskClient, alice: User, shop: Shop
+) -> None:
+    described = {"brand": {"name": "Kiln", "logoUrl": None}, "gender": {"code": 3, "label": None}}
+    number = bought(alice, shop, (shop.product("mug", description=described), 1), **BUYER)
+
+    (told,) = shop.call("GET", f"/shops/orders/{number}-1").json["data"]["products"]
+
+    assert (told["brand"], told["gender"]) == ("Kiln", "unisex")
+    with app.app_context(), db.reading() as connection:
+        order = service.find(connection, number)
+        assert order is not None
+        page = client.get(f"/orders/{service.token_of(order, secret=SECRET)}")
+    assert (page.status_code, "Kiln" in page.text) == (200, True)
 
 
 def test_a_part_tells_all_that_its_merchant_needs(shop: Shop, order_no: str) -> None:
