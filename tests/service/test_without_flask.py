@@ -363,6 +363,13 @@ def paid(w: World) -> str:
     return identifier
 
 
+def sent_back(w: World) -> str:
+    """Return the sandbox's payment of a purchase, of which some has gone back."""
+    identifier = paid(w)
+    sandbox.refund(w.connection, identifier, 100, "r-1", now=NOON)
+    return identifier
+
+
 def shared_out(w: World) -> str:
     return sandbox.transfer(w.connection, paid(w), "J2-1", "acct_1", 1000).id
 
@@ -382,6 +389,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "checkout/sessions.follows_payments": {"work": lambda _: lambda *_args, **_more: None},
     "checkout/sandbox/service.transfer": {"identifier": paid, "amount": lambda _: 1000},
     "checkout/sandbox/service.refund": {"identifier": paid, "amount": lambda _: 1000},
+    "checkout/sandbox/service.fail_refund": {"identifier": sent_back, "reason": lambda _: "r-1"},
     "checkout/sandbox/service.reverse": {"identifier": shared_out, "amount": lambda _: 1000},
     "checkout/sessions.makes_orders": {"work": lambda _: lambda *_args, **_more: None},
     **{
