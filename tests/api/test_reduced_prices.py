@@ -45,9 +45,9 @@ def test_the_phone_strikes_the_lowest_price_of_30_days_and_tells_so(
     basket, details = said(phone.get("/basket")), said(phone.get(f"/basket/products/{MUG}"))
 
     told = "Niedrigster Preis der letzten 30 Tage: 20,00 €"
-    assert "Du sparst 10,00 € zum niedrigsten Preis der letzten 30 Tage" in claim
+    assert "Du sparst 10,00 € gegenüber dem niedrigsten 30-Tage-Preis" in claim
     assert "30,00 € je 15,00 € vorher: 20,00 € 20,00 €/l " + told in basket
-    assert "Du sparst zum niedrigsten Preis der letzten 30 Tage 10,00 €" in basket
+    assert "Du sparst gegenüber dem niedrigsten Preis der letzten 30 Tage 10,00 €" in basket
     assert "15,00 € vorher: 20,00 € 20,00 €/l inkl. MwSt., zzgl. Versand " + told in details
 
 
