@@ -11,7 +11,7 @@ from jay import db, web
 from jay.connectors import handed
 from jay.connectors.calling import Calls
 from jay.connectors.handing import SHOPS
-from jay.connectors.interface import Problem
+from jay.connectors.interface import UNKNOWN_FORM, Problem
 from jay.merchants import connectors
 from jay.merchants.arguments import found_merchant
 from jay.merchants.connectors import SHOPIFY, WOOCOMMERCE
@@ -96,7 +96,7 @@ def _check(kind: str, url: str, credentials: Mapping[str, str]) -> str:
         return SHOPS[kind](url, credentials, Calls(Client(web.settings().reachable))).check()
     except Problem as problem:
         raise click.ClickException(f"The shop can't be used: {problem.failure}.") from problem
-    except (KeyError, TypeError, ValueError) as error:
+    except UNKNOWN_FORM as error:
         raise click.ClickException("The shop answers in an unknown form.") from error
 
 

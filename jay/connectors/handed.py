@@ -157,6 +157,12 @@ def see(connection: Connection, part_no: PartNo, what: str) -> bool:
     return True
 
 
+def saw(connection: Connection, part_no: PartNo, what: str) -> bool:
+    """Tell whether something of a shop is noted here."""
+    query = select(_row.seen).where(*of_part(handed_parts, part_no))
+    return what in (connection.execute(query).scalar_one_or_none() or ())
+
+
 def note_problem(connection: Connection, part_no: PartNo, problem: str) -> None:
     """Keep why something of a shop could not be noted here."""
     changed = update(handed_parts).where(*of_part(handed_parts, part_no))

@@ -15,6 +15,7 @@ from jay.connectors import handed
 from jay.connectors.calling import Calls
 from jay.connectors.interface import (
     NOT_THERE,
+    UNKNOWN_FORM,
     UNSURE_FOR,
     Draft,
     DraftLine,
@@ -100,7 +101,7 @@ def _finder(
                 return DeliveryResult(told=told, told_at=shop.address)
             except Problem as problem:
                 return DeliveryResult(failure=problem.failure, hold=problem.hold, wait=problem.wait)
-            except (KeyError, TypeError, ValueError) as error:
+            except UNKNOWN_FORM as error:
                 # Not as it is documented, and nobody knows what it has done.
                 words = f"the shop answered in an unknown form: {type(error).__name__}"
                 return DeliveryResult(failure=words, wait=UNSURE_FOR)
@@ -149,6 +150,8 @@ def _in_shop(shop: Shop, part_no: str, shop_id: str) -> InShop | None:
     :raises Problem: the shop has another order by this id, such as a site that was set up anew.
     """
     found = next(iter(shop.read([shop_id])), None)
+    if found is not None and found.odd:
+        raise Problem(found.odd)
     if found is not None and found.part_no != part_no:
         raise Problem(NOT_THERE)
     return found

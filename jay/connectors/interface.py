@@ -4,11 +4,11 @@ Each call may raise ``Problem``: then it is not known whether it was done, unles
 Neither system knows idempotency keys, so that an order is looked for before it is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from jay.checkout.addresses import Contact
 from jay.i18n import minor_digits
@@ -82,6 +82,17 @@ class Sent:
     url: str | None = field(default=None, repr=False)
 
 
+def amount_of(text: str) -> Decimal:
+    """Read an amount in major units.
+
+    :raises ArithmeticError: ValueError: it is none.
+    """
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError("an amount has an end")
+    return amount
+
+
 @dataclass(frozen=True)
 class GivenBack:
     """A refund that the merchant has noted in its shop; ``amount`` in major units."""
@@ -93,13 +104,35 @@ class GivenBack:
 
 @dataclass(frozen=True)
 class InShop:
-    """An order as the merchant's shop has it; ``part_no``: the part that it was made for."""
+    """An order as the merchant's shop has it; ``part_no``: the part that it was made for.
+
+    :ivar odd: why it can't be read: then nothing but its id is known.
+    """
 
     id: str
     part_no: str | None
     cancelled: bool
     sent: Sequence[Sent]
     given_back: Sequence[GivenBack]
+    odd: str | None = None
+
+
+UNKNOWN_FORM = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What taking an answer apart may raise that is not as it is documented."""
+
+
+def each_read(orders: Iterable[Any], read: Callable[[Mapping[str, Any]], InShop]) -> list[InShop]:
+    """Read orders one by one, so that one in an unknown form does not hide the others."""
+    found = []
+    for one in orders:
+        if not one:
+            continue  # it is gone
+        try:
+            found.append(read(one))
+        except UNKNOWN_FORM as error:
+            odd = f"its order is in an unknown form: {type(error).__name__}"
+            found.append(InShop(str(one["id"]), None, False, (), (), odd))
+    return found
 
 
 class Shop(Protocol):

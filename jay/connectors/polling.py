@@ -15,7 +15,7 @@ from jay.connectors import handed
 from jay.connectors.calling import Calls
 from jay.connectors.handed import Handed
 from jay.connectors.handing import SHOPS
-from jay.connectors.interface import NOT_THERE, GivenBack, InShop, Problem, Sent
+from jay.connectors.interface import NOT_THERE, UNKNOWN_FORM, GivenBack, InShop, Problem, Sent
 from jay.errors import JayError
 from jay.i18n import minor_digits
 from jay.merchants import connectors
@@ -28,6 +28,7 @@ from jay.sealing import WrongKey
 log = structlog.get_logger()
 
 AT_ONCE = 50
+CANCELLED = "cancelled"
 REASON = "Refunded in the merchant's shop"
 
 
@@ -46,7 +47,7 @@ def once() -> bool:
         _ask(mine)
     except Problem as problem:
         log.warning("shop not read", merchant=found[0].merchant_id, reason=problem.failure)
-    except (KeyError, TypeError, ValueError):
+    except UNKNOWN_FORM:
         log.exception("shop not understood", merchant=found[0].merchant_id)
     return True
 
@@ -68,9 +69,11 @@ def _ask(mine: list[Handed]) -> None:
     told = {one.id: one for one in made.read([one.shop_id for one in mine])}
     for one in mine:
         order = told.get(one.shop_id)
-        if order is not None and order.part_no != str(one.part_no):
-            db.write(handed.note_problem, one.part_no, NOT_THERE)
-        elif order is not None:
+        if order is None:
+            continue
+        if order.odd or order.part_no != str(one.part_no):
+            db.write(handed.note_problem, one.part_no, order.odd or NOT_THERE)
+        else:
             _note(one, order)
 
 
@@ -82,7 +85,7 @@ def _note(one: Handed, order: InShop) -> None:
     ]
     if order.cancelled:
         # What was refunded with it is in the refund of what is cancelled here.
-        works = [("cancelled", _cancelled(one)), *works]
+        works = [(CANCELLED, _cancelled(one)), *works]
     for what, work in works:
         if what in one.seen:
             continue
@@ -133,6 +136,11 @@ def _refunded(one: Handed, back: GivenBack) -> Callable[[Connection], None]:
         part = service.find_part(connection, one.part_no)
         if part is None or part.state is PartState.CANCELLED:
             return  # its money has gone back with that
+        if handed.saw(connection, one.part_no, CANCELLED):
+            # So has that of the pieces that had not been shipped.
+            told = "went back with what was cancelled; if it is for more, refund that here"
+            handed.note_problem(connection, one.part_no, f"refund {back.id}: {told}")
+            return
         amount = int(back.amount * Decimal(10) ** minor_digits(back.currency))
         if amount <= 0 or back.currency != part.order.currency:
             return

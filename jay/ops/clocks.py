@@ -17,6 +17,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, case, nul
 from jay.checkout import sessions
 from jay.checkout.models import ACTIVE, LIFETIME, checkout_sessions
 from jay.checkout.notices import LONGEST_AGAIN, psp_notices
+from jay.connectors.handed import ASKED_SELDOM, handed_parts
 from jay.db.routing import EVERYWHERE
 from jay.feeds.models import LEASE as PULL_LEASE
 from jay.feeds.models import feed_pulls
@@ -39,7 +40,7 @@ LONGEST_DUE = timedelta(days=1)
 
 _message, _address, _session = outbox.c, outbox_addresses.c, checkout_sessions.c
 _host, _source, _sweep = picture_hosts.c, picture_sources.c, picture_sweeps.c
-_answer = idempotency_keys.c
+_answer, _handed = idempotency_keys.c, handed_parts.c
 _notice, _movement, _pull, _stock = psp_notices.c, movements.c, feed_pulls.c, stock_reservations.c
 
 Values = Mapping[str, Any]
@@ -110,6 +111,11 @@ AHEAD = (
             or_(_movement.created > at, _movement.due > at + LONGEST_LEASE),
         ),
         lambda now: {"created": _not_after(_movement.created, now), "due": now},
+    ),
+    Ahead(
+        handed_parts,
+        lambda at: _handed.due > at + ASKED_SELDOM,
+        lambda now: {"due": now, "handed": _not_after(_handed.handed, now)},
     ),
     Ahead(
         stock_reservations,

@@ -321,6 +321,55 @@ def test_what_is_cancelled_in_the_shop_is_cancelled_here_and_paid_back(
 
 
 @BOTH
+def test_an_odd_order_hides_no_other_one(kind: str, counter: Callable[[str], Counter]) -> None:
+    at = counter(kind)
+    odd = at.buy((at.merchant.product("hat"), 1))
+    part_no = at.buy((at.merchant.product("mug"), 1))
+    at.deliver()
+    at.stand.ship(str(part_no), {"mug": 1}, "0034")
+    at.stand.refund(str(odd), "NaN")
+
+    at.read_back()
+
+    assert (at.part(part_no).state, at.part(odd).state) == ("shipped", "new")
+    shown = at.run("merchant", "connection", at.merchant.name).stdout
+    assert f"{odd}: its order is in an unknown form: ValueError" in shown
+
+
+def test_lists_of_php_may_be_objects(counter: Callable[[str], Counter]) -> None:
+    at = counter("woocommerce")
+    part_no = at.buy((at.merchant.product("mug"), 1))
+    at.deliver()
+    at.stand.ship(str(part_no), {}, "0034")
+    order = at.stand.of(str(part_no))
+    order["meta_data"][-1]["value"] = {"1": order["meta_data"][-1]["value"][0]}
+    order["refunds"] = {"3": {"id": 1, "total": "-1.00"}, "4": {"id": 2, "total": ""}}
+
+    at.read_back()
+
+    part = at.part(part_no)
+    assert (part.state, [one.tracking_number for one in part.parcels]) == ("shipped", ["0034"])
+    assert at.paid_back(part_no) == 100
+
+
+def test_what_is_cancelled_in_the_shop_after_a_parcel_is_paid_back_once(
+    counter: Callable[[str], Counter],
+) -> None:
+    at = counter("shopify")
+    part_no = at.buy(*mug_and_hats(at))
+    at.deliver()
+    at.stand.ship(str(part_no), {"hat": 2}, "1")
+    at.read_back()
+    at.stand.cancel(str(part_no))
+    at.stand.refund(str(part_no), "22.50")
+
+    at.read_back()
+    at.read_back()
+
+    assert (at.part(part_no).state, at.paid_back(part_no)) == ("shipped", 2250)
+
+
+@BOTH
 def test_what_is_cancelled_here_is_cancelled_in_the_shop(
     kind: str, counter: Callable[[str], Counter]
 ) -> None:

@@ -40,6 +40,7 @@ from jay.merchants import service as merchants
 from jay.merchants.models import Feed, Merchant, OrderSecret
 from jay.operators import service as operators
 from jay.ops import demo_catalogue
+from jay.ops.clocks import AHEAD
 from jay.ops.purge import EXPIRED
 from jay.ops.removal import PARTNER
 from jay.ops.reseal import SEALED
@@ -451,6 +452,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "outbox/service.enqueue": {"kind": lambda _: ADD_PRODUCT.name},
     "feeds/checkpoints.keep": {"values": lambda _: {"records": 1}},
     "checkout/comfort.seal_of": {"partner": lambda w: w.partner.id, "user_id": lambda _: "alice"},
+    "ops/clocks.set_right": {"ahead": lambda _: AHEAD[0]},
     "ops/reseal.reseal": {"sealed": lambda _: SEALED[0]},
     "checkout/comfort.change": {"changes": lambda _: {"customer_id": "C-1"}},
     "ops/purge.delete_in_batches": {"condition": lambda _: baskets_table.c.expires <= NOON},

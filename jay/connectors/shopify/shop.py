@@ -8,7 +8,6 @@ holds.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from jay.checkout.addresses import Address
@@ -23,6 +22,8 @@ from jay.connectors.interface import (
     InShop,
     Problem,
     Sent,
+    amount_of,
+    each_read,
 )
 
 API_VERSION = "2026-10"
@@ -178,7 +179,7 @@ class Shopify:
     def read(self, identifiers: Sequence[str]) -> list[InShop]:
         """Return orders as they are now."""
         nodes = self._ask(_READ, {"ids": list(identifiers)})["nodes"]
-        return [_in_shop(one) for one in nodes if one]
+        return each_read(nodes, _in_shop)
 
     def _change(
         self, name: str, query: str, variables: Mapping[str, Any], errors: str = "userErrors"
@@ -287,7 +288,7 @@ def _in_shop(order: Mapping[str, Any]) -> InShop:
         given_back=[
             GivenBack(
                 str(one["id"]),
-                Decimal(one["totalRefundedSet"]["shopMoney"]["amount"]),
+                amount_of(one["totalRefundedSet"]["shopMoney"]["amount"]),
                 one["totalRefundedSet"]["shopMoney"]["currencyCode"],
             )
             for one in order["refunds"]

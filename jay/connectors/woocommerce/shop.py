@@ -8,14 +8,23 @@ tax, which the shop adds by its own rates.
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from jay.checkout.addresses import Address
 from jay.clock import iso
 from jay.connectors.calling import Calls
-from jay.connectors.interface import SOURCE, Draft, DraftLine, GivenBack, InShop, Problem, Sent
+from jay.connectors.interface import (
+    SOURCE,
+    Draft,
+    DraftLine,
+    GivenBack,
+    InShop,
+    Problem,
+    Sent,
+    amount_of,
+    each_read,
+)
 
 PART = "_jay_basket_part"
 """The key of the meta data that names the part."""
@@ -134,7 +143,7 @@ class WooCommerce:
         told = self._get(
             "orders", include=",".join(identifiers), status="any", per_page=PER_PAGE, _fields=fields
         )
-        return [_in_shop(one) for one in told]
+        return each_read(_listed(told), _in_shop)
 
     def _get(self, path: str, **query: Any) -> Any:
         return self._get_page(path, **query)[0]
@@ -168,9 +177,14 @@ def _address(address: Address | None, email: str | None = None) -> dict[str, str
     }
 
 
+def _listed(told: Any) -> Any:
+    """Return a list of PHP: one whose keys have gaps is written as an object."""
+    return list(told.values()) if isinstance(told, dict) else told
+
+
 def _in_shop(order: Mapping[str, Any]) -> InShop:
-    meta = {one["key"]: one["value"] for one in order["meta_data"]}
-    parcel: Mapping[str, Any] = next(iter(meta.get(_TRACKING) or []), {})
+    meta = {one["key"]: one["value"] for one in _listed(order["meta_data"])}
+    parcel: Mapping[str, Any] = next(iter(_listed(meta.get(_TRACKING) or [])), {})
     sent = []
     if order["status"] == "completed":
         sent = [
@@ -188,7 +202,8 @@ def _in_shop(order: Mapping[str, Any]) -> InShop:
         cancelled=order["status"] == "cancelled",
         sent=sent,
         given_back=[
-            GivenBack(str(one["id"]), abs(Decimal(one["total"])), order["currency"])
-            for one in order["refunds"]
+            GivenBack(str(one["id"]), abs(amount_of(one["total"])), order["currency"])
+            for one in _listed(order["refunds"])
+            if one["total"]  # empty while it is being written
         ],
     )
