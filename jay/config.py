@@ -33,7 +33,7 @@ _BUCKET = "s3://"
 
 # Requests a minute, against abuse: in each process, or of all together where they share a Redis.
 _LIMITS = {
-    "requests_per_key": 600_000,
+    "requests_per_key": 6_000_000,
     "requests_per_user": 1_200,
     "guests_per_key": 60_000,
     "guests_per_address": 300,

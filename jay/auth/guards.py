@@ -26,6 +26,7 @@ from jay.errors import (
     NotYourBasket,
     TokenAlgorithmRefused,
     TokenClaimsInvalid,
+    TokenError,
     TokenExpired,
     TokenKeyUnknown,
     TokenMalformed,
@@ -112,13 +113,22 @@ def doorkeeper() -> Doorkeeper:
     security={"apiKey": []},
 )
 def require_partner() -> None:
-    """Let partners pass: streaming platforms with a basket key."""
+    """Let partners pass: streaming platforms with a basket key.
+
+    Whoever takes a TV apart can read that key, so its requests are not counted yet: see
+    ``require_user`` and ``need_no_user``.
+    """
     key = doorkeeper().api_key(request.headers)
     if key.partner is None:
         raise ApiKeyForAnotherApi
     g.partner, g.api_key = key.partner, key.prefix
     rates.go_by(key.partner.limits)
-    rates.take(rates.REQUESTS, key.prefix)
+
+
+@web.guard(errors=(TooManyRequests,), security={})
+def need_no_user() -> None:
+    """Let partners pass before they have a user; these requests leave the users' ones alone."""
+    rates.take(rates.REQUESTS, f"{g.api_key} without a user")
 
 
 @web.guard(
@@ -153,16 +163,29 @@ def require_merchant() -> None:
     security={"userToken": []},
 )
 def require_user() -> None:
-    """Let users pass whose token is valid and, where the address names a user, theirs."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise TokenMissing
-    user = doorkeeper().tokens.verify(token.strip(), current_partner(), now=web.now())
+    """Let users pass whose token is valid and, where the address names a user, theirs.
+
+    What has no valid token counts for its address, and not for the partner's API key: else one who
+    knows the key could lock all users out. Nor does what a user sends beyond its own limit.
+    """
+    try:
+        user = _user()
+    except TokenError:
+        rates.take_all(rates.of_address(rates.REFUSED_OF_ADDRESS, request.remote_addr))
+        raise
+    rates.take(rates.REQUESTS_OF_USER, f"{user.partner_id} {user.user_id}")
+    rates.take(rates.REQUESTS, g.api_key)
     view_args: dict[str, Any] = request.view_args or {}
     if view_args.get("userId", user.user_id) != user.user_id:
         raise NotYourBasket
     g.user = user
-    rates.take(rates.REQUESTS_OF_USER, f"{user.partner_id} {user.user_id}")
+
+
+def _user() -> User:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenMissing
+    return doorkeeper().tokens.verify(token.strip(), current_partner(), now=web.now())
 
 
 def current_partner() -> Partner:

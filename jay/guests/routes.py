@@ -8,7 +8,7 @@ from flask import Response, g, request
 from sqlalchemy import Connection
 
 from jay import web
-from jay.auth.guards import current_partner, doorkeeper, require_partner
+from jay.auth.guards import current_partner, doorkeeper, need_no_user, require_partner
 from jay.baskets.schemas import basket_view
 from jay.errors import (
     CartFull,
@@ -35,7 +35,7 @@ from jay.web.responses import answer
 from jay.web.stored_answers import KEPT_FOR
 from jay.web.versions import BASKET_API
 
-blp = web.Blueprint("guests", __name__, api=BASKET_API, guards=(require_partner,))
+blp = web.Blueprint("guests", __name__, api=BASKET_API, guards=(require_partner, need_no_user))
 blp.description = "Baskets of people without an account at the partner."
 
 

@@ -20,6 +20,7 @@ from jay.web.limits import SITE, networks_of
 
 REQUESTS = "requests"
 REQUESTS_OF_USER = "user-requests"
+REFUSED_OF_ADDRESS = "refused-per-address"
 GUESTS_OF_KEY = "guests"
 GUESTS_OF_ADDRESS = "guests-per-address"
 TRANSFERS = "transfers"
@@ -30,8 +31,8 @@ PICTURES = "pictures"
 RETURNS = "returns"
 
 OF_PARTNERS = (
-    *(REQUESTS, REQUESTS_OF_USER, GUESTS_OF_KEY, GUESTS_OF_ADDRESS, TRANSFERS),
-    *(TRANSFERS_OF_ADDRESS, CHECKOUTS),
+    *(REQUESTS, REQUESTS_OF_USER, REFUSED_OF_ADDRESS, GUESTS_OF_KEY, GUESTS_OF_ADDRESS),
+    *(TRANSFERS, TRANSFERS_OF_ADDRESS, CHECKOUTS),
 )
 """The limits that a partner may have of its own."""
 
@@ -120,6 +121,7 @@ def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
     most = {
         REQUESTS: settings.requests_per_key,
         REQUESTS_OF_USER: settings.requests_per_user,
+        **_of_address(REFUSED_OF_ADDRESS, settings.requests_per_user),
         GUESTS_OF_KEY: settings.guests_per_key,
         **_of_address(GUESTS_OF_ADDRESS, settings.guests_per_address),
         TRANSFERS: settings.transfers_per_user,

@@ -179,7 +179,7 @@ def test_one_that_a_rule_refuses_is_counted(limited: LimitedTo, shop: Shop) -> N
 def test_a_user_and_a_key_make_so_many_requests_a_minute(
     limited: LimitedTo, clock: MovedClock
 ) -> None:
-    platform = limited(requests_per_user=2, requests_per_key=5)
+    platform = limited(requests_per_user=2, requests_per_key=4)
     alice, bob = platform.user(), platform.user("bob")
 
     assert statuses(lambda: alice.call("GET"), 3) == [200, 200, 429]
@@ -187,6 +187,34 @@ def test_a_user_and_a_key_make_so_many_requests_a_minute(
     assert_limited(platform.user("eve").call("GET"))
     clock.move(60)
     assert statuses(lambda: alice.call("GET"), 1) == [200]
+
+
+def test_who_knows_the_key_alone_locks_no_user_out(limited: LimitedTo) -> None:
+    platform = limited(requests_per_key=2)
+
+    def flood(**more: Any) -> list[int]:
+        return statuses(lambda: platform.call("GET", "/baskets/users/eve", **more), 5)
+
+    assert flood() == flood(headers={"Authorization": "Bearer ey"}) == [401] * 5
+    assert statuses(lambda: new_guest(platform), 3) == [200, 200, 429]
+    assert statuses(lambda: platform.user().call("GET"), 3) == [200, 200, 429]
+
+
+def test_what_has_no_valid_token_counts_for_its_address(
+    limited: LimitedTo, clock: MovedClock
+) -> None:
+    platform = limited(requests_per_user=2)
+
+    def ask(address: str) -> int:
+        origin = {"REMOTE_ADDR": address}
+        return platform.call("GET", "/baskets/users/eve", environ_base=origin).status_code
+
+    addresses = [f"2001:db8:0:{number}::1" for number in range(5)]
+    assert [ask("10.0.0.1") for _ in range(3)] == [401, 401, 429]
+    assert ask("10.0.0.2") == 401
+    assert [ask(each) for each in [*addresses, *addresses]] == [401] * 8 + [429] * 2
+    clock.move(60)
+    assert ask("10.0.0.1") == 401
 
 
 def test_a_merchants_key_makes_so_many_requests_a_minute(
@@ -209,10 +237,11 @@ def test_answers_say_what_is_left(limited: LimitedTo, clock: MovedClock) -> None
     told = alice.call("GET").headers
     refused = alice.call("GET").headers
 
-    policy = '"requests";q=9;w=60, "user-requests";q=2;w=60'
-    assert told["RateLimit-Policy"] == refused["RateLimit-Policy"] == policy
-    assert told["RateLimit"] == '"requests";r=7;t=45, "user-requests";r=0;t=45'
-    assert refused["RateLimit"] == '"requests";r=6;t=45, "user-requests";r=0;t=45'
+    assert told["RateLimit-Policy"] == '"user-requests";q=2;w=60, "requests";q=9;w=60'
+    assert told["RateLimit"] == '"user-requests";r=0;t=45, "requests";r=7;t=45'
+    # What is beyond a user's own limit is none of its partner's.
+    assert refused["RateLimit-Policy"] == '"user-requests";q=2;w=60'
+    assert refused["RateLimit"] == '"user-requests";r=0;t=45'
     assert (told.get("Retry-After"), refused["Retry-After"]) == (None, "45")
 
 
