@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -30,6 +31,9 @@ merchants = Table(
     Column("currency", Text, nullable=False),
     # From when on, where it was another one before.
     Column("currency_since", UtcDateTime),
+    # From when on it is known what products cost that were there then: microseconds since 1970
+    # UTC. None: of all of them, always.
+    Column("prices_since", BigInteger),
     Column("vat", Float(53)),
     # How the shipping costs of one order combine, see jay/products/shipping.py.
     Column("shipping_strategy", Text, nullable=False, server_default="MAX"),

@@ -130,8 +130,8 @@ IMPERSONAL: Mapping[str, str] = {
     "idempotency_keys": "created lease leased_until",
     "ledger": "routing_key order_no part kind amount at",
     "legal_texts": "owner owner_id kind lang version url text hash created",
-    "merchants": "id name lang country currency currency_since vat shipping_strategy shipping_scale"
-    " withdrawal_days return_costs delivery_countries fee_percent created removed",
+    "merchants": "id name lang country currency currency_since prices_since vat shipping_strategy"
+    " shipping_scale withdrawal_days return_costs delivery_countries fee_percent created removed",
     "merchant_connectors": "merchant_id kind connected",
     "movements": "routing_key order_no id part kind amount state by lines follows created due"
     " attempts ended",

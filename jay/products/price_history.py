@@ -80,11 +80,13 @@ _TOLD = Prepared(
             *(products.c[name] for name in STATE),
             merchants.c.currency.label("home"),
             merchants.c.currency_since.label("home_since"),
+            merchants.c.prices_since,
         )
         .join_from(products, merchants, merchants.c.id == products.c.merchant_id)
         .where(among(products.c.id, "ids")),
         select(
             *(price_history.c[name] for name in ("product_id", "since", "until", *STATE)),
+            null(),
             null(),
             null(),
         ).where(among(price_history.c.product_id, "ids")),
@@ -174,7 +176,8 @@ def lowest(
     for row in _TOLD.all(connection, {"ids": _all_ids(wanted.items())}):
         states.setdefault(row.id, []).append(State(*row[1 : 3 + len(STATE)]))
         if row.home is not None:
-            homes[row.id] = Home(row.home, row.home_since and microseconds(row.home_since))
+            since = row.home_since and microseconds(row.home_since)
+            homes[row.id] = Home(row.home, since, row.prices_since)
     stamp = microseconds(now)
     found = {}
     for each, main in wanted.items():

@@ -81,10 +81,14 @@ class Offer(NamedTuple):
 
 
 class Home(NamedTuple):
-    """The currency of what comes without one, and from when on; None: always."""
+    """What is known of a shop."""
 
     currency: str
+    """Of what comes without one."""
     since: int | None = None
+    """From when on, in microseconds since 1970 UTC; None: always."""
+    prices_since: int | None = None
+    """From when on it is known what was there then has cost; None: always."""
 
 
 class Timeline:
@@ -136,6 +140,9 @@ class Timeline:
             first -= 1
         began = moments[first]
         earliest = began - LOOKED_BACK // timedelta(microseconds=1)
+        known = self._home.prices_since
+        if known is not None and self._own[0].since <= known and earliest < known:
+            return None  # it may have cost less before
         before = [
             one.price
             for one, end in zip(offers[:first], moments[1:], strict=False)

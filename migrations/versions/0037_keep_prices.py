@@ -1,6 +1,7 @@
 """Keep what products have cost: a reduction may only be told of with what was asked before.
 
-What is there begins its history now: what it has cost before, nobody has written down.
+What is there begins its history now: what it has cost before, nobody has written down. So for the
+products of merchants who are there, this moment is kept.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ def upgrade() -> None:
     said = f"description IS NOT NULL AND {kind} IS NOT NULL"
     op.execute(f"UPDATE products SET rrp = ({kind} = 'rrp') WHERE {said}")  # noqa: S608 - from above
     op.add_column("merchants", sa.Column("currency_since", sa.DateTime(timezone=True)))
+    op.add_column("merchants", sa.Column("prices_since", sa.BigInteger))
+    op.execute(f"UPDATE merchants SET prices_since = {now}")  # noqa: S608 - a number
     op.create_table(
         "price_history",
         sa.Column("product_id", sa.Text, nullable=False),
@@ -57,6 +60,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("price_history")
+    op.drop_column("merchants", "prices_since")
     op.drop_column("merchants", "currency_since")
     op.drop_column("products", "rrp")
     op.drop_column("products", "priced_since")

@@ -1,15 +1,19 @@
 """The migration that begins the history of prices."""
 
+from datetime import timedelta
+
 import alembic.command
 from flask import Flask
 from sqlalchemy import select
 
 from jay import db
+from jay.merchants.models import merchants
 from jay.ops.cli import alembic_config
-from jay.products.models import products
+from jay.products.models import moment_of, products
 from tests.api.feed import details, post
-from tests.builders import add_platform, add_shop
+from tests.builders import User, add_platform, add_shop
 from tests.cli.conftest import Run, runner_of
+from tests.clock import MovedClock
 
 
 def test_what_is_there_begins_its_history_and_keeps_what_its_price_before_is(
@@ -36,3 +40,32 @@ def test_what_is_there_begins_its_history_and_keeps_what_its_price_before_is(
     post(shop, price=800)
     post(shop, price=700, orgPrice=1000)
     assert details(alice, mug)["lowestPrice30"] is None
+
+
+def test_what_was_there_has_no_struck_price_until_30_days_are_known(
+    empty_app: Flask, empty_database_url: str, clock: MovedClock
+) -> None:
+    run: Run = runner_of(empty_app)
+    run("db", "upgrade")
+    shop = add_shop(empty_app, empty_app.test_client())
+    platform = add_platform(empty_app, empty_app.test_client())
+    alice = User(platform, "alice", platform.token("alice", expires_in=10 * 365 * 24 * 3600))
+    post(shop, price=1000)  # a week ago it cost less, but who knows
+    alembic.command.downgrade(alembic_config(empty_database_url), "0036")
+    assert run("db", "upgrade").exit_code == 0
+    with empty_app.app_context(), db.reading() as connection:
+        since = connection.execute(select(merchants.c.prices_since)).scalar_one()
+    upgrade = moment_of(since)
+
+    def told(days: int, sku: str, price: int, **compared: int) -> object:
+        clock.now = upgrade + timedelta(days=days)
+        post(shop, sku=sku, price=price, **compared)
+        return details(alice, f"mugshop/de-DE/{sku}")["lowestPrice30"]
+
+    assert told(1, "mug", 800, orgPrice=1000) is None
+    told(1, "cup", 1000)
+    assert told(2, "cup", 800, orgPrice=1000) == 1000
+    told(3, "mug", 1000)
+    assert told(29, "mug", 900, orgPrice=1000) is None
+    told(30, "mug", 1000)
+    assert told(31, "mug", 900, orgPrice=1000) == 800

@@ -94,6 +94,27 @@ def test_what_was_asked_in_the_shops_currency_of_before_does_not_count() -> None
     assert lowest(own, home=Home("CHF", day(-1))) is None
 
 
+@pytest.mark.parametrize(
+    ("since", "known", "found"),
+    [
+        (-40, -40, 100),
+        (-31, -31, 100),
+        (-30.9, -30.9, None),
+        (-9, -9, None),
+        # A clock was late.
+        (-9, -8.9, None),
+        # It came later: all it has cost is known.
+        (-8.9, -9, 100),
+    ],
+)
+def test_what_was_there_before_prices_were_kept_needs_30_days_of_them(
+    since: float, known: float, found: int | None
+) -> None:
+    own = states(told(since, 100), told(-1, 80, 100))
+
+    assert lowest(own, home=Home("EUR", prices_since=day(known))) == found
+
+
 def test_a_clock_that_was_ahead_leaves_a_moment_of_what_it_has_told() -> None:
     row = closed("mug", day(300), day(0), (100, *[None] * 6))
 
