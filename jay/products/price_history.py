@@ -54,6 +54,11 @@ _AT_ONCE = Prepared(
     .from_select(_COLUMNS, select(*_given.render_derived(name="given").c))
     .on_conflict_do_nothing()
 )
+_TAKE_BACK = Prepared(
+    delete(price_history).where(
+        among(price_history.c.product_id, "ids"), price_history.c.since >= bindparam("stamp")
+    )
+)
 _CUT = Prepared(
     update(price_history)
     .where(among(price_history.c.product_id, "ids"), price_history.c.until > bindparam("stamp"))
@@ -128,8 +133,10 @@ class Changes:
         if self._anew:
             _FORGET.rowcount(connection, {"ids": self._anew})
         if self._ahead:
-            # A clock was ahead: what it says is to hold until then ends now.
-            _CUT.rowcount(connection, {"ids": self._ahead, "stamp": self.stamp})
+            # A clock was ahead: what it says is to hold until then ends now, or never began.
+            ahead = {"ids": self._ahead, "stamp": self.stamp}
+            _TAKE_BACK.rowcount(connection, ahead)
+            _CUT.rowcount(connection, ahead)
         if not self._ended:
             return
         _add(connection, self._ended)

@@ -99,7 +99,7 @@ class Timeline:
     """
 
     def __init__(self, own: Sequence[State], main: Sequence[State], home: Home) -> None:
-        self._own, self._main = sorted(own), sorted(main)
+        self._own, self._main = sorted(own, key=_in_time), sorted(main, key=_in_time)
         self._starts = [one.since for one in self._own], [one.since for one in self._main]
         self._home = home
 
@@ -128,7 +128,8 @@ class Timeline:
         A reduction begins when one is told of, and goes on as long as the price does not rise: a
         reduction in steps counts from its first one (PAngV 11, 2).
 
-        :returns: minor units; None when nothing is reduced, or nothing is known of before.
+        :returns: minor units; None when nothing is reduced, nothing is known of before, or it goes
+            on longer than is remembered.
         """
         offer = self.offer(now)
         if offer is None or not offer.reduced:
@@ -139,6 +140,8 @@ class Timeline:
         while first > 0 and _continues(offers[first - 1], offers[first]):
             first -= 1
         began = moments[first]
+        if began <= now - LONGEST_REDUCTION // timedelta(microseconds=1):
+            return None
         earliest = began - LOOKED_BACK // timedelta(microseconds=1)
         known = self._home.prices_since
         if known is not None and self._own[0].since <= known and earliest < known:
@@ -165,6 +168,11 @@ class Timeline:
     def _home_currency(self, at: int) -> str | None:
         since = self._home.since
         return self._home.currency if since is None or since <= at else None
+
+
+def _in_time(one: State) -> tuple[int, bool]:
+    """Order by start; of two of one moment, as a clock went back, what still holds is the last."""
+    return one.since, one.until is None
 
 
 def _holding(states: Sequence[State], starts: Sequence[int], at: int) -> State | None:

@@ -184,6 +184,25 @@ def test_a_clock_that_was_ahead_ends_what_it_has_written(
     assert lowest(alice) == 800
 
 
+def test_what_a_clock_ahead_has_written_of_the_future_is_taken_back(
+    app: Flask, shop: Shop, alice: User, clock: MovedClock
+) -> None:
+    post(shop, price=1000)
+    clock.now += timedelta(days=500)
+    for price in (400, 500, 600):
+        patch(shop, price=price)
+        clock.now += timedelta(hours=1)
+    clock.now -= timedelta(days=400)
+
+    patch(shop, price=800, orgPrice=1000)
+
+    with app.app_context(), db.reading() as connection:
+        rows = connection.execute(select(price_history.c.since, price_history.c.until)).all()
+    assert sorted(row.until for row in rows) == [microseconds(clock.now)] * 2
+    assert all(row.since < row.until for row in rows)
+    assert lowest(alice) == 600
+
+
 def test_history_goes_when_no_reduction_can_be_told_of_by_it(
     app: Flask, shop: Shop, alice: User, clock: MovedClock
 ) -> None:

@@ -77,6 +77,19 @@ def test_the_lowest_price_is_that_of_30_days_before_the_reduction_began(
     assert lowest(states(*before)) == found
 
 
+@pytest.mark.parametrize(("began", "found"), [(-369, 100), (-370, None), (-385, None)])
+def test_a_reduction_that_goes_on_longer_than_is_remembered_is_told_of_no_more(
+    began: int, found: int | None
+) -> None:
+    assert lowest(states(told(-500, 100), told(began, 80, 100))) == found
+
+
+def test_of_two_states_of_one_moment_the_one_that_still_holds_counts() -> None:
+    own = [told(-9, 100)._replace(until=day(-1)), told(-1, 90)._replace(until=day(-1))]
+
+    assert lowest([told(-1, 80, 100), *own]) == 100
+
+
 def test_a_variant_has_the_history_of_its_product_while_it_has_its_price() -> None:
     main = states(told(-50, 100), told(-1, 80, 100))
 
