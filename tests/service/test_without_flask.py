@@ -48,6 +48,7 @@ from jay.orders import refunds, withdrawals
 from jay.orders import service as orders
 from jay.orders.models import (
     Actor,
+    Attention,
     Happening,
     Money,
     Movement,
@@ -346,6 +347,15 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "shop_id": lambda _: "gid://1",
     "what": lambda _: "sent 1",
     "credentials": lambda _: {"key": "k", "secret": "s"},
+    "always": lambda _: True,
+    "base": lambda _: {"content": 0.5, "unit": "l"},
+    "percent": lambda _: 2.5,
+    "price": lambda _: 1250,
+    "sellers": lambda w: legal.sellers(w.connection, [w.merchant.id]),
+    "stored": lambda _: {},
+    "total": lambda _: 1250,
+    "version": lambda _: 1,
+    "why": lambda _: Attention.DISPUTED,
 }
 
 
@@ -468,6 +478,8 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "products/configuring.change": {
         "changes": lambda _: {"shipping_strategy": "SUM", "legal": {"city": "Bonn"}}
     },
+    "legal/service.version_of": {"owner": lambda _: THE_OPERATOR, "kind": lambda _: Kind.TERMS},
+    "products/price_history.lowest": {"wanted": lambda w: {w.product: None}},
     "legal/service.put_merchants": {"texts": lambda _: [(Kind.TERMS, "de", "text")]},
     "legal/service.sellers": {"wanted": lambda w: [w.merchant.id]},
 }
