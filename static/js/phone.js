@@ -11,7 +11,7 @@
   var pressed = null;
   var STALLED = 4000;
 
-  /* --- the claim's minute ------------------------------------------------------------------------ */
+  /* --- the claim's minute --- */
   function minute() {
     var clock = claim.querySelector('[data-clock]');
     var ends = Date.now() + parseInt(claim.getAttribute('data-left'), 10) * 1000;
@@ -44,7 +44,7 @@
     document.addEventListener('visibilitychange', seen);
   }
 
-  /* --- the code goes off with its eighth character -------------------------------------------------- */
+  /* --- the code goes off with its eighth character --- */
   function code(field) {
     field.addEventListener('input', function (event) {
       var typed = field.value.replace(/[\s.,:;_\-\u2010-\u2015]/g, '');
@@ -54,7 +54,7 @@
   }
   if (document.getElementById('user_code')) { code(document.getElementById('user_code')); }
 
-  /* --- each form once; what stalls can be tried again --------------------------------------------------- */
+  /* --- each form once; what stalls can be tried again --- */
   function network() {
     if (navigator.onLine === false) { html.setAttribute('data-offline', ''); } else { html.removeAttribute('data-offline'); }
   }
@@ -137,7 +137,7 @@
   }
   goOn();
 
-  /* --- back from another page, on and off line -------------------------------------------------------- */
+  /* --- back from another page, on and off line --- */
   window.addEventListener('pageshow', function (event) {
     var sent = document.querySelectorAll('[data-sent]');
     var i;
@@ -148,7 +148,7 @@
   window.addEventListener('offline', network);
   network();
 
-  /* --- the count moves at once; quick taps go off as one request ---------------------------------------- */
+  /* --- the count moves at once; quick taps go off as one request --- */
   var counting = null;
   function counts() {
     var GATHER = 500;
@@ -425,7 +425,7 @@
   bar();
 
 
-  /* --- the language list closes like any other ----------------------------------------------------- */
+  /* --- the language list closes like any other --- */
   document.addEventListener('click', function (event) {
     var list = document.querySelector('.tongue[open]');
     if (list && !list.contains(event.target)) { list.removeAttribute('open'); }
