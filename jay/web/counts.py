@@ -1,7 +1,8 @@
 """Counting requests of a minute: in this process, and in Redis together with all others.
 
 Each process counts for itself and tells Redis in lots, which are smaller the nearer a caller is to
-its limit: who stays far below it costs no round trip, and who comes near to it is counted exactly.
+its limit, and each second while the caller goes on: who stays far below it costs no round trip, and
+who comes near to it is counted exactly, on however many processes its requests are.
 Where Redis is gone, each process goes on with what it knows.
 """
 
@@ -31,6 +32,12 @@ LONGEST_CALLER = 64
 WINDOW_SECONDS = 60
 LOTS = 20
 """A lot is this part of what a caller has left."""
+
+TOLD_AFTER_SECONDS = 1.0
+"""How long what is less than a lot is kept."""
+
+FEW = 200
+"""Who has used less than this part of its limit in a process costs no round trip there."""
 
 ANSWER_SECONDS = 0.25
 """How long Redis may take: a limit is not worth more of a shopper's time."""
@@ -103,11 +110,25 @@ class Window:
     :ivar ends: by the timer.
     :ivar told: counted by all processes, as far as this one knows.
     :ivar untold: counted here since.
+    :ivar since: when that began, by the timer.
+    :ivar shared: whether all processes know of the caller.
     """
 
     ends: float
     told: int = 0
     untold: int = 0
+    since: float = 0.0
+    shared: bool = False
+
+    def is_to_be_told(self, most: int, now: float) -> bool:
+        """Tell whether the others are to know now what was counted here."""
+        if self.told > most:  # who is refused anyway need not be told about
+            return False
+        if self.untold >= (most - self.told) // LOTS:
+            return True
+        return now - self.since >= TOLD_AFTER_SECONDS and (
+            self.shared or self.untold >= most // FEW
+        )
 
 
 class Counts:
@@ -135,14 +156,9 @@ class Counts:
                 window = self._begin(key, now)
             window.untold += 1
             count, left = window.told + window.untold, window.ends - now
-            # Who is refused anyway need not be told about.
-            if (
-                self._shared is None
-                or window.untold < (most - window.told) // LOTS
-                or window.told > most
-            ):
+            if self._shared is None or not window.is_to_be_told(most, now):
                 return count, left
-            amount, window.untold = window.untold, 0
+            amount, window.untold, window.since = window.untold, 0, now
             window.told += amount
         found = self._shared.add(item.key_for(key[0]), amount)
         with self._lock:
@@ -150,7 +166,7 @@ class Counts:
                 window.told -= amount
                 window.untold += amount
                 return count, left
-            window.told = max(window.told, found[0])
+            window.told, window.shared = max(window.told, found[0]), True
             window.ends = self._timer() + found[1]
         # Those that other threads have counted meanwhile come after this one.
         return found[0], max(0.0, found[1])
@@ -178,7 +194,7 @@ class Counts:
         for oldest in list(islice(windows, 2)):
             if len(windows) >= CALLERS_REMEMBERED or windows[oldest].ends <= now:
                 del windows[oldest]
-        window = windows[key] = Window(now + WINDOW_SECONDS)
+        window = windows[key] = Window(now + WINDOW_SECONDS, since=now)
         return window
 
 

@@ -104,3 +104,43 @@ def test_threads_at_once_pass_as_often_as_is_allowed() -> None:
 
 def remembered(rate: Rate) -> list[str]:
     return [name for name, _most in rate._counts._windows]
+
+
+class Together:
+    """What all processes count together, without a Redis."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def add(self, _key: str, amount: int) -> tuple[int, float]:
+        self.told.append(amount)
+        return sum(self.told), 60.0
+
+
+def passed_in(rates: list[Rate], clock: MovedClock, *, seconds: int, each: int) -> int:
+    """Send so many requests a second to each process; return how many passed."""
+    passed = 0
+    for _ in range(seconds):
+        passed += sum(rate.take("a").passes for rate in rates for _ in range(each))
+        clock.move(1)
+    return passed
+
+
+def test_a_flood_over_many_processes_passes_for_a_second_at_most() -> None:
+    clock, together = MovedClock(), Together()
+    rates = [Rate(clock, most=1200, shared=together) for _ in range(100)]
+
+    passed = passed_in(rates, clock, seconds=30, each=10)
+
+    assert 1200 <= passed <= 1200 + 100 * 10
+
+
+def test_who_is_told_of_costs_one_round_trip_a_second_and_who_asks_seldom_none() -> None:
+    clock, together = MovedClock(), Together()
+    rate = Rate(clock, most=12_000, shared=together)
+
+    assert passed_in([rate], clock, seconds=30, each=2) == 60
+    assert together.told == [60]  # a 200th is used up
+    assert passed_in([rate], clock, seconds=20, each=5) == 100
+    assert len(together.told) <= 1 + 20
+    assert 160 - sum(together.told) <= 5
