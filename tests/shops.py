@@ -96,6 +96,32 @@ def unknown(given: Any, known: Any, path: str = "order") -> list[str]:
     return wrong
 
 
+def price(query: str, given: Json) -> int:
+    """Price a query: 1 for an object, 2 for a connection, and each node that may come."""
+    body = query[query.index("{") + 1 :]
+    return _priced(re.findall(r"\w+|\.\.\.|[{}()]", body), given)
+
+
+def _priced(tokens: list[str], given: Json) -> int:
+    cost, many, fragment = 0, 1, False
+    while (token := tokens.pop(0)) != "}":
+        if token == "(":
+            while (argument := tokens.pop(0)) != ")":
+                value = given.get(argument, argument)
+                if isinstance(value, list):
+                    many = len(value)
+                elif str(value).isdigit():
+                    many = int(value)
+        elif token == "{":
+            connection = tokens[0] == "nodes"
+            inner = _priced(tokens, given)
+            cost += 2 + many * inner if connection else many * (inner + (not fragment))
+            many, fragment = 1, False
+        elif token == "...":
+            fragment = True
+    return cost
+
+
 class Cut(Exception):
     """The connection ends without an answer."""
 
@@ -131,6 +157,9 @@ class ShopifyShop(Stand):
     variants: dict[str, list[str]] = field(default_factory=dict)
     # Whether the search does not know yet what was made.
     lags: bool = False
+    # What a query may cost, and what the dearest one has.
+    most: int = 1000
+    dearest: int = 0
 
     TOKEN: ClassVar[str] = "shpat_jay"
     CLIENT: ClassVar[tuple[str, str]] = ("client-1", "shpss_jay")
@@ -153,11 +182,16 @@ class ShopifyShop(Stand):
             body["query"],
         )[0]
         self.asked.append(name)
+        cost = price(body["query"], body["variables"])
+        self.dearest = max(self.dearest, cost)
+        if cost > self.most:
+            errors = [{"message": "Dear", "extensions": {"code": "MAX_COST_EXCEEDED"}}]
+            return 200, {"errors": errors}, {}
         if self.fault("throttled"):
             status = {"maximumAvailable": 2000.0, "currentlyAvailable": 2, "restoreRate": 10.0}
-            cost = {"requestedQueryCost": 52, "actualQueryCost": None, "throttleStatus": status}
+            told = {"requestedQueryCost": 52, "actualQueryCost": None, "throttleStatus": status}
             errors = [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]
-            return 200, {"errors": errors, "extensions": {"cost": cost}}, {}
+            return 200, {"errors": errors, "extensions": {"cost": told}}, {}
         needed = {"productVariants": "read_products", "shop": None}.get(
             name, "read_orders" if name in {"orders", "nodes"} else "write_orders"
         )
@@ -239,7 +273,12 @@ class ShopifyShop(Stand):
     def _nodes(self, given: Json) -> Any:
         names = ("id", "sourceIdentifier", "cancelledAt", "fulfillments", "refunds")
         found = (self.orders.get(one) for one in given["ids"])
-        return [one and {name: one[name] for name in names} for one in found]
+        some = [one and {name: one[name] for name in names} for one in found]
+        for one in some:
+            if one:
+                one["fulfillments"] = one["fulfillments"][: given["parcels"]]
+                one["refunds"] = one["refunds"][: given["refunds"]]
+        return some
 
     # --- what the merchant does
 

@@ -161,6 +161,6 @@ class Shop(Protocol):
         """Show the merchant what has happened to an order."""
         ...
 
-    def read(self, identifiers: Sequence[str]) -> list[InShop]:
-        """Return orders as they are now; those that are gone are left out."""
+    def read(self, identifiers: Sequence[str]) -> Iterable[InShop]:
+        """Return orders as they are now, as they come; those that are gone are left out."""
         ...

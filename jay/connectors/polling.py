@@ -66,10 +66,10 @@ def _ask(mine: list[Handed]) -> None:
     if shop is None or not mine:
         return
     made = SHOPS[shop.kind](shop.address, shop.credentials, Calls(Client(settings.reachable)))
-    told = {one.id: one for one in made.read([one.shop_id for one in mine])}
-    for one in mine:
-        order = told.get(one.shop_id)
-        if order is None:
+    lying = {one.shop_id: one for one in mine}
+    for order in made.read(list(lying)):
+        one = lying.get(order.id)
+        if one is None:
             continue
         if order.odd or order.part_no != str(one.part_no):
             db.write(handed.note_problem, one.part_no, order.odd or NOT_THERE)

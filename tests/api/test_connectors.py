@@ -16,7 +16,7 @@ from jay.connectors import calling, handing, polling
 from jay.connectors.calling import Calls
 from jay.connectors.handed import ASKED_EVERY
 from jay.connectors.interface import NOT_THERE, UNSURE_FOR, Problem
-from jay.connectors.shopify.shop import Shopify
+from jay.connectors.shopify.shop import READ_AT_ONCE, Shopify
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.orders import ledger, service
@@ -300,6 +300,31 @@ def test_shopify_ships_in_parcels(counter: Callable[[str], Counter]) -> None:
     assert part.state == "shipped"
     assert [one.tracking_number for one in part.parcels] == ["1", "2"]
     assert [(line.sku, line.shipped) for line in part.lines] == [("mug", 1), ("hat", 3)]
+
+
+@pytest.mark.parametrize("most", [1000, 400])
+@pytest.mark.one_database
+def test_no_question_is_too_dear_for_shopify_and_all_parcels_are_read(
+    most: int, counter: Callable[[str], Counter]
+) -> None:
+    at = counter("shopify")
+    hat = at.merchant.product("hat")
+    part_nos = [at.buy((hat, 1)) for _ in range(READ_AT_ONCE)]
+    many = at.buy((hat, 6))
+    at.deliver()
+    for number, part_no in enumerate(part_nos):
+        at.stand.ship(str(part_no), {"hat": 1}, f"{number}")
+    if most == 1000:
+        for number in range(6):
+            at.stand.ship(str(many), {"hat": 1}, f"9{number}")
+    at.stand.most = most
+
+    at.read_back()
+
+    assert {at.part(one).state for one in part_nos} == {"shipped"}
+    if most == 1000:
+        assert at.part(many).state == "shipped"
+        assert 0 < at.stand.dearest < at.stand.most
 
 
 @BOTH

@@ -6,7 +6,7 @@
 holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,18 +57,29 @@ _CANCEL = """mutation(
 _NOTE = """mutation($id: ID!, $tags: [String!]!) {
   tagsAdd(id: $id, tags: $tags) { node { id } userErrors { field message } }
 }"""
-_READ = """query($ids: [ID!]!) {
+_READ = """query($ids: [ID!]!, $parcels: Int!, $lines: Int!, $refunds: Int!) {
   nodes(ids: $ids) {
     ... on Order {
       id sourceIdentifier cancelledAt
-      fulfillments(first: 20) {
+      fulfillments(first: $parcels) {
         id status trackingInfo { company number url }
-        fulfillmentLineItems(first: 50) { nodes { quantity lineItem { sku } } }
+        fulfillmentLineItems(first: $lines) { nodes { quantity lineItem { sku } } }
       }
-      refunds(first: 20) { id totalRefundedSet { shopMoney { amount currencyCode } } }
+      refunds(first: $refunds) { id totalRefundedSet { shopMoney { amount currencyCode } } }
     }
   }
 }"""
+
+READ_AT_ONCE = 4
+"""So many orders a query: it may cost 1,000 points, and is priced by what it could return."""
+
+_FEW = {"parcels": 5, "lines": 15, "refunds": 5}
+_MANY = {"parcels": 15, "lines": 25, "refunds": 20}
+"""For an order alone that has more than a few."""
+
+
+class TooDear(Problem):
+    """A query costs more than any may."""
 
 
 class Shopify:
@@ -176,10 +187,30 @@ class Shopify:
         """Tag an order: a tag is added once, and can be filtered by."""
         self._change("tagsAdd", _NOTE, {"id": identifier, "tags": [text]})
 
-    def read(self, identifiers: Sequence[str]) -> list[InShop]:
-        """Return orders as they are now."""
-        nodes = self._ask(_READ, {"ids": list(identifiers)})["nodes"]
-        return each_read(nodes, _in_shop)
+    def read(self, identifiers: Sequence[str]) -> Iterator[InShop]:
+        """Return orders as they are now; some at once, fewer where that is too dear."""
+        groups = [
+            identifiers[start : start + READ_AT_ONCE]
+            for start in range(0, len(identifiers), READ_AT_ONCE)
+        ]
+        while groups:
+            ids = groups.pop(0)
+            try:
+                nodes = self._ask(_READ, {"ids": list(ids), **_FEW})["nodes"]
+            except TooDear:
+                if len(ids) == 1:
+                    raise
+                half = len(ids) // 2
+                groups[:0] = [ids[:half], ids[half:]]
+                continue
+            yield from each_read(nodes, self._whole)
+
+    def _whole(self, order: Mapping[str, Any]) -> InShop:
+        if _is_full(order, _FEW):
+            (order,) = self._ask(_READ, {"ids": [order["id"]], **_MANY})["nodes"]
+            if _is_full(order, _MANY):
+                raise ValueError("nobody knows whether that is all")
+        return _in_shop(order)
 
     def _change(
         self, name: str, query: str, variables: Mapping[str, Any], errors: str = "userErrors"
@@ -228,6 +259,8 @@ def _problem(told: Mapping[str, Any]) -> Problem:
         )
         seconds = max(1.0, lacks / max(1.0, float(status.get("restoreRate") or 1)))
         return Problem("the shop is asked too often", hold=True, wait=timedelta(seconds=seconds))
+    if "MAX_COST_EXCEEDED" in codes:
+        return TooDear("the question is too dear for the shop")
     if "ACCESS_DENIED" in codes:
         return Problem("the app lacks a scope that is needed", hold=True)
     told_codes = ", ".join(sorted(code for code in codes if code.isidentifier()))
@@ -277,6 +310,16 @@ def _address(address: Address | None) -> dict[str, Any] | None:
         "city": address.city,
         "countryCode": address.country_code,
     }
+
+
+def _is_full(order: Mapping[str, Any], asked: Mapping[str, int]) -> bool:
+    """Tell whether there may be more than was asked for."""
+    parcels = order["fulfillments"]
+    return (
+        len(parcels) >= asked["parcels"]
+        or len(order["refunds"]) >= asked["refunds"]
+        or any(len(one["fulfillmentLineItems"]["nodes"]) >= asked["lines"] for one in parcels)
+    )
 
 
 def _in_shop(order: Mapping[str, Any]) -> InShop:
