@@ -9,8 +9,8 @@ from jay.errors import Busy
 class Breaker:
     """Opens when a server does not answer, and closes when it has answered.
 
-    While it is open one caller tries the server, for as long as that takes; who comes meanwhile is
-    told at once that it is busy.
+    While it is open one caller tries the server, until it answers or is given up; who comes
+    meanwhile is told at once that it is busy.
     """
 
     def __init__(self) -> None:
@@ -33,6 +33,11 @@ class Breaker:
                 return True
         raise Busy from NotAnswered("the server has not answered")
 
+    def close(self) -> None:
+        """Let everybody ask: the server has answered who tries it."""
+        with self._lock:
+            self._open, self._prober = False, None
+
     def leave(self, *, answers: bool | None, tried: bool) -> None:
         """End what ``enter`` has begun.
 
@@ -41,5 +46,6 @@ class Breaker:
         with self._lock:
             if answers is not None:
                 self._open = not answers
-            if tried:
+            # After ``close`` it may be another one that tries.
+            if tried and self._prober == threading.get_ident():
                 self._prober = None

@@ -139,11 +139,13 @@ class Database:
         # First a connection, then the turn, in every place: the other way round, one that waits
         # for its turn with the last connection would wait for one that waits for a connection.
         with (
-            self._busy_in_outages(stake),
+            self._busy_in_outages(stake) as tries,
             self._writers.connect() as connection,
             self._turn(),
             connection.begin(),
         ):
+            if tries:
+                self._try(connection)
             if self.is_sqlite:
                 begin_on_sqlite(connection)
             else:
@@ -159,7 +161,12 @@ class Database:
 
         :raises Busy: the database can't be reached.
         """
-        with self._busy_in_outages(_Stake(reads=True)), self.readers.connect() as connection:
+        with (
+            self._busy_in_outages(_Stake(reads=True)) as tries,
+            self.readers.connect() as connection,
+        ):
+            if tries:
+                self._try(connection)
             yield connection
 
     def write(
@@ -178,7 +185,12 @@ class Database:
         if not self.is_sqlite and getattr(work, "optimistic", False):
             try:
                 stake = _Stake()
-                with self._busy_in_outages(stake), self.engine.connect() as connection:
+                with (
+                    self._busy_in_outages(stake) as tries,
+                    self.engine.connect() as connection,
+                ):
+                    if tries:
+                        self._try(connection)
                     stake.each_commits = True
                     return work(connection, *args, **kwargs)
             except Conflict:
@@ -195,12 +207,18 @@ class Database:
         self.engine.dispose()
         self.readers.dispose()
 
+    def _try(self, connection: Connection) -> None:
+        # What follows may wait for locks: the others don't wait for the end of it.
+        connection.exec_driver_sql("SELECT 1")
+        self._breaker.close()
+
     @contextmanager
-    def _busy_in_outages(self, stake: "_Stake") -> Iterator[None]:
+    def _busy_in_outages(self, stake: "_Stake") -> Iterator[bool]:
+        """Yield whether this caller is the one that tries a server that has not answered."""
         tried = self._breaker.enter()
         answers: bool | None = True
         try:
-            yield
+            yield tried
         except PoolTimeoutError as error:
             answers = None
             raise Busy from error

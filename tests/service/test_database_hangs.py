@@ -137,37 +137,46 @@ def test_a_server_that_takes_no_connections_is_an_outage(
     database.dispose()
 
 
-def test_while_one_tries_a_server_that_hangs_the_others_are_told_at_once(
+def test_while_one_tries_a_server_that_hangs_the_others_are_told_at_once_until_it_answers(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.reading() as connection:
         process = server_process(connection)
+    server = parent_of(process)
     monkeypatch.setattr(postgresql, "HANG_SECONDS", 0.2)
     with stopped(process), pytest.raises(Busy), database.reading() as connection:
         connection.execute(text("SELECT 1"))
     monkeypatch.undo()
-    asked, done, tried = threading.Event(), threading.Event(), []
+    entered, asked, done = threading.Event(), threading.Event(), threading.Event()
+    enter, answers = database._breaker.enter, list[int | None]()
+
+    def enter_and_tell() -> bool:
+        tries = enter()
+        if tries:
+            entered.set()
+        return tries
 
     def try_it() -> None:
-        with database.reading() as connection:
-            tried.append(connection.scalar(text("SELECT 1")))
+        with database.transaction():
             asked.set()
             assert done.wait(PATIENCE_SECONDS)
 
+    monkeypatch.setattr(database._breaker, "enter", enter_and_tell)
     trying = threading.Thread(target=try_it)
-    trying.start()
+    with stopped(server):
+        trying.start()
+        assert entered.wait(PATIENCE_SECONDS)
+        for door in (database.reading, database.transaction):
+            with pytest.raises(Busy), door():
+                pass
+
     assert asked.wait(PATIENCE_SECONDS)
-
-    for door in (database.reading, database.transaction):
-        with pytest.raises(Busy), door():
-            pass
-
+    for door in (database.reading, database.transaction):  # though the first has not ended
+        with door() as connection:
+            answers.append(connection.scalar(text("SELECT 1")))
     done.set()
     trying.join(PATIENCE_SECONDS)
-    for door in (database.reading, database.transaction):
-        with door() as connection:
-            tried.append(connection.scalar(text("SELECT 1")))
-    assert tried == [1, 1, 1]
+    assert answers == [1, 1]
 
 
 class Resolver:

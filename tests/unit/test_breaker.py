@@ -58,3 +58,16 @@ def test_who_was_on_the_way_before_and_is_answered_closes_it(breaker: Breaker) -
     breaker.leave(answers=True, tried=False)
 
     assert elsewhere(breaker) is False
+
+
+def test_an_answer_closes_it_though_who_tries_has_not_ended(breaker: Breaker) -> None:
+    tried = breaker.enter()
+    breaker.close()
+
+    assert elsewhere(breaker) is False
+
+    breaker.leave(answers=False, tried=False)  # it hangs again
+    assert elsewhere(breaker) is True
+    breaker.leave(answers=None, tried=tried)
+    with pytest.raises(Busy):  # the end of the first is not that of the second
+        breaker.enter()
