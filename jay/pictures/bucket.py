@@ -109,6 +109,17 @@ class BucketStore:
                     if NAME.fullmatch(name) and entry["path"] == place(name):
                         yield name, entry["last_modified"]
 
+    def stored(self, name: str) -> datetime | None:
+        """Return when a file was stored last; None when there is no such file.
+
+        :raises StoreAway: the store does not answer, or refuses.
+        """
+        with _Asking(self) as store:
+            try:
+                return obstore.head(store, place(name))["last_modified"]
+            except FileNotFoundError:
+                return None
+
     def delete(self, name: str) -> None:
         """Delete a file, if it is there.
 

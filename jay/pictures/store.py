@@ -53,6 +53,13 @@ class Store(Protocol):
         """
         ...
 
+    def stored(self, name: str) -> datetime | None:
+        """Return when a file was stored last; None when there is no such file.
+
+        :raises OSError: it can't be told at the moment.
+        """
+        ...
+
     def delete(self, name: str) -> None:
         """Delete a file, if it is there.
 
@@ -113,6 +120,13 @@ class FolderStore:
                         with contextlib.suppress(FileNotFoundError):
                             moment = datetime.fromtimestamp(entry.stat().st_mtime, UTC)
                             yield entry.name, moment
+
+    def stored(self, name: str) -> datetime | None:
+        """Return when a file was stored last; None when there is no such file."""
+        try:
+            return datetime.fromtimestamp((self._folder / place(name)).stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
 
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""

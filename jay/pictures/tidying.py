@@ -31,7 +31,11 @@ def _delete_leftovers(batch: Sequence[tuple[str, datetime]]) -> int:
     with db.reading() as connection:
         known = purging.known(connection, [name[:40] for name in old])
     for name in old:
-        if name[:40] not in known or not name.endswith((".webp", ".jpg")):
+        if name[:40] in known and name.endswith((".webp", ".jpg")):
+            continue
+        # The same picture may have been sent again since the files were listed.
+        stored = store().stored(name)
+        if stored is not None and stored <= oldest:
             store().delete(name)
             deleted += 1
     return deleted

@@ -1,6 +1,7 @@
 """``products pictures`` says how it stands; ``purge`` takes what nothing names any more."""
 
 import os
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Connection
 
 from jay import db
-from jay.pictures import service
+from jay.pictures import purging, service, tidying
 from jay.pictures.models import Need, Reason
 from jay.pictures.purging import KEPT_FOR
 from jay.pictures.showing import store
@@ -162,3 +164,26 @@ def test_files_of_nothing_go_when_they_are_old(
         assert (files.get(left), files.get(young)) == (None, b"left over")
         assert not draft.exists()
         files.delete(young)
+
+
+def test_files_that_are_stored_again_while_old_ones_are_looked_for_stay(
+    app: Flask, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, left = ("ef" * 20 + f"-{size}.webp" for size in (160, 320))
+    with app.app_context():
+        files, known = store(), purging.known
+        for name in (again, left):
+            files.put(name, b"before")
+            before = (clock() - timedelta(days=2)).timestamp()
+            os.utime(files._folder / place(name), (before, before))
+
+        def sent_again(connection: Connection, digests: Iterable[str]) -> set[str]:
+            found = known(connection, digests)
+            files.put(again, b"again")
+            return found
+
+        monkeypatch.setattr(purging, "known", sent_again)
+        tidying.delete_leftovers()
+
+        assert (files.get(again), files.get(left)) == (b"again", None)
+        files.delete(again)

@@ -55,9 +55,10 @@ def test_files_are_kept_listed_and_deleted(server: S3Server) -> None:
     found = dict(store.names())
     assert sorted(found) == [NAME, OTHER]
     assert all(abs(datetime.now(UTC) - at) < timedelta(hours=1) for at in found.values())
+    assert store.stored(NAME) == found[NAME].replace(microsecond=0)  # as HTTP says it
     store.delete(NAME)
     store.delete(NAME)
-    assert store.get(NAME) is None
+    assert store.get(NAME) is store.stored(NAME) is None
     assert [name for name, _at in store.names()] == [OTHER]
 
 
