@@ -93,11 +93,12 @@ def _finder(
             return _NOBODY
         shop_id = None if known is None else known.shop_id
         draft, unsure = draft_of(part, contact), message.taken_over
+        expected = draft.created >= shop.connected
 
         def call(client: Client) -> DeliveryResult:
             made = SHOPS[kind](shop.address, shop.credentials, Calls(client))
             try:
-                told = _tell(made, part, event, draft, shop_id, unsure=unsure)
+                told = _tell(made, part, event, draft, shop_id, unsure=unsure, expected=expected)
                 return DeliveryResult(told=told, told_at=shop.address)
             except Problem as problem:
                 return DeliveryResult(failure=problem.failure, hold=problem.hold, wait=problem.wait)
@@ -119,29 +120,59 @@ def _tell(
     shop_id: str | None,
     *,
     unsure: bool,
+    expected: bool,
 ) -> str | None:
     """Tell a shop of an event, and return by what it knows the order.
 
     :param unsure: somebody was about to do so, and nobody knows how far it has come.
+    :param expected: it was bought since the shop is connected.
     """
     if shop_id is None:
         shop_id = shop.find(draft.part_no, since=draft.created - LOOKED_BACK)
     if event.kind is Happening.CREATED:
-        if shop_id is None and part.state is not PartState.CANCELLED:
-            if unsure:
-                raise Problem("it may have been put into the shop already", wait=UNSURE_FOR)
-            return shop.create(draft)
-    elif shop_id is None:
-        return None  # it was cancelled before the shop had heard of it
-    elif event.kind is Happening.CANCELLED and part.state is PartState.CANCELLED:
+        return _put(shop, part, draft, shop_id, unsure=unsure)
+    if shop_id is None:
+        if part.state is PartState.CANCELLED and expected:
+            return None  # it was cancelled before the shop had heard of it
+        raise Problem(NOT_THERE)
+    if event.kind is Happening.CANCELLED and part.state is PartState.CANCELLED:
         found = _in_shop(shop, draft.part_no, shop_id)
         if found is not None and not found.cancelled:
             shop.cancel(shop_id)
     elif _in_shop(shop, draft.part_no, shop_id) is None:
         raise Problem(NOT_THERE)
     else:
-        shop.note(shop_id, f"jay-{event.kind}-{event.number}")
+        shop.note(shop_id, _note_of(event))
     return shop_id
+
+
+def _put(
+    shop: Shop, part: OrderPart, draft: Draft, shop_id: str | None, *, unsure: bool
+) -> str | None:
+    if part.state is PartState.CANCELLED:
+        return shop_id
+    if shop_id is None:
+        if unsure:
+            raise Problem("it may have been put into the shop already", wait=UNSURE_FOR)
+        shop_id = shop.create(draft)
+    _catch_up(shop, part, shop_id)
+    return shop_id
+
+
+def _note_of(event: OrderEvent) -> str:
+    return f"jay-{event.kind}-{event.number}"
+
+
+def _catch_up(shop: Shop, part: OrderPart, shop_id: str) -> None:
+    """Note what has happened while the order was not there: who packs it has to know."""
+    try:
+        for event in part.events:
+            if event.kind in TYPES and event.kind is not Happening.CREATED:
+                shop.note(shop_id, _note_of(event))
+    except Problem as problem:
+        # The order is there, and is to be found by the next attempt.
+        wait = max(problem.wait or UNSURE_FOR, UNSURE_FOR)
+        raise Problem(problem.failure, hold=problem.hold, wait=wait) from problem
 
 
 def _in_shop(shop: Shop, part_no: str, shop_id: str) -> InShop | None:

@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Column, Connection, ForeignKey, Integer, Table, Text, delete, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    and_,
+    case,
+    delete,
+    select,
+)
 
 from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
@@ -46,18 +57,26 @@ def connect(
     secret: str,
     now: datetime,
 ) -> None:
-    """Put a merchant's orders into a shop from now on, instead of the one of before."""
-    values = {
-        "kind": kind,
-        "address": address,
-        "credentials": seal_of(merchant, secret).close(orjson.dumps(dict(credentials))),
-        "connected": now,
-    }
-    connection.execute(
-        insert_into(connection, merchant_connectors)
-        .values(merchant_id=merchant, **values)
-        .on_conflict_do_update(index_elements=["merchant_id"], set_=values)
+    """Put a merchant's orders into a shop from now on, instead of the one of before.
+
+    The same shop with other credentials has been connected since the first time.
+    """
+    new = insert_into(connection, merchant_connectors).values(
+        merchant_id=merchant,
+        kind=kind,
+        address=address,
+        credentials=seal_of(merchant, secret).close(orjson.dumps(dict(credentials))),
+        connected=now,
     )
+    given = new.excluded
+    same = and_(_row.kind == given.kind, _row.address == given.address)
+    changes = {
+        "kind": given.kind,
+        "address": given.address,
+        "credentials": given.credentials,
+        "connected": case((same, _row.connected), else_=given.connected),
+    }
+    connection.execute(new.on_conflict_do_update(index_elements=["merchant_id"], set_=changes))
 
 
 def disconnect(connection: Connection, merchant: int) -> bool:
@@ -66,10 +85,11 @@ def disconnect(connection: Connection, merchant: int) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
-def kind_of(connection: Connection, merchant: int) -> str | None:
-    """Return which kind of shop a merchant's orders are put into; None: none."""
-    query = select(_row.kind).where(_row.merchant_id == merchant)
-    return connection.execute(query).scalar_one_or_none()
+def since(connection: Connection, merchant: int) -> tuple[str, datetime] | None:
+    """Return which kind of shop a merchant's orders are put into, and since when; None: none."""
+    query = select(_row.kind, _row.connected).where(_row.merchant_id == merchant)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row.kind, row.connected)
 
 
 def shop_of(connection: Connection, merchant: int, *, secret: str) -> Connected | None:

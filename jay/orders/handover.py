@@ -78,7 +78,7 @@ MAILED = {Happening.REFUND_FAILED: "refund-failed", Happening.DISPUTED: "dispute
 @events.hears
 def hand_over(connection: Connection, happened: Happened) -> None:
     """Put what a merchant is told of an event into the outbox, in the event's own transaction."""
-    told, way = TYPES.get(happened.kind), _way(connection, happened.merchant_id)
+    told, way = TYPES.get(happened.kind), _way(connection, happened)
     if happened.kind in MAILED:
         told, way = MAILED[happened.kind], BY_MAIL
     if told is None or way is None:
@@ -95,15 +95,26 @@ def hand_over(connection: Connection, happened: Happened) -> None:
     )
 
 
-def _way(connection: Connection, merchant: int) -> str | None:
+def _way(connection: Connection, happened: Happened) -> str | None:
     """Return how a merchant is told of its orders; None: it asks for them."""
-    shop = connectors.kind_of(connection, merchant)
-    if shop is not None:
-        return INTO_SHOP[shop]
-    stored = merchants.details(connection, merchant)
+    shop = connectors.since(connection, happened.merchant_id)
+    if shop is not None and _is_for_shop(connection, happened, *shop):
+        return INTO_SHOP[shop[0]]
+    stored = merchants.details(connection, happened.merchant_id)
     if stored.order_webhook_url:
         return BY_WEBHOOK
     return BY_MAIL if stored.order_email else None
+
+
+def _is_for_shop(connection: Connection, happened: Happened, kind: str, since: datetime) -> bool:
+    """Tell whether a part goes into the shop: not one that was handed over before it was there."""
+    made = service.created(connection, happened.part_no)
+    if made is not None and made >= since:
+        return True
+    first = INTO_SHOP[kind] + TYPES[Happening.CREATED]
+    merchant = happened.merchant_id
+    # It may have waited while the shop was not connected.
+    return bool(outbox.about(connection, str(happened.part_no), [first], merchant=merchant))
 
 
 def lane_of(merchant: int) -> str:

@@ -242,6 +242,12 @@ def find_part(
     return next(iter(whole_parts(connection, [row], order_no=part_no.order_no)), None)
 
 
+def created(connection: Connection, part_no: PartNo) -> datetime | None:
+    """Return when a part was bought; None where there is none."""
+    query = select(order_parts.c.created).where(*of_part(order_parts, part_no))
+    return connection.execute(query).scalar_one_or_none()
+
+
 def list_parts(
     connection: Connection,
     *,

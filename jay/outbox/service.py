@@ -361,9 +361,16 @@ def list_messages(
     return connection.execute(query.order_by(_row.id.desc()).limit(most)).all()
 
 
-def about(connection: Connection, subject: str, kinds: Sequence[str]) -> Sequence[Any]:
-    """Return the messages of these kinds about a subject, in their order."""
+def about(
+    connection: Connection, subject: str, kinds: Sequence[str], *, merchant: int | None = None
+) -> Sequence[Any]:
+    """Return the messages of these kinds about a subject, in their order.
+
+    :param merchant: whom they concern, where that is known: they are found sooner.
+    """
     query = select(outbox).where(_row.subject == subject, _row.kind.in_(kinds))
+    if merchant is not None:
+        query = query.where(_row.merchant_id == merchant)
     return connection.execute(query.order_by(_row.id)).all()
 
 

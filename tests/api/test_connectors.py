@@ -472,6 +472,49 @@ def test_a_site_that_was_set_up_anew_has_other_orders_by_the_same_ids(
     assert at.stand.orders == before
 
 
+def test_what_happens_before_the_shop_has_the_order_is_told_when_it_has(
+    counter: Callable[[str], Counter],
+) -> None:
+    at = counter("shopify")
+    part_no = at.buy((at.merchant.product("cap"), 2))
+    for wait in (*WAITS, WAITS[-1]):
+        at.deliver()
+        at.clock.move(wait.total_seconds())
+    said = ("--amount", "100", "--reason", "Late")
+    assert at.run("orders", "refund", str(part_no), *said).exit_code == 0
+    assert at.failure() == NOT_THERE
+
+    at.stand.variants["cap"] = ["gid://v/cap"]
+    at.run("orders", "retry", str(part_no))
+    assert {one.state for one in at.deliver()} == {"delivered"}
+
+    (note,) = [one for one in at.stand.of(str(part_no))["tags"] if one.startswith("jay-refunded-")]
+    assert at.stand.asked.count("tagsAdd") == 2, note  # when it was made, and by its own message
+
+
+@BOTH
+def test_the_shop_hears_of_what_was_bought_since_it_is_connected(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    mug = at.merchant.product("mug")
+    inside = at.buy((mug, 1))
+    at.deliver()
+    at.clock.move(1)
+    assert at.connect().exit_code == 0  # the same, such as with new credentials
+    assert at.run("orders", "cancel", str(inside)).exit_code == 0
+    assert {one.state for one in at.deliver()} == {"delivered"}
+    order = at.stand.of(str(inside))
+    assert order.get("cancelledAt") or order.get("status") == "cancelled"
+
+    at.run("merchant", "disconnect", at.merchant.name)
+    outside = at.buy((mug, 1))
+    at.clock.move(1)
+    assert at.connect().exit_code == 0
+    assert at.run("orders", "cancel", str(outside)).exit_code == 0
+    assert at.deliver() == []
+
+
 @BOTH
 def test_a_shop_that_can_not_is_told_in_words_and_tried_again(
     kind: str, counter: Callable[[str], Counter]
