@@ -60,7 +60,8 @@ def helped(app: Flask, words: str) -> str:
 
 
 def flat(text: str) -> str:
-    return " ".join(text.split())
+    """Undo line breaks, which also come behind a hyphen."""
+    return " ".join(text.split()).replace("- ", "-")
 
 
 def test_the_commands_of_the_readme_are_there(plain_app: Flask) -> None:
