@@ -12,14 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
 import structlog
 from limits import RateLimitItem
 from limits.storage import RedisStorage
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from jay.clock import Clock, timer
 
@@ -54,12 +53,14 @@ class Shared:
     """
 
     def __init__(self, url: str, secret: str, *, monotonic: Callable[[], float] = time.monotonic):
+        # By name: it takes 0.1 s, which who has no Redis does not pay.
+        backoff, retry = import_module("redis.backoff"), import_module("redis.retry")
         self._storage = RedisStorage(
             url,
             key_prefix="jay",
             socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]
+            retry=retry.Retry(backoff.NoBackoff(), 0),
         )
         self._redis: Any = self._storage.get_connection()
         self._secret = secret.encode()
