@@ -86,16 +86,14 @@ def forget_account(connection: Connection, account: Account) -> dict[str, int]:
     :returns: how many rows of a table that concerned.
     :raises PurchaseRunning: a checkout is not over, and nothing has been changed.
     """
-    key, partner, user = account.routing_key, account.partner_id, account.user_id
-    owned = (baskets.c.routing_key == key, baskets.c.partner_id == partner)
     # Who starts a checkout locks the basket first: it has been started before this, or will not be.
     gone = connection.execute(
-        delete(baskets).where(*owned, baskets.c.user_id == user).returning(baskets.c.id)
+        delete(baskets).where(*of(account, baskets)).returning(baskets.c.id)
     ).scalars()
     basket_ids = list(gone)
     connection.execute(
         update(comfort_settings)
-        .where(*_settings_of(account))
+        .where(*of(account, comfort_settings))
         .values(payment_token=None, consent_version=None, consent_at=None, pin_hash=None)
     )
     session = checkout_sessions.c
@@ -128,7 +126,7 @@ def _delete_transfers(connection: Connection, account: Account, basket_ids: set[
 
 def customer_of(connection: Connection, account: Account, *, secret: str) -> Customer | None:
     """Return what is stored of an account to pay with; None where nothing is."""
-    query = select(comfort_settings.c.customer_id).where(*_settings_of(account))
+    query = select(comfort_settings.c.customer_id).where(*of(account, comfort_settings))
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
@@ -147,17 +145,8 @@ def forget_customer(connection: Connection, account: Account, customer: Customer
     """
     same = comfort_settings.c.customer_id.is_not_distinct_from(customer.stored)
     rest = [comfort_settings.c[name].is_(None) for name in FIELDS if name != "customer_id"]
-    statement = delete(comfort_settings).where(*_settings_of(account), same, *rest)
+    statement = delete(comfort_settings).where(*of(account, comfort_settings), same, *rest)
     return connection.execute(statement).rowcount == 1
-
-
-def _settings_of(account: Account) -> tuple[Any, ...]:
-    row = comfort_settings.c
-    return (
-        row.routing_key == account.routing_key,
-        row.partner_id == account.partner_id,
-        row.user_id == account.user_id,
-    )
 
 
 def forget_checkout(connection: Connection, order_no: str) -> bool:

@@ -20,7 +20,7 @@ from jay.orders import service as orders
 from jay.orders.models import Order, OrderPart
 from jay.orders.withdrawals import Withdrawal
 from jay.privacy.erasing import messages_about
-from jay.privacy.finding import Account, Traces
+from jay.privacy.finding import Account, Traces, of
 from jay.privacy.registry import LETTER_YEARS, VOUCHER_YEARS, kept_until
 from jay.sealing import Seal, WrongKey
 from jay.transfers.models import transfers
@@ -86,11 +86,7 @@ def voucher(
 
 
 def _basket(connection: Connection, account: Account) -> Json | None:
-    row = baskets.c
-    mine = (row.routing_key == account.routing_key, row.partner_id == account.partner_id)
-    stored = connection.execute(
-        select(baskets).where(*mine, row.user_id == account.user_id)
-    ).one_or_none()
+    stored = connection.execute(select(baskets).where(*of(account, baskets))).one_or_none()
     if stored is None:
         return None
     return {
@@ -107,11 +103,7 @@ def _basket(connection: Connection, account: Account) -> Json | None:
 
 def _transfers(connection: Connection, account: Account) -> Iterable[Json]:
     row = transfers.c
-    baskets_of = select(baskets.c.id).where(
-        baskets.c.routing_key == account.routing_key,
-        baskets.c.partner_id == account.partner_id,
-        baskets.c.user_id == account.user_id,
-    )
+    baskets_of = select(baskets.c.id).where(*of(account, baskets))
     known = list(connection.execute(baskets_of).scalars())
     query = select(row.created, row.claimed, row.url).where(
         row.partner_id == account.partner_id,
@@ -124,10 +116,8 @@ def _transfers(connection: Connection, account: Account) -> Iterable[Json]:
 
 
 def _comfort(connection: Connection, account: Account, secret: str) -> Json | None:
-    row = comfort_settings.c
-    mine = (row.routing_key == account.routing_key, row.partner_id == account.partner_id)
     stored = connection.execute(
-        select(comfort_settings).where(*mine, row.user_id == account.user_id)
+        select(comfort_settings).where(*of(account, comfort_settings))
     ).one_or_none()
     if stored is None:
         return None

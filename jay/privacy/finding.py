@@ -8,7 +8,7 @@ an address the purchases that were told it. What else it leads to is named, to b
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, select, tuple_
 
 from jay.checkout import contacts
 from jay.checkout.models import ACTIVE, SessionState, checkout_sessions
@@ -126,12 +126,13 @@ def _is_same(one: str, other: str | None) -> bool:
     return other is not None and one.casefold() == other.casefold()
 
 
-def of(account: Account) -> tuple[ColumnElement[bool], ...]:
-    """Return what finds the checkouts of an account."""
+def of(account: Account, table: Table = checkout_sessions) -> tuple[ColumnElement[bool], ...]:
+    """Return what finds the rows of an account, in a table of accounts; else its checkouts."""
+    row = table.c
     return (
-        _session.routing_key == account.routing_key,
-        _session.partner_id == account.partner_id,
-        _session.user_id == account.user_id,
+        row.routing_key == account.routing_key,
+        row.partner_id == account.partner_id,
+        row.user_id == account.user_id,
     )
 
 
