@@ -106,6 +106,11 @@ def minor_digits(currency: str) -> int:
     return get_currency_precision(currency) if known is None else known
 
 
+def in_major_units(amount: int, currency: str) -> str:
+    """Write an amount in minor units as other programs read it: 2799, EUR gives ``27.99``."""
+    return f"{Decimal(amount).scaleb(-minor_digits(currency)):f}"
+
+
 def number(value: float, lang: str) -> str:
     """Write a number as people read it: 1250, de gives ``1.250``."""
     return format_decimal(value, locale=lang)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from jay.checkout.addresses import Contact
-from jay.i18n import minor_digits
+from jay.i18n import in_major_units
 
 SOURCE = "Jay Basket"
 
@@ -68,7 +68,7 @@ class Draft:
 
     def major(self, amount: int) -> str:
         """Write an amount in major units, as both systems take it."""
-        return str(Decimal(amount).scaleb(-minor_digits(self.currency)))
+        return in_major_units(amount, self.currency)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Wire shapes of the merchants' order API."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import marshmallow as ma
 
 from jay.checkout.addresses import Address, Contact
 from jay.clock import iso
-from jay.i18n import minor_digits
+from jay.i18n import in_major_units
 from jay.orders.models import Movement, OrderLine, OrderPart, Parcel, PartState
 from jay.products.fields import Moment, Sku, Url
 from jay.products.models import brand_name
@@ -318,7 +317,7 @@ def part_view(part: OrderPart, contact: Contact) -> dict[str, Any]:
             "retailerAccount": part.account,
             "date": iso(order.created),
             "currency": order.currency,
-            "amount": _major(part.total, order.currency),
+            "amount": in_major_units(part.total, order.currency),
             "amountMinor": part.total,
             "refundedMinor": part.refunded,
             "status": _status(part),
@@ -370,10 +369,6 @@ def _address(address: Address) -> dict[str, Any]:
     }
 
 
-def _major(amount: int, currency: str) -> str:
-    return f"{Decimal(amount).scaleb(-minor_digits(currency)):f}"
-
-
 def _status(part: OrderPart) -> str:
     if not part.refunded:
         return "paid"
@@ -387,7 +382,7 @@ def _product(line: OrderLine, currency: str) -> dict[str, Any]:
         "ean": told.get("gtin"),
         "size": line.variant,
         "quantity": line.ordered,
-        "price": _major(line.price, currency),
+        "price": in_major_units(line.price, currency),
         "priceMinor": line.price,
         "currency": currency,
         "name": line.name,
