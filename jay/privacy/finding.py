@@ -112,13 +112,13 @@ def _declared(
 ) -> Iterable[Withdrawal]:
     """Yield what was declared by whom it is about: not what others have said of its orders."""
     for one in all_withdrawals(connection, secret=secret):
+        said = one.said
         mine = one.order_no in numbers and one.unclear is not Unclear.EMAIL
         if mine and one.unclear is Unclear.CROWDED:
             # It was not compared, and may be anybody's.
             known = contacts.find(connection, str(one.order_no), secret=secret, locked=True).email
-            mine = one.said is not None and _is_same(one.said.email, known)
-        told = one.said is not None and email is not None
-        if mine or (told and _is_same(one.said.email, email)):  # type: ignore[union-attr]
+            mine = said is not None and _is_same(said.email, known)
+        if mine or (said is not None and _is_same(said.email, email)):
             yield one
 
 
