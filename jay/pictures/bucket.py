@@ -45,8 +45,9 @@ class BucketStore:
     """Keeps files in a bucket. A file that is being written is not there until it is there whole.
 
     One connection pool for all threads, made when it is needed first: after a server has forked.
-    A store that is silent holds few threads: so many read at once, and after it has failed one
-    caller tries it, and the others are told at once that it is away.
+    A store that is silent holds few threads: so many read at once, and after it has failed one of
+    them tries it, and the others are told at once that it is away. Who stores is the worker, or one
+    of the few whom the route lets in.
     """
 
     def __init__(self, bucket: Bucket) -> None:
@@ -140,10 +141,10 @@ class BucketStore:
             now = time.monotonic()
             if now < self._rests_until:
                 raise StoreAway("it has not answered a moment ago")
-            if self._away:
-                # One tries it: the others wait for no answer before that one has waited for it.
-                self._rests_until = now + TRIES * TOTAL_SECONDS
             if reads:
+                if self._away:
+                    # One tries it: the others wait for no answer before it has waited for one.
+                    self._rests_until = now + TRIES * TOTAL_SECONDS
                 if self._made_for_reading is None:
                     self._made_for_reading = _client(self._bucket, READ_SECONDS, tries=1)
                 return self._made_for_reading

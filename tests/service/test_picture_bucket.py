@@ -167,6 +167,19 @@ def test_one_tries_a_store_that_was_away_and_its_answer_is_for_all(
         assert store.get(NAME) is None
 
 
+def test_who_stores_keeps_nobody_from_a_store_that_was_away(silent: Silent) -> None:
+    store = silent.store
+    store.rest()
+    store._rests_until = 0.0
+    with ThreadPoolExecutor(2) as pool:
+        storing = [pool.submit(store.put, f"{name}.webp", b"") for name in (40 * "a", 40 * "b")]
+        for _one in storing:
+            silent.await_one()
+        silent.hang_up()
+        for one in storing:
+            assert isinstance(one.exception(PATIENCE_SECONDS), StoreAway)
+
+
 def test_a_folder_stays_the_default_and_costs_no_library(tmp_path: Path) -> None:
     assert isinstance(store_of(settings("sqlite://", tmp_path)), FolderStore)
 
