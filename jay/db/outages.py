@@ -51,6 +51,10 @@ SQLITE_OUTAGES = {
 }
 _PRIMARY = 0xFF  # the lower byte of a result code is its kind; what is above it says why
 
+_BROKEN = psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError
+"""What the driver raises by itself. InternalError: a server that ends while it commits says both
+that it has committed and that it ends, two answers to one question."""
+
 READ_ONLY = "25006"
 _CHANGED_PLAN = "cached plan must not change result type"
 
@@ -60,8 +64,8 @@ def is_outage(error: BaseException | None) -> bool:
     if isinstance(error, psycopg.Error):
         state = error.sqlstate
         if state is None:
-            # No connection could be made, or it broke.
-            return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+            # No connection could be made, or it broke; maybe between two parts of an answer.
+            return isinstance(error, _BROKEN)
         return state[:2] in OUTAGE_CLASSES or state in OUTAGE_CODES or _changed_plan(error)
     return isinstance(error, sqlite3.Error) and primary_code(error) in SQLITE_OUTAGES
 

@@ -5,7 +5,7 @@ import sqlite3
 import psycopg
 import pytest
 
-from jay.db.outages import is_outage, is_read_only, is_undone, leads_nowhere
+from jay.db.outages import breaks_off, is_outage, is_read_only, is_undone, leads_nowhere
 
 
 def of_state(sqlstate: str, message: str = "") -> psycopg.Error:
@@ -50,11 +50,16 @@ def test_connections_to_a_server_that_is_only_busy_are_kept(sqlstate: str) -> No
     assert not leads_nowhere(of_state(sqlstate))
 
 
-@pytest.mark.parametrize("kind", [psycopg.OperationalError, psycopg.InterfaceError])
-def test_a_broken_connection_is_an_outage(kind: type[psycopg.Error]) -> None:
-    error = kind("server closed the connection unexpectedly")
-
-    assert (is_outage(error), leads_nowhere(error)) == (True, True)
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.OperationalError("server closed the connection unexpectedly"),
+        psycopg.InterfaceError("server closed the connection unexpectedly"),
+        psycopg.InternalError("received 2 results from command 'COMMIT'"),
+    ],
+)
+def test_a_broken_connection_is_an_outage(error: psycopg.Error) -> None:
+    assert (is_outage(error), leads_nowhere(error), breaks_off(error)) == (True, True, True)
 
 
 def test_a_statement_whose_table_was_changed_by_an_upgrade_is_prepared_anew() -> None:
