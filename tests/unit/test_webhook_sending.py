@@ -351,6 +351,14 @@ def test_a_handshake_that_stands_still_is_cut(
         assert send(url, tls=authority.trusted()).failure == "it took more than 0 s"
 
 
+def test_who_asks_nothing_of_https_reads_no_certificates(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssl, "create_default_context", lambda: pytest.fail("it read them"))
+
+    assert send(receiver.url) == DeliveryResult()
+
+
 def test_nothing_older_than_tls_1_2_is_spoken() -> None:
     assert Client(()).tls.minimum_version >= ssl.TLSVersion.TLSv1_2
 

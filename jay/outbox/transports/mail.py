@@ -13,9 +13,11 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+from jay.net.client import trusting
 from jay.net.deadlines import Deadline
 from jay.net.names import LookUpTimeout, NoSuchName, look_up
 from jay.net.smtp import MailServer, mailbox
@@ -103,8 +105,11 @@ class Mailer:
     ) -> None:
         self._server = server
         self._sender = sender
-        self._tls = tls or ssl.create_default_context()
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._given_tls = tls
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return trusting(self._given_tls)
 
     def send(self, message: Message, destination: Destination, *, now: datetime) -> DeliveryResult:
         """Send a mail and tell how it went."""
