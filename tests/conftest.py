@@ -4,9 +4,9 @@ import contextlib
 import itertools
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import alembic.command
 import pytest
@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, create_engine, text
 
 from jay import create_app, make_ready
+from jay.auth.guest_keys import _Known
 from jay.config import Settings
 from jay.db import database
 from jay.db.types import metadata
@@ -72,32 +73,61 @@ def postgres() -> Iterator[str]:
         yield url
 
 
-NewDatabase = Callable[[], str]
+class NewDatabase(Protocol):
+    """Makes a migrated database: a further one, or the one of a name anew."""
+
+    def __call__(self, name: str | None = None) -> str: ...
 
 
-@pytest.fixture(scope="session")
-def _new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
-    folder = tmp_path_factory.mktemp("sqlite")
-    migrated(f"sqlite:///{folder / 'migrated'}")
-    numbers = itertools.count()
+class Copies:
+    """Databases of both kinds that are copies of others, which nobody is connected to."""
 
-    def copy() -> str:
-        path = folder / f"{next(numbers)}.sqlite3"
-        with (
-            contextlib.closing(sqlite3.connect(folder / "migrated")) as source,
-            contextlib.closing(sqlite3.connect(path)) as target,
-        ):
-            source.backup(target)
+    def __init__(self, request: pytest.FixtureRequest, folder: Path) -> None:
+        self._request, self._folder = request, folder
+        self._numbers = itertools.count()
+
+    def of(self, original: str | None, kind: str, name: str | None = None) -> str:
+        """Return the URL of a copy.
+
+        :param original: the URL of what is copied; None for an empty database.
+        :param name: of a database that is made anew for each test; else it is a further one.
+        """
+        called = name or f"jay_{next(self._numbers)}"
+        if kind == "sqlite":
+            return self._file(original, self._folder / f"{called}.sqlite3")
+        cluster = self._request.getfixturevalue("postgres")
+        template = "template1" if original is None else original.rpartition("/")[2]
+        return new_postgres_database(cluster, called, template=template, anew=name is not None)
+
+    @staticmethod
+    def _file(original: str | None, path: Path) -> str:
+        for ending in ("", "-wal", "-shm"):
+            Path(f"{path}{ending}").unlink(missing_ok=True)
+        if original is not None:
+            with (
+                contextlib.closing(sqlite3.connect(original.removeprefix("sqlite:///"))) as source,
+                contextlib.closing(sqlite3.connect(path)) as target,
+            ):
+                source.backup(target)
         return f"sqlite:///{path}"
 
-    return copy
+
+@pytest.fixture(scope="session")
+def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    """Copies of databases."""
+    return Copies(request, tmp_path_factory.mktemp("databases"))
 
 
 @pytest.fixture(scope="session")
-def _new_postgresql(postgres: str) -> NewDatabase:
-    migrated(new_postgres_database(postgres, "jay_migrated"))
-    numbers = itertools.count()
-    return lambda: new_postgres_database(postgres, f"jay_{next(numbers)}", template="jay_migrated")
+def _new_sqlite(copies: Copies) -> NewDatabase:
+    original = migrated(copies.of(None, "sqlite"))
+    return lambda name=None: copies.of(original, "sqlite", name)
+
+
+@pytest.fixture(scope="session")
+def _new_postgresql(copies: Copies) -> NewDatabase:
+    original = migrated(copies.of(None, "postgresql"))
+    return lambda name=None: copies.of(original, "postgresql", name)
 
 
 @pytest.fixture(scope="session")
@@ -135,10 +165,17 @@ def migrated(url: str) -> str:
     return url
 
 
-def new_postgres_database(cluster: str, name: str, *, template: str = "template1") -> str:
-    """Create a database in the cluster, as a copy of another one, and return its URL."""
+def new_postgres_database(
+    cluster: str, name: str, *, template: str = "template1", anew: bool = False
+) -> str:
+    """Create a database in the cluster, as a copy of another one, and return its URL.
+
+    :param anew: instead of the one of that name, if there is one.
+    """
     engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
+        if anew:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
         connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
     engine.dispose()
     return cluster.rsplit("/", 1)[0] + "/" + name
@@ -209,8 +246,10 @@ class Apps:
             self._made[key] = create_app(config, clock=self._clock)
         made = self._made[key]
         if process or changes:
-            # Other tests end connections at the server; a process that begins has none yet.
+            # Other tests end connections at the server; a process that begins has none yet, and
+            # its database may be another one.
             made.extensions["jay.db"].dispose()
+            made.extensions["jay.auth"].tokens.guest_keys._known = _Known({}, {}, "", None)
         made.extensions["jay.auth"].forget()
         made.extensions["jay.origins"].clear()
         made.extensions["jay.legal"].clear()
@@ -218,10 +257,11 @@ class Apps:
             rate.forget()
         return made
 
-    def close(self) -> None:
-        """Close all connections."""
-        for app in self._made.values():
-            app.extensions["jay.db"].dispose()
+    def close(self, database_url: str | None = None) -> None:
+        """Close all connections, or those to one database."""
+        for key, app in self._made.items():
+            if database_url in {None, key[0]}:
+                app.extensions["jay.db"].dispose()
 
 
 @pytest.fixture(scope="session")

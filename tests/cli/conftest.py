@@ -1,6 +1,5 @@
 """Commands as an operator types them, and databases that are still empty."""
 
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +9,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from jay import create_app
-from tests.clock import MovedClock
-from tests.conftest import Apps, new_postgres_database, settings
+from tests.conftest import Apps, Copies
 
 Run = Callable[..., Result]
-_numbers = itertools.count()
 
 
 def runner_of(app: Flask) -> Run:
@@ -47,27 +43,31 @@ def demo_app(app: Flask, apps: Apps, database_url: str) -> Callable[..., Flask]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_database_url(request: pytest.FixtureRequest, copies: Copies, apps: Apps) -> Iterator[str]:
     """Make a database without any table."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'empty.sqlite3'}"
-    return new_postgres_database(request.getfixturevalue("postgres"), f"jay_cli_{next(_numbers)}")
+    url = copies.of(None, request.param, "jay_empty")
+    yield url
+    apps.close(url)
 
 
 @pytest.fixture
-def empty_app(empty_database_url: str, clock: MovedClock, tmp_path: Path) -> Iterator[Flask]:
+def empty_app(empty_database_url: str, apps: Apps) -> Flask:
     """An app on a database without any table."""
-    made = create_app(settings(empty_database_url, tmp_path / "data", demo=True), clock=clock)
-    yield made
-    made.extensions["jay.db"].dispose()
+    return apps.on(empty_database_url, demo=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database_url(request: pytest.FixtureRequest, apps: Apps) -> Iterator[str]:
+    """Make a migrated database that nobody has used yet."""
+    url = request.getfixturevalue(f"_new_{request.param}")("jay_new")
+    yield url
+    apps.close(url)
 
 
 @pytest.fixture
-def new_app(new_database_url: str, clock: MovedClock, tmp_path: Path) -> Iterator[Flask]:
+def new_app(new_database_url: str, apps: Apps) -> Flask:
     """An app on a migrated database that nobody has used yet."""
-    made = create_app(settings(new_database_url, tmp_path / "data", demo=True), clock=clock)
-    yield made
-    made.extensions["jay.db"].dispose()
+    return apps.on(new_database_url, demo=True)
 
 
 @pytest.fixture

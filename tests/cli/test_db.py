@@ -18,7 +18,7 @@ from jay.ops.cli import alembic_config
 from tests.builders import add_platform, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
-from tests.conftest import new_postgres_database, settings
+from tests.conftest import Copies, new_postgres_database, settings
 
 
 def tables(url: str) -> set[str]:
@@ -49,44 +49,41 @@ def test_upgrade_makes_every_table_of_an_empty_database(
     assert tables(empty_database_url) == {*metadata.tables, "alembic_version"}
 
 
-def test_upgrading_again_changes_nothing(empty_app: Flask, empty_database_url: str) -> None:
-    run = runner_of(empty_app)
-    run("db", "upgrade")
+def test_upgrading_again_changes_nothing(new_app: Flask) -> None:
+    run = runner_of(new_app)
     run("demo", "load")
-    before = content(empty_app)
+    before = content(new_app)
 
     assert run("db", "upgrade").exit_code == 0
 
-    assert content(empty_app) == before
+    assert content(new_app) == before
 
 
-def test_upgrade_makes_the_data_directory(empty_app: Flask, tmp_path: Path) -> None:
-    assert not (tmp_path / "data").exists()
+def test_upgrade_makes_the_data_directory(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    app = create_app(settings(f"sqlite:///{folder / 'jay.sqlite3'}", folder))
 
-    runner_of(empty_app)("db", "upgrade")
+    assert runner_of(app)("db", "upgrade", "0001").exit_code == 0
 
-    assert (tmp_path / "data").is_dir()
+    app.extensions["jay.db"].dispose()
+    assert folder.is_dir()
 
 
-def test_the_migrated_schema_is_the_one_of_the_code(
-    empty_app: Flask, empty_database_url: str
-) -> None:
-    runner_of(empty_app)("db", "upgrade")
-
-    assert differences(empty_database_url) == []
+def test_the_migrated_schema_is_the_one_of_the_code(new_database_url: str) -> None:
+    assert differences(new_database_url) == []
 
 
 def test_the_migrated_schema_has_the_defaults_and_checks_of_the_code(
-    empty_app: Flask, empty_database_url: str
+    new_app: Flask, new_database_url: str, copies: Copies
 ) -> None:
     # What compare_metadata does not look at: the same questions to a database made from the code.
-    runner_of(empty_app)("db", "upgrade")
-    migrated = described(empty_database_url)
-    alembic.command.downgrade(alembic_config(empty_database_url), "base")
-    with empty_app.app_context(), db.transaction() as connection:
+    kind = new_app.extensions["jay.db"].url.get_backend_name()
+    from_code = Database(copies.of(None, kind))
+    with from_code.transaction() as connection:
         metadata.create_all(connection)
+    from_code.dispose()
 
-    assert migrated == described(empty_database_url)
+    assert described(new_database_url) == described(str(from_code.url))
 
 
 def described(url: str) -> dict[str, Any]:
@@ -133,27 +130,26 @@ def content(app: Flask) -> dict[str, int]:
 
 
 def test_a_filled_database_can_be_downgraded_and_upgraded(
-    empty_app: Flask, empty_database_url: str
+    new_app: Flask, new_database_url: str
 ) -> None:
-    run = runner_of(empty_app)
-    run("db", "upgrade")
+    run = runner_of(new_app)
     run("demo", "load")
-    make_ready(empty_app)
-    client = empty_app.test_client()
-    mug = add_shop(empty_app, client).product("mug")
-    guest = add_platform(empty_app, client).guest((mug, 2))
+    make_ready(new_app)
+    client = new_app.test_client()
+    mug = add_shop(new_app, client).product("mug")
+    guest = add_platform(new_app, client).guest((mug, 2))
     guest.transfer()
     client.get("/kiosk")
     client.post("/code", data={"user_code": "AAAAAAAA"})
-    filled = content(empty_app)
+    filled = content(new_app)
     assert min(filled[name] for name in ("baskets", "products", "transfers", "signing_keys")) > 0
 
-    alembic.command.downgrade(alembic_config(empty_database_url), "base")
-    assert tables(empty_database_url) <= {"alembic_version"}
+    alembic.command.downgrade(alembic_config(new_database_url), "base")
+    assert tables(new_database_url) <= {"alembic_version"}
 
     assert run("db", "upgrade").exit_code == 0
-    assert differences(empty_database_url) == []
-    assert sum(content(empty_app).values()) == 0
+    assert differences(new_database_url) == []
+    assert sum(content(new_app).values()) == 0
 
 
 def test_the_database_can_be_upgraded_to_a_certain_revision(
@@ -170,35 +166,33 @@ def test_a_password_with_special_characters_survives(
     url = new_postgres_database(postgres, "jay_cli_password").replace("jay@", "jay:p%40s%25s@")
     app = create_app(settings(url, tmp_path), clock=clock)
 
-    assert runner_of(app)("db", "upgrade").exit_code == 0
+    assert runner_of(app)("db", "upgrade", "0001").exit_code == 0
 
     app.extensions["jay.db"].dispose()
     assert "baskets" in tables(url)
 
 
 def test_an_older_schema_is_noticed_at_start_by_readiness_and_by_the_worker(
-    empty_app: Flask, empty_database_url: str
+    new_app: Flask, new_database_url: str
 ) -> None:
-    run, client = runner_of(empty_app), empty_app.test_client()
-    run("db", "upgrade")
+    run, client = runner_of(new_app), new_app.test_client()
     assert client.get("/readyz").status_code == 200
-    make_ready(empty_app)
+    make_ready(new_app)
 
-    alembic.command.downgrade(alembic_config(empty_database_url), "-1")
+    alembic.command.downgrade(alembic_config(new_database_url), "-1")
 
     assert client.get("/readyz").status_code == 503
     assert "db upgrade" in client.get("/readyz").text
     with pytest.raises(ConfigError, match="db upgrade"):
-        make_ready(empty_app)
+        make_ready(new_app)
     result = run("worker")
     assert (result.exit_code, "db upgrade" in result.stderr) == (1, True)
 
 
-def test_a_newer_schema_does_not_stop_the_old_program(empty_app: Flask) -> None:
-    runner_of(empty_app)("db", "upgrade")
-    with empty_app.app_context(), db.transaction() as connection:
+def test_a_newer_schema_does_not_stop_the_old_program(new_app: Flask) -> None:
+    with new_app.app_context(), db.transaction() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
-    make_ready(empty_app)
+    make_ready(new_app)
 
-    assert empty_app.test_client().get("/readyz").status_code == 200
+    assert new_app.test_client().get("/readyz").status_code == 200

@@ -17,19 +17,18 @@ from tests.clock import MovedClock
 
 
 def test_what_is_there_begins_its_history_and_keeps_what_its_price_before_is(
-    empty_app: Flask, empty_database_url: str
+    new_app: Flask, new_database_url: str
 ) -> None:
-    run: Run = runner_of(empty_app)
-    run("db", "upgrade")
-    shop = add_shop(empty_app, empty_app.test_client())
-    alice = add_platform(empty_app, empty_app.test_client()).user()
+    run: Run = runner_of(new_app)
+    shop = add_shop(new_app, new_app.test_client())
+    alice = add_platform(new_app, new_app.test_client()).user()
     mug = post(shop, price=1000, orgPrice=1200)
     post(shop, sku="cup", price=1000, orgPrice=1200, orgPriceKind="rrp", variants=[{"sku": "v"}])
 
-    alembic.command.downgrade(alembic_config(empty_database_url), "0036")
+    alembic.command.downgrade(alembic_config(new_database_url), "0036")
     assert run("db", "upgrade").exit_code == 0
 
-    with empty_app.app_context(), db.reading() as connection:
+    with new_app.app_context(), db.reading() as connection:
         query = select(products.c.sku, products.c.priced_since, products.c.rrp)
         rows = {row.sku: row for row in connection.execute(query)}
     assert {sku: row.rrp for sku, row in rows.items()} == {"mug": None, "cup": True, "v": None}
@@ -43,17 +42,16 @@ def test_what_is_there_begins_its_history_and_keeps_what_its_price_before_is(
 
 
 def test_what_was_there_has_no_struck_price_until_30_days_are_known(
-    empty_app: Flask, empty_database_url: str, clock: MovedClock
+    new_app: Flask, new_database_url: str, clock: MovedClock
 ) -> None:
-    run: Run = runner_of(empty_app)
-    run("db", "upgrade")
-    shop = add_shop(empty_app, empty_app.test_client())
-    platform = add_platform(empty_app, empty_app.test_client())
+    run: Run = runner_of(new_app)
+    shop = add_shop(new_app, new_app.test_client())
+    platform = add_platform(new_app, new_app.test_client())
     alice = User(platform, "alice", platform.token("alice", expires_in=10 * 365 * 24 * 3600))
     post(shop, price=1000)  # a week ago it cost less, but who knows
-    alembic.command.downgrade(alembic_config(empty_database_url), "0036")
+    alembic.command.downgrade(alembic_config(new_database_url), "0036")
     assert run("db", "upgrade").exit_code == 0
-    with empty_app.app_context(), db.reading() as connection:
+    with new_app.app_context(), db.reading() as connection:
         since = connection.execute(select(merchants.c.prices_since)).scalar_one()
     upgrade = moment_of(since)
 

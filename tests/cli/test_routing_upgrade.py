@@ -6,7 +6,7 @@ The secrets of transfers are written here as the release before made them: a dis
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +32,8 @@ from tests.api.browser import Browser
 from tests.api.checks import assert_refused
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.cli.conftest import Run, runner_of
-from tests.clock import NOON
+from tests.clock import NOON, MovedClock
+from tests.conftest import Apps, Copies
 from tests.receiver import Receiver, receiving
 
 BEFORE = "0015"
@@ -81,23 +82,34 @@ class World:
             return list(connection.execute(select(table)).all())
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
+@pytest.fixture(scope="module")
+def _receiver() -> Iterator[Receiver]:
     with receiving() as running:
         yield running
 
 
 @pytest.fixture
-def world(new_app: Flask, new_database_url: str, receiver: Receiver) -> World:
-    run = runner_of(new_app)
-    client = new_app.test_client()
-    platform, shop = add_platform(new_app, client), add_shop(new_app, client)
-    shop.call("PATCH", "/shops/config", json={"addProductWebhookUrl": receiver.url})
+def receiver(_receiver: Receiver) -> Receiver:
+    _receiver.requests.clear()
+    return _receiver
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def upgraded(
+    request: pytest.FixtureRequest, _receiver: Receiver, apps: Apps, clock: MovedClock
+) -> tuple[str, World]:
+    """A database that was brought up to date with people at work; the tests have copies."""
+    clock.now = NOON
+    url: str = request.getfixturevalue(f"_new_{request.param}")()
+    app = apps.on(url, demo=True)
+    run, client = runner_of(app), app.test_client()
+    platform, shop = add_platform(app, client), add_shop(app, client)
+    shop.call("PATCH", "/shops/config", json={"addProductWebhookUrl": _receiver.url})
     mug, alice = shop.product("mug"), platform.user()
     alice.put(mug, 2)
     alice.call("PATCH", "/comfort", json={"customerId": "C-1"})
     guest, kiosk = platform.guest((mug, 3)), platform.guest((mug, 4))
-    with new_app.app_context(), db.transaction() as connection:
+    with app.app_context(), db.transaction() as connection:
         merchant = merchant_id(connection, shop.name) or 0
         webhooks.enqueue(
             connection, merchant, ADD_PRODUCT, {"waits": json.dumps("waits")}, now=NOON
@@ -105,8 +117,8 @@ def world(new_app: Flask, new_database_url: str, receiver: Receiver) -> World:
         query = select(baskets.c.user_id, baskets.c.id)
         identifiers = {row.user_id: row.id for row in connection.execute(query)}
 
-    alembic.command.downgrade(alembic_config(new_database_url), BEFORE)
-    with new_app.app_context(), db.transaction() as connection:
+    alembic.command.downgrade(alembic_config(url), BEFORE)
+    with app.app_context(), db.transaction() as connection:
         offer = Offering(connection, identifiers["alice"])
         offer(LATE, offered=NOON - timedelta(minutes=5))
         offer(OPEN, typed_hash=hash_secret(OPEN.typed))
@@ -114,12 +126,28 @@ def world(new_app: Flask, new_database_url: str, receiver: Receiver) -> World:
         offer(ORPHAN, basket_id="gone")
         claims = {"iss": "jay-basket", "aud": "kino", "sub": "g-phone", "iat": 1}
         claims |= {"exp": int(NOON.timestamp()) + 3600, "basket": identifiers["alice"]}
-        credential = new_app.extensions["jay.auth"].tokens.guest_keys.sign(claims)
-    new_app.extensions["jay.db"].dispose()
+        credential = app.extensions["jay.auth"].tokens.guest_keys.sign(claims)
+    app.extensions["jay.db"].dispose()
     assert run("db", "upgrade").exit_code == 0
+    app.extensions["jay.db"].dispose()
 
     phone = User(platform, "g-phone", credential)
-    return World(new_app, run, platform, shop, mug, alice, guest, phone)
+    return url, World(app, run, platform, shop, mug, alice, guest, phone)
+
+
+@pytest.fixture
+def world(upgraded: tuple[str, World], copies: Copies, apps: Apps) -> Iterator[World]:
+    original, made = upgraded
+    kind = made.app.extensions["jay.db"].url.get_backend_name()
+    url = copies.of(original, kind, "jay_upgraded")
+    app = apps.on(url, demo=True)
+    client = app.test_client()
+    platform, shop = replace(made.platform, client=client), replace(made.shop, client=client)
+    alice, guest, phone = (
+        replace(user, platform=platform) for user in (made.alice, made.guest, made.phone)
+    )
+    yield World(app, runner_of(app), platform, shop, made.mug, alice, guest, phone)
+    apps.close(url)
 
 
 class Offering:
@@ -262,10 +290,11 @@ def test_what_waits_in_the_outbox_goes_on_its_way(world: World, receiver: Receiv
     assert receiver.bodies == ["waits"]
 
 
-def test_the_way_back_keeps_the_baskets(world: World, new_database_url: str) -> None:
+def test_the_way_back_keeps_the_baskets(world: World) -> None:
     new = world.alice.transfer()
 
-    alembic.command.downgrade(alembic_config(new_database_url), BEFORE)
+    url = world.app.extensions["jay.settings"].database_url
+    alembic.command.downgrade(alembic_config(url), BEFORE)
     world.app.extensions["jay.db"].dispose()
     assert world.run("db", "upgrade").exit_code == 0
 

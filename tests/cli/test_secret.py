@@ -30,16 +30,15 @@ Having = Callable[[str], Flask]
 
 
 @pytest.fixture
-def having(empty_database_url: str, clock: MovedClock, tmp_path: Path) -> Iterator[Having]:
+def having(new_database_url: str, clock: MovedClock, tmp_path: Path) -> Iterator[Having]:
     """Have a process with a secret, on one and the same database."""
     made: list[Flask] = []
 
     def have(secret: str) -> Flask:
-        config = settings(empty_database_url, tmp_path / "data", secret_key=secret)
+        config = settings(new_database_url, tmp_path / "data", secret_key=secret)
         made.append(create_app(config, clock=clock))
         return made[-1]
 
-    assert runner_of(have(SECRET))("db", "upgrade").exit_code == 0
     yield have
     for app in made:
         app.extensions["jay.db"].dispose()
