@@ -22,7 +22,7 @@ MAX_PIXELS = 50_000_000
 LEAST_SIDE = 16
 """Pixels: what is smaller counts visitors, or holds a place."""
 
-_DRAWN = "1"
+_DRAWN = "2"
 """Which way of drawing it is: a new one gives new names, as what is at a name never changes."""
 
 AMOUNT = BigInteger().with_variant(Integer(), "sqlite")
