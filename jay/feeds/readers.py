@@ -68,12 +68,11 @@ def json_lines(file: FeedFile) -> Iterator[Record]:
 
 
 def whole_number(cell: str) -> Any:
-    """Read an integer; leave anything else as it is, for the schema to refuse."""
-    if len(cell) < MAX_DIGITS and cell.isdecimal() and cell.isascii():
-        return int(cell)
-    if cell[:1] == "-" and cell[1:2] != "-":
-        positive = whole_number(cell[1:])
-        return -positive if isinstance(positive, int) else cell
+    """Read an integer, with blanks around it; leave anything else for the schema to refuse."""
+    text = cell.strip()
+    digits = text.removeprefix("-")
+    if len(digits) < MAX_DIGITS and digits.isdecimal() and digits.isascii():
+        return int(text)
     return cell
 
 
@@ -83,19 +82,21 @@ _NO_PART = re.compile(r"(?<=[0-9])[.,]0{1,4}\Z")
 def _stock(cell: str) -> Any:
     if cell.isdecimal():
         return whole_number(cell)
+    text = cell.strip()
     # Programs that know numbers with a point alone write 5 as 5.0, or 5,0.
-    return None if cell.lower() == "unlimited" else whole_number(_NO_PART.sub("", cell))
+    return None if text.lower() == "unlimited" else whole_number(_NO_PART.sub("", text))
 
 
 def _currency(cell: str) -> Any:
-    return cell.upper() if len(cell) == 3 and cell.isascii() else cell
+    text = cell.strip()
+    return text.upper() if len(text) == 3 and text.isascii() else cell
 
 
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def _flag(cell: str) -> Any:
-    return _FLAGS.get(cell.lower(), cell)
+    return _FLAGS.get(cell.strip().lower(), cell)
 
 
 def _text_or_object(cell: str) -> Any:
@@ -159,8 +160,8 @@ PRODUCT_COLUMNS: dict[str, Convert | None] = {
     "stockCount": _stock,
     "price": whole_number,
     "orgPrice": whole_number,
-    "lang": None,
-    "country": None,
+    "lang": str.strip,
+    "country": str.strip,
     "currency": _currency,
     "vat": _decimal,
     "brand": _text_or_object,
@@ -264,7 +265,7 @@ def _reader_of(at: dict[str, int], width: int) -> Callable[[list[str]], Attribut
             plain = _PLAINLY.get(convert)
             value = f"convert{index}({cell})"
             value = plain.format(cell, value) if plain else value
-        lines.append(f"    if {cell}: body[{name!r}] = {value}")
+        lines.append(f"    if {cell} and not {cell}.isspace(): body[{name!r}] = {value}")
     lines.append("    return body")
     exec("\n".join(lines), known)  # noqa: S102 - of our own names and numbers, and nothing else
     read: Callable[[list[str]], Attributes] = known["read"]

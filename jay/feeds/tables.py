@@ -42,7 +42,7 @@ class Table:
         self._path = file.path
         self._lines = _Decoded(file.lines())
         before, beginning = self._beginning()
-        said = beginning[0].strip().lower() if beginning else ""
+        said = beginning[0].strip().strip('"').lower() if beginning else ""
         if said.startswith("sep=") and len(said) == len("sep=;"):  # as Excel has it
             delimiter = delimiter or said[-1]
             before, beginning = before + 1, beginning[1:]

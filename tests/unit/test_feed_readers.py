@@ -79,6 +79,24 @@ def test_an_empty_cell_is_a_field_that_is_absent(path: Path) -> None:
     assert body(path, "sku,name,price,stockCount", "A,Mug,,") == {"sku": "A", "name": "Mug"}
 
 
+def test_blanks_around_a_value_mean_nothing_and_blanks_alone_no_value(path: Path) -> None:
+    header = "sku,name,stockCount,price,orgPrice,lang,country,currency,notShoppable,colour,vat"
+
+    read_as = body(path, header, "A,Mug, 7 , 1250,-5 , de, DE ,eur , Yes,  , ")
+
+    assert read_as == {
+        "sku": "A",
+        "name": "Mug",
+        "stockCount": 7,
+        "price": 1250,
+        "orgPrice": -5,
+        "lang": "de",
+        "country": "DE",
+        "currency": "EUR",
+        "notShoppable": True,
+    }
+
+
 def test_unlimited_stock_has_a_word(path: Path) -> None:
     assert body(path, "sku,name,stockCount", "A,Mug,unlimited")["stockCount"] is None
 
@@ -183,12 +201,18 @@ def test_cells_that_are_left_out_at_the_end_are_empty(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("before", "line"),
-    [("\n\n", 4), ("sep=;\n", 3), ('"# Required | a; b","# Required | c"\n', 3), (" \n", 3)],
+    [
+        ("\n\n", 4),
+        ("sep=;\n", 3),
+        ('"sep=;"\n', 3),
+        ('"# Required | a; b","# Required | c"\n', 3),
+        (" \n", 3),
+    ],
 )
 def test_what_stands_before_the_first_line_is_passed_over(
     path: Path, before: str, line: int
 ) -> None:
-    delimiter = ";" if before.startswith("sep") else ","
+    delimiter = ";" if "sep" in before else ","
 
     (record,) = read(path, f"{before}sku,name,price\nA,Mug,5\n".replace(",", delimiter))
 
