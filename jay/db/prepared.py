@@ -43,17 +43,29 @@ class _Plan:
     row: Any
 
 
-class _TextList(TypeDecorator[list[str]]):
-    """Texts as one parameter: an array, or a JSON array where there are none."""
+class TextsInJson(TypeDecorator[list[str]]):
+    """Texts as one parameter, a JSON array: of many, it is written much faster than another."""
 
     impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+        """Write them as JSON."""
+        return orjson.dumps(value).decode()
+
+
+class _TextList(TextsInJson):
+    """Texts as one parameter: an array, or a JSON array where there are none."""
+
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(ARRAY(Text) if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
-        return value if dialect.name == "postgresql" else orjson.dumps(value).decode()
+        if dialect.name == "postgresql":
+            return value
+        return super().process_bind_param(value, dialect)
 
 
 class among(ColumnElement[bool]):  # noqa: N801 - reads like a function of SQLAlchemy

@@ -2,8 +2,8 @@
 
 import gc
 import itertools
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from jay.clock import Clock
 from jay.errors import Busy
+from jay.feeds.ahead import one_ahead
 from jay.feeds.checkpoints import PROGRESS, Import, keep
 from jay.feeds.leftovers import remove_page
 from jay.feeds.mending import without_wrong_addresses
@@ -42,6 +43,13 @@ class News:
     item: dict[str, Any]
 
 
+Checked = Put | News | str
+"""What a record says to write, or why it is refused."""
+
+Batch = list[tuple[Record, Checked]]
+"""Records that are written in one transaction."""
+
+
 def with_locale(merchant: Merchant, lang: str | None, country: str | None) -> Merchant:
     """Return the merchant with another language and country for what names none."""
     return replace(merchant, lang=lang or merchant.lang, country=country or merchant.country)
@@ -56,6 +64,7 @@ def run(
     *,
     clock: Clock,
     still_valid: Callable[[], None],
+    ahead: bool = False,
 ) -> Iterator[Import]:
     """Write what is left of the records, batch by batch; yield how far it is after each.
 
@@ -63,12 +72,18 @@ def run(
     the import goes on where the catalogue is.
 
     :param still_valid: raises if the file is no longer the one that was opened.
+    :param ahead: records are read and checked by a thread of their own while the batch before is
+        written. That is for a database on a server: SQLite works in this very process, and would
+        wait for the other thread after each row.
     :raises TakenOver: another process goes on with this import.
     :raises Busy: the database is busy; what was yielded is stored.
     """
     left = itertools.islice(records, import_.records, None)
-    with _garbage_seldom_looked_for():
-        for batch in _batches(left, merchant):
+    batches = _batches(left, merchant)
+    if ahead:
+        batches = one_ahead(batches)
+    with _garbage_seldom_looked_for(), closing(batches):
+        for batch in batches:
             still_valid()
             import_ = _attempts(write, _Batch(merchant, import_, batch, reports, clock))
             yield import_
@@ -95,9 +110,7 @@ _GENERATIONS = _THRESHOLDS[1:]
 _OBJECTS_BETWEEN = 100_000
 
 
-def check(
-    records: Iterator[Record], merchant: Merchant
-) -> Iterator[list[tuple[Record, Put | News | str]]]:
+def check(records: Iterator[Record], merchant: Merchant) -> Iterator[Batch]:
     """Check the records without writing anything; yield them in batches with what is wrong."""
     return _batches(records, merchant)
 
@@ -109,11 +122,9 @@ def _attempts(write: Write, work: Callable[[Connection], Import]) -> Import:
     return cast("Import", write(work))
 
 
-def _batches(
-    records: Iterator[Record], merchant: Merchant
-) -> Iterator[list[tuple[Record, Put | News | str]]]:
+def _batches(records: Iterator[Record], merchant: Merchant) -> Generator[Batch]:
     """Cut the records into batches in which no SKU comes twice."""
-    batch: list[tuple[Record, Put | News | str]] = []
+    batch: Batch = []
     rows: set[tuple[str, str, str]] = set()
     for each in records:
         record, put = _mended(each, merchant)
@@ -141,7 +152,7 @@ def _own_rows(put: Put | News) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _mended(record: Record, merchant: Merchant) -> tuple[Record, Put | News | str]:
+def _mended(record: Record, merchant: Merchant) -> tuple[Record, Checked]:
     """Return what a record says to write, without wrong addresses; or why it is refused.
 
     These cost neither the product nor its stock: they are left out with a note.
@@ -154,7 +165,7 @@ def _mended(record: Record, merchant: Merchant) -> tuple[Record, Put | News | st
     return record, put
 
 
-def put_of(record: Record, merchant: Merchant) -> Put | News | str:
+def put_of(record: Record, merchant: Merchant) -> Checked:
     """Return what a record says to write, or why it is refused."""
     if record.body is None:
         return record.reason or ""
@@ -227,7 +238,7 @@ class _Batch:
         self,
         merchant: Merchant,
         before: Import,
-        batch: Sequence[tuple[Record, Put | News | str]],
+        batch: Batch,
         reports: Reports,
         clock: Clock,
     ) -> None:

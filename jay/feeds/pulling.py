@@ -319,6 +319,7 @@ class _Importer:
                 reports,
                 clock=self.clock,
                 still_valid=still_valid,
+                ahead=not self.database.is_sqlite,
             ):
                 self.done = done
             if not done.records:

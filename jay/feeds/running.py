@@ -60,6 +60,7 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
             reports,
             clock=clock,
             still_valid=file.check_unchanged,
+            ahead=not db.database().is_sqlite,
         ):
             progress.show(file.position, running.done.records, running.done.refused)
         if not running.done.records:

@@ -443,7 +443,7 @@ class _Batch:
         if rows:
             as_of = None if self.alone else self.as_of
             keep_prices(self.connection, rows, self.stored, now=now, as_of=as_of)
-            recounted = [row["id"] for row in rows if "stock_count" in row]
+            recounted = [row["id"] for row in rows if "stock_count" in row and self._is_taken(row)]
             upsert(
                 self.connection,
                 rows,
@@ -460,6 +460,10 @@ class _Batch:
             if not self.alone:
                 given = {"ids": list(others), "as_of": self.as_of, "now": now}
                 sql.REMOVE_ABANDONED.rowcount(self.connection, given)
+
+    def _is_taken(self, row: Mapping[str, Any]) -> bool:
+        there = self.stored.get(row["id"])
+        return there is not None and there.taken != 0
 
     def fulfil(self, puts: Iterable[Put]) -> None:
         """End the wishes for what has come."""

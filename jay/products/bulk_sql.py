@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     bindparam,
     func,
     select,
@@ -13,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from jay.db.prepared import Prepared, among
+from jay.db.prepared import Prepared, TextsInJson, among
 from jay.merchants.models import merchants
 from jay.products.models import products
 from jay.products.prices import STATE
@@ -27,11 +28,15 @@ class listed(among):  # noqa: N801 - it stands for an operator
 
     inherit_cache = False
 
+    def __init__(self, column: ColumnElement[str], name: str) -> None:
+        super().__init__(column, name)
+        self.texts = bindparam(name, type_=TextsInJson())
+
 
 @compiles(listed, "postgresql")
 def _listed_on_postgresql(element: listed, compiler: SQLCompiler, **kwargs: Any) -> str:
     column, texts = (compiler.process(part, **kwargs) for part in (element.column, element.texts))
-    return f"{column} = ANY (ARRAY(SELECT unnest({texts})))"
+    return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(({texts})::json)))"
 
 
 LOCK_MERCHANT = Prepared(
@@ -48,13 +53,19 @@ LOCK = Prepared(
 _PRICED_AT = ("priced_since", "price_as_of", "org_price_as_of", "currency_as_of")
 LOOK_UP = Prepared(
     select(
-        *(products.c[name] for name in ("id", "described_as_of", *INDEXED, *_PRICED_AT, *STATE)),
+        *(
+            products.c[name]
+            for name in ("id", "described_as_of", "taken", *INDEXED, *_PRICED_AT, *STATE)
+        ),
     )
     .where(listed(products.c.id, "ids"))
     .order_by(products.c.id)
     .with_for_update(key_share=True)
 )
-"""What is there of products that are to be written. They are locked: their prices stay so."""
+"""What is there of products that are to be written.
+
+They are locked: their prices stay so, and nobody buys of them.
+"""
 
 FAMILIES = Prepared(
     select(*(products.c[name] for name in ("main_id", "id", "sku", "position", "described_as_of")))

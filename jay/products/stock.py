@@ -9,7 +9,7 @@ A reservation is made for a reference, that of a checkout, before that one is st
 elsewhere. So it has an end of its own, which is put off once the checkout is there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -213,6 +213,8 @@ def _give_back(connection: Connection, rows: Iterable[Any]) -> None:
         _ADD.rowcount(connection, {"key": each, "difference": -count})
 
 
-def _lock(connection: Connection, stock_ids: Iterable[str]) -> list[str]:
+def _lock(connection: Connection, stock_ids: Collection[str]) -> list[str]:
     """Lock products, in an order that the database chooses for everybody; return what is there."""
+    if not stock_ids:
+        return []
     return [row.id for row in LOCK.all(connection, {"ids": list(stock_ids)})]

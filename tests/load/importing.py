@@ -126,6 +126,7 @@ def import_once(database: Database, path: Path) -> float:
         Reports.beside(path),
         clock=system_clock,
         still_valid=feed.check_unchanged,
+        ahead=not database.is_sqlite,
     )
     *_, import_ = steps
     assert import_.refused == 0
