@@ -3,7 +3,7 @@
 import gc
 import itertools
 from collections.abc import Callable, Container, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from jay.clock import Clock
 from jay.errors import Busy
 from jay.feeds.ahead import one_ahead
 from jay.feeds.checkpoints import PROGRESS, Import, keep
-from jay.feeds.leftovers import remove_page
+from jay.feeds.leftovers import START, Place, count_without_stock, remove_page
 from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import Record
 from jay.feeds.report import Refusal, Reports
@@ -342,15 +342,30 @@ def finish(
     """
     removed = 0
     if parted and not import_.refused:
-        after: tuple[str, str, str] | None = ("", "", "")
+        after: Place | None = START
         while after is not None:
             alive()
             page = after
 
-            def work(connection: Connection, page: tuple[str, str, str] = page) -> Any:
+            def work(connection: Connection, page: Place = page) -> Any:
                 return remove_page(connection, merchant, import_, page, clock())
 
             count, after = write(work)
             removed += count
     write(lambda connection: keep(connection, import_, finished=clock()))
     return removed
+
+
+def without_stock(
+    reading: Callable[[], AbstractContextManager[Connection]], merchant: Merchant, import_: Import
+) -> int:
+    """Return of how many of its products and variants nobody has ever said a stock.
+
+    :param reading: opens the door for reading.
+    """
+    count, after = 0, cast("Place | None", START)
+    while after is not None:
+        with reading() as connection:
+            more, after = count_without_stock(connection, merchant, import_, after)
+        count += more
+    return count

@@ -77,12 +77,23 @@ def import_all(source: Source, owner: Merchant, started: Import, clock: Clock) -
             f"Of {done.notes:,} rows something was left out; why is in {reports.notes.path}",
             err=True,
         )
+    if not source.volatile:
+        _say_without_stock(owner, done)
     say_pictures(owner)
     if done.refused:
         click.echo(f"The refused rows and their reasons are in {reports.refused.path}", err=True)
         if source.parted:
             click.echo("As rows were refused, no variant was removed.", err=True)
     return done.refused
+
+
+def _say_without_stock(owner: Merchant, done: Import) -> None:
+    count = importing.without_stock(db.reading, owner, done)
+    if count:
+        click.echo(
+            f"Stock not set for {count:,} of its products and variants: they are sold without"
+            " limit."
+        )
 
 
 def say_pictures(owner: Merchant) -> None:
@@ -138,6 +149,7 @@ def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> in
     """Check each row by itself and show the first ones; return how many would be refused.
 
     :param at: when the content was true.
+    :raises UnusableFile: the file has no products, or can't be read to its end.
     """
     report = Report.beside(source.file.path, "dry-run")
     report.check(0)
@@ -157,6 +169,8 @@ def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> in
                 shown.append(preview.written(record, put, owner))
         progress.show(source.file.position, rows, refused)
     progress.clear()
+    if not rows:
+        raise UnusableFile(f"{source.file.path} has no products.")
     for text in shown:
         click.echo(text)
     click.echo(

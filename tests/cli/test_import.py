@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from jay import db
 from jay.errors import Busy
-from jay.feeds import importing
+from jay.feeds import importing, leftovers
 from jay.feeds.cli import import_products
 from jay.feeds.files import FeedFile
 from jay.feeds.models import product_imports
@@ -105,6 +105,23 @@ def test_a_file_becomes_a_catalogue(app: Flask, run: Run, shop: Shop, feed: Any)
     assert (rows["A-M"].main_id, rows["A-M"].variant_value) == (rows["A"].id, "A-M")
     assert rows["B"].id == "mugshop/en-DE/B"
     assert not Path(f"{path}.refused.csv").exists()
+
+
+def test_it_is_said_of_how_many_the_stock_was_never_set(
+    run: Run, shop: Shop, feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "SCANNED", 2)
+    shop.product("other")
+    rows = (main(), main("B", stockCount=0), variant("B-M", "B"), main("C"))
+    path = feed(table(*rows, variant("C-M", "C"), variant("C-L", "C")))
+
+    said = run("products", "import", "mugshop", path).stdout
+
+    # A and the two variants of C: of B's variant its main product says it.
+    assert "Stock not set for 3 of its products and variants: they are sold without limit." in said
+
+    run("products", "import", "mugshop", feed(table({"sku": "C", "stockCount": 1}), "stock.csv"))
+    assert "Stock not set for 1 of its" in run("products", "import", "mugshop", path).stdout
 
 
 def test_the_same_file_again_changes_nothing_but_what_it_has(
@@ -427,6 +444,18 @@ def test_a_dry_run_checks_and_writes_nothing(app: Flask, run: Run, shop: Shop, f
     assert "B" in Path(f"{path}.dry-run.csv").read_text()
     assert stored(app) == {}
     assert not Path(f"{path}.refused.csv").exists()
+
+
+@pytest.mark.parametrize("content", ["sku,name\n", "<html><body>Please log in.</body></html>"])
+def test_a_file_without_products_is_of_no_use_in_a_dry_run_either(
+    run: Run, shop: Shop, feed: Any, content: str
+) -> None:
+    path = feed(content)
+
+    results = [run("products", "import", "mugshop", path, *dry) for dry in ((), ("--dry-run",))]
+
+    assert {result.exit_code for result in results} == {2}
+    assert all(f"{path} has no products." in result.stderr for result in results)
 
 
 def test_an_import_that_was_stopped_goes_on_where_it_was(
