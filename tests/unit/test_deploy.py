@@ -13,6 +13,7 @@ from jay.errors import OutcomeUnknown
 from jay.web.responses import LARGER_BODIES, MAX_BODY_BYTES
 from tests.cluster.parts import DEPLOY, replaced
 from tests.conftest import SECRET
+from tests.servers import ROOT
 
 NGINX = (DEPLOY / "nginx.conf").read_text()
 VALUES = {
@@ -43,7 +44,8 @@ def test_nginx_says_so_for_requests_that_may_not_be_repeated_too() -> None:
     # Without it nginx answers the failure of what it has come to by an error_page in HTML.
     assert "recursive_error_pages on;" in server
     assert [may_be_repeated(one) for one in ("GET:", "PUT:", "POST:key")] == [True] * 3
-    assert [may_be_repeated(one) for one in ("POST:", "PATCH:", "PATCH:key")] == [False] * 3
+    once = ("POST:", "PATCH:", "PATCH:key", "DELETE:", "DELETE:key")
+    assert [may_be_repeated(one) for one in once] == [False] * 5
 
 
 def test_nginx_takes_what_the_service_takes_and_keeps_connections_for_less_long() -> None:
@@ -102,6 +104,31 @@ def test_what_compose_sets_is_known() -> None:
     assert len(names) >= 6
     assert settings.redis_url == "redis://redis1:6379/0"
     assert (settings.trusted_proxies, settings.keep_alive) == (1, 75)
+
+
+def test_a_node_has_the_time_to_end_what_it_has_begun() -> None:
+    config = (ROOT / "gunicorn.conf.py").read_text()
+    units = [unit.read_text() for unit in (DEPLOY / "systemd").glob("*.service")]
+    texts = [*units, (DEPLOY / "compose.yaml").read_text()]
+
+    graceful = re.search(r"^graceful_timeout = (\d+)$", config, re.MULTILINE)
+    given = [re.search(r"(?:TimeoutStopSec=|stop_grace_period: )(\d+)", text) for text in texts]
+
+    assert graceful is not None
+    assert len(given) == 3
+    assert all(one is not None and int(one[1]) > int(graceful[1]) for one in given)
+
+
+def test_the_builder_is_sent_what_the_image_is_made_of() -> None:
+    copied = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE
+    )
+    sent = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+
+    wanted = {name for line in copied for name in line.split(" ")}
+    assert {name.removeprefix("!") for name in sent if name.startswith("!")} == wanted
+    assert "*" in sent
+    assert all((ROOT / name).exists() for name in wanted)
 
 
 def test_pgbouncer_has_room_for_what_postgresql_bears_and_roles_for_what_it_keeps_to_itself(
