@@ -79,11 +79,15 @@ class Seeded(NamedTuple):
     products: list[str]
 
 
-def seed(url: str) -> Seeded:
-    """Migrate, and make a partner, 200 products and 10,000 users with ten products each."""
+def seed(url: str, *, every: int = 1) -> Seeded:
+    """Migrate, and make a partner, 200 products and 10,000 users with ten products each.
+
+    :param every: of how many users one is made: their numbers are that far apart.
+    """
     alembic.command.upgrade(alembic_config(url), "head")
     now = datetime.now(UTC)
     key = ECKey.generate_key("P-256", {"kid": "bench"})
+    users = [f"user-{number * every}" for number in range(USERS)]
     database = Database(url)
     with database.transaction() as connection:
         partner = partners.add_partner(
@@ -115,9 +119,9 @@ def seed(url: str) -> Seeded:
         merchant_key = auth.issue_key(connection, merchant=shop, now=now)
         rows = [
             {
-                "routing_key": routing_key(partner, f"user-{number}"),
+                "routing_key": routing_key(partner, user),
                 "partner_id": partner,
-                "user_id": f"user-{number}",
+                "user_id": user,
                 "id": f"basket-{number}",
                 "guest": False,
                 "entries": [
@@ -134,14 +138,14 @@ def seed(url: str) -> Seeded:
                 "last_changed": now,
                 "expires": now + timedelta(days=365),
             }
-            for number in range(USERS)
+            for number, user in enumerate(users)
         ]
         connection.execute(insert(baskets), rows)
     database.dispose()
     claims = {"iss": "https://id.example", "aud": "basket", "exp": int(now.timestamp()) + 86400}
     tokens = {
         user: jwt.encode({"alg": "ES256", "kid": "bench"}, {**claims, "sub": user}, key)
-        for user in (f"user-{number}" for number in range(USERS))
+        for user in users
     }
     return Seeded(url, partner, api_key, merchant_key, tokens, ids)
 

@@ -1,0 +1,88 @@
+"""``python -m tests.load.costs``: what a request costs a node, and what it costs PostgreSQL.
+
+The requests of ``make bench``, to the service alone. Printed is the processor time (user and
+system) of gunicorn's processes and of PostgreSQL's, in ms a request, by the median of some rounds:
+the figures that ``docs/SCALING.md`` reckons with. What sends the requests does not count, and other
+work on the machine makes them a little larger only.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.load.bench import (
+    LIMITS,
+    Row,
+    Seeded,
+    rows_of,
+    run_wrk,
+    script_of,
+    seed,
+    speed,
+    warm_up,
+)
+from tests.load.tv_polling import cpu_seconds, processes_below
+from tests.servers import Gunicorn, free_port, postgres_cluster, processes_of
+
+CONNECTIONS, ROUNDS, SECONDS = 16, 3, 5
+
+
+def measure(service: Gunicorn, cluster: str, seeded: Seeded, row: Row, folder: Path) -> str:
+    """Return the line of one kind of request."""
+    script = script_of(row.requests, seeded, folder, merchant=row.merchant)
+    warm_up(service.port, script, CONNECTIONS, len(row.requests))
+    nodes, servers = processes_below(service._process.pid), processes_of(cluster)
+    found: list[tuple[float, float]] = []
+    for _ in range(ROUNDS):
+        before = [sum(map(cpu_seconds, each)) for each in (nodes, servers)]
+        sent = run_wrk(service.port, script, CONNECTIONS, SECONDS).requests
+        after = [sum(map(cpu_seconds, each)) for each in (nodes, servers)]
+        node, server = (1000 * (b - a) / sent for a, b in zip(before, after, strict=True))
+        found.append((node, server))
+    node, server = (statistics.median(column) for column in zip(*found, strict=True))
+    spread = f"{min(found)[0]:.2f}-{max(found)[0]:.2f}"
+    return f"{row.name:<16}{node:>8.2f}{server:>12.2f}   {spread}"
+
+
+def lines(cluster: str, folder: Path, only: str | None) -> Iterator[str]:
+    """Yield the table."""
+    seeded = seed(cluster)
+    service = Gunicorn(
+        {
+            "JAY_DATABASE_URL": seeded.url,
+            "JAY_DATA_DIR": str(folder),
+            "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
+            "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
+            **dict.fromkeys(LIMITS, "1000000000"),
+            "PORT": str(free_port()),
+        }
+    )
+    try:
+        for row in rows_of(seeded, service.url):
+            if only is None or only in row.name:
+                yield measure(service, cluster, seeded, row, folder)
+    finally:
+        service.stop()
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--row", help="only rows whose name holds this")
+    options = parser.parse_args()
+    print(speed())
+    print(f"{'ms a request':<16}{'a node':>8}{'PostgreSQL':>12}   a node's rounds")
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as name, postgres_cluster() as cluster:
+        for line in lines(cluster, Path(name), options.row):
+            print(line, flush=True)
+    print(f"{time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f}; {speed()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""``python -m tests.load.memory``: does a worker stay small while ever new users come?
+
+Each caller is a user of whom nobody has heard, with a token that nobody has seen: he reads his
+basket, puts a product into it, asks for its details, starts a transfer whose state is asked for,
+and a guest comes along. For ten minutes the memory of each of gunicorn's workers (RSS) is printed
+every minute. It must stay below 130 MB, and not grow once what is remembered is full.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+import alembic.command
+import urllib3
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+from sqlalchemy import make_url
+
+from jay.auth import service as auth
+from jay.db.database import Database
+from jay.merchants import service as merchants
+from jay.ops.cli import alembic_config
+from jay.partners import service as partners
+from jay.products import feeding
+from tests.conftest import new_postgres_database
+from tests.load.bench import LIMITS, TRACKING, speed
+from tests.servers import Gunicorn, children_of, free_port, postgres_cluster
+
+SECONDS, USERS_A_SECOND = 600, 40
+FIRST_USERS = 45_000
+"""Come at once and before: until each worker remembers as many tokens as it ever does."""
+
+MOST_MB = 130
+GROWS_MB = 2
+"""So much the last third may lie above the second one, by the medians: what an allocator does."""
+
+LOOK_SECONDS = 2
+CALLERS = 4
+PRODUCTS = 200
+
+
+class Known(NamedTuple):
+    """What callers need to know."""
+
+    api_key: str
+    key: ECKey
+    products: list[str]
+
+
+def seed(url: str) -> Known:
+    """Migrate, and make a partner and 200 products."""
+    alembic.command.upgrade(alembic_config(url), "head")
+    now, key, database = datetime.now(UTC), ECKey.generate_key("P-256", {"kid": "m"}), Database(url)
+    with database.transaction() as connection:
+        partner = partners.add_partner(
+            connection,
+            name="memory",
+            jwks=dict(KeySet([key]).as_dict(private=False)),
+            algorithms=["ES256"],
+            issuer="https://id.example",
+            audience="basket",
+            now=now,
+        )
+        api_key = auth.issue_key(connection, partner=partner, now=now)
+        shop = merchants.add_merchant(
+            connection, name="shop", lang="de", country="DE", currency="EUR", now=now
+        )
+        merchant = merchants.merchant_by_id(connection, shop)
+        ids = [
+            feeding.put_product(
+                connection,
+                merchant,
+                now=now,
+                sku=f"SKU-{number}",
+                name=f"Product {number}",
+                volatile={"price": 1250, "stock_count": 1000, "currency": "EUR", "vat": 19.0},
+                description={"brand": "Brand"},
+            ).id
+            for number in range(PRODUCTS)
+        ]
+    database.dispose()
+    return Known(api_key, key, ids)
+
+
+class Crowd:
+    """Callers, each of them somebody new."""
+
+    def __init__(self, url: str, known: Known) -> None:
+        self.url, self.known = url, known
+        self.users = self.requests = 0
+        self._http = urllib3.PoolManager(maxsize=CALLERS, retries=False)
+        self._ends = int(time.time()) + 86400
+
+    def look(self, number: int) -> None:
+        """Have a new user read a basket.
+
+        :raises RuntimeError: it is not answered with 200.
+        """
+        user, mine = self._somebody(number)
+        self._ask("GET", f"/v2/baskets/users/{user}", mine)
+
+    def call(self, number: int) -> None:
+        """Have a new user use the service.
+
+        :raises RuntimeError: something is not answered with 200.
+        """
+        user, mine = self._somebody(number)
+        base, product = f"/v2/baskets/users/{user}", self.known.products[number % PRODUCTS]
+        self._ask("GET", base, mine)
+        self._ask("POST", f"{base}/products/{quote(product, safe='')}", mine, {"count": 1})
+        self._ask("POST", "/v2/baskets/products/details", mine, [product])
+        offer = self._ask("POST", f"{base}/transfer?qr=true", mine)
+        self._ask("GET", urlsplit(offer.json()["data"]["statusUrl"]).path)
+        self._ask("POST", "/v2/baskets/guests")
+        self.users += 1
+
+    def _somebody(self, number: int) -> tuple[str, dict[str, str]]:
+        user = f"user-{number}-{time.time_ns():x}"
+        claims = {"iss": "https://id.example", "aud": "basket", "exp": self._ends, "sub": user}
+        token = jwt.encode({"alg": "ES256", "kid": "m"}, claims, self.known.key)
+        return user, {"Authorization": f"Bearer {token}"}
+
+    def _ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: object = None
+    ) -> urllib3.BaseHTTPResponse:
+        sent = {"X-API-Key": self.known.api_key, "X-JAY-Tracking": TRACKING, **(headers or {})}
+        answer = self._http.request(method, self.url + path, headers=sent, json=body)
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {path}: {answer.status} {answer.data[:300]!r}")
+        self.requests += 1
+        return answer
+
+
+def resident_mb(pid: int) -> float:
+    """Return how much memory a process holds, in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
+
+
+def watch(service: Gunicorn, crowd: Crowd, options: argparse.Namespace) -> Iterator[str]:
+    """Let users come at an even pace, and yield what the workers hold, every minute and at last."""
+    workers = children_of(service._process.pid)
+    held: dict[int, list[float]] = {pid: [] for pid in workers}
+    looked = told = 0
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(crowd.look, range(options.first)))
+        shown = "".join(f"{resident_mb(pid):>9.1f}" for pid in workers)
+        yield f"{'at first':>10}{options.first:>9,}{crowd.requests:>10,}{shown}"
+        began = time.monotonic()
+        for second in range(options.seconds):
+            # Who is late is not made up for: the pace is what the machine bears.
+            list(pool.map(crowd.call, range(second * options.rate, (second + 1) * options.rate)))
+            time.sleep(max(0.0, second + 1 - (time.monotonic() - began)))
+            passed = int(time.monotonic() - began)
+            if passed // LOOK_SECONDS > looked:
+                looked = passed // LOOK_SECONDS
+                for pid in workers:
+                    held[pid].append(resident_mb(pid))
+            if passed // 60 > told:
+                told = passed // 60
+                shown = "".join(f"{values[-1]:>9.1f}" for values in held.values())
+                yield f"{told:>6} min{crowd.users:>9,}{crowd.requests:>10,}{shown}"
+            if passed >= options.seconds:
+                break
+    if children_of(service._process.pid) != workers:
+        raise RuntimeError("a worker has ended")
+    for values in held.values():
+        third = len(values) // 3
+        grown = statistics.median(values[-third:]) - statistics.median(values[third : 2 * third])
+        verdict = "" if max(values) < MOST_MB and grown <= GROWS_MB else "  over"
+        yield (
+            f"a worker: at most {max(values):.1f} MB, from the second third to the last"
+            f" {grown:+.1f} MB{verdict}"
+        )
+
+
+def main() -> None:
+    """Print the table of each database."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=int, default=SECONDS)
+    parser.add_argument("--rate", type=int, default=USERS_A_SECOND, help="new users a second")
+    parser.add_argument("--first", type=int, default=FIRST_USERS, help="users who come before")
+    parser.add_argument("--only", choices=["sqlite", "postgresql"])
+    options = parser.parse_args()
+    print(speed())
+    print(f"{'':10}{'users':>9}{'requests':>10}{'MB':>9}   goal: below {MOST_MB} MB, not growing")
+    with tempfile.TemporaryDirectory() as name:
+        if options.only != "postgresql":
+            run(f"sqlite:///{Path(name) / 'memory.sqlite3'}", Path(name), options)
+        if options.only != "sqlite":
+            with postgres_cluster() as cluster:
+                run(new_postgres_database(cluster, "jay_memory"), Path(name), options)
+
+
+def run(url: str, folder: Path, options: argparse.Namespace) -> None:
+    """Print what one database's service holds."""
+    known = seed(url)
+    # Of the tests' own packages the service would load one that no operator has.
+    absent = folder / "absent"
+    absent.mkdir(exist_ok=True)
+    (absent / "rich.py").write_text("raise ImportError('it is not in requirements.txt')\n")
+    service = Gunicorn(
+        {
+            "PYTHONPATH": str(absent),
+            "JAY_DATABASE_URL": url,
+            "JAY_DATA_DIR": str(folder),
+            "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
+            "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
+            **dict.fromkeys(LIMITS, "1000000000"),
+            "PORT": str(free_port()),
+        }
+    )
+    try:
+        print(make_url(url).get_backend_name())
+        for line in watch(service, Crowd(service.url, known), options):
+            print(line, flush=True)
+    finally:
+        service.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
