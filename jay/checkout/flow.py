@@ -37,7 +37,6 @@ from jay.errors import (
 )
 from jay.events import NOTHING, Tracking
 from jay.products import stock
-from jay.web import rates
 from jay.web.rates import CHECKOUTS
 
 log = structlog.get_logger()
@@ -93,6 +92,11 @@ def _psp_of(session: Session) -> Provider:
     return found
 
 
+def budgets_of(user: User) -> list[tuple[str, str]]:
+    """Return what limits a user's checkouts; edges ask it before they look at what was sent."""
+    return [(CHECKOUTS, f"{user.partner_id} {user.user_id}")]
+
+
 def start(
     user: User,
     asked: Asked,
@@ -109,10 +113,9 @@ def start(
     :param go_on: with one of the same cart however it was asked for, as on the phone with what
         was started on the TV.
     :raises Wrong: a merchant of it does not deliver there.
-    :raises TooManyRequests: CartEmpty, MixedCurrency, CheckoutPaying, PaymentUnavailable,
-        PaymentRefused, PaymentProviderUnavailable
+    :raises CartEmpty: MixedCurrency, CheckoutPaying, PaymentUnavailable, PaymentRefused,
+        PaymentProviderUnavailable
     """
-    rates.take(CHECKOUTS, f"{user.partner_id} {user.user_id}")
     with db.reading() as connection:
         asked = sessions.in_its_mode(connection, user, asked)
     if not provider().is_ready(test=asked.test):  # before anything is reserved

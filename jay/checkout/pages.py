@@ -35,6 +35,7 @@ from jay.errors import (
 from jay.legal.guarantee import guarantee_notice
 from jay.merchants.models import delivered_by_all
 from jay.partners.view import partner_view
+from jay.web import rates
 from jay.web.pages import PageBlueprint, csrf_token, language, page, sends_cookies
 
 blp = PageBlueprint("checkout_pages", __name__, guards=web.PUBLIC)
@@ -146,6 +147,7 @@ def say_address() -> Response:
     with db.reading() as connection:
         way = _way(connection, now)
         countries = delivered_by_all(way.draft.reached)
+    rates.ask(flow.budgets_of(way.mine.user))
     form = read_form(request.form, countries)
     if form.errors:
         return _address_page(way, form, countries, status=422)
@@ -198,6 +200,7 @@ def _lead_to(payment_url: str, way: Way) -> Response:
 
 def _start(way: Way, contact: Contact) -> Payable | Response:
     """Reserve what can be bought for this contact, or go on with it; else answer what is wrong."""
+    rates.take_all(flow.budgets_of(way.mine.user))
     try:
         if way.active is not None and _is_of_another(way, way.active):
             # Who pays there has seen another address: that checkout ends, it is not changed.

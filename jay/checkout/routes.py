@@ -43,6 +43,10 @@ blp.description = "From the basket to a paid order."
 _SESSIONS = "/baskets/users/<userId>/checkout/sessions"
 
 
+def _budgets() -> list[tuple[str, str]]:
+    return flow.budgets_of(current_user())
+
+
 @blp.route("/baskets/users/<userId>/comfort", methods=["PATCH"])
 @blp.arguments(schemas.ComfortSchema)
 @blp.response(200, schemas.ComfortStateSchema)
@@ -59,14 +63,14 @@ def patch_comfort(body: dict[str, Any], userId: str) -> Response:  # noqa: N803,
     if pin is None:
         body["pin_hash"] = None
     elif pin and not current_user().guest:
-        rates.take(rates.CHECKOUTS, f"{current_user().partner_id} {current_user().user_id}")
+        rates.take_all(_budgets())  # what a body without one costs, the user's requests bound
         body["pin_hash"] = hash_pin(pin)  # slow on purpose
     with db.transaction() as connection:
         state = comfort.change(connection, current_user(), body, secret=secret, now=web.now())
     return answer(schemas.comfort_view(state))
 
 
-@blp.route(_SESSIONS, methods=["POST"], once=STEPWISE)
+@blp.route(_SESSIONS, methods=["POST"], once=STEPWISE, budgets=_budgets)
 @blp.arguments(schemas.CheckoutQuerySchema, location="query")
 @blp.arguments(schemas.CheckoutRequestSchema, required=False)
 @blp.response(200, schemas.CheckoutSchema)
@@ -101,7 +105,7 @@ def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> 
     return answer(started)
 
 
-@blp.route(f"{_SESSIONS}/pay", methods=["POST"], once=STEPWISE)
+@blp.route(f"{_SESSIONS}/pay", methods=["POST"], once=STEPWISE, budgets=_budgets)
 @blp.arguments(schemas.CheckoutQuerySchema, location="query")
 @blp.arguments(schemas.PayRequestSchema, required=False)
 @blp.response(200, schemas.CheckoutSchema)

@@ -22,6 +22,7 @@ from tests.api.browser import Browser, csrf_of, problems_of, session_of, text_of
 from tests.api.test_checkout import DECLINED, PAYS, Till
 from tests.builders import Shop, User
 from tests.clock import MovedClock
+from tests.conftest import Apps
 
 ZOE = {
     "email": "zoe@example.org",
@@ -506,3 +507,18 @@ def test_the_sellers_texts_are_read_in_the_version_in_which_it_is_bought(
     assert "gilt alles anders" in phone.page("/legal/merchant/mugshop/terms/de/2")
     for gone in ("terms/de/3", "terms/en/1", "terms/de/0", "privacy/de/1"):
         assert phone.get(f"/legal/merchant/mugshop/{gone}").status_code == 404
+
+
+def test_so_many_checkouts_a_minute_and_asked_before_the_form_is_looked_at(
+    apps: Apps, database_url: str, alice: User, mug: str, clock: MovedClock
+) -> None:
+    alice.put(mug)
+    phone = taken(apps.on(database_url, checkouts_per_user=1), alice)
+
+    assert phone.tell().status_code == 303
+    for changes in ({}, {"zip": ""}):
+        refused = phone.tell(**changes)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+    clock.move(60)
+    assert phone.tell(zip="").status_code == 422
+    assert phone.tell().status_code == 303

@@ -1,11 +1,16 @@
 """What is limited against floods: guests, transfers and polls, in each process."""
 
+import ast
+import contextlib
+import functools
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Request
 from werkzeug.test import TestResponse
 
 from jay import db
@@ -13,7 +18,10 @@ from jay.auth import service as auth
 from jay.checkout import flow
 from jay.errors import CartFull, TooManyRequests, ValidationFailed
 from jay.partners import service as partners
-from tests.api.checks import assert_refused, rows
+from jay.web import rates
+from jay.web.rates import Left, Rate
+from tests.api.checks import assert_refused, body, rows
+from tests.api.test_cost import operations
 from tests.builders import Platform, Shop, User
 from tests.clock import NOON, MovedClock
 from tests.conftest import Apps
@@ -354,6 +362,81 @@ def test_everything_else_goes_on(limited: LimitedTo, shop: Shop) -> None:
     for count in range(1, 20):
         assert alice.put(mug, count).status_code == 200
         assert alice.call("GET").status_code == 200
+
+
+# --- when they are asked ---
+
+COUNTED_INSIDE = {
+    "checkout/routes.py patch_comfort": "only a new PIN counts, which the body tells",
+    "checkout/pages.py _start": "asked before the form is looked at",
+    "checkout/psp_routes.py come_back": "a GET",
+    "kiosk/pages.py _shopper": "only a new guest counts; the form says nothing of that",
+    "transfers/pages.py type_code": "its form has nothing but the code that is tried",
+    "transfers/routes.py get_status": "a GET",
+    "transfers/polling.py __call__": "a GET",
+    "transfers/tv.py renew": "it looks at no form",
+    "operators/pages.py log_in": "the form says of whom",
+    "orders/withdrawal_pages.py _declared": "only what is whole counts",
+}
+"""Where something is counted beside ``budgets=``, and why that is not too late."""
+
+COUNTERS = {"rates", "limit", "_rate", "TRIES_OF_NUMBER", "TRIES_OF_ALL"}
+
+
+def test_every_limit_of_an_operation_is_asked_before_its_body(
+    app: Flask, limited: LimitedTo, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = limited()
+    alice, merchant = platform.user(), replace(shop, client=platform.client)
+    monkeypatch.setattr(Rate, "ask", lambda rate, *_more: Left(rate.name, 1, 0, 60, passes=False))
+    monkeypatch.setattr(Request, "get_data", lambda *_more, **_options: pytest.fail("it was read"))
+    refused = set[str]()
+
+    for method, rule, endpoint in operations(app):
+        path = rule[3:].replace("<userId>", "alice").replace("<playoutId>", "news")
+        path = (
+            re.sub(r"<path:\w+>", "mug", path).replace("<partNo>", "A").replace("<position>", "1")
+        )
+        if rule.startswith("/v1/"):
+            send = merchant.call
+        else:
+            send = functools.partial(platform.call, token=alice.token)
+        # Without a limit of its own it reads its body, which is forbidden here.
+        with contextlib.suppress(pytest.fail.Exception):
+            if send(method, path, **body(b"{")).status_code == TooManyRequests.status:
+                refused.add(endpoint)
+
+    assert refused == {
+        *("guests.create_guest", "transfers.start_transfer"),
+        *("checkout.start_checkout", "checkout.pay_checkout", "product_pictures.put_picture"),
+    }
+
+
+def test_whatever_is_counted_elsewhere_has_a_reason() -> None:
+    package = Path(rates.__file__).parents[1]
+    found = set[str]()
+    for file in package.rglob("*.py"):
+        place = file.relative_to(package).as_posix()
+        if place.startswith("web/") or place == "auth/guards.py":
+            continue  # what counts, and who may enter at all: before any body
+        for function in ast.walk(ast.parse(file.read_text())):
+            if isinstance(function, ast.FunctionDef) and any(map(counts, ast.walk(function))):
+                found.add(f"{place} {function.name}")
+
+    assert found == COUNTED_INSIDE.keys()
+
+
+def counts(node: ast.AST) -> bool:
+    """Tell whether something is counted here."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    if isinstance(called, ast.Name):
+        return called.id in {"take", "take_all"}
+    if not isinstance(called, ast.Attribute) or called.attr not in {"take", "take_all"}:
+        return False
+    of = called.value
+    return (of.attr if isinstance(of, ast.Attribute) else getattr(of, "id", "")) in COUNTERS
 
 
 # --- polls ---
