@@ -16,7 +16,7 @@ from jay.auth.guards import doorkeeper
 from jay.auth.models import User
 from jay.baskets import service as baskets
 from jay.baskets.credentials import credentials
-from jay.baskets.models import REMOVE
+from jay.baskets.models import REMOVE, Basket
 from jay.baskets.view import view
 from jay.errors import (
     BasketError,
@@ -25,6 +25,7 @@ from jay.errors import (
     NotShoppable,
     RouteNotFound,
     TokenError,
+    TransferClaimed,
 )
 from jay.guests import service as guests
 from jay.i18n import without_controls
@@ -36,6 +37,7 @@ from jay.products.models import Product
 from jay.products.showing import Image, first_images
 from jay.products.view import price_text, unit_price, was
 from jay.transfers import service
+from jay.transfers.service import StartedTransfer
 from jay.web.pages import (
     PageBlueprint,
     csrf_token,
@@ -250,8 +252,11 @@ def add(name: str) -> Response:
     try:
         if product is not None and product.country != home:
             raise NotShoppable  # its price is not one of this country's
-        user = _shopper(name)
-        db.write(_one_more, user, product_id=product_id, now=now)
+        try:
+            db.write(_one_more, _shopper(name), product_id=product_id, now=now)
+        except TransferClaimed:
+            session.pop("kiosk")
+            db.write(_one_more, _shopper(name), product_id=product_id, now=now)
     except CartFull:
         session["message"] = {"kind": "error", "text": _("Your basket is full: 20 products.")}
     except BasketError:
@@ -261,10 +266,21 @@ def add(name: str) -> Response:
 
 def _one_more(connection: Connection, user: User, *, product_id: str, now: datetime) -> None:
     """Put one more into the basket."""
-    found = baskets.open_for_writing(connection, user, now=now)
+    found = _own(connection, user, now)
     known = found.entry(product_id)
     count = 1 if known is None else known.count + 1
     baskets.apply(connection, found, product_id, count=count, now=now)
+
+
+def _own(connection: Connection, user: User, now: datetime) -> Basket:
+    """Open the kiosk's basket for writing.
+
+    :raises TransferClaimed: a phone has it, and whoever stands here now may be somebody else.
+    """
+    found = baskets.open_for_writing(connection, user, now=now)
+    if found.claimed:
+        raise TransferClaimed
+    return found
 
 
 @blp.post("/kiosk/<name>/code")
@@ -276,9 +292,20 @@ def show_code(name: str) -> Response:
     user = _user(partner)
     if user is None:
         return redirect(url_for(".wall", name=name), 303)
-    offer = db.write(service.start, user, partner, now=now, kiosk=True)
+    try:
+        offer = db.write(_offer, user, partner, now=now)
+    except TransferClaimed:
+        session.pop("kiosk")
+        return redirect(url_for(".wall", name=name), 303)
     target = url_for("tv.screen", display_token=offer.secrets.display_token)
     return redirect(target, 303)
+
+
+def _offer(
+    connection: Connection, user: User, partner: Partner, *, now: datetime
+) -> StartedTransfer:
+    _own(connection, user, now)
+    return service.start(connection, user, partner, now=now, kiosk=True)
 
 
 @blp.post("/kiosk/<name>/reset")
@@ -329,7 +356,8 @@ def less(name: str) -> Response:
         user = _user(_kiosk(connection, name))
     if user is not None:
         everything = request.form.get("action") == "remove"
-        with contextlib.suppress(BasketError):  # it was put back already
+        # It was put back already, or a phone has it.
+        with contextlib.suppress(BasketError, TransferClaimed):
             db.write(_one_less, user, product_id=product_id, everything=everything, now=now)
     here = url_for(".picked", name=name, page=_asked_page(), part=_asked("part"))
     return redirect(here, 303)
@@ -339,7 +367,7 @@ def _one_less(
     connection: Connection, user: User, *, product_id: str, everything: bool, now: datetime
 ) -> None:
     """Put one back, or all of it."""
-    found = baskets.open_for_writing(connection, user, now=now)
+    found = _own(connection, user, now)
     known = found.entry(product_id)
     if known is None:
         raise NotInBasket
@@ -399,7 +427,9 @@ def _user(partner: Partner) -> User | None:
 
 def _picked(connection: Connection, partner: Partner) -> Any:
     user = _user(partner)
-    return None if user is None else baskets.read(connection, user, now=web.now())
+    found = None if user is None else baskets.read(connection, user, now=web.now())
+    # What a phone has is nobody's business here any more.
+    return None if found is None or found.claimed else found
 
 
 def _page_url(name: str, number: int) -> str:

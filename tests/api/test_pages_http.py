@@ -937,7 +937,7 @@ def test_at_the_kiosk_one_picks_and_takes_along(
     assert code
     phone.submit(phone.submit("/code", user_code=code[0]).headers["Location"])
 
-    assert "2 items" in text_of(tv.get("/kiosk/corner?lang=en"))
+    assert "Pick what you like." in text_of(tv.get("/kiosk/corner?lang=en"))
     assert "Blue Mug" in text_of(phone.get("/basket"))
 
 
@@ -952,6 +952,30 @@ def test_the_next_person_at_the_kiosk_finds_nothing(
     tv.submit(wall, "/kiosk/corner/reset")
 
     assert "1 Artikel" not in text_of(tv.get(wall))
+
+
+def test_what_a_phone_has_is_out_of_the_kiosks_reach_though_nobody_has_reset_it(
+    kiosk: Platform, shop: Shop, tv: Browser, phone: Browser
+) -> None:
+    mug, lamp = shop.product("mug", name="Krug"), shop.product("lamp", name="Leuchte")
+    tv.submit("/kiosk/corner?lang=de", "/kiosk/corner", product_id=mug)
+    screen = tv.get(tv.submit("/kiosk/corner", "/kiosk/corner/code").headers["Location"])
+    code = re.search(r"\b[2-9A-Z]{4} [2-9A-Z]{4}\b", text_of(screen))
+    assert code
+    phone.submit(phone.submit("/code", user_code=code[0]).headers["Location"])
+
+    # The next person, or whoever has kept a copy of the cookie.
+    assert "1 Artikel" not in text_of(tv.get("/kiosk/corner"))
+    assert tv.get("/kiosk/corner/picked").headers["Location"].startswith("/kiosk/corner?")
+    tv.submit("/kiosk/corner", "/kiosk/corner/picked", product_id=mug, action="remove")
+    asked = tv.submit("/kiosk/corner", "/kiosk/corner/code")
+    assert asked.headers["Location"] == "/kiosk/corner"
+    tv.submit("/kiosk/corner", "/kiosk/corner", product_id=lamp)
+
+    assert "Leuchte" in text_of(tv.get("/kiosk/corner/picked"))
+    mine = text_of(phone.get("/basket"))
+    assert "Krug" in mine
+    assert "Leuchte" not in mine
 
 
 @pytest.mark.parametrize("path", ["/kiosk/corner", "/kiosk/corner/code", "/kiosk/corner/reset"])
