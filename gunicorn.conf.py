@@ -34,6 +34,8 @@ limit_request_field_size = 16380
 forwarded_allow_ips = ""
 forwarder_headers = ""
 secure_scheme_headers = {}
+# Where the larger bodies lie while they arrive: /tmp is often memory.
+tmp_upload_dir = str(_settings.data_dir) if _settings.data_dir.is_dir() else None
 # Its default place is the home directory, which a service may not have.
 control_socket_disable = True
 

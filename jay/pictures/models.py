@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+from typing import BinaryIO
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
 
@@ -254,9 +255,20 @@ def source_key(merchant: int, url: str) -> str:
     return f"{merchant}-{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
 
-def digest_of(content: bytes) -> str:
+def digest_of(content: bytes | BinaryIO) -> str:
     """Return what names a picture with this content, drawn as it is drawn today."""
-    return hashlib.sha256(_DRAWN.encode() + content).hexdigest()[:40]
+    digest = hashlib.sha256(_DRAWN.encode())
+    if isinstance(content, bytes):
+        digest.update(content)
+    else:
+        content.seek(0)
+        while piece := content.read(PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()[:40]
+
+
+PIECE_BYTES = 64 * 1024
+"""Of a file that is read or sent at a time."""
 
 
 NAME = re.compile(r"([0-9a-f]{40})-(\d{2,4})\.(webp|jpg)")

@@ -1,5 +1,8 @@
 """Pictures from bytes: told by their beginning, and drawn by ``drawing.py`` in another process."""
 
+import io
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +19,7 @@ from jay.pictures.models import (
     MAX_BYTES,
     MAX_PIXELS,
     OLD_ENGINE_SIZES,
+    PIECE_BYTES,
     SIZES,
     Picture,
     Reason,
@@ -75,16 +79,20 @@ class Reader:
             process.kill()
             process.communicate()
 
-    def read(self, content: bytes) -> Drawn:
+    def read(self, content: bytes | BinaryIO) -> Drawn:
         """Draw a picture in all its sizes.
 
+        :param content: what it is, or a file with it, which need not be in memory.
         :raises Unusable: it can't be shown.
         """
-        if len(content) > MAX_BYTES:
+        file = io.BytesIO(content) if isinstance(content, bytes) else content
+        length = file.seek(0, os.SEEK_END)
+        if length > MAX_BYTES:
             raise Unusable(Reason.TOO_LARGE)
+        file.seek(0)
         asked = {
-            "kind": kind_of(content),
-            "length": len(content),
+            "kind": kind_of(file.read(PIECE_BYTES)),
+            "length": length,
             "most_pixels": MAX_PIXELS,
             "least_side": LEAST_SIDE,
             "webp": SIZES,
@@ -92,13 +100,13 @@ class Reader:
             **self._limits,
         }
         with self._lock:
-            told, rest = self._ask(asked, content)
+            told, rest = self._ask(asked, file)
         if "refused" in told:
             raise Unusable(Reason(told["refused"]))
-        picture = Picture(digest_of(content), told["width"], told["height"], told["colour"])
+        picture = Picture(digest_of(file), told["width"], told["height"], told["colour"])
         return Drawn(picture, _files(picture, told["files"], rest))
 
-    def _ask(self, asked: Mapping[str, Any], content: bytes) -> tuple[Any, bytes]:
+    def _ask(self, asked: Mapping[str, Any], file: BinaryIO) -> tuple[Any, bytes]:
         process = self._process or self._begin()
         asks, answers = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
         # What hangs in spite of all is ended; its pipe then ends, too.
@@ -107,7 +115,8 @@ class Reader:
         watch.start()
         try:
             asks.write(orjson.dumps(asked) + b"\n")
-            asks.write(content)
+            file.seek(0)
+            shutil.copyfileobj(file, asks, PIECE_BYTES)
             asks.flush()
             length = int(answers.readline())
             answer = answers.read(length)

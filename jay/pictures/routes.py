@@ -1,7 +1,9 @@
 """``/v1/shops/pictures``: merchants send pictures themselves."""
 
+import shutil
+import tempfile
 import threading
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from flask import request
 
@@ -16,7 +18,7 @@ from jay.errors import (
     ValidationFailed,
 )
 from jay.pictures import uploading
-from jay.pictures.models import MAX_BYTES, Unusable
+from jay.pictures.models import MAX_BYTES, PIECE_BYTES, Unusable
 from jay.pictures.reading import Drawn, Reader
 from jay.pictures.showing import address, reaching_the_store, store
 from jay.products import schemas
@@ -36,6 +38,9 @@ _OTHER_BODIES = {"application/json", "multipart/form-data"}
 """What wraps something is not the file itself; ``curl`` calls any body a form."""
 
 _WAIT_SECONDS = 5.0
+
+IN_MEMORY = 1024 * 1024
+"""Bytes of a file that memory has room for."""
 
 _reading = threading.Lock()
 """To read a picture may take much memory: a process reads one at a time."""
@@ -62,11 +67,8 @@ def put_picture(query: dict[str, str], sku: str, position: str) -> Any:
     place = _place(position)
     if request.mimetype in _OTHER_BODIES:
         raise UnsupportedMediaType("The request body must be the picture's file itself.")
-    request.max_content_length = MAX_BYTES
-    body = request.get_data(cache=False)
-    if request.content_length is None and len(body) >= MAX_BYTES:
-        raise PayloadTooLarge  # Werkzeug silently cuts a chunked one there
-    drawn = _stored(body)
+    request.max_content_length = MAX_BYTES + 1  # in chunks Werkzeug refuses just that, too
+    drawn = _stored()
     url = _absolute(address(drawn.picture.files("jpg")[-1]))
     identifier = db.write(
         uploading.put,
@@ -101,11 +103,18 @@ def _place(position: str) -> int:
     return place
 
 
-def _stored(content: bytes) -> Drawn:
+def _stored() -> Drawn:
     if not _places.acquire(blocking=False):
         raise Busy
     try:
-        drawn = _read(content)
+        folder = web.settings().data_dir
+        place = str(folder) if folder.is_dir() else None
+        with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=place) as body:
+            with reaching_the_store():  # what has no room now has none there, either
+                shutil.copyfileobj(request.stream, body, PIECE_BYTES)
+            if body.tell() > MAX_BYTES:
+                raise PayloadTooLarge
+            drawn = _read(cast("BinaryIO", body))
         with reaching_the_store():
             for name, file in drawn.files.items():
                 store().put(name, file)
@@ -114,12 +123,12 @@ def _stored(content: bytes) -> Drawn:
         _places.release()
 
 
-def _read(content: bytes) -> Drawn:
+def _read(file: BinaryIO) -> Drawn:
     if not _reading.acquire(timeout=_WAIT_SECONDS):
         raise Busy
     try:
         with Reader() as reader:
-            return reader.read(content)
+            return reader.read(file)
     except Unusable as error:
         details = {"constant": PictureRefused.constant(), "reason": error.reason}
         raise PictureRefused(str(error), details=details) from error

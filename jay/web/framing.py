@@ -34,15 +34,17 @@ class Framing:
     """
 
     __slots__ = (
-        *("_at", "_body", "_chunked", "_larger", "_last", "_looked", "_need", "expects"),
-        *("has_body", "most_body", "whole"),
+        *("_at", "_body", "_chunked", "_headed", "_larger", "_last", "_looked", "_need"),
+        *("expects", "has_body", "most_body", "whole"),
     )
 
     def __init__(self, most_body: int, larger: Mapping[bytes, int] | None = None) -> None:
         self.most_body = most_body
         self._larger = larger or {}
         self._looked = 0  # how far the end of the head, or of the trailers, was looked for
-        self._body = 0  # where the body begins; 0 as long as the head is not complete
+        self._headed = False  # whether the head is complete
+        # All places count from where the data begins: behind what was let go of.
+        self._body = 0  # where the body begins
         self._need = 0  # bytes of the whole request, where its length is told
         self._chunked = False
         self._at = 0  # where the next line of a chunked body begins, perhaps beyond what is here
@@ -56,11 +58,31 @@ class Framing:
 
         :param data: all that has arrived of it, perhaps with what follows.
         """
-        if not self._body and not self._read_head(data):
+        if not self._headed and not self._read_head(data):
             return not self.whole
         if self._chunked:
             return self._read_chunks(data)
         return not self.whole or len(data) >= self._need
+
+    def let_go(self, data: bytearray) -> bytes:
+        """Take that part of a request away that is not looked at any more, and return it.
+
+        :param data: what was told to be incomplete; only what is left is to be told from now on.
+        """
+        if not self._headed:
+            return b""
+        # Of the last chunk's line some is left: a place of 0 means that there is none so far.
+        seen = (self._last - 1 if self._last else self._at) if self._chunked else self._need
+        end = min(len(data), seen)
+        part = bytes(data[:end])
+        del data[:end]
+        self._body -= end
+        self._need -= end
+        self._at -= end
+        self._looked -= end
+        if self._last:
+            self._last -= end
+        return part
 
     def _read_head(self, data: bytearray) -> bool:
         end = data.find(_BLANK, max(0, self._looked - 3))
@@ -69,6 +91,7 @@ class Framing:
             too_long = len(data) > MOST_LINE_BYTES + 2 and data.find(b"\r\n") < 0
             self.whole = not too_long and len(data) <= MOST_HEAD_BYTES
             return False
+        self._headed = True
         self._body = self._need = end + len(_BLANK)
         if end > MOST_HEAD_BYTES:
             self.whole = False

@@ -15,11 +15,12 @@ import selectors
 import signal
 import socket
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, BinaryIO
 
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData, ParseException
@@ -51,6 +52,10 @@ MOST_BUFFERED_BYTES = 64 * 1024 * 1024
 MOST_QUEUED_BYTES = 64 * 1024 * 1024
 """Of all requests together that wait for a thread; who comes then is told to come again."""
 
+MOST_STORED_BYTES = 256 * 1024 * 1024
+"""Of all larger requests together that lie in files; then the one goes that would be cut off next.
+"""
+
 PORT_SECONDS, PORT_PAUSE_SECONDS = 30.0, 0.1
 
 OTHER_FILES = 100
@@ -71,17 +76,24 @@ _LIVES = (
 )
 
 
+class _NoRoom(Exception):
+    """There is no file for a larger body, or no room for it on the disk."""
+
+
 class _Connection:
     """A client. It belongs to the loop, and to a thread while that works for it."""
 
     __slots__ = (
-        *("client", "close_after", "data", "deadline", "framing", "out", "queued", "server"),
-        *("served", "sock", "state", "watched"),
+        *("client", "close_after", "data", "deadline", "file", "framing", "out", "queued"),
+        *("served", "server", "sock", "state", "stored", "watched"),
     )
 
     def __init__(self, sock: socket.socket, client: Any, server: Any, patience: float) -> None:
         self.sock, self.client, self.server = sock, client, server
         self.data = bytearray()
+        # The beginning of a larger request, of which ``data`` is the rest.
+        self.file: BinaryIO | None = None
+        self.stored = 0
         self.framing = Framing(MAX_BODY_BYTES, LARGER_BODIES)
         self.out = memoryview(b"")
         self.state = _READING
@@ -92,6 +104,11 @@ class _Connection:
         self.served = 0
         self.close_after = False
         self.watched = 0  # which events the selector looks for
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of a request is here."""
+        return bool(self.data or self.stored)
 
     @property
     def buffered(self) -> int:
@@ -122,7 +139,7 @@ class BufferingWorker(Worker):
         self._done: SimpleQueue[_Connection] = SimpleQueue()
         self._listeners: list[Any] = []
         self._accepting = False
-        self._queued_bytes = 0
+        self._queued_bytes = self._stored_bytes = 0
         # Who of loop and thread a connection belongs to changes under this lock.
         self._handover = threading.Lock()
         self._next_tick = 0.0
@@ -163,7 +180,7 @@ class BufferingWorker(Worker):
         now = time.monotonic()
         end = now + self.cfg.graceful_timeout
         for connection in self._open:
-            if not connection.data:  # a request may be on its way
+            if not connection.begun:  # a request may be on its way
                 connection.deadline = min(connection.deadline, now + LINGER_SECONDS)
         while self._open and time.monotonic() < end:
             self._pass()
@@ -254,15 +271,49 @@ class BufferingWorker(Worker):
         if not arrived:
             self._close(connection)
         elif connection.state == _READING:
-            if not connection.data:
+            if not connection.begun:
                 connection.deadline = time.monotonic() + DEADLINE_SECONDS
-            before = len(connection.data)
             connection.data += arrived
             self._look(connection)
             larger = connection.framing.most_body > MAX_BODY_BYTES
-            if larger and before // MAX_BODY_BYTES != len(connection.data) // MAX_BODY_BYTES:
+            if larger and len(connection.data) >= MAX_BODY_BYTES and connection.state == _READING:
                 # What may be so much more has the time of an ordinary body for each such part.
                 connection.deadline = time.monotonic() + DEADLINE_SECONDS
+                self._store(connection)
+
+    def _store(self, connection: _Connection) -> None:
+        """Move what has arrived of a larger request to a file: memory is for all the others."""
+        part = connection.framing.let_go(connection.data)
+        try:
+            if connection.file is None:
+                connection.file = self._nameless_file()
+            connection.file.write(part)
+        except OSError as error:
+            self.log.error("No room for what a client sends: %s", error.strerror)
+            self._refuse(connection, _BUSY)
+            return
+        connection.stored += len(part)
+        with self._handover:
+            self._stored_bytes += len(part)
+            too_much = self._stored_bytes > MOST_STORED_BYTES
+            sending = [one for one in self._open if one.stored and one.state == _READING]
+        if too_much:
+            # Who goes on to send has a later deadline than who holds the room and does not.
+            self._refuse(min(sending, key=lambda one: one.deadline), _BUSY)
+
+    def _nameless_file(self) -> BinaryIO:
+        try:
+            return tempfile.TemporaryFile(dir=self.cfg.tmp_upload_dir)
+        except OSError:  # it is not there, or others own it
+            return tempfile.TemporaryFile()
+
+    def _forget_file(self, connection: _Connection) -> None:
+        if connection.file is None:
+            return
+        with self._handover:
+            self._stored_bytes -= connection.stored
+        connection.file.close()
+        connection.file, connection.stored = None, 0
 
     def _look(self, connection: _Connection, *, inline: bool = True) -> None:
         """Hand a request that has arrived to the threads."""
@@ -303,6 +354,7 @@ class BufferingWorker(Worker):
 
     def _say(self, connection: _Connection, answer: bytes, *, close: bool) -> None:
         """Answer in place of the app."""
+        self._forget_file(connection)
         connection.out, connection.close_after = memoryview(answer), close
         connection.deadline = time.monotonic() + DEADLINE_SECONDS
         with contextlib.suppress(OSError):  # that it has gone shows later
@@ -382,6 +434,7 @@ class BufferingWorker(Worker):
         self._watch(connection, 0)
         connection.state = _CLOSED
         self._open.discard(connection)
+        self._forget_file(connection)
         with contextlib.suppress(OSError):
             if reset:  # what was not read by now is thrown away
                 linger = struct.pack("ii", 1, 0)
@@ -398,7 +451,7 @@ class BufferingWorker(Worker):
                 continue
             if now < connection.deadline:
                 buffered += connection.buffered
-            elif connection.state == _READING and connection.data:
+            elif connection.state == _READING and connection.begun:
                 self._refuse(connection, _LATE)
             else:
                 self._close(connection, reset=connection.state == _WRITING)
@@ -454,16 +507,23 @@ class BufferingWorker(Worker):
     def _answer(self, connection: _Connection, outbox: _Outbox) -> bool:
         """Answer a request, and tell whether another one may follow."""
         whole = connection.framing.whole
-        pieces = _in_pieces(bytes(connection.data))
+        pieces = _in_pieces(connection.file, bytes(connection.data))
         unreader = IterUnreader(pieces)
         request = None
         try:
             request = Request(self.cfg, unreader, connection.client, connection.served + 1)
-            body = _body_of(request, whole=whole)
+            body = self._body_of(request, connection)
             if body is None:  # before anything is done: nobody knows what the client meant
                 outbox.pieces[:] = [_MALFORMED]
                 return False
-            keep = self._run(request, body, connection, outbox)
+            # Nothing can follow what is not whole.
+            rest = unreader.take_buffered() + b"".join(pieces) if whole else b""
+            connection.data = bytearray(rest)
+            self._forget_file(connection)
+            return self._run(request, body, connection, outbox) and whole
+        except _NoRoom:
+            outbox.pieces[:] = [_BUSY]
+            return False
         except (NoMoreData, StopIteration):
             # The parser wants more than there will be.
             if not whole:
@@ -473,16 +533,47 @@ class BufferingWorker(Worker):
             outbox.pieces.clear()
             self.handle_error(request, outbox, connection.client, error)
             return False
-        connection.data = bytearray(unreader.take_buffered() + b"".join(pieces))
-        return keep and whole
+        finally:
+            self._forget_file(connection)
 
-    def _run(self, request: Any, body: bytes, connection: _Connection, outbox: _Outbox) -> bool:
+    def _body_of(self, request: Any, connection: _Connection) -> BinaryIO | None:
+        """Read the body of a request; the app refuses one that is too large by its beginning.
+
+        :return: ``None`` if it is malformed, or not all here.
+        :raises _NoRoom: it needs a file.
+        """
+        whole = connection.framing.whole
+        larger = whole and connection.file is not None
+        body: BinaryIO = io.BytesIO()
+        try:
+            body = self._nameless_file() if larger else body
+            while piece := request.body.read(MAX_BODY_BYTES):
+                body.write(piece)
+                if not whole:
+                    break
+            lengths = [int(value) for name, value in request.headers if name == "CONTENT-LENGTH"]
+            if all(body.tell() == length or length > MAX_BODY_BYTES for length in lengths):
+                return body
+        except (ParseException, NoMoreData):
+            pass
+        except OSError as error:
+            body.close()
+            raise _NoRoom from error
+        body.close()
+        return None
+
+    def _run(self, request: Any, body: BinaryIO, connection: _Connection, outbox: _Outbox) -> bool:
         request._expected_100_continue = False  # the loop has said it
         answer, environ = wsgi.create(
             request, outbox, connection.client, connection.server, self.cfg
         )
         environ["wsgi.multithread"] = True
-        environ["wsgi.input"] = io.BytesIO(body)
+        environ["wsgi.input"] = body
+        if not connection.framing.whole and body.seek(0, os.SEEK_END) >= MAX_BODY_BYTES:
+            # In chunks it tells no length, and its beginning must not be taken for all of it.
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+            environ["CONTENT_LENGTH"] = str(2 * connection.framing.most_body)
+        body.seek(0)
         if time.monotonic() - connection.queued > EXPIRES_SECONDS:
             environ[EXPIRED] = True
         self.nr += 1
@@ -496,30 +587,20 @@ class BufferingWorker(Worker):
                 answer.write(piece)
             answer.close()
         finally:
+            body.close()
             close: Callable[[], None] | None = getattr(pieces, "close", None)
             if close is not None:
                 close()
         return not answer.should_close()
 
 
-def _in_pieces(data: bytes) -> Iterator[bytes]:
-    for begin in range(0, len(data), PARSED_BYTES):
-        yield data[begin : begin + PARSED_BYTES]
-
-
-def _body_of(request: Any, *, whole: bool) -> bytes | None:
-    """Read the body of a request; the app refuses one that is too large by its beginning.
-
-    :return: ``None`` if it is malformed, or not all here.
-    """
-    try:
-        body: bytes = request.body.read(None if whole else MAX_BODY_BYTES)
-    except (ParseException, NoMoreData):
-        return None
-    lengths = [int(value) for name, value in request.headers if name == "CONTENT-LENGTH"]
-    if any(len(body) != length <= MAX_BODY_BYTES for length in lengths):
-        return None
-    return body
+def _in_pieces(file: BinaryIO | None, rest: bytes) -> Iterator[bytes]:
+    if file is not None:
+        file.seek(0)
+        while piece := file.read(PARSED_BYTES):
+            yield piece
+    for begin in range(0, len(rest), PARSED_BYTES):
+        yield rest[begin : begin + PARSED_BYTES]
 
 
 def wait_until_free(address: tuple[str, int], tell: Callable[[str], None]) -> None:

@@ -39,6 +39,36 @@ def test_a_request_is_complete_with_its_last_byte_and_not_before(request_: bytes
     assert Framing(MOST).is_complete(bytearray(request_ + GET))
 
 
+@pytest.mark.parametrize("request_", WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize("step", [1, 2, 7])
+def test_what_was_looked_at_can_be_let_go_of(request_: bytes, step: int) -> None:
+    framing, data, gone = Framing(MOST), bytearray(), b""
+    for begin in range(0, len(request_) - 1, step):
+        data += request_[begin : min(begin + step, len(request_) - 1)]
+        assert not framing.is_complete(data)
+        gone += framing.let_go(data)
+        head = request_.index(b"\r\n\r\n") + 4
+        assert len(data) < max(step, 20) or len(gone) + len(data) < head
+    data += request_[-1:]
+
+    assert framing.is_complete(data)
+    assert framing.whole
+    assert gone + data == request_
+
+
+def test_what_was_let_go_of_counts_for_what_is_too_long() -> None:
+    framing, data = Framing(MOST), bytearray()
+    pieces = [post(b"Transfer-Encoding: chunked", b""), *[b"64\r\n" + bytes(100) + b"\r\n"] * 1000]
+
+    for piece in pieces:
+        data += piece
+        if framing.is_complete(data):
+            break
+        framing.let_go(data)
+
+    assert not framing.whole
+
+
 @pytest.mark.parametrize(
     "beginning",
     [

@@ -18,7 +18,7 @@ from gunicorn.glogging import Logger
 
 from jay.config import ConfigError
 from jay.web import serving
-from jay.web.responses import EXPIRED, MAX_BODY_BYTES
+from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 from jay.web.serving import BufferingWorker
 from tests.clock import PATIENCE_SECONDS
 
@@ -51,6 +51,7 @@ class App:
             "/large": lambda: bytes(LARGE),
             "/echo": environ["wsgi.input"].read,
             "/v1/shops/pictures/echo": environ["wsgi.input"].read,
+            "/v1/shops/pictures/length": environ.get("CONTENT_LENGTH", "").encode,
             "/unread": lambda: b"unread",
             "/expired": lambda: str(EXPIRED in environ).encode(),
         }.get(path, path.encode)()
@@ -351,11 +352,88 @@ def test_pictures_may_be_larger_and_have_longer_to_arrive(
     (reading,) = [one for one in server.worker._open if one.data]
     before = reading.deadline
     connection.sendall(bytes(MAX_BODY_BYTES))
-    server.until(lambda: len(reading.data) > MAX_BODY_BYTES)
+    server.until(lambda: reading.stored > MAX_BODY_BYTES)
     assert reading.deadline > before
-    connection.sendall(bytes(MAX_BODY_BYTES))
+    before = reading.deadline
+    connection.sendall(b"0")
+    server.until(lambda: len(reading.data) > 0)
+    assert reading.deadline == before
+    connection.sendall(bytes(MAX_BODY_BYTES - 1))
 
-    assert body_of(connection) == b"1" + bytes(2 * MAX_BODY_BYTES)
+    assert body_of(connection) == b"1" + bytes(MAX_BODY_BYTES) + b"0" + bytes(MAX_BODY_BYTES - 1)
+
+
+PUT = b"PUT /v1/shops/pictures/%s HTTP/1.1\r\nHost: x\r\n"
+PICTURE = bytes(range(256)) * 12_345
+"""More than three times of what other bodies may have."""
+
+
+def in_chunks(body: bytes, length: int) -> bytes:
+    pieces = [body[at : at + length] for at in range(0, len(body), length)]
+    sent = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return b"Transfer-Encoding: chunked\r\n\r\n" + sent
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        b"Content-Length: %d\r\n\r\n" % len(PICTURE) + PICTURE,
+        in_chunks(PICTURE, 65_536) + b"0\r\n\r\n",
+        in_chunks(PICTURE, 2 * MAX_BODY_BYTES) + b"0\r\nX: 1\r\n\r\n",
+    ],
+)
+def test_what_is_larger_lies_in_a_file_and_memory_is_for_all_the_others(
+    server: Server, framed: bytes
+) -> None:
+    sent = PUT % b"echo" + framed
+    connection = server.connect(sent[:-9])
+    server.until(lambda: any(one.stored > 2 * MAX_BODY_BYTES for one in server.worker._open))
+    assert max(one.buffered for one in server.worker._open) < 2 * MAX_BODY_BYTES
+
+    connection.sendall(sent[-9:] + get("/next", close=True))
+
+    assert read_all(connection).split(b"\r\n\r\n", 1)[1].startswith(PICTURE + b"HTTP/1.1 200 ")
+    assert server.worker._stored_bytes == 0
+
+
+def test_files_are_bounded_and_who_goes_on_to_send_keeps_the_room(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST_STORED_BYTES", 4 * MAX_BODY_BYTES)
+    asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
+    idle = server.connect(asked + PICTURE[:-1])
+    server.until(lambda: server.worker._stored_bytes > 2 * MAX_BODY_BYTES)
+    busy = server.connect(asked.replace(b"Host", b"Connection: close\r\nHost") + PICTURE[:-1])
+
+    assert read_all(idle).startswith(b"HTTP/1.1 503 ")
+    busy.sendall(PICTURE[-1:])
+    assert body_of(busy) == PICTURE
+    assert server.worker._stored_bytes == 0
+
+
+def test_where_no_file_can_be_had_the_client_is_told_to_come_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
+    late = server.connect(asked + PICTURE[:-1])
+    server.until(lambda: server.worker._stored_bytes > 2 * MAX_BODY_BYTES)
+    monkeypatch.setattr(serving.tempfile, "TemporaryFile", full)
+
+    assert read_all(server.connect(asked + PICTURE[:-1])).startswith(b"HTTP/1.1 503 ")
+    late.sendall(PICTURE[-1:])  # its body needs a file of its own
+    assert read_all(late).startswith(b"HTTP/1.1 503 ")
+    assert server.ask("/next") == b"/next"
+    assert server.worker._stored_bytes == 0
+
+
+def test_the_beginning_of_what_is_too_large_is_not_taken_for_all_of_it(server: Server) -> None:
+    most = LARGER_BODIES[b"PUT /v1/shops/pictures/"]
+    sent = PUT % b"length" + in_chunks(bytes(most + 2 * MAX_BODY_BYTES), MAX_BODY_BYTES)
+
+    assert body_of(server.connect(sent)) == str(2 * most).encode()
 
 
 @pytest.mark.parametrize(
