@@ -84,8 +84,8 @@ class Statements:
 
     def __init__(self, database: Database) -> None:
         self.broken: list[str] = []
-        self.url = database.url
-        for engine in (database.engine, database.readers):
+        self.engines = (database.engine, database.readers)
+        for engine in self.engines:
             event.listen(engine, "before_cursor_execute", self._executed)
             event.listen(engine, "begin", lambda connection: connection.info.pop("locked", None))
 
@@ -139,6 +139,7 @@ def watch(app: Flask) -> Statements:
 
 def _seen(connection: Connection, sql: str, *args: Any, **kwargs: Any) -> Any:
     for one in _watched:
-        if one.url == connection.engine.url:
+        # Of another app on the same database nobody says where a transaction begins.
+        if any(connection.engine.pool is engine.pool for engine in one.engines):
             one.see(connection, sql)
     return _execute(connection, sql, *args, **kwargs)
