@@ -1,6 +1,8 @@
 """Reading JSON request bodies, strictly."""
 
 import json
+import re
+from itertools import islice
 from typing import Any
 
 import marshmallow as ma
@@ -17,6 +19,11 @@ MAX_CONTAINERS = 25_000
 """Objects and arrays of a body at most, which are what parsing costs most for. No operation takes
 so many; 64 KiB have no room for them."""
 
+MAX_TOKENS = 75_000
+"""Texts and commas of a body at most: each stands for a name or a value, which take memory."""
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|,', re.DOTALL)
+
 
 def load_json_body() -> Any:
     """Read the request's JSON body, ``ma.missing`` when there is none.
@@ -32,6 +39,8 @@ def load_json_body() -> Any:
         raise UnsupportedMediaType
     if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
         raise MalformedRequest("The request body has too many objects and arrays.")
+    if _has_too_many_tokens(body):
+        raise MalformedRequest("The request body has too many names and values.")
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -40,6 +49,13 @@ def load_json_body() -> Any:
     if body.count(b":") > 1:
         _check_names(body)
     return content
+
+
+def _has_too_many_tokens(body: bytes) -> bool:
+    # Most often there are not so many, wherever they stand; else those in texts don't count.
+    if body.count(b",") + body.count(b'"') // 2 <= MAX_TOKENS:
+        return False
+    return any(True for _ in islice(_TOKEN.finditer(body), MAX_TOKENS, None))
 
 
 def _check_names(body: bytes) -> None:

@@ -1,16 +1,21 @@
 """No request costs much, however it is made: bounds are judged before the work."""
 
+import contextlib
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import flask
 import marshmallow as ma
 import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from jay.errors import JayError, MalformedRequest
 from jay.web.blueprint import Blueprint
+from jay.web.bodies import MAX_TOKENS, load_json_body
 from jay.web.pages import SAFE_METHODS
 from jay.web.schema import ERRORS_TOLD, List, Schema, told
 from jay.web.versions import api_of_path
@@ -114,6 +119,34 @@ def test_no_request_costs_much(
         for seconds, length, what in spent[:3]:
             print(f"  {seconds * 1000:5.0f} ms, {length:5d} bytes: {what}")
     assert [each for each in spent if each[0] > 4 * SECONDS] == []
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("name", worst(100))
+def test_no_body_takes_much_memory(app: Flask, name: str) -> None:
+    content = worst(MEGABYTE)[name]
+    with app.test_request_context(method="POST", **body(content)):
+        flask.request.max_content_length = MEGABYTE
+        tracemalloc.start()
+        try:
+            with contextlib.suppress(JayError):
+                load_json_body()
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most < 20 * MEGABYTE
+
+
+@pytest.mark.one_database
+def test_commas_in_texts_are_no_values(app: Flask) -> None:
+    text = {"description": ',\\"' * 100_000}
+    with app.test_request_context(method="POST", json=text):
+        assert load_json_body() == text
+    with (
+        app.test_request_context(method="POST", json=[*range(MAX_TOKENS + 2)]),
+        pytest.raises(MalformedRequest),
+    ):
+        load_json_body()
 
 
 FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
