@@ -1,6 +1,7 @@
 """Fixtures that all tests share: databases of both kinds, and the app on top of one."""
 
 import contextlib
+import gc
 import itertools
 import os
 import sqlite3
@@ -48,6 +49,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     left_out = depth.left_out(items)
     items[:] = [item for item in items if item not in left_out]
     sharing.order(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep all tests out of the garbage collector, which would look at each of them again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

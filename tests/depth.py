@@ -2,7 +2,7 @@
 
 A deep run draws its examples at random and prints the seed that repeats it. It also runs on both
 databases what touches no SQL, which a plain run does on one of them (``one_database``), and all
-cases of a test that has many, which a plain run tries on the two databases in turn.
+cases of a test that has several, which a plain run tries on the two databases in turn.
 """
 
 import random
@@ -20,8 +20,12 @@ Run = TypeVar("Run", bound=Hashable)
 Case = tuple[Hashable, ...]
 """What a test is given: a value, or several that go together, from each list of them."""
 
-MANY = 4
+MANY = 2
 """From so many cases on, a plain run tries each case of a test on one database."""
+
+KINDS = ("sqlite", "postgresql")
+OF_DATABASES = ("database_url", "new_database_url", "empty_database_url", "any_service", "service")
+"""Fixtures that are there for each kind of database."""
 
 _run = {"deep": False, "seed": SEED}
 
@@ -90,7 +94,8 @@ def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
     runs = []
     for item in items if not is_deep() else []:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-            kind = str(item.callspec.params.get("database_url"))
+            kinds = [item.callspec.params.get(name) for name in OF_DATABASES]
+            kind = str(next((kind for kind in kinds if kind in KINDS), None))
             runs.append((item.nodeid.partition("[")[0], case_of(item), kind, item))
     return in_turn(runs)
 
@@ -98,7 +103,8 @@ def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
 def case_of(item: pytest.Function) -> Case:
     """Return what each ``parametrize`` of a test gives it here, but for the database."""
     params = {name: id(value) for name, value in item.callspec.params.items()}
-    params.pop("database_url", None)
+    for name in OF_DATABASES:
+        params.pop(name, None)
     case: list[Hashable] = []
     for mark in item.iter_markers("parametrize"):
         names = mark.args[0]

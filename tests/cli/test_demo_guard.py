@@ -16,6 +16,7 @@ from tests.builders import Platform, add_platform, add_shop
 from tests.cli.conftest import Run, runner_of
 from tests.cli.test_demo import MakeApp, loaded
 from tests.conftest import KEPT_TABLES
+from tests.demo import flask_commands
 from tests.servers import ROOT
 
 LEFT_ALONE = KEPT_TABLES | {"readiness", "tries"}
@@ -90,9 +91,8 @@ def test_a_database_of_before_is_asked_before_it_is_brought_up_to_date(empty_app
 def test_make_run_stops_before_anything_is_done(tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("JAY_")}
     environ |= {"JAY_DATA_DIR": str(tmp_path), "MAKEFLAGS": "--assume-old=.venv/run"}
-    flask = [str(ROOT / ".venv" / "bin" / "flask"), "--app", "app"]
-    for words in (("db", "upgrade"), ("partner", "add", "kino")):
-        subprocess.run([*flask, *words], cwd=ROOT, env=environ, check=True, capture_output=True)
+    unset = {name: "" for name in os.environ if name.startswith("JAY_")}
+    flask_commands({**unset, **environ}, ("db", "upgrade"), ("partner", "add", "kino"))
 
     made = subprocess.run(
         ["make", "run"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False

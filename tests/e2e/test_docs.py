@@ -10,7 +10,7 @@ from tests.e2e.watched import Screens
 EXECUTE_ALL = """
 async (left_out) => {
   const until = (find) => new Promise(done => {
-    const look = () => find() ? done(find()) : requestAnimationFrame(look);
+    const look = () => find() ? done(find()) : setTimeout(look, 20);
     look();
   });
   const found = {};

@@ -44,7 +44,7 @@ def test_values_that_go_together_are_one(
     assert set(case_of(request.node)) - {()} == {(id(a), id(b)), (id(c), id(d))}
 
 
-def test_few_cases_run_on_both() -> None:
+def test_a_test_of_one_case_runs_on_both() -> None:
     assert in_turn(runs(MANY - 1)) == set()
 
 
