@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.core import get_global, negotiate_locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, get_timezone_gmt, get_timezone_name
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import NumberPattern, format_decimal, format_percent, get_currency_precision
@@ -124,17 +126,53 @@ def percent(value: float, lang: str) -> str:
 
 def day(moment: datetime, lang: str) -> str:
     """Write the day of a moment, in UTC."""
-    return format_date(moment.astimezone(UTC).date(), "medium", locale=lang)
+    return format_date(moment.astimezone(UTC).date(), "medium", locale=_dates(lang))
 
 
-def minute(moment: datetime, lang: str) -> str:
-    """Write a moment to the minute, and that it is in UTC."""
-    return f"{day(moment, lang)}, {format_time(moment, 'short', UTC, lang)} UTC"
+def minute(moment: datetime, lang: str, country: str | None = None) -> str:
+    """Write a moment to the minute, and in which time: ``04.06.2025, 14:00 MESZ``.
+
+    :param country: whose clocks it is read from. In UTC without one, and where a country's clocks
+        show several times.
+    """
+    return _written(moment, "short", lang, country)
 
 
-def second(moment: datetime, lang: str) -> str:
-    """Write a moment to the second, and that it is in UTC."""
-    return f"{day(moment, lang)}, {format_time(moment, 'medium', UTC, lang)} UTC"
+def second(moment: datetime, lang: str, country: str | None = None) -> str:
+    """Write a moment to the second, as ``minute`` does."""
+    return _written(moment, "medium", lang, country)
+
+
+def _written(moment: datetime, width: Literal["short", "medium"], lang: str, at: str | None) -> str:
+    local, locale = _on_clocks_of(at, moment), _dates(lang)
+    date = format_date(local.date(), "medium", locale=locale)
+    name = get_timezone_name(local, "short", locale=locale)
+    if local.tzinfo is UTC:
+        name = "UTC"
+    elif name[0] in "+-":  # what has no name in this language
+        name = get_timezone_gmt(local, "long", locale=locale)
+    return f"{date}, {format_time(local, width, local.tzinfo, locale)} {name}"
+
+
+def _dates(lang: str) -> str:
+    """Return the locale that a language's dates follow: the pages' English is British."""
+    return {"en": "en_GB"}.get(lang, lang)
+
+
+def _on_clocks_of(country: str | None, moment: datetime) -> datetime:
+    try:
+        zones = [ZoneInfo(name) for name in get_global("territory_zones").get(country or "", ())]
+    except ZoneInfoNotFoundError:  # a system without the time zone database
+        zones = []
+    times = [moment.astimezone(zone) for zone in zones]
+    alike = len({time.utcoffset() for time in times}) == 1
+    return times[0] if alike else moment.astimezone(UTC)
+
+
+def home(lang: str) -> str:
+    """Return the country whose language the pages speak: DE for ``de``, as CLDR has it."""
+    locale = _dates(lang)
+    return (get_global("likely_subtags").get(locale) or locale).rpartition("_")[2]
 
 
 def country(code: str, in_lang: str) -> str:

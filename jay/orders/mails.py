@@ -235,6 +235,8 @@ def _happened(
     if part is None or event is None:
         return _NOBODY
     told = _TELL[event.kind](about, part, event)
+    _ = i18n.texts(about.shown.lang).gettext
+    told["facts"] = [(_("Order number"), about.shown.number), *told["facts"]]
     lines = [(part.number, position) for position in told["counts"] or ()]
     return lambda: about.letter("told", lines=lines, part=about.shown.part(part.number), **told)
 
@@ -252,7 +254,7 @@ def _shipped(about: About, part: OrderPart, event: OrderEvent) -> dict[str, Any]
     return {
         "subject": _("On its way: your order %(number)s") % {"number": about.shown.number},
         "title": _("Your parcel is on its way"),
-        "paragraphs": [_("The seller has handed it over. This is in it:")],
+        "paragraphs": [_("The seller has sent it off. What is in the parcel is listed below.")],
         "facts": facts,
         "counts": counts_of(event.details),
         "action": action,
@@ -266,10 +268,10 @@ def _cancelled(about: About, _part: OrderPart, event: OrderEvent) -> dict[str, A
         "subject": _("Cancelled: your order %(number)s") % {"number": about.shown.number},
         "title": _("This was cancelled"),
         "paragraphs": [
-            _("You have cancelled it before it was sent.")
+            _("You cancelled it before it was sent.")
             if by_shopper
             else _("The seller can't deliver it and has cancelled it. We are sorry."),
-            _("You get your money back the way you have paid. We write again when it is sent."),
+            _("You get your money back the way you paid. We write again when it is on its way."),
         ],
         "facts": [],
         "counts": counts_of(event.details),
@@ -285,7 +287,7 @@ def _refunded(about: About, _part: OrderPart, event: OrderEvent) -> dict[str, An
         "subject": _("Refund for your order %(number)s") % {"number": about.shown.number},
         "title": _("Your money is on its way back: %(amount)s") % {"amount": amount},
         "paragraphs": [
-            _("It goes back the way you have paid. Your bank may take a few days to show it.")
+            _("It goes back the way you paid. Your bank may take a few days to show it.")
         ],
         "facts": [(_("Amount"), amount)],
         "counts": counts_of(event.details),

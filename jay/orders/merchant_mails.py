@@ -164,15 +164,16 @@ class About:
 
     def _facts(self) -> list[tuple[str, str]]:
         _ = i18n.texts(self.lang).gettext
+        order = self.part.order
         found = [
             (_("Order number"), str(self.part.part_no)),
-            (_("Ordered on"), i18n.minute(self.part.order.created, self.lang)),
+            (_("Ordered on"), i18n.minute(order.created, self.lang, order.country)),
         ]
         if self.event.kind in {Happening.REFUNDED, Happening.REFUND_FAILED}:
-            amount, currency = int(self.event.details.get("amount", 0)), self.part.order.currency
+            amount, currency = int(self.event.details.get("amount", 0)), order.currency
             found.append((_("Amount"), i18n.money(amount, currency, self.lang)))
         if self.event.kind is Happening.DISPUTED:
-            total = i18n.money(self.part.total, self.part.order.currency, self.lang)
+            total = i18n.money(self.part.total, order.currency, self.lang)
             found.append((_("Amount"), total))
         due = day(self.part.still_due, self.lang)
         if self.event.kind is Happening.WITHDRAWN and due is not None:

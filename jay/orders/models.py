@@ -463,15 +463,30 @@ class OrderPart:
         if sum(one.amount for one in made) >= self.total:
             return None
         since = sum(one.amount for one in made if one.created >= withdrawn[0].at)
-        return self.refund_due if since < self._owed(withdrawn) else None
+        return self.refund_due if since < self._owed else None
 
-    def _owed(self, withdrawn: Sequence[OrderEvent]) -> int:
-        pieces: dict[str, int] = {}
-        for event in withdrawn:
-            if not event.details.get("lines"):
-                return self.total
-            pieces |= event.details["lines"]
+    @property
+    def _owed(self) -> int:
+        if self.withdrawn_whole:
+            return self.total
+        pieces = self.withdrawn_pieces
         return sum(line.price * pieces.get(str(line.position), 0) for line in self.lines)
+
+    @property
+    def withdrawn_whole(self) -> bool:
+        """Whether all of it was withdrawn from, and not some products alone."""
+        return any(
+            one.kind is Happening.WITHDRAWN and not one.details.get("lines") for one in self.events
+        )
+
+    @property
+    def withdrawn_pieces(self) -> Mapping[str, int]:
+        """How many pieces were withdrawn from by name, by position."""
+        pieces: dict[str, int] = {}
+        for one in self.events:
+            if one.kind is Happening.WITHDRAWN:
+                pieces |= one.details.get("lines") or {}
+        return pieces
 
     @property
     def refunded(self) -> int:

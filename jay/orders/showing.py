@@ -48,7 +48,10 @@ class ShownParcel:
 
 @dataclass(frozen=True)
 class ShownPart:
-    """What one merchant sells: a contract of its own."""
+    """What one merchant sells: a contract of its own.
+
+    :ivar withdrawn: whether all of it was withdrawn from.
+    """
 
     number: int
     merchant_id: int
@@ -104,7 +107,7 @@ def shown(connection: Connection, order: Order, lang: str) -> Shown:
     return Shown(
         order_no=order.order_no,
         number=grouped(order.order_no),
-        placed=i18n.minute(order.created, lang),
+        placed=i18n.minute(order.created, lang, order.country),
         lang=lang,
         sold_on=partner.display_name,
         palette=partner.palette,
@@ -145,14 +148,14 @@ def shown_part(connection: Connection, part: OrderPart, lang: str) -> ShownPart:
         merchant_id=part.merchant_id,
         seller=merchant_by_id(connection, part.merchant_id).shown_name,
         state=part.state,
-        lines=[_line(line, part.order, lang) for line in part.lines],
+        lines=[_line(line, part, lang) for line in part.lines],
         goods=money(part.goods),
         shipping=money(part.shipping) if part.shipping else i18n.texts(lang).gettext("free"),
         tax=money(part.tax),
         total=money(part.total),
         refunded=money(part.refunded) if part.refunded else None,
         refund_due=day(part.still_due, lang),
-        withdrawn=part.refund_due is not None,
+        withdrawn=part.withdrawn_whole,
         parcels=[ShownParcel(one.carrier, one.tracking_number, one.url) for one in part.parcels],
     )
 
@@ -162,8 +165,8 @@ def day(moment: datetime | None, lang: str) -> str | None:
     return None if moment is None else i18n.day(moment, lang)
 
 
-def _line(line: OrderLine, order: Order, lang: str) -> ShownLine:
-    told = line.described
+def _line(line: OrderLine, part: OrderPart, lang: str) -> ShownLine:
+    order, told = part.order, line.described
     which = [line.variant, told.get("colour"), told.get("material"), brand_name(told)]
     return ShownLine(
         position=line.position,
@@ -175,12 +178,12 @@ def _line(line: OrderLine, order: Order, lang: str) -> ShownLine:
         per_unit=unit_price_text(line.price, told.get("basePrice"), order.currency, lang),
         total=i18n.money(line.price * line.ordered, order.currency, lang),
         left=line.left,
-        gone=_gone(line, lang),
+        gone=_gone(line, part, lang),
     )
 
 
-def _gone(line: OrderLine, lang: str) -> str | None:
-    """Say what has become of pieces that are not coming, or went back."""
+def _gone(line: OrderLine, part: OrderPart, lang: str) -> str | None:
+    """Say what has become of pieces that are not coming, or go back."""
     ngettext = i18n.texts(lang).ngettext
     told = []
     if line.cancelled:
@@ -189,4 +192,8 @@ def _gone(line: OrderLine, lang: str) -> str | None:
     if line.returned:
         count = line.returned
         told.append(ngettext("%(num)s sent back", "%(num)s sent back", count) % {"num": count})
+    withdrawn = part.withdrawn_pieces.get(str(line.position), 0) - line.returned
+    if withdrawn > 0 and not part.withdrawn_whole:
+        told.append(ngettext("%(num)s withdrawn", "%(num)s withdrawn", withdrawn))
+        told[-1] %= {"num": withdrawn}
     return ", ".join(told) or None

@@ -52,7 +52,7 @@ def acknowledgement(public_url: str, sender: str) -> MessageKind:
                 accent=ACCENT.accent,
                 on_accent=ACCENT.text,
                 ink=ACCENT.ink,
-                received=i18n.second(found.received, lang),
+                received=i18n.second(found.received, lang, i18n.home(lang)),
                 facts=[
                     (_("Name"), said.name),
                     (_("Order number"), said.number),

@@ -82,7 +82,7 @@ def declare(lang: str) -> Response:
     if step != "confirm" or not nonce:
         return _page(lang, "confirm", typed, nonce=secrets.token_urlsafe(16))
     received = _declared(said, nonce, lang)
-    return _page(lang, "done", typed, received=i18n.second(received, lang))
+    return _page(lang, "done", typed, received=i18n.second(received, lang, i18n.home(lang)))
 
 
 def _declared(said: Declaration, nonce: str, lang: str) -> datetime:

@@ -278,8 +278,11 @@ def withdraw(
     statement = update(order_parts).where(
         *of_part(order_parts, part.part_no), order_parts.c.state.not_in(_OVER)
     )
-    if lines is None:  # all of it, once
-        statement = statement.where(order_parts.c.refund_due.is_(None))
+    if lines is None:  # all of it, once; also where some products were withdrawn from before
+        if part.withdrawn_whole:
+            return False
+        if not part.withdrawn_pieces:
+            statement = statement.where(order_parts.c.refund_due.is_(None))
     if connection.execute(statement.values(refund_due=due)).rowcount != 1:
         return False
     told: dict[str, Any] = {} if lines is None else {"lines": dict(lines)}

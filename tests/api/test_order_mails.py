@@ -202,9 +202,11 @@ def test_what_happens_to_a_part_is_told_once_and_in_order(
     _received, shipped, cancelled, refunded = desk.deliver()
 
     assert "2 x Mug" in words(shipped)
+    number = shipped["Subject"].rpartition("order ")[2]
+    assert all(f"Order number: {number}" in words(one) for one in (shipped, cancelled, refunded))
     assert "Pot" not in words(shipped)
     assert "https://dhl.example/0034" in words(shipped, "html")
-    assert "You have cancelled it" in words(cancelled)
+    assert "You cancelled it" in words(cancelled)
     assert "Your money is on its way back: €12.50" in words(refunded)
     assert all(
         "Withdraw from contract" in words(each) and "/withdraw?order=" in words(each)

@@ -108,10 +108,10 @@ def test_no_mail_is_promised_where_no_address_is_known(
     with desk.app.app_context(), db.transaction() as connection:
         connection.execute(delete(contacts).where(contacts.c.order_no == unknown))
 
-    assert "A mail with all of it is on its way" in shown(client, page_of(desk, known))
+    assert "an e-mail with all the details is on its way" in shown(client, page_of(desk, known))
     said = shown(client, page_of(desk, unknown))
-    assert "mail with all of it" not in said
-    assert "We know no e-mail address of yours" in said
+    assert "e-mail with all the details" not in said
+    assert "We have no e-mail address of yours" in said
 
 
 def test_a_parcel_can_be_followed(desk: Desk, client: FlaskClient, bought: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,35 @@ ROOT = Path(__file__).parents[2]
 TRANSLATIONS = sorted((ROOT / "jay" / "translations").glob("*.po"))
 PLACEHOLDER = re.compile(r"%\((\w+)\)(\w)")
 NBSP = "\u00a0"
+
+
+# --- times
+
+
+@pytest.mark.parametrize(
+    ("month", "country", "lang", "text"),
+    [
+        (6, "DE", "de", "04.06.2025, 14:00 MESZ"),
+        (11, "DE", "de", "04.11.2025, 13:00 MEZ"),
+        (6, "GB", "en", "4 Jun 2025, 13:00 BST"),
+        (6, "DE", "en", "4 Jun 2025, 14:00 CEST"),
+        (6, "IN", "de", "04.06.2025, 17:30 GMT+05:30"),
+        # Its clocks show several times: nobody knows which one is meant.
+        (6, "US", "en", "4 Jun 2025, 12:00 UTC"),
+        (6, None, "de", "04.06.2025, 12:00 UTC"),
+        (6, "QQ", "de", "04.06.2025, 12:00 UTC"),
+    ],
+)
+def test_a_time_is_that_of_the_country(
+    month: int, country: str | None, lang: str, text: str
+) -> None:
+    moment = datetime(2025, month, 4, 12, tzinfo=UTC)
+
+    assert i18n.minute(moment, lang, country) == text
+
+
+def test_each_language_has_a_country_whose_clocks_it_is_read_by() -> None:
+    assert {code: i18n.home(code) for code, _name in i18n.languages()} == {"de": "DE", "en": "GB"}
 
 
 # --- money
