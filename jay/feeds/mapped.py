@@ -118,10 +118,11 @@ class Columns:
         item: Item = {}
         for name, places in self._attributes:
             cells = [cell for at in places if (cell := row[at].strip())]
+            means = self.mapping.values.get(name, {})
             if name in MANY:
-                item[name] = [part for cell in cells for part in split_addresses(cell)]
+                parts = (part for cell in cells for part in split_addresses(cell))
+                item[name] = [said for part in parts if (said := means.get(part.lower(), part))]
             elif cells:
-                means = self.mapping.values.get(name, {})
                 item[name] = [means.get(cells[0].lower(), cells[0])]
         for name, (at, unwanted) in self._drop:
             if _is_one(row[at], unwanted):

@@ -6,6 +6,7 @@ A mapping names, for Google's attributes (jay/feeds/items.py), the columns that 
 - ``headings``: sets of headings by which the kind is told; ``reader = "google"``: it has Google's
 - ``options``, within ``[columns]``: pairs of columns, of a variant's difference and its value
 - ``[fixed]``: values for all rows; ``[values.ATTRIBUTE]``: what the cells of its column mean
+  (an empty text: nothing)
 - ``[drop.ATTRIBUTE]``: it is not read where that column has one of these cells
 - ``[skip]``: rows that are passed over where that column has one of these cells, ``*`` for any;
   the variants of a main product that is passed over are passed over with it

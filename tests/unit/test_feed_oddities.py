@@ -486,6 +486,18 @@ def test_in_magento_simple_products_are_sold_where_they_are_seen(path: Path) -> 
     assert body(records[0])["sale"] == {"price": 1500, "until": "2026-12-31T23:00:00+00:00"}
 
 
+def test_in_magento_what_stands_for_no_picture_is_none(path: Path) -> None:
+    header = "sku,product_type,name,price,base_image,additional_images\n"
+    one, other = read(
+        path,
+        header + "A,simple,A,20,no_selection,https://a.example/2.jpg\n"
+        "B,simple,B,20,no_selection,\n",
+    )
+
+    assert body(one)["images"] == [{"url": "https://a.example/2.jpg"}]
+    assert "images" not in body(other)
+
+
 # --- files and encodings
 
 
