@@ -92,6 +92,18 @@
     }
   }));
 
+  /* Nor under a button of a large screen. */
+  for (const button of large ? document.querySelectorAll('.button, .tile, .shop, .choice') : []) {
+    if (!shown(button)) { continue; }
+    const over = button.getBoundingClientRect();
+    for (const {element, text, box} of flat) {
+      if (button.contains(element) || layer(button) !== layer(element)) { continue; }
+      const across = Math.min(box.right, over.right) - Math.max(box.left, over.left);
+      const down = Math.min(box.bottom, over.bottom) - Math.max(box.top, over.top);
+      if (across > 2 && down > .2 * (box.bottom - box.top)) { breaks('overlap', `${text} / ${named(button)}`); }
+    }
+  }
+
   for (const element of document.querySelectorAll('a[href], button, input, summary, select, textarea')) {
     if (!shown(element) || element.type === 'hidden' || element.closest('p') && element.matches('.also a')) { continue; }
     const box = element.getBoundingClientRect();

@@ -648,6 +648,10 @@ _MARK_COPY = (
     "var old = document.querySelector('{}'); var copy = old.cloneNode(true);"
     " copy.setAttribute('{}', '{}'); old.parentNode.replaceChild(copy, old)"
 )
+_LONG_ADDRESS = (
+    "document.querySelector('.brand small').textContent ="
+    " 'basket.mediathek.kanal-neun.example/legal'"
+)
 _PICK = ("Such dir etwas aus", "Pick something")
 _SCAN = ("Nimm deinen Warenkorb mit.", "Take your basket with you.")
 _GONE = ("Diesen Code gibt\u2019s nicht mehr.", "This code is gone.")
@@ -696,6 +700,7 @@ STATES = (
     ),
     State("kiosk-wall", _kiosk_wall, *_PICK),
     State("kiosk-wall-page-2", _kiosk_second_page, *_PICK),
+    State("kiosk-wall-long-address", _kiosk_second_page, *_PICK, script=_LONG_ADDRESS),
     State("kiosk-sizes", _kiosk_sizes, "Kapuzenpullover Logo", "Kapuzenpullover Logo"),
     State("kiosk-wall-filled", _kiosk_filled, *_PICK),
     State("kiosk-picked", _kiosk_picked, *_BASKET),
