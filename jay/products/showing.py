@@ -24,6 +24,9 @@ _CUT_OFF = 1.3
 _LIGHT = 0.65
 """Of the brightness of white."""
 
+_LIGHT_FOR_A_GREY, _GREY = 0.4, 32
+"""Studios have grey grounds; darker ones are rather a thing's own colour."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -49,11 +52,11 @@ class Image:
         """How it stands in a tile that is about square, as a class of the style sheets.
 
         A picture fills its tile where little of it is cut off by that. A longer one is shown whole:
-        on its own colour where that is a light one, as a ground is; else on white.
+        on its own colour where that is the one of a ground, light or a grey; else on white.
         """
         if max(self.width, self.height) <= _CUT_OFF * min(self.width, self.height):
             return ""
-        return "whole" if _is_light(self.colour) else "whole mat"
+        return "whole" if _is_ground(self.colour) else "whole mat"
 
 
 class Gallery(Protocol):
@@ -113,11 +116,13 @@ def _shown(connection: Connection, keys: Sequence[Key]) -> dict[Key, Image]:
     return {**(gallery().shown(connection, others) if others else {}), **drawn}
 
 
-def _is_light(colour: str) -> bool:
+def _is_ground(colour: str) -> bool:
     if not colour:
         return False
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
-    return 0.299 * red + 0.587 * green + 0.114 * blue >= _LIGHT * 255
+    brightness = (0.299 * red + 0.587 * green + 0.114 * blue) / 255
+    grey = max(red, green, blue) - min(red, green, blue) <= _GREY
+    return brightness >= (_LIGHT_FOR_A_GREY if grey else _LIGHT)
 
 
 def _credited(found: Image, image: Mapping[str, Any]) -> Image:

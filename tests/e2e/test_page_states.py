@@ -9,6 +9,12 @@ from tests.depth import is_deep
 from tests.e2e.states import BY_NAME, LANGUAGES, TV_STATES, State
 from tests.e2e.tour import FONTS, SIZES, Tour, every_look, write_in
 
+SHAPELESS = """() => [...document.querySelectorAll('.button, .tile, .choice')].filter(one => {
+  const style = getComputedStyle(one);
+  const drawn = kind => style[kind + 'Style'] !== 'none' && parseFloat(style[kind + 'Width']) > 0
+    && style[kind + 'Color'] !== 'rgba(0, 0, 0, 0)';
+  return one.checkVisibility() && !drawn('borderTop') && !drawn('outline');
+}).map(one => one.className)"""
 LEFT_SIDE = (".brand", "h1", ".lead", ".goods", ".goods li", ".stage > .sum")
 
 
@@ -43,3 +49,10 @@ def test_a_change_of_state_moves_nothing_on_the_left(tour: Tour, lang: str) -> N
 
     for look, found in boxes.items():
         assert found == [found[0]] * len(TV_STATES), look
+
+
+@pytest.mark.parametrize("name", ["kiosk-wall-filled", "kiosk-picked", "catalogue-login"])
+def test_what_one_can_press_keeps_its_shape_in_forced_colours(tour: Tour, name: str) -> None:
+    with tour.at(BY_NAME[name], "de", forced_colors="active") as (page, _visit):
+        assert page.evaluate("matchMedia('(forced-colors: active)').matches")
+        assert page.evaluate(SHAPELESS) == []

@@ -1,4 +1,4 @@
-"""Phone pages at 200 % text and in any shape of screen."""
+"""Phone pages, and those of the catalogue, at 200 % text and in any shape of screen."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,8 @@ from tests.e2e.chromium import started
 from tests.e2e.states import BY_NAME, LANGUAGES, Visitor
 from tests.e2e.tour import Tour
 
-STATES = ("claim", "basket", "code")
+STATES = ("phone-claim", "phone-basket", "phone-code")
+LISTS = ("catalogue-search-variants", "catalogue-product-odd", "docs-errors")
 SIZES = ((390, 844), (320, 568), (844, 390), (820, 1180), (1440, 900))
 
 # By a setting of the browser, as people do it: media queries in rem follow.
@@ -54,12 +55,12 @@ def opened(tour: Tour, browser: Browser, state: str, size: tuple[int, int], **mo
     )
     page = context.new_page()
     tour.service.move_clock(0)
-    BY_NAME[f"phone-{state}"].lead(Visitor(tour.service, page, "de", tour._known))
+    BY_NAME[state].lead(Visitor(tour.service, page, "de", tour._known))
     tour.service.move_clock(0)
     return page
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", [*STATES, *LISTS])
 def test_nothing_is_lost_at_twice_the_size_of_text(
     tour: Tour, large_text: Browser, state: str
 ) -> None:
@@ -84,7 +85,7 @@ def test_nothing_is_lost_in_any_shape_of_screen(tour: Tour, browser: Browser, st
 
 
 @pytest.mark.parametrize(
-    ("state", "action"), [("claim", "#take .button"), ("code", "#code .button")]
+    ("state", "action"), [("phone-claim", "#take .button"), ("phone-code", "#code .button")]
 )
 def test_what_there_is_to_do_is_in_view(
     tour: Tour, browser: Browser, state: str, action: str
@@ -96,7 +97,7 @@ def test_what_there_is_to_do_is_in_view(
         box = page.locator(action).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= height, (width, height)
-        if state == "code":
+        if state == "phone-code":
             field = page.locator("#user_code").bounding_box()
             assert field is not None
             assert box["y"] - (field["y"] + field["height"]) <= 48, (width, height)

@@ -14,6 +14,8 @@ from jay.products.showing import Image
         ((240, 320), "#f4f5f8", "whole"),
         ((320, 100), "#f4f5f8", "whole"),
         ((320, 100), "#c02030", "whole mat"),
+        ((240, 320), "#8c9096", "whole"),
+        ((240, 320), "#33363a", "whole mat"),
         ((100, 320), "", "whole mat"),
     ],
 )
