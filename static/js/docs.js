@@ -5,7 +5,10 @@ window.addEventListener("load", function () {
   var dark = window.matchMedia("(prefers-color-scheme: dark)");
 
   function shade() { document.documentElement.classList.toggle("dark-mode", dark.matches); }
-  // A select without a name, and buttons inside of a button, are nothing for a screen reader.
+  var PARTS = [[".information-container", "About this API"], [".schemes-server-container", "Servers"]];
+  var LEVELS = [["h3.opblock-tag", 2], [".opblock h4", 3], [".opblock h5", 4], ["section.models h4", 2]];
+  // A select without a name, and what can be pressed inside of a button, are nothing for a screen reader;
+  // what scrolls has to be reached by the keyboard.
   function mend() {
     docs.querySelectorAll("select:not([aria-label])").forEach(function (field) {
       var label = field.closest("label") || field.closest("tr, .opblock-section-header, .servers");
@@ -17,6 +20,23 @@ window.addEventListener("load", function () {
     });
     docs.querySelectorAll("[role=button], [role=tab]").forEach(function (outer) {
       if (outer.querySelector("button, a[href], [tabindex]")) { outer.removeAttribute("role"); }
+    });
+    docs.querySelectorAll("button a[href]").forEach(function (inner) { inner.removeAttribute("href"); });
+    docs.querySelectorAll("[role=region][id]:not([aria-label])").forEach(function (region) {
+      region.setAttribute("aria-label", region.id.replace(/_/g, " "));
+    });
+    PARTS.forEach(function (part) {
+      docs.querySelectorAll(part[0] + ":not([role])").forEach(function (element) {
+        element.setAttribute("role", "region");
+        element.setAttribute("aria-label", part[1]);
+      });
+    });
+    docs.querySelectorAll("pre:not([tabindex])").forEach(function (code) { code.tabIndex = 0; });
+    // Below the document's title come the tags, then the parts of an operation.
+    LEVELS.forEach(function (level) {
+      docs.querySelectorAll(level[0] + ":not([aria-level])").forEach(function (heading) {
+        heading.setAttribute("aria-level", level[1]);
+      });
     });
   }
 

@@ -1,10 +1,13 @@
 """``/docs``: everything that can be tried out works as it stands, from the top down."""
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.actors import Caller
 from tests.e2e.service import Service
+from tests.e2e.tour import axe
 from tests.e2e.watched import Screens
 
 EXECUTE_ALL = """
@@ -70,3 +73,19 @@ def test_each_operation_works_as_it_is_filled_in(service: Service, screens: Scre
         if not path.endswith(tuple(LEFT_OUT))
     ]
     assert len(done) == sum(len(item.keys() - {"parameters"}) for item in paths)
+
+
+def test_axe_finds_nothing_in_light_or_dark_with_an_answer_open(
+    service: Service, screens: Screens
+) -> None:
+    page = screens.tv(service)
+    page.goto(f"{service.url}/docs")
+    expect(page.locator(".opblock").first).to_be_visible()
+    page.locator(".opblock-summary-control").nth(1).click()
+    page.locator("button.execute").click()
+    expect(page.locator(".live-responses-table tbody td").first).to_be_visible()
+
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        assert axe(page) == [], scheme
