@@ -720,6 +720,12 @@ STATES = (
         *_PICK,
         script=_MARK_COPY.format("#wall", "data-asleep", ""),
     ),
+    State(
+        "kiosk-wall-offline",
+        _kiosk_wall,
+        *_PICK,
+        script=_MARK_COPY.format("#wall", "data-net", "lost"),
+    ),
     State("phone-claim", _claim, *_TAKE),
     State("phone-claim-empty", _claim_empty, *_TAKE),
     State("phone-claim-notes", _claim_noted, *_TAKE),
