@@ -165,7 +165,8 @@ def test_every_error_is_in_the_documentation(client: FlaskClient) -> None:
     table = [" ".join(row.split()) for row in response.get_data(as_text=True).split("<tr>")]
     for error in all_errors():
         said = f"<code>{error.constant()}</code><br>{error.sentence()}"
-        cells = (error.code, error.status, said)
+        number = f'<a id="{error.code}" href="#{error.code}">{error.code}</a>'
+        cells = (number, error.status, said)
         wanted = "".join(f"<td>{cell}</td>" for cell in cells)
         assert [row for row in table if wanted in html.unescape(row)], wanted
 
