@@ -155,6 +155,35 @@ class Shop:
             )
         return stored.id
 
+    def products(self, many: int, kind: str = "mug") -> list[str]:
+        """Have products ``mug-0``, ``mug-1`` ... and return their ids; quicker than one by one."""
+        volatile = {"price": 1250, "stock_count": 10, "currency": "EUR", "vat": 19.0}
+        skus = [f"{kind}-{number}" for number in range(many)]
+        with self.app.app_context(), db.transaction() as connection:
+            identifier = merchants.merchant_id(connection, self.name)
+            assert identifier is not None
+            merchant = merchants.merchant_by_id(connection, identifier)
+            puts = [
+                feeding.Put(
+                    sku,
+                    merchant.lang,
+                    merchant.country,
+                    {
+                        "name": sku.title(),
+                        "not_shoppable": False,
+                        "type": None,
+                        "value": None,
+                        "volatile": volatile,
+                        "description": {},
+                    },
+                    (),
+                )
+                for sku in skus
+            ]
+            outcomes = feeding.put_many(connection, merchant, puts, now=NOON)
+        assert not any(isinstance(outcome, str) for outcome in outcomes)
+        return [f"{self.name}/{merchant.lang}-{merchant.country}/{sku}" for sku in skus]
+
 
 def add_platform(
     app: Flask,

@@ -102,9 +102,11 @@ def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
 
 def case_of(item: pytest.Function) -> Case:
     """Return what each ``parametrize`` of a test gives it here, but for the database."""
-    params = {name: id(value) for name, value in item.callspec.params.items()}
-    for name in OF_DATABASES:
-        params.pop(name, None)
+    params = {
+        name: id(value)
+        for name, value in item.callspec.params.items()
+        if name not in OF_DATABASES or value not in KINDS
+    }
     case: list[Hashable] = []
     for mark in item.iter_markers("parametrize"):
         names = mark.args[0]

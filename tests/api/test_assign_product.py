@@ -129,7 +129,7 @@ def test_the_21st_product_is_refused_and_changes_nothing(alice: User, shop: Shop
 
 
 def test_overwriting_stays_allowed_with_20_products(alice: User, shop: Shop) -> None:
-    ids = [shop.product(f"mug-{number}") for number in range(20)]
+    ids = shop.products(20)
     for product_id in ids:
         alice.put(product_id)
 
@@ -152,7 +152,7 @@ def test_with_20_products_in_the_cart_another_one_can_be_saved_but_not_moved(
 
 
 def test_a_product_that_leaves_makes_room_for_another_one(alice: User, shop: Shop) -> None:
-    ids = [shop.product(f"mug-{number}") for number in range(21)]
+    ids = shop.products(21)
     for product_id in ids[:20]:
         alice.put(product_id)
 
@@ -163,8 +163,8 @@ def test_a_product_that_leaves_makes_room_for_another_one(alice: User, shop: Sho
 
 
 def test_the_201st_saved_product_is_refused_and_changes_nothing(alice: User, shop: Shop) -> None:
-    for number in range(200):
-        assert alice.put(shop.product(f"mug-{number}"), 0).status_code == 200
+    for mug in shop.products(200):
+        assert alice.put(mug, 0).status_code == 200
     hat = shop.product("hat")
     alice.put(hat, 1)
     before = alice.basket()

@@ -139,7 +139,7 @@ def test_a_sold_out_product_can_be_saved(platform: Platform, shop: Shop) -> None
 
 
 def test_the_limits_of_the_basket_hold(app: Flask, platform: Platform, shop: Shop) -> None:
-    ids = [shop.product(f"mug-{number}") for number in range(201)]
+    ids = shop.products(201)
 
     assert_refused(create(platform, *({"productId": p} for p in ids[:21])), CartFull)
     assert_refused(create(platform, *({"productId": p, "count": 0} for p in ids)), SavedFull)
@@ -148,7 +148,7 @@ def test_the_limits_of_the_basket_hold(app: Flask, platform: Platform, shop: Sho
 
 
 def test_20_products_in_40_lines_fit(platform: Platform, shop: Shop) -> None:
-    ids = [shop.product(f"mug-{number}") for number in range(20)]
+    ids = shop.products(20)
 
     guest = platform.guest(*((p, 1) for p in ids + ids))
 

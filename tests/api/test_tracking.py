@@ -232,7 +232,7 @@ def test_what_changes_nothing_is_no_event(
 
 
 def test_what_is_refused_is_no_event(app: Flask, alice: User, shop: Shop) -> None:
-    full = [shop.product(f"mug-{number}") for number in range(21)]
+    full = shop.products(21)
     for product in full[:20]:
         alice.put(product)
     stale = alice.put(full[0], 2).headers["ETag"]
