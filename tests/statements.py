@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask, has_request_context, request
 from sqlalchemy import Connection, event
 
-from jay.db import prepared
+from jay.db import prepared, turns
 from jay.db.database import Database, locks
 from jay.db.routing import EVERYWHERE, ROUTED_BY, WITHOUT_KEY
 
@@ -32,6 +32,9 @@ LOCK_ORDER = (
     "idempotency_keys",
 )
 """First a basket, then its transfer (CONTRIBUTING.md). Nobody waits for an event."""
+
+IN_TURN = {"products", "stock_reservations", "price_history", "outbox"}
+"""What is on every server (Citus): whoever changes a row there holds the table (jay/db/turns)."""
 
 WRITING_GETS = ("/readyz", "/checkout/return/")
 """The first proves that the database can be written. By the other a provider leads the shopper
@@ -87,7 +90,7 @@ class Statements:
         self.engines = (database.engine, database.readers)
         for engine in self.engines:
             event.listen(engine, "before_cursor_execute", self._executed)
-            event.listen(engine, "begin", lambda connection: connection.info.pop("locked", None))
+            event.listen(engine, "begin", _begun)
 
     def _executed(self, connection: Connection, _cursor: Any, sql: str, *_more: Any) -> None:
         self.see(connection, sql)
@@ -99,6 +102,9 @@ class Statements:
         written, locked = _touched(sql)
         if written and _only_reads():
             self.broken.append(f"{request.method} {request.path} writes: {sql}")
+        held = IN_TURN.intersection((*locked, *written)) if locks(connection) else set()
+        if held and getattr(_serving, "depth", 0) and "turn" not in connection.info:
+            self.broken.append(f"{', '.join(sorted(held))} without a turn: {sql}")
         # SQLite has one writer: there nobody waits for a row.
         if locks(connection) and connection.dialect.name != "sqlite":
             seen: list[str] = connection.info.setdefault("locked", [])
@@ -114,6 +120,17 @@ class Statements:
         seen.append(table)
 
 
+def _begun(connection: Connection) -> None:
+    for known in ("locked", "turn"):
+        connection.info.pop(known, None)
+
+
+def _taken(connection: Connection) -> None:
+    connection.info["turn"] = True
+    _take(connection)
+
+
+_take = turns.take
 _execute = prepared.execute
 _watched: list[Statements] = []
 _serving = local()
@@ -134,6 +151,7 @@ def watch(app: Flask) -> Statements:
     app.wsgi_app = served  # type: ignore[method-assign]
     _watched.append(made)
     prepared.execute = _seen
+    turns.take = _taken
     return made
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from jay.db import turns
 from jay.db.upsert import insert_into
 from jay.errors import JayError
 from jay.merchants.models import merchants
@@ -116,11 +117,13 @@ def enqueue(
         }
         for subject, body in bodies.items()
     ]
+    turns.take(connection)
     return list(connection.execute(insert(outbox).returning(_row.id), rows).scalars())
 
 
 def cancel(connection: Connection, lane: str, subjects: Sequence[str]) -> None:
     """Take messages back that have not arrived yet."""
+    turns.take(connection)
     connection.execute(
         delete(outbox).where(_row.lane == lane, _row.subject.in_(subjects), _row.state == _WAITING)
     )
@@ -183,6 +186,7 @@ def take(
         # PostgreSQL: the others pass by instead of waiting; SQLite has one writer at a time.
         .with_for_update(skip_locked=True)
     )
+    turns.take(connection)
     row = connection.execute(chosen).one_or_none()
     if row is None:
         return None
@@ -269,6 +273,7 @@ def record(
         values = {"state": FAILED, "finished": now}
     else:
         values = {"state": WAITING, "due": due}
+    turns.take(connection)
     result = connection.execute(
         update(outbox)
         .where(_row.id == message.id, _row.lease == taken.lease)
@@ -337,6 +342,7 @@ def retry(
         .where(chosen, _row.state != DELIVERED, or_(_row.lease.is_(None), _row.due <= now))
         .values(state=WAITING, since=now, due=now, attempts=0, finished=None, lease=None)
     )
+    turns.take(connection)
     begun = sorted(connection.execute(statement.returning(_row.id)).scalars())
     concerned = select(_row.merchant_id).where(chosen)
     connection.execute(delete(outbox_addresses).where(_address.merchant_id.in_(concerned)))

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from jay.db import turns
 from jay.db.upsert import insert_into
 from jay.errors import SkuNotFound
 from jay.merchants.models import Merchant
@@ -90,6 +91,7 @@ def _product(
     query = select(products.c.id, products.c.own_images).where(
         products.c.id == identifier, ~products.c.removed
     )
+    turns.take(connection)
     # Two positions that are sent at once must not forget each other.
     row = None if "\0" in sku else connection.execute(query.with_for_update()).one_or_none()
     if row is None:

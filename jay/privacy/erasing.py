@@ -16,6 +16,7 @@ from jay.checkout.comfort import FIELDS, comfort_settings, seal_of
 from jay.checkout.contacts import contacts as contacts_table
 from jay.checkout.models import ACTIVE, checkout_sessions
 from jay.connectors.handed import handed_parts
+from jay.db import turns
 from jay.db.routing import on_every_server
 from jay.orders import service as orders
 from jay.orders import withdrawals
@@ -274,6 +275,7 @@ def messages_about(connection: Connection, subject: str) -> Sequence[Any]:
 
 
 def _delete_messages(connection: Connection, subject: str) -> int:
+    turns.take(connection)
     # Who is sending one at this moment records it no more.
     return connection.execute(delete(outbox).where(_about(subject))).rowcount
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from jay.db import turns
 from jay.errors import ApiKeyRevoked
 from jay.merchants.models import Merchant
 from jay.products import bulk_sql as sql
@@ -87,6 +88,7 @@ def lock_merchant(connection: Connection, merchant: Merchant) -> None:
 
     :raises ApiKeyRevoked: the merchant was removed while this was on its way.
     """
+    turns.take(connection)
     if sql.LOCK_MERCHANT.one_or_none(connection, {"merchant": merchant.id}) is None:
         raise ApiKeyRevoked("The shop was removed.")
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from jay.db import turns
 from jay.db.prepared import Prepared, among
 from jay.errors import SkuTaken
 from jay.merchants.models import Merchant
@@ -186,6 +187,7 @@ def update_volatile(
     items_by_id = {prefix + item["sku"]: item for item in items}
     given = {each: _given(item, shared) for each, item in items_by_id.items()}
     common = {**shared, "as_of": stamp, "updated": now}
+    turns.take(connection)
     # SQLite has one writer: it need not look first at what it writes over, unless one is unknown
     # or the history of prices is to be told of what was there.
     look_first = (

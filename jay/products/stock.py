@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, exists, or_, select, update
 
+from jay.db import turns
 from jay.db.prepared import Prepared, among
 from jay.db.types import UtcDateTime
 from jay.db.upsert import insert_into
@@ -101,6 +102,7 @@ def reserve(
     missing = []
     taken: dict[str, int] = {}
     positions = list(wanted)
+    turns.take(connection)
     _lock(connection, {product.stock_id for product, _ in positions})
     for product, count in positions:
         if _take(connection, product.stock_id, count, now):
@@ -130,12 +132,14 @@ def extend(connection: Connection, reference: str, *, until: datetime, now: date
 
     :returns: how many stocks something is reserved of that has not run out.
     """
+    turns.take(connection)
     given = {"of": reference, "until": until, "moment": now}
     return _EXTEND.rowcount(connection, given)
 
 
 def release(connection: Connection, reference: str) -> None:
     """Let go of what is reserved for a reference; what was sold stays sold."""
+    turns.take(connection)
     _give_back(connection, _RELEASE.all(connection, {"of": reference}))
 
 
@@ -149,6 +153,7 @@ def sell(
 
     :param bought: by the id of the stock, ``Product.stock_id``, how many pieces.
     """
+    turns.take(connection)
     stamp = microseconds(now)
     sold = {row.product_id for row in _SELL.all(connection, {"of": reference, "stamp": stamp})}
     left = bought.keys() - sold
@@ -172,6 +177,7 @@ def restore(connection: Connection, reference: str, back: Mapping[str, int]) -> 
 
     :param back: by the id of the stock, how many pieces.
     """
+    turns.take(connection)
     for each in _lock(connection, back):
         given = {"key": each, "of": reference, "pieces": back[each]}
         if _RESTORE.rowcount(connection, given):
@@ -199,6 +205,7 @@ def end_overdue(connection: Connection, *, now: datetime) -> int:
 
     :returns: how many there were.
     """
+    turns.take(connection)
     ended = _RUN_OUT.all(connection, {"moment": now})
     _give_back(connection, ended)
     return len(ended)

@@ -10,10 +10,11 @@ from jay import db
 from jay.auth.models import User as Caller
 from jay.baskets import service as baskets
 from jay.baskets.models import baskets as table
+from jay.db import turns
 from jay.db.prepared import Prepared
 from jay.transfers import service
 from jay.transfers.models import transfers
-from tests.builders import User
+from tests.builders import Shop, User
 from tests.clock import NOON
 from tests.statements import LOCK_ORDER, Statements
 
@@ -104,6 +105,21 @@ def test_a_poll_without_the_routing_key_is_noticed(
 
     (line,) = watched.broken
     assert line.startswith("transfers without its key: SELECT")
+
+
+def test_a_write_to_what_is_on_every_server_without_a_turn_is_noticed(
+    shop: Shop, watched: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.product("mug")
+    prices = {"products": [{"sku": "mug", "price": 1100}]}
+    assert shop.call("PATCH", "/shops/products", json=prices).status_code == 200
+    assert watched.broken == []
+    monkeypatch.setattr(turns, "take", lambda _connection: None)
+
+    assert shop.call("PATCH", "/shops/products", json=prices).status_code == 200
+
+    assert watched.broken
+    assert all("without a turn: " in line for line in watched.broken)
 
 
 def test_what_a_test_asks_by_itself_is_its_own_business(watched: Statements) -> None:

@@ -165,7 +165,7 @@ def measure(sides: list[Seeded], folder: Path, options: argparse.Namespace) -> I
                 for side, row in enumerate(rows):
                     script = script_of(row.requests, sides[side], folder, merchant=False)
                     if number < 0:
-                        warm_up(services[side].port, script, CONNECTIONS, USERS)
+                        warm_up(services[side].port, script, CONNECTIONS, USERS * 2 // 3)
                         continue
                     found = run_wrk(services[side].port, script, CONNECTIONS, SECONDS)
                     p50[side].append(found.p50_ms)

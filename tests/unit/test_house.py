@@ -87,7 +87,7 @@ KINDS = {
         checkout/providers/stripe/shares checkout/providers/stripe/webhooks
         checkout/sandbox/provider connectors/calling connectors/shopify/shop
         connectors/woocommerce/shop db/breaker db/causes db/database db/distributing db/outages
-        db/postgresql db/prepared db/readiness db/routing db/sqlite db/standby db/types
+        db/postgresql db/prepared db/readiness db/routing db/sqlite db/standby db/turns db/types
         db/upsert feeds/ahead feeds/downloading feeds/files feeds/google feeds/items feeds/major
         feeds/mapped feeds/mapping feeds/readers feeds/sales feeds/skus feeds/sources
         feeds/spreadsheets feeds/tables feeds/units feeds/unpacking legal/markup net/buckets

@@ -1,0 +1,37 @@
+"""Turns of those who write to what is on every server (Citus), one after the other.
+
+There a statement that changes a row holds its whole table, and those that this one refers to, in an
+order of the engine's: products, their merchants and what is reserved of them, each statement from
+another end. Two that have nothing to do with each other would wait for each other until one is
+given up. They have to wait anyway, so they do it before they hold anything.
+"""
+
+from sqlalchemy import Connection, text
+
+from jay.db.prepared import execute
+
+_KNOWN = "on_every_server"
+_LOCK = "SELECT pg_advisory_xact_lock(1784772984)"  # a number of ours alone
+
+
+def take(connection: Connection) -> None:
+    """Wait for the turn to write to what is on every server; it ends with the transaction.
+
+    On one server nobody waits: a row is locked there, and no table. A connection learns once
+    where it leads to; those that are open while tables are distributed learn it with the next one.
+    Comes after what is a shopper's own, and before everything of the catalogue and the outbox.
+
+    :raises sqlalchemy.exc.OperationalError: it took too long.
+    """
+    if _is_distributed(connection):
+        execute(connection, _LOCK)
+
+
+def _is_distributed(connection: Connection) -> bool:
+    if connection.dialect.name != "postgresql":
+        return False
+    known = connection.info.get(_KNOWN)
+    if known is None:
+        query = text("SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')")
+        known = connection.info[_KNOWN] = bool(connection.scalar(query))
+    return bool(known)
