@@ -21,7 +21,8 @@ CUT_OFF = """() => {
   const found = [];
   const wide = document.documentElement.scrollWidth - innerWidth;
   if (wide > 0) { found.push(`page wider by ${wide}`); }
-  const unseen = '.sr, .enter, [hidden], svg, details:not([open]) > :not(summary)';
+  const unseen = '.sr, .enter, [hidden], svg, thead, .who .name,'
+    + ' details:not([open]) > :not(summary)';
   for (const element of document.querySelectorAll('body *')) {
     const box = element.getBoundingClientRect();
     if (element.closest(unseen) || !box.width || !element.textContent.trim()) { continue; }
