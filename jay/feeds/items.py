@@ -119,14 +119,16 @@ def _as_ours(line: int, sku: str, reading: _Reading) -> Record:
 def description_of(reading: _Reading) -> Attributes:
     """Return what an item says of itself."""
     first, item = reading.first, reading.item
-    pictures = [*item.get("image_link", []), *item.get("additional_image_link", [])]
+    given = [*item.get("image_link", []), *item.get("additional_image_link", [])]
+    # Some shops name all of them at once, where one is expected.
+    pictures = [part for each in given if isinstance(each, str) for part in _EACH_ADDRESS(each)]
     return {
         "name": plain_text(first("title") or ""),
         "description": plain_text(first("description") or first("summary") or ""),
         "url": first("link"),
         "images": [
             {"url": _address(picture, reading.context.media_url)}
-            for picture in dict.fromkeys(each for each in pictures if isinstance(each, str))
+            for picture in dict.fromkeys(pictures)
         ],
         "brand": first("brand"),
         "colour": first("color"),
@@ -136,6 +138,9 @@ def description_of(reading: _Reading) -> Attributes:
         "mpn": first("mpn"),
         "basePrice": _content(reading),
     }
+
+
+_EACH_ADDRESS = re.compile(r"[\s|,;]+(?=https?://)").split
 
 
 def _gtin(reading: _Reading) -> str | None:

@@ -141,6 +141,15 @@ def test_a_name_of_google_comes_before_the_plain_one(path: Path) -> None:
     assert (record.body or {})["name"] == "Google"
 
 
+@pytest.mark.parametrize("between", [", ", "|", ";", " | ", "\n"])
+def test_several_pictures_in_one_element_are_several(path: Path, between: str) -> None:
+    addresses = [f"https://shop.example/{name}.jpg" for name in ("1,2", "3|4", "a b")]
+
+    images = body(path, image_link=between.join(addresses))["images"]
+
+    assert images == [{"url": address} for address in addresses]
+
+
 def test_items_of_a_group_are_variants_of_one_product(path: Path) -> None:
     items = [
         item(id=f"A-{size}", item_group_id="A", size=size, color="red", price="5 EUR")
