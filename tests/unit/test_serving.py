@@ -1,6 +1,7 @@
 """The worker that serves clients with nothing in front: none of them holds a thread."""
 
 import errno
+import gc
 import itertools
 import os
 import runpy
@@ -777,3 +778,13 @@ def test_a_port_that_is_handed_over_is_not_waited_for(
 
     assert waited == [("127.0.0.1", 1)]
     assert conf["http_parser"] == "python"  # jay.web.framing reckons with that one
+
+
+def test_what_a_worker_has_loaded_is_not_walked_again_and_again() -> None:
+    conf = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
+
+    try:
+        conf["post_worker_init"](None)
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
