@@ -126,13 +126,14 @@ def _address_wrong(visitor: "Visitor") -> Response | None:
     return visitor.send(page.locator(".thumb .button").click)
 
 
-def _at_summary(visitor: "Visitor", basket: BasketOfUser, **changes: str) -> None:
+def at_summary(visitor: "Visitor", basket: BasketOfUser, **changes: str) -> None:
+    """Take a basket over with this browser, and say who buys it."""
     visitor.claim(basket.transfer())
     visitor.post("/checkout", visitor.get("/checkout"), **zoe(visitor, **changes))
 
 
 def _summary(visitor: "Visitor") -> Response | None:
-    _at_summary(visitor, buyer(visitor))
+    at_summary(visitor, buyer(visitor))
     return visitor.open("/checkout")
 
 
@@ -141,7 +142,7 @@ def _three(visitor: "Visitor") -> Response | None:
         visitor, **{name: LONG[name] for name in LONG if name not in ("zip", "countryCode")}
     )
     other = {f"elsewhere-{name}": value for name, value in where.items() if name != "email"}
-    _at_summary(visitor, three_shops(visitor), **where, elsewhere="yes", **other)
+    at_summary(visitor, three_shops(visitor), **where, elsewhere="yes", **other)
     return visitor.open("/checkout")
 
 
@@ -158,7 +159,7 @@ def _declined(visitor: "Visitor") -> Response | None:
 
 
 def _at_the_checkout(visitor: "Visitor") -> Response | None:
-    _at_summary(visitor, buyer(visitor))
+    at_summary(visitor, buyer(visitor))
     return visitor.open("/basket")
 
 

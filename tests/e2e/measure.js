@@ -69,6 +69,14 @@
     }));
   }
 
+  /* In lists, names of any script begin where the others do. */
+  for (const {element, text, boxes} of texts) {
+    const name = element.closest('.line .name, .goods .name, .part .name');
+    if (!large && name && boxes[0].left > name.getBoundingClientRect().left + 1 && element === name) {
+      breaks('ragged', `${text} at ${rounded(boxes[0])}`);
+    }
+  }
+
   /* Names of products are shortened; nothing else is. */
   for (const element of document.body.querySelectorAll('*')) {
     const style = getComputedStyle(element);

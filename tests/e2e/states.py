@@ -22,6 +22,7 @@ from tests.e2e.actors import (
 )
 from tests.e2e.catalogue_states import CATALOGUE_STATES
 from tests.e2e.checkout_states import CHECKOUT_STATES, buyer
+from tests.e2e.order_states import ORDER_STATES
 from tests.e2e.service import Service
 
 LANGUAGES = {"de": "de-DE", "en": "en-GB"}
@@ -141,11 +142,11 @@ class Visitor:
         return self.page.context.request.get(address, headers=self._headers())
 
     def post(
-        self, address: str, seen: APIResponse, *, status: int = 303, **fields: str
+        self, address: str, page: APIResponse, /, *, status: int = 303, **fields: str
     ) -> APIResponse:
         """Send a form of a page that was fetched before, and follow nowhere."""
         address = address if ":" in address else self.service.url + address
-        found = re.search(r'name="csrf" value="([^"]+)"', seen.text())
+        found = re.search(r'name="csrf" value="([^"]+)"', page.text())
         assert found is not None
         form: dict[str, str | float | bool] = {"csrf": found[1], **fields}
         answer = self.page.context.request.post(
@@ -810,6 +811,7 @@ STATES = (
     ),
     State("phone-error-outdated", _form_outdated, "Bitte noch einmal", "Please try again", 403),
     *(State(*each) for each in CHECKOUT_STATES),
+    *(State(*each) for each in ORDER_STATES),
     *(State(*each) for each in CATALOGUE_STATES),
     State("docs-errors", lambda visitor: visitor.open("/docs/errors"), "Errors", "Errors"),
 )

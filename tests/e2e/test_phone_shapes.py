@@ -1,16 +1,28 @@
 """Phone pages, and those of the catalogue, at 200 % text and in any shape of screen."""
 
+import contextlib
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.clock import PATIENCE_SECONDS
 from tests.e2e.chromium import started
 from tests.e2e.states import BY_NAME, LANGUAGES, Visitor
 from tests.e2e.tour import Tour
 
-STATES = ("phone-claim", "phone-basket", "phone-code")
+ACTIONS = {
+    "phone-claim": "#take .button",
+    "phone-basket": "#pay",
+    "phone-code": "#code .button",
+    "phone-product": ".thumb .button",
+    "phone-checkout-address-wrong": ".thumb .button",
+    "phone-checkout-three-shops": None,
+    "phone-order-on-its-way": None,
+    "phone-withdrawal-wrong": None,
+}
+"""What there is to do on a page, that has to be in view; None: it stands where one has read all."""
 LISTS = ("catalogue-search-variants", "catalogue-product-odd", "docs-errors")
 SIZES = ((390, 844), (320, 568), (844, 390), (820, 1180), (1440, 900))
 
@@ -49,73 +61,80 @@ def large_text(browser: Browser) -> Iterator[Browser]:
         yield large
 
 
-def opened(tour: Tour, browser: Browser, state: str, size: tuple[int, int], **more: Any) -> Page:
-    width, height = size
+@dataclass(frozen=True)
+class Shown:
+    """A page, and which one it is."""
+
+    state: str
+    page: Page
+
+
+@pytest.fixture(scope="module", params=ACTIONS)
+def shown(request: pytest.FixtureRequest, tour: Tour, browser: Browser) -> Iterator[Shown]:
+    """A page in a state, which the tests look at one after the other."""
+    with opened(tour, browser, request.param) as page:
+        yield Shown(request.param, page)
+
+
+@contextlib.contextmanager
+def opened(tour: Tour, browser: Browser, state: str) -> Iterator[Page]:
+    """Lead a new browser to a state."""
+    width, height = SIZES[0]
     context = browser.new_context(
-        locale=LANGUAGES["de"], viewport={"width": width, "height": height}, **more
+        locale=LANGUAGES["de"], viewport={"width": width, "height": height}
     )
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     page = context.new_page()
     tour.service.move_clock(0)
-    BY_NAME[state].lead(Visitor(tour.service, page, "de", tour._known))
+    BY_NAME[state].lead(Visitor(tour.service, page, "de", tour.known))
     tour.service.move_clock(0)
-    return page
+    yield page
+    context.close()
 
 
-@pytest.mark.parametrize("state", [*STATES, *LISTS])
+@pytest.mark.parametrize("state", [*ACTIONS, *LISTS])
 def test_nothing_is_lost_at_twice_the_size_of_text(
     tour: Tour, large_text: Browser, state: str
 ) -> None:
-    page = opened(tour, large_text, state, SIZES[0])
-    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") == 32
+    with opened(tour, large_text, state) as page:
+        assert (
+            page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") == 32
+        )
 
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate(CUT_OFF) == [], (width, height)
+            assert page.evaluate(BAR) <= 0.34, (width, height)
+
+
+def test_nothing_is_lost_in_any_shape_of_screen(shown: Shown) -> None:
     for width, height in SIZES:
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate(CUT_OFF) == [], (width, height)
-        assert page.evaluate(BAR) <= 0.34, (width, height)
-    page.context.close()
+        shown.page.set_viewport_size({"width": width, "height": height})
+        assert shown.page.evaluate(CUT_OFF) == [], (width, height)
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_nothing_is_lost_in_any_shape_of_screen(tour: Tour, browser: Browser, state: str) -> None:
-    page = opened(tour, browser, state, SIZES[0])
-
-    for width, height in SIZES:
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate(CUT_OFF) == [], (width, height)
-    page.context.close()
-
-
-@pytest.mark.parametrize(
-    ("state", "action"), [("phone-claim", "#take .button"), ("phone-code", "#code .button")]
-)
-def test_what_there_is_to_do_is_in_view(
-    tour: Tour, browser: Browser, state: str, action: str
-) -> None:
-    page = opened(tour, browser, state, SIZES[0])
-
-    for width, height in SIZES:
-        page.set_viewport_size({"width": width, "height": height})
-        box = page.locator(action).first.bounding_box()
+def test_what_there_is_to_do_is_in_view(shown: Shown) -> None:
+    action = ACTIONS[shown.state]
+    for width, height in SIZES if action else ():
+        shown.page.set_viewport_size({"width": width, "height": height})
+        box = shown.page.locator(action).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= height, (width, height)
-        if state == "phone-code":
-            field = page.locator("#user_code").bounding_box()
+        if shown.state == "phone-code":
+            field = shown.page.locator("#user_code").bounding_box()
             assert field is not None
             assert box["y"] - (field["y"] + field["height"]) <= 48, (width, height)
-    page.context.close()
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_nothing_jumps_when_a_page_loads(tour: Tour, browser: Browser, state: str) -> None:
-    page = opened(tour, browser, state, SIZES[0])
+def test_nothing_jumps_when_a_page_loads(shown: Shown) -> None:
     shift = """() => new Promise(done => {
         let sum = 0;
         new PerformanceObserver(list => list.getEntries().forEach(e => { sum += e.value; }))
             .observe({type: 'layout-shift', buffered: true});
         setTimeout(() => done(sum), 300);
     })"""
+    shown.page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
 
-    page.reload(wait_until="load")
+    shown.page.reload(wait_until="load")
 
-    assert page.evaluate(shift) < 0.01
-    page.context.close()
+    assert shown.page.evaluate(shift) < 0.01

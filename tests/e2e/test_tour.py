@@ -20,6 +20,7 @@ _STYLE = "document.querySelector('{}').style.cssText = '{}'"
         ("phone-code", _STYLE.format(".lead", "font-size: 15px"), "small text"),
         ("phone-code", _STYLE.format(".button", "min-height: 0; padding: 0"), "small target"),
         ("phone-code", _STYLE.format(".lead", "margin-top: -30px"), "overlap"),
+        ("phone-basket-foreign-names", _STYLE.format(".name", "text-align: right"), "ragged"),
         ("tv-pending", _STYLE.format(".brand", "left: 10px"), "safe area"),
         ("tv-pending", _STYLE.format(".typed span", "font-size: 1.2rem"), "small text"),
         ("tv-pending", _STYLE.format(".typed strong", "font-size: 6rem"), "safe area"),

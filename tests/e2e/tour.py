@@ -64,7 +64,7 @@ class Tour:
     def __init__(self, service: Service, browser: Browser) -> None:
         self.service = service
         self._browser = browser
-        self._known: dict[str, str] = {}
+        self.known: dict[str, str] = {}
         self._visits: dict[tuple[str, str, bool], Visit] = {}
         self._sizes_of: dict[str, int] = {}
 
@@ -113,7 +113,7 @@ class Tour:
         page = context.new_page()
         self.service.move_clock(0)
         try:
-            answer = state.lead(Visitor(self.service, page, lang, self._known))
+            answer = state.lead(Visitor(self.service, page, lang, self.known))
             assert answer is not None
             page.wait_for_load_state("load")
             if not scripts:
