@@ -20,6 +20,11 @@ _STYLE = "document.querySelector('{}').style.cssText = '{}'"
         ("phone-code", _STYLE.format(".lead", "font-size: 15px"), "small text"),
         ("phone-code", _STYLE.format(".button", "min-height: 0; padding: 0"), "small target"),
         ("phone-code", _STYLE.format(".lead", "margin-top: -30px"), "overlap"),
+        (
+            "phone-basket-saved",
+            _STYLE.format(".texts .text:last-child", "width: 50px"),
+            "broken word",
+        ),
         ("phone-basket-foreign-names", _STYLE.format(".name", "text-align: right"), "ragged"),
         ("tv-pending", _STYLE.format(".brand", "left: 10px"), "safe area"),
         ("tv-pending", _STYLE.format(".typed span", "font-size: 1.2rem"), "small text"),
