@@ -45,6 +45,8 @@ def _offer(given: Mapping[str, Any], currency: str) -> Iterator[str]:
         if before is not None and before > price:
             text += f", before {i18n.money(before, currency, 'en')}"
         yield f"price {text} ({price} {currency} in minor units)"
+    elif before is not None:
+        yield f"before {i18n.money(before, currency, 'en')}"
     if sale := given.get("sale"):
         ends = [f"{word} {_minute(sale[word])}" for word in ("from", "until") if sale[word]]
         yield f"sale price {i18n.money(sale['price'], currency, 'en')} {' '.join(ends)}"

@@ -446,6 +446,16 @@ def test_a_dry_run_checks_and_writes_nothing(app: Flask, run: Run, shop: Shop, f
     assert not Path(f"{path}.refused.csv").exists()
 
 
+def test_a_dry_run_of_an_update_shows_the_former_price_alone_too(
+    run: Run, shop: Shop, feed: Any
+) -> None:
+    path = feed(table({"sku": "A", "orgPrice": 700}))
+
+    said = run("products", "import", "mugshop", path, "--dry-run").stdout
+
+    assert "A (de-DE), an update: before €7.00" in said
+
+
 @pytest.mark.parametrize("content", ["sku,name\n", "<html><body>Please log in.</body></html>"])
 def test_a_file_without_products_is_of_no_use_in_a_dry_run_either(
     run: Run, shop: Shop, feed: Any, content: str
