@@ -29,4 +29,5 @@ def timer(clock: Clock) -> Callable[[], float]:
 
 def iso(moment: datetime) -> str:
     """Write a moment as the API does: ISO 8601, UTC, whole seconds, ``Z``."""
-    return moment.astimezone(UTC).isoformat()[:19] + "Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat()[:19] + "Z"

@@ -24,6 +24,8 @@ class Breaker:
         :returns: whether this caller is the one that tries it: what ``leave`` wants to know.
         :raises Busy: the server does not answer, and somebody else tries it already.
         """
+        if not self._open:  # as nearly always: reading it needs no lock
+            return False
         me = threading.get_ident()
         with self._lock:
             if not self._open or self._prober == me:  # who tries may open a second connection
@@ -43,6 +45,8 @@ class Breaker:
 
         :param answers: whether the server has answered; None where it was not asked.
         """
+        if answers and not self._open and not tried:
+            return
         with self._lock:
             if answers is not None:
                 self._open = not answers

@@ -8,8 +8,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
@@ -20,8 +21,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jay.db.breaker import Breaker
+from jay.db.lending import Lender, Lent
 from jay.db.outages import breaks_off, is_outage, is_read_only, is_undone, leads_nowhere
 from jay.db.postgresql import NotAnswered, connect
+from jay.db.prepared import execute
 from jay.db.sqlite import (
     LOCK_WAIT_SECONDS,
     begin_on_sqlite,
@@ -78,7 +81,10 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine(pool_size, reads=False)
         self.readers = self._engine(pool_size, reads=True)
-        self._breaker = Breaker()
+        self._lent = self._lender(self.engine, pool_size + 1)
+        # A thread may need a second one, to look up a key in the middle of its work.
+        self._lent_to_read = self._lender(self.readers, 2 * pool_size)
+        self.breaker = Breaker()
         self._writers: Engine = self.engine.execution_options(jay_transaction=True)
         # SQLite has one writer. Threads queue here instead of in its busy-wait, which is unfair
         # and burns the processor; other processes are met by busy_timeout.
@@ -95,13 +101,10 @@ class Database:
             # Parameters are user ids and hashes: they stay out of messages, and so out of logs.
             "hide_parameters": True,
             "pool_size": pool_size,
-            # A thread may need a second one, to look up a key in the middle of its work.
-            "max_overflow": pool_size if reads else 1,
-            "pool_timeout": LOCK_WAIT_SECONDS,
+            "max_overflow": -1,  # how many there are is for those that lend them
         }
         if self.is_sqlite:
             options["connect_args"] = {"check_same_thread": False}
-            options["max_overflow"] = -1  # an open file, not a process on a server
         else:
             options["connect_args"] = {
                 "connect_timeout": LOCK_WAIT_SECONDS,
@@ -128,6 +131,10 @@ class Database:
         event.listen(engine, "handle_error", _give_up)
         return engine
 
+    def _lender(self, engine: Engine, most: int) -> Lender:
+        # On SQLite a connection is an open file, and not a process on a server.
+        return Lender(engine, None if self.is_sqlite else most, LOCK_WAIT_SECONDS)
+
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open a transaction that commits at the end of the block and rolls back on an error.
@@ -139,13 +146,10 @@ class Database:
         # First a connection, then the turn, in every place: the other way round, one that waits
         # for its turn with the last connection would wait for one that waits for a connection.
         with (
-            self._busy_in_outages(stake) as tries,
-            self._writers.connect() as connection,
+            _Work(self, self._lent, self._writers, stake) as connection,
             self._turn(),
             connection.begin(),
         ):
-            if tries:
-                self._try(connection)
             if self.is_sqlite:
                 begin_on_sqlite(connection)
             else:
@@ -153,21 +157,14 @@ class Database:
             yield connection
             stake.committing = True
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """Open a connection that the database lets read, and never write.
 
         There is no transaction: each statement sees what is committed by then.
 
         :raises Busy: the database can't be reached.
         """
-        with (
-            self._busy_in_outages(_Stake(reads=True)) as tries,
-            self.readers.connect() as connection,
-        ):
-            if tries:
-                self._try(connection)
-            yield connection
+        return _Work(self, self._lent_to_read, self.readers, _READS)
 
     def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -184,14 +181,7 @@ class Database:
         """
         if not self.is_sqlite and getattr(work, "optimistic", False):
             try:
-                stake = _Stake()
-                with (
-                    self._busy_in_outages(stake) as tries,
-                    self.engine.connect() as connection,
-                ):
-                    if tries:
-                        self._try(connection)
-                    stake.each_commits = True
+                with _Work(self, self._lent, self.engine, _EACH_COMMITS) as connection:
                     return work(connection, *args, **kwargs)
             except Conflict:
                 pass
@@ -204,38 +194,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close the connections that nobody uses; the next ones are made anew."""
-        self.engine.dispose()
-        self.readers.dispose()
-
-    def _try(self, connection: Connection) -> None:
-        # What follows may wait for locks: the others don't wait for the end of it.
-        connection.exec_driver_sql("SELECT 1")
-        self._breaker.close()
-
-    @contextmanager
-    def _busy_in_outages(self, stake: "_Stake") -> Iterator[bool]:
-        """Yield whether this caller is the one that tries a server that has not answered."""
-        tried = self._breaker.enter()
-        answers: bool | None = True
-        try:
-            yield tried
-        except PoolTimeoutError as error:
-            answers = None
-            raise Busy from error
-        except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
-            cause = _outage_behind(error) or driver_error(error)
-            answers = not isinstance(cause, NotAnswered)
-            # Writing through a door that reads is a fault of ours, and no outage.
-            if not is_outage(cause) or (stake.reads and is_read_only(cause)):
-                raise
-            if leads_nowhere(cause):
-                # The others have broken with it, most likely: don't try them one by one.
-                self.dispose()
-            if breaks_off(cause) and stake.may_be_written(error):
-                raise OutcomeUnknown from error
-            raise Busy from error
-        finally:
-            self._breaker.leave(answers=answers, tried=tried)
+        self._lent.give_up()
+        self._lent_to_read.give_up()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -273,7 +233,7 @@ class Database:
                 self._patient.release()
 
 
-@dataclass
+@dataclass(slots=True)
 class _Stake:
     """What may be written by the moment at which the database breaks off.
 
@@ -285,11 +245,87 @@ class _Stake:
     committing: bool = False
     each_commits: bool = False
 
-    def may_be_written(self, error: Exception) -> bool:
+    def may_be_written(self, error: BaseException) -> bool:
         """Tell whether what broke off with an error may have been done."""
         statement: str | None = getattr(error, "statement", None)
         only_read = statement is not None and statement.startswith("SELECT")
         return self.committing or (self.each_commits and not only_read)
+
+
+_READS = _Stake(reads=True)
+_EACH_COMMITS = _Stake(each_commits=True)
+
+
+class _Work:
+    """A connection for a piece of work, which tells an outage of the database as ``Busy``.
+
+    It is a class and no generator: this happens several times in a request.
+    """
+
+    __slots__ = ("_connection", "_database", "_engine", "_lender", "_stake", "_tries")
+
+    def __init__(self, database: Database, lender: Lender, engine: Engine, stake: _Stake) -> None:
+        self._database, self._lender = database, lender
+        self._engine, self._stake = engine, stake
+
+    def __enter__(self) -> Connection:
+        breaker = self._database.breaker
+        # Whether this caller is the one that tries a server that has not answered.
+        self._tries = breaker.enter()
+        connection: Lent | None = None
+        try:
+            connection = self._lender.lend(self._engine)
+            if self._tries:
+                # What follows may wait for locks: the others don't wait for the end of it.
+                execute(connection, "SELECT 1")
+                breaker.close()
+        except BaseException as error:
+            if connection is not None:
+                self._lender.take_back(connection, good=False)
+            self._end(error, connected=False)
+            raise
+        self._connection = connection
+        return connection
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._lender.take_back(self._connection, good=error is None)
+        except BaseException as later:
+            self._end(later)
+            raise
+        self._end(error)
+
+    def _end(self, error: BaseException | None, *, connected: bool = True) -> None:
+        """Tell the breaker how the server has answered.
+
+        :raises Busy: ``error`` is an outage.
+        :raises OutcomeUnknown: it is one, and what was written by then may be there.
+        """
+        answers: bool | None = True
+        try:
+            if isinstance(error, PoolTimeoutError):
+                answers = None
+                raise Busy from error
+            if not isinstance(error, DBAPIError | sqlite3.Error | psycopg.Error):
+                return
+            cause = _outage_behind(error) or driver_error(error)
+            answers = not isinstance(cause, NotAnswered)
+            # Writing through a door that reads is a fault of ours, and no outage.
+            if not is_outage(cause) or (self._stake.reads and is_read_only(cause)):
+                return
+            if leads_nowhere(cause):
+                # The others have broken with it, most likely: don't try them one by one.
+                self._database.dispose()
+            if breaks_off(cause) and connected and self._stake.may_be_written(error):
+                raise OutcomeUnknown from error
+            raise Busy from error
+        finally:
+            self._database.breaker.leave(answers=answers, tried=self._tries)
 
 
 def locks(connection: Connection) -> bool:

@@ -1,12 +1,12 @@
 """The doors to the current app's database, for routes, pages, commands and workers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Concatenate
 
 import psycopg
-from flask import current_app, g
+from flask import Flask, current_app, g
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -26,7 +26,15 @@ def init_app(app: Any, database: Database, standby: Standby | None = None) -> No
 
 def database() -> Database:
     """Return the current app's database."""
-    found: Database = current_app.extensions["jay.db"]
+    # Looked up once: each use of the proxy costs as much as a small function.
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    found: Database = app.extensions["jay.db"]
+    return found
+
+
+def _joined() -> Connection | None:
+    """Return the connection of the transaction that all of this request join, if it has one."""
+    found: Connection | None = vars(g._get_current_object()).get("joined_connection")
     return found
 
 
@@ -53,21 +61,18 @@ def joined() -> Iterator[Connection]:
 @contextmanager
 def transaction() -> Iterator[Connection]:
     """Open a transaction on the current app's database, or join the one of the request."""
-    if "joined_connection" in g:
-        yield g.joined_connection
+    connection = _joined()
+    if connection is not None:
+        yield connection
         return
     with database().transaction() as connection:
         yield connection
 
 
-@contextmanager
-def reading() -> Iterator[Connection]:
+def reading() -> AbstractContextManager[Connection]:
     """Open a connection for reading on the current app's database."""
-    if "joined_connection" in g:
-        yield g.joined_connection
-        return
-    with database().reading() as connection:
-        yield connection
+    connection = _joined()
+    return database().reading() if connection is None else nullcontext(connection)
 
 
 @contextmanager
@@ -77,7 +82,7 @@ def reading_lately(*, now: datetime) -> Iterator[Connection]:
     :raises Busy: the database can't be reached.
     """
     standby: Standby | None = current_app.extensions["jay.standby"]
-    if standby is None or "joined_connection" in g or not standby.is_fresh(now=now):
+    if standby is None or _joined() is not None or not standby.is_fresh(now=now):
         with reading() as connection:
             yield connection
         return
@@ -91,9 +96,9 @@ def reading_lately(*, now: datetime) -> Iterator[Connection]:
 
 def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run ``work(connection, *args, **kwargs)``, see ``Database.write``."""
-    if "joined_connection" not in g:
+    connection = _joined()
+    if connection is None:
         return database().write(work, *args, **kwargs)
-    connection: Connection = g.joined_connection
 
     def attempt() -> T:
         # What is interrupted is undone, and its locks are let go, before the next try.

@@ -148,7 +148,7 @@ def test_while_one_tries_a_server_that_hangs_the_others_are_told_at_once_until_i
         connection.execute(text("SELECT 1"))
     monkeypatch.undo()
     entered, asked, done = threading.Event(), threading.Event(), threading.Event()
-    enter, answers = database._breaker.enter, list[int | None]()
+    enter, answers = database.breaker.enter, list[int | None]()
 
     def enter_and_tell() -> bool:
         tries = enter()
@@ -161,7 +161,7 @@ def test_while_one_tries_a_server_that_hangs_the_others_are_told_at_once_until_i
             asked.set()
             assert done.wait(PATIENCE_SECONDS)
 
-    monkeypatch.setattr(database._breaker, "enter", enter_and_tell)
+    monkeypatch.setattr(database.breaker, "enter", enter_and_tell)
     trying = threading.Thread(target=try_it)
     with stopped(server):
         trying.start()

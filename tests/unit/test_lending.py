@@ -1,0 +1,120 @@
+"""Connections between two pieces of work."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from jay.db import prepared
+from jay.db.lending import Lender
+from tests.clock import PATIENCE_SECONDS
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = create_engine(
+        f"sqlite:///{tmp_path / 'some.sqlite3'}", connect_args={"check_same_thread": False}
+    )
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def lender(engine: Engine) -> Iterator[Lender]:
+    made = Lender(engine, most=2, patience=0)
+    yield made
+    made.give_up()
+
+
+def driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def used(lender: Lender, engine: Engine, *, good: bool = True) -> Any:
+    """Use a connection by the driver, give it back, and return what is behind it."""
+    connection = lender.lend(engine)
+    prepared.execute(connection, "SELECT 1")
+    behind = driver(connection)
+    lender.take_back(connection, good=good)
+    return behind
+
+
+def test_a_connection_that_was_used_waits_for_the_next_piece_of_work(
+    lender: Lender, engine: Engine
+) -> None:
+    first = used(lender, engine)
+
+    assert used(lender, engine) is first
+    assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+
+
+def test_what_sqlalchemy_has_begun_it_ends_itself(lender: Lender, engine: Engine) -> None:
+    connection = lender.lend(engine)
+    connection.execute(text("SELECT 1"))
+    lender.take_back(connection, good=True)
+
+    assert engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+
+
+def test_after_an_error_a_connection_goes_to_the_pool(lender: Lender, engine: Engine) -> None:
+    used(lender, engine, good=False)
+
+    assert engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+
+
+def test_one_that_is_broken_is_not_lent_again(lender: Lender, engine: Engine) -> None:
+    connection = lender.lend(engine)
+    broken = driver(connection)
+    connection.invalidate()
+    lender.take_back(connection, good=True)
+
+    assert used(lender, engine) is not broken
+
+
+def test_none_that_was_given_up_is_lent_again(lender: Lender, engine: Engine) -> None:
+    waiting, in_use = lender.lend(engine), lender.lend(engine)
+    old = {driver(waiting), driver(in_use)}
+    lender.take_back(waiting, good=True)
+
+    lender.give_up()
+    lender.take_back(in_use, good=True)
+
+    now = [lender.lend(engine) for _ in range(2)]
+    assert not old & {driver(one) for one in now}
+    for one in now:
+        lender.take_back(one, good=True)
+
+
+def test_there_are_no_more_than_may_be(lender: Lender, engine: Engine) -> None:
+    lent = [lender.lend(engine) for _ in range(2)]
+
+    with pytest.raises(PoolTimeoutError):
+        lender.lend(engine)
+    for one in lent:
+        lender.take_back(one, good=True)
+
+    used(lender, engine)
+
+
+def test_who_waits_gets_what_is_given_back(engine: Engine) -> None:
+    lender = Lender(engine, most=1, patience=PATIENCE_SECONDS)
+    only = lender.lend(engine)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lender.lend, engine)
+        behind = driver(only)
+        lender.take_back(only, good=True)
+
+        assert driver(waiting.result(PATIENCE_SECONDS)) is behind
+
+
+def test_a_place_is_free_again_where_nothing_can_be_reached(tmp_path: Path) -> None:
+    nowhere = create_engine(f"sqlite:///{tmp_path / 'no-such-folder' / 'some.sqlite3'}")
+    lender = Lender(nowhere, most=1, patience=0)
+
+    for _ in range(2):
+        with pytest.raises(Exception, match="unable to open"):
+            lender.lend(nowhere)
