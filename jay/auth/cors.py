@@ -8,7 +8,7 @@ import threading
 from cachetools import TTLCache
 from flask import Flask, Response, g, request
 
-from jay import db
+from jay import db, web
 from jay.clock import Clock, timer
 from jay.errors import Busy
 from jay.partners import service as partners
@@ -57,10 +57,9 @@ def init_app(app: Flask, clock: Clock) -> None:
 
     @app.after_request
     def _answer(response: Response) -> Response:
-        if versions.api_of_path(request.path) is not versions.BASKET_API:
-            return response
-        origin = request.headers.get("Origin")
-        if origin is None:
+        this = web.this_request()
+        origin: str | None = this.environ.get("HTTP_ORIGIN")
+        if origin is None or versions.api_of_path(this.path) is not versions.BASKET_API:
             return response
         response.vary.add("Origin")
         if not allowed(origin):

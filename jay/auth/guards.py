@@ -1,12 +1,12 @@
 """The guards: who may enter. A blueprint names its own; they leave what they found in ``g``."""
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from cachetools import TTLCache
-from flask import Flask, current_app, g, request
-from werkzeug.datastructures import Headers
+from flask import Flask, g, request
 
 from jay import db, web
 from jay.auth import service
@@ -44,6 +44,7 @@ from jay.sealing import hash_secret
 from jay.web import rates
 
 API_KEY_HEADER = "X-API-Key"
+_API_KEY, _TOKEN = "HTTP_X_API_KEY", "HTTP_AUTHORIZATION"  # as WSGI names them
 KEYS_CACHED_SECONDS = 5
 """A revoked key stops working in every process after at most this many seconds."""
 
@@ -60,14 +61,14 @@ class Doorkeeper:
             10_000, KEYS_CACHED_SECONDS, timer=timer(clock)
         )
 
-    def api_key(self, headers: Headers) -> ApiKey:
+    def api_key(self, environ: Mapping[str, Any]) -> ApiKey:
         """Return the API key that the request carries.
 
         The look-up is by the key's hash, so how long it takes says nothing about the key.
 
         :raises ApiKeyMissing: ApiKeyUnknown, ApiKeyRevoked
         """
-        key = headers.get(API_KEY_HEADER)
+        key: str | None = environ.get(_API_KEY)
         if not key:
             raise ApiKeyMissing
         found = self._find(hash_secret(key)) if len(key) <= _MAX_KEY_LENGTH else None
@@ -104,7 +105,7 @@ def init_app(app: Flask, settings: Settings, database: Database, clock: Clock) -
 
 def doorkeeper() -> Doorkeeper:
     """Return the current app's doorkeeper."""
-    found: Doorkeeper = current_app.extensions["jay.auth"]
+    found: Doorkeeper = web.this_app().extensions["jay.auth"]
     return found
 
 
@@ -118,10 +119,10 @@ def require_partner() -> None:
     Whoever takes a TV apart can read that key, so its requests are not counted yet: see
     ``require_user`` and ``need_no_user``.
     """
-    key = doorkeeper().api_key(request.headers)
+    key = doorkeeper().api_key(web.this_request().environ)
     if key.partner is None:
         raise ApiKeyForAnotherApi
-    g.partner, g.api_key = key.partner, key.prefix
+    web.notes().update(partner=key.partner, api_key=key.prefix)
     rates.go_by(key.partner.limits)
 
 
@@ -137,10 +138,10 @@ def need_no_user() -> None:
 )
 def require_merchant() -> None:
     """Let merchants pass: shops with a product data key."""
-    key = doorkeeper().api_key(request.headers)
+    key = doorkeeper().api_key(web.this_request().environ)
     if key.merchant is None:
         raise ApiKeyForAnotherApi
-    g.merchant, g.api_key = key.merchant, key.prefix
+    web.notes().update(merchant=key.merchant, api_key=key.prefix)
     rates.take(rates.REQUESTS, key.prefix)
 
 
@@ -173,16 +174,18 @@ def require_user() -> None:
     except TokenError:
         rates.take_all(rates.of_address(rates.REFUSED_OF_ADDRESS, request.remote_addr))
         raise
+    notes = web.notes()
     rates.take(rates.REQUESTS_OF_USER, f"{user.partner_id} {user.user_id}")
-    rates.take(rates.REQUESTS, g.api_key)
-    view_args: dict[str, Any] = request.view_args or {}
+    rates.take(rates.REQUESTS, notes["api_key"])
+    view_args = web.this_request().view_args or {}
     if view_args.get("userId", user.user_id) != user.user_id:
         raise NotYourBasket
-    g.user = user
+    notes["user"] = user
 
 
 def _user() -> User:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    authorization: str = web.this_request().environ.get(_TOKEN, "")
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise TokenMissing
     return doorkeeper().tokens.verify(token.strip(), current_partner(), now=web.now())
@@ -190,17 +193,17 @@ def _user() -> User:
 
 def current_partner() -> Partner:
     """Return the partner that ``require_partner`` let pass."""
-    found: Partner = g.partner
+    found: Partner = web.notes()["partner"]
     return found
 
 
 def current_merchant() -> Merchant:
     """Return the merchant that ``require_merchant`` let pass."""
-    found: Merchant = g.merchant
+    found: Merchant = web.notes()["merchant"]
     return found
 
 
 def current_user() -> User:
     """Return the user that ``require_user`` let pass."""
-    found: User = g.user
+    found: User = web.notes()["user"]
     return found

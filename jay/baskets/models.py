@@ -231,6 +231,13 @@ class Basket:
         """The products that the user is paying for at the moment."""
         return self._of(List.CHECKOUT)
 
+    def lists(self) -> tuple[list[Entry], list[Entry], list[Entry]]:
+        """Return cart, saved list and checkout, in one pass."""
+        cart, saved, checkout = list[Entry](), list[Entry](), list[Entry]()
+        for entry in self._entries.values():
+            (checkout if entry.in_checkout else cart if entry.count > 0 else saved).append(entry)
+        return cart, saved, checkout
+
     def _of(self, wanted: List) -> list[Entry]:
         return [entry for entry in self._entries.values() if entry.list is wanted]
 

@@ -75,12 +75,13 @@ class MergeSchema(Schema):
 
 def basket_view(basket: Basket) -> dict[str, Any]:
     """Write a basket as ``BasketSchema`` has it."""
+    cart, saved, checkout = basket.lists()
     return {
         "expires": iso(basket.expires),
         "lastChanged": iso(basket.last_changed),
-        "cart": _entries_view(basket.cart),
-        "saved": _entries_view(basket.saved),
-        "checkout": _entries_view(basket.checkout),
+        "cart": _entries_view(cart),
+        "saved": _entries_view(saved),
+        "checkout": _entries_view(checkout),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import flask_smorest
 import marshmallow as ma
-from flask import Request, g, request
+from flask import request
 from webargs.flaskparser import FlaskParser
 
 from jay.errors import (
@@ -28,6 +28,7 @@ from jay.errors import (
 )
 from jay.web import idempotency, rates, versions
 from jay.web.bodies import load_json_body
+from jay.web.context import notes, this_request
 from jay.web.idempotency import Once
 from jay.web.openapi import error_doc
 from jay.web.paths import ENCODED_SLASH
@@ -78,10 +79,9 @@ class Blueprint(flask_smorest.Blueprint):
         self._prepare_doc_cbks.append(self._prepare_house_doc)
 
     def _enter(self) -> None:
-        # Looked up once: each use of the proxy costs as much as a small function.
-        this: Request = request._get_current_object()  # type: ignore[attr-defined]
+        this = this_request()
         this.max_content_length = self.api.max_body
-        g.api_version = self.api.version_for(this.headers)
+        notes()["api_version"] = self.api.version_for(this.environ)
         if this.view_args:
             this.view_args = {
                 name: value.replace(ENCODED_SLASH, "/") if isinstance(value, str) else value

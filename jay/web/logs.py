@@ -14,13 +14,15 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 from gunicorn.glogging import Logger
 from structlog.typing import EventDict
 
 from jay.clock import system_clock
+from jay.web.context import notes, this_request
 
 REQUEST_ID_HEADER = "X-Request-ID"
+_REQUEST_ID_SENT = "HTTP_X_REQUEST_ID"  # as WSGI names it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # What looks like a token, an API key or a bearer header is masked wherever it turns up, in
@@ -91,22 +93,20 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def _begin() -> None:
-        context = g._get_current_object()
-        context.request_id = request_id(request.headers.get(REQUEST_ID_HEADER, ""))
-        context.began = time.perf_counter()
+        asked: str = this_request().environ.get(_REQUEST_ID_SENT, "")
+        notes().update(request_id=request_id(asked), began=time.perf_counter())
 
     @app.after_request
     def _end(response: Response) -> Response:
-        context = g._get_current_object()
-        if not hasattr(context, "began"):
+        noted = notes()
+        if "began" not in noted:
             return response
-        response.headers[REQUEST_ID_HEADER] = context.request_id
-        this = request._get_current_object()  # type: ignore[attr-defined]
+        identifier = noted["request_id"]
+        response.headers[REQUEST_ID_HEADER] = identifier
+        this = this_request()
         if this.endpoint != "static":
-            route = str(this.url_rule or "none")
-            write_request(
-                context.request_id, this.method, route, response.status_code, context.began
-            )
+            route = "none" if this.url_rule is None else this.url_rule.rule
+            write_request(identifier, this.method, route, response.status_code, noted["began"])
         return response
 
 

@@ -155,7 +155,7 @@ def _secure(response: Response) -> Response:
     headers = response.headers
     if web.settings().https:
         headers["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}"
-    if api_of_path(request.path) is not None:
+    if api_of_path(web.this_request().path) is not None:
         return response
     for name, value in _HEADERS.items():
         headers.setdefault(name, value)

@@ -9,12 +9,13 @@ from functools import lru_cache
 from math import ceil
 from typing import NamedTuple
 
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response
 from limits import RateLimitItemPerMinute
 
 from jay.clock import Clock
 from jay.config import Settings
 from jay.errors import TooManyRequests
+from jay.web.context import notes, this_app
 from jay.web.counts import WINDOW_SECONDS, Counts, Shared
 from jay.web.limits import SITE, networks_of
 
@@ -137,7 +138,7 @@ def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
 
     @app.after_request
     def _tell(response: Response) -> Response:
-        counted: dict[str, Left] | None = g.get("counted")
+        counted: dict[str, Left] | None = notes().get("counted")
         if counted:
             for name, value in headers_of(counted.values()).items():
                 response.headers.add(name, value)
@@ -150,7 +151,7 @@ def _of_address(rate: str, most: int) -> dict[str, int]:
 
 def go_by(limits: Mapping[str, int]) -> None:
     """Let the current request's partner have limits of its own."""
-    g.limits = limits
+    notes()["limits"] = limits
 
 
 def of_address(rate: str, address: str | None) -> list[tuple[str, str]]:
@@ -163,11 +164,10 @@ def take(rate: str, caller: str) -> None:
 
     :raises TooManyRequests: the caller has used up this minute's requests.
     """
-    # Looked up once: each use of the proxy costs as much as a small function.
-    here = vars(g._get_current_object())
-    limits = here.get("limits")
+    noted = notes()
+    limits = noted.get("limits")
     left = _rate(rate).take(caller, _own(rate, limits) if limits else None)
-    here.setdefault("counted", {})[rate] = left
+    noted.setdefault("counted", {})[rate] = left
     left.check()
 
 
@@ -177,9 +177,10 @@ def ask(budgets: Iterable[tuple[str, str]]) -> None:
     :raises TooManyRequests: one of them would not.
     """
     for rate, caller in budgets:
-        left = _rate(rate).ask(caller, _own(rate, g.get("limits", {})))
+        noted = notes()
+        left = _rate(rate).ask(caller, _own(rate, noted.get("limits", {})))
         if not left.passes:
-            vars(g._get_current_object()).setdefault("counted", {})[rate] = left
+            noted.setdefault("counted", {})[rate] = left
             left.check()
 
 
@@ -193,7 +194,7 @@ def take_all(budgets: Iterable[tuple[str, str]]) -> None:
 
 
 def _rate(name: str) -> Rate:
-    found: Rate = current_app.extensions["jay.rates"][name]
+    found: Rate = this_app().extensions["jay.rates"][name]
     return found
 
 

@@ -22,7 +22,7 @@ from jay.errors import (
     UnsupportedMediaType,
 )
 from jay.web import conditions, versions
-from jay.web.context import settings
+from jay.web.context import notes, settings, this_request
 
 log = structlog.get_logger()
 
@@ -76,10 +76,12 @@ def answer(data: Any, *, etag: str | None = None) -> Response:
 
     :param etag: strong entity tag without quotes; a GET that has it gets 304 (RFC 9110, 13.1.2).
     """
-    response = Response(envelope(data), mimetype="application/json")
+    response = Response(envelope(data), content_type="application/json")
     if etag is not None:
         response.headers["ETag"] = f'"{etag}"'
-        if request.method in {"GET", "HEAD"} and request.if_none_match:
+        this = this_request()
+        asked = "HTTP_IF_NONE_MATCH" in this.environ
+        if asked and this.method in {"GET", "HEAD"} and this.if_none_match:
             response.make_conditional(conditions.without_codings())
     return response
 
@@ -120,15 +122,15 @@ def init_app(app: Flask, *, render_page_error: ErrorRenderer) -> None:
 
     @app.before_request
     def _refuse_expired() -> None:
-        if EXPIRED in request.environ:
+        if EXPIRED in this_request().environ:
             raise Busy
 
     @app.after_request
     def _stamp(response: Response) -> Response:
         headers = response.headers
-        api = versions.api_of_path(request.path)
+        api = versions.api_of_path(this_request().path)
         if api is not None:
-            headers[versions.RESPONSE_HEADER] = g.get("api_version", api.newest)
+            headers[versions.RESPONSE_HEADER] = notes().get("api_version", api.newest)
             headers.setdefault("Cache-Control", "no-store")
         headers["X-Content-Type-Options"] = "nosniff"
         if 300 <= response.status_code < 400:

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from flask import Flask, current_app, request
+from flask import Flask, current_app
 
 from jay.clock import Clock, timer
 from jay.config import Settings
+from jay.web.context import this_request
 
 INTERVAL = timedelta(minutes=10)
 
@@ -53,6 +54,6 @@ def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
     @app.before_request
     def _look_for_a_proxy() -> None:
         # The address itself is nobody's business here, and may be made up.
-        environ = request.environ
+        environ = this_request().environ
         if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
             warn(FORWARDED, mend="behind a proxy, set JAY_TRUSTED_PROXIES to how many there are")

@@ -2,11 +2,13 @@
 
 import functools
 
-from flask import g, request
+from flask import Request
 
 from jay.events import MAX_VALUE_LENGTH, NOTHING, Tracking
+from jay.web.context import notes, this_request
 
 HEADER = "X-JAY-Tracking"
+_SENT = "HTTP_X_JAY_TRACKING"  # as WSGI names it
 SESSIONS_REMEMBERED = 2_000
 
 
@@ -21,10 +23,11 @@ def current() -> Tracking:
 
     ``provider_id`` in the query is the provider where the session names none.
     """
-    found = g.get("tracking")
+    noted = notes()
+    found: Tracking | None = noted.get("tracking")
     if found is None:
-        found = g.tracking = _of_request()
-    return found  # type: ignore[no-any-return]
+        found = noted["tracking"] = _of_request(this_request())
+    return found
 
 
 @functools.lru_cache(maxsize=SESSIONS_REMEMBERED)
@@ -32,15 +35,15 @@ def _parsed(header: str) -> Tracking:
     return Tracking.parse(header)
 
 
-def _of_request() -> Tracking:
-    header = request.headers.get(HEADER)
+def _of_request(request: Request) -> Tracking:
+    header = request.environ.get(_SENT)
     found = NOTHING
     if header:
         try:
             found = _parsed(header)
         except ValueError:
             Ignored.count += 1
-    provider = request.args.get("provider_id")
+    provider = request.args.get("provider_id") if request.query_string else None
     if found.provider_name is None and provider and len(provider) <= MAX_VALUE_LENGTH:
         return Tracking(
             session_id=found.session_id,

@@ -6,14 +6,14 @@ publicly known of 2025-07-21 against 2025-09-15 is no difference in shape, so th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from werkzeug.datastructures import Headers
+from typing import Any
 
 from jay.errors import VersionUnknown
 
 RESPONSE_HEADER = "X-API-Version"
 # Prose and examples of the public text disagree; the first one wins (contract, README table).
 REQUEST_HEADERS = ("X-API-Version", "x-jay-api-version")
+_ASKED_BY = tuple("HTTP_" + name.upper().replace("-", "_") for name in REQUEST_HEADERS)
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Api:
         """The version that a request without a version header gets."""
         return self.versions[0]
 
-    def version_for(self, headers: Mapping[str, str] | Headers) -> str:
-        """Return the version that a request with these headers asks for.
+    def version_for(self, environ: Mapping[str, Any]) -> str:
+        """Return the version that a request asks for, by its WSGI environment.
 
         :raises VersionUnknown: the asked version is not one of ``versions``.
         """
-        for header in REQUEST_HEADERS:
-            asked = headers.get(header)
+        for header in _ASKED_BY:
+            asked: str | None = environ.get(header)
             if asked is not None:
                 if asked in self.versions:
                     return asked

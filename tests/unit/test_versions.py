@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from werkzeug.datastructures import Headers
 
 from jay.errors import VersionUnknown
 from jay.web.versions import APIS, BASKET_API, PRODUCT_API, api_of_path
@@ -24,31 +23,36 @@ def test_versions_are_dates_and_the_newest_comes_first(api: object) -> None:
     assert api.newest == versions[0]
 
 
+def sent(headers: dict[str, str]) -> dict[str, str]:
+    """Return headers as WSGI names them."""
+    return {"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers.items()}
+
+
 def test_without_a_header_a_request_gets_the_newest() -> None:
-    assert BASKET_API.version_for(Headers()) == "2025-09-15"
+    assert BASKET_API.version_for({}) == "2025-09-15"
 
 
 @pytest.mark.parametrize(
     "header", ["X-API-Version", "x-api-version", "x-jay-api-version", "X-JAY-API-VERSION"]
 )
 def test_both_header_names_are_understood(header: str) -> None:
-    assert BASKET_API.version_for(Headers({header: "2025-07-21"})) == "2025-07-21"
+    assert BASKET_API.version_for(sent({header: "2025-07-21"})) == "2025-07-21"
 
 
 def test_x_api_version_wins_when_both_are_sent_and_differ() -> None:
-    headers = Headers({"x-jay-api-version": "2025-07-21", "X-API-Version": "2025-09-15"})
+    headers = sent({"x-jay-api-version": "2025-07-21", "X-API-Version": "2025-09-15"})
 
     assert BASKET_API.version_for(headers) == "2025-09-15"
 
 
 def test_the_losing_header_is_not_looked_at() -> None:
-    headers = Headers({"x-jay-api-version": "nonsense", "X-API-Version": "2025-07-21"})
+    headers = sent({"x-jay-api-version": "nonsense", "X-API-Version": "2025-07-21"})
 
     assert BASKET_API.version_for(headers) == "2025-07-21"
 
 
 def test_a_wrong_x_api_version_is_refused_beside_a_right_other_one() -> None:
-    headers = Headers({"x-jay-api-version": "2025-07-21", "X-API-Version": "nonsense"})
+    headers = sent({"x-jay-api-version": "2025-07-21", "X-API-Version": "nonsense"})
 
     with pytest.raises(VersionUnknown):
         BASKET_API.version_for(headers)
@@ -75,7 +79,7 @@ def test_an_unknown_or_malformed_version_is_refused_with_the_supported_ones(
     header: str, asked: str
 ) -> None:
     with pytest.raises(VersionUnknown) as refused:
-        BASKET_API.version_for({header: asked})
+        BASKET_API.version_for(sent({header: asked}))
 
     assert refused.value.status == 400
     assert refused.value.details == {"supported": ["2025-09-15", "2025-07-21"]}
@@ -83,7 +87,7 @@ def test_an_unknown_or_malformed_version_is_refused_with_the_supported_ones(
 
 def test_a_version_of_the_other_api_is_unknown() -> None:
     with pytest.raises(VersionUnknown):
-        PRODUCT_API.version_for({"X-API-Version": "2025-09-15"})
+        PRODUCT_API.version_for(sent({"X-API-Version": "2025-09-15"}))
 
 
 @pytest.mark.parametrize(
