@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from cachetools import TTLCache
 from flask import Flask, g, request
 
-from jay import db, web
+from jay import web
 from jay.auth import service
 from jay.auth.guest_keys import GuestKeys
 from jay.auth.jwks import RemoteKeySets
@@ -54,15 +55,17 @@ _MAX_KEY_LENGTH = 200
 class Doorkeeper:
     """What the guards need of one app: known API keys, and the tokens."""
 
-    def __init__(self, clock: Clock, tokens: Tokens) -> None:
+    def __init__(self, database: Database, clock: Clock, tokens: Tokens, *, demo: bool) -> None:
         self.tokens = tokens
+        self._database = database
+        self._demo = demo
         self._lock = threading.Lock()
         self._keys: TTLCache[str, ApiKey | None] = TTLCache(
             10_000, KEYS_CACHED_SECONDS, timer=timer(clock)
         )
 
-    def api_key(self, environ: Mapping[str, Any]) -> ApiKey:
-        """Return the API key that the request carries.
+    def api_key(self, environ: Mapping[str, Any], *, now: datetime) -> ApiKey:
+        """Return the API key that a request with this WSGI environment carries.
 
         The look-up is by the key's hash, so how long it takes says nothing about the key.
 
@@ -72,9 +75,9 @@ class Doorkeeper:
         if not key:
             raise ApiKeyMissing
         found = self._find(hash_secret(key)) if len(key) <= _MAX_KEY_LENGTH else None
-        if found is None or (found.demo and not web.settings().demo):
+        if found is None or (found.demo and not self._demo):
             raise ApiKeyUnknown
-        if not found.opens(web.now()):
+        if not found.opens(now):
             raise ApiKeyRevoked
         return found
 
@@ -82,11 +85,24 @@ class Doorkeeper:
         # Asked for once: between two questions its time may run out.
         with self._lock, suppress(KeyError):
             return self._keys[key_hash]
-        with db.reading() as connection:
+        with self._database.reading() as connection:
             found = service.find_key(connection, key_hash)
         with self._lock:
             self._keys[key_hash] = found
         return found
+
+    def user(self, environ: Mapping[str, Any], partner: Partner, *, now: datetime) -> User:
+        """Return whom the bearer token of a request speaks for, under this partner's API key.
+
+        :raises TokenError: there is none, or it is not valid.
+        :raises KeySetUnavailable: the partner's keys are at a JWKS URL that never answered.
+        """
+        authorization: str = environ.get(_TOKEN, "")
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise TokenMissing
+        return self.tokens.verify(token, partner, now=now)
 
     def forget(self) -> None:
         """Empty the caches."""
@@ -100,7 +116,7 @@ def init_app(app: Flask, settings: Settings, database: Database, clock: Clock) -
     guest_keys = GuestKeys(database, settings.secret_key, clock)
     remote = RemoteKeySets(Client(settings.reachable), insecure=settings.demo)
     tokens = Tokens(guest_keys, remote, clock, settings.secret_key)
-    app.extensions["jay.auth"] = Doorkeeper(clock, tokens)
+    app.extensions["jay.auth"] = Doorkeeper(database, clock, tokens, demo=settings.demo)
 
 
 def doorkeeper() -> Doorkeeper:
@@ -119,7 +135,7 @@ def require_partner() -> None:
     Whoever takes a TV apart can read that key, so its requests are not counted yet: see
     ``require_user`` and ``need_no_user``.
     """
-    key = doorkeeper().api_key(web.this_request().environ)
+    key = doorkeeper().api_key(web.this_request().environ, now=web.now())
     if key.partner is None:
         raise ApiKeyForAnotherApi
     web.notes().update(partner=key.partner, api_key=key.prefix)
@@ -138,7 +154,7 @@ def need_no_user() -> None:
 )
 def require_merchant() -> None:
     """Let merchants pass: shops with a product data key."""
-    key = doorkeeper().api_key(web.this_request().environ)
+    key = doorkeeper().api_key(web.this_request().environ, now=web.now())
     if key.merchant is None:
         raise ApiKeyForAnotherApi
     web.notes().update(merchant=key.merchant, api_key=key.prefix)
@@ -169,26 +185,25 @@ def require_user() -> None:
     What has no valid token counts for its address, and not for the partner's API key: else one who
     knows the key could lock all users out. Nor does what a user sends beyond its own limit.
     """
+    this, notes = web.this_request(), web.notes()
     try:
-        user = _user()
+        user = doorkeeper().user(this.environ, notes["partner"], now=web.now())
     except TokenError:
         rates.take_all(rates.of_address(rates.REFUSED_OF_ADDRESS, request.remote_addr))
         raise
-    notes = web.notes()
-    rates.take(rates.REQUESTS_OF_USER, f"{user.partner_id} {user.user_id}")
-    rates.take(rates.REQUESTS, notes["api_key"])
-    view_args = web.this_request().view_args or {}
+    rates.take_all(budgets_of(user, notes["api_key"]))
+    view_args = this.view_args or {}
     if view_args.get("userId", user.user_id) != user.user_id:
         raise NotYourBasket
     notes["user"] = user
 
 
-def _user() -> User:
-    authorization: str = web.this_request().environ.get(_TOKEN, "")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise TokenMissing
-    return doorkeeper().tokens.verify(token.strip(), current_partner(), now=web.now())
+def budgets_of(user: User, api_key: str) -> tuple[tuple[str, str], ...]:
+    """Return what a user's request is counted for: the user first, then the API key."""
+    return (
+        (rates.REQUESTS_OF_USER, f"{user.partner_id} {user.user_id}"),
+        (rates.REQUESTS, api_key),
+    )
 
 
 def current_partner() -> Partner:

@@ -2,12 +2,11 @@
 
 Each TV asks every second and a half, and a poll is one look-up: what Flask does around it costs
 several times as much. So the plain ones are answered here, in the same words as by the route
-``get_status``. Whatever is not plain goes on to it: a question from another origin or for a
-version, an unknown screen, one that asks too often.
+``get_status``, see ``jay.web.early``. Whatever is not plain goes on to it: a question from another
+origin or for a version, an unknown screen, one that asks too often.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -24,22 +23,13 @@ from jay.transfers.models import (
     Transfer,
     TransferState,
 )
-from jay.web import logs, responses
-from jay.web.rates import POLLS, Left, Rate, headers_of
+from jay.web import responses
+from jay.web.early import Early
+from jay.web.rates import POLLS, Rate
 from jay.web.versions import BASKET_API
 
 ROUTE = f"{BASKET_API.prefix}/transfers/<displayToken>/status"
 _BEFORE, _AFTER = ROUTE.split("<displayToken>")
-
-# What changes the answer is Flask's business: headers, as WSGI names them, and having waited.
-_NOT_PLAIN = ("HTTP_ORIGIN", "HTTP_X_API_VERSION", "HTTP_X_JAY_API_VERSION", responses.EXPIRED)
-
-_HEADERS = [
-    ("Content-Type", "application/json"),
-    ("X-API-Version", BASKET_API.newest),
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-]
 
 
 def status_of(transfer: Transfer, now: datetime) -> dict[str, Any]:
@@ -64,6 +54,7 @@ class PlainPolls:
 
     def __init__(self, app: Flask, database: Database, clock: Clock) -> None:
         self._app = app.wsgi_app
+        self._early = Early(app, BASKET_API)
         self._rate: Rate = app.extensions["jay.rates"][POLLS]
         self._database = database
         self._clock = clock
@@ -75,18 +66,18 @@ class PlainPolls:
             environ["REQUEST_METHOD"] == "GET"
             and path.startswith(_BEFORE)
             and path.endswith(_AFTER)
-            and not any(name in environ for name in _NOT_PLAIN)
+            and self._early.is_plain(environ)
         ):
-            began = time.perf_counter()
+            call = self._early.begin(environ, start_response, ROUTE)
             display_token = path[len(_BEFORE) : -len(_AFTER)]
             left = self._rate.take(display_token)
             try:
                 body = self._status(display_token) if left.passes else None
             except Busy as error:
                 # The route would keep the thread waiting for the database once more.
-                return _refuse(environ, start_response, error, left, began)
+                return self._early.refuse(call, error, [left])
             if body is not None:
-                return _answer(environ, start_response, body, left, began)
+                return self._early.answer(call, body, [left])
         return self._app(environ, start_response)
 
     def _status(self, display_token: str) -> bytes | None:
@@ -103,33 +94,3 @@ class PlainPolls:
         except Exception:  # noqa: BLE001 - the route meets it again, answers it and logs it
             return None
         return responses.envelope(status_of(transfer, now))
-
-
-def _answer(
-    environ: dict[str, Any],
-    start_response: Callable[..., Any],
-    body: bytes,
-    left: Left,
-    began: float,
-) -> list[bytes]:
-    identifier = logs.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-    more = [("Content-Length", str(len(body))), (logs.REQUEST_ID_HEADER, identifier)]
-    start_response("200 OK", [*_HEADERS, *more, *headers_of((left,)).items()])
-    logs.write_request(identifier, "GET", ROUTE, 200, began)
-    return [body]
-
-
-def _refuse(
-    environ: dict[str, Any],
-    start_response: Callable[..., Any],
-    error: Busy,
-    left: Left,
-    began: float,
-) -> Iterable[bytes]:
-    identifier = logs.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-    response = responses.json_error(error)
-    more = [(logs.REQUEST_ID_HEADER, identifier), *headers_of((left,)).items()]
-    response.headers.update([*_HEADERS, *more])
-    responses.log_failure(error, {"id": identifier, "route": ROUTE})
-    logs.write_request(identifier, "GET", ROUTE, error.status, began)
-    return response(environ, start_response)

@@ -42,6 +42,8 @@ anything that could be done with it."""
 HSTS_SECONDS = 365 * 86400
 """For so long browsers come by https only, once they have (RFC 6797)."""
 
+HSTS = f"max-age={HSTS_SECONDS}"
+
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -154,7 +156,7 @@ def _secure(response: Response) -> Response:
     """Add the security headers that pages, files and redirects carry alike."""
     headers = response.headers
     if web.settings().https:
-        headers["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}"
+        headers["Strict-Transport-Security"] = HSTS
     if api_of_path(web.this_request().path) is not None:
         return response
     for name, value in _HEADERS.items():

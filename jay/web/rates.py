@@ -159,14 +159,24 @@ def of_address(rate: str, address: str | None) -> list[tuple[str, str]]:
     return list(zip((rate, rate + _SITE), networks_of(address), strict=False))
 
 
+def count(
+    rates: Mapping[str, Rate], rate: str, caller: str, limits: Mapping[str, int] | None
+) -> Left:
+    """Count one request of a caller, and return whether it may pass.
+
+    :param rates: the app's.
+    :param limits: its partner's own.
+    """
+    return rates[rate].take(caller, _own(rate, limits) if limits else None)
+
+
 def take(rate: str, caller: str) -> None:
     """Count one request of a caller.
 
     :raises TooManyRequests: the caller has used up this minute's requests.
     """
     noted = notes()
-    limits = noted.get("limits")
-    left = _rate(rate).take(caller, _own(rate, limits) if limits else None)
+    left = count(this_app().extensions["jay.rates"], rate, caller, noted.get("limits"))
     noted.setdefault("counted", {})[rate] = left
     left.check()
 

@@ -1,6 +1,8 @@
 """The ``X-JAY-Tracking`` header of the current request."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Request
 
@@ -35,14 +37,19 @@ def _parsed(header: str) -> Tracking:
     return Tracking.parse(header)
 
 
-def _of_request(request: Request) -> Tracking:
-    header = request.environ.get(_SENT)
-    found = NOTHING
+def sent(environ: Mapping[str, Any]) -> Tracking:
+    """Return what the header of a request with this WSGI environment says."""
+    header: str | None = environ.get(_SENT)
     if header:
         try:
-            found = _parsed(header)
+            return _parsed(header)
         except ValueError:
             Ignored.count += 1
+    return NOTHING
+
+
+def _of_request(request: Request) -> Tracking:
+    found = sent(request.environ)
     provider = request.args.get("provider_id") if request.query_string else None
     if found.provider_name is None and provider and len(provider) <= MAX_VALUE_LENGTH:
         return Tracking(

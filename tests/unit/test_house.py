@@ -77,8 +77,8 @@ KINDS = {
         playouts/routes privacy/cli privacy/forgetting products/cli products/pages
         products/routes products/showing products/view transfers/pages transfers/pairs
         transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
-        web/conditions web/context web/idempotency web/information web/logs web/openapi
-        web/pages web/paths web/rates web/responses web/seldom web/tracking
+        web/conditions web/context web/early web/idempotency web/information web/logs
+        web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
