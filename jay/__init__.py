@@ -14,7 +14,7 @@ from jay.auth import cli as auth_cli
 from jay.auth import cors, guards
 from jay.auth import routes as auth_routes
 from jay.auth.service import demo_keys_in_force
-from jay.baskets import details, held_pages
+from jay.baskets import details, held_pages, plain
 from jay.baskets import pages as basket_pages
 from jay.baskets import routes as baskets_routes
 from jay.checkout import flow as checkout_flow
@@ -213,6 +213,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
             group.add_command(command)
 
     app.wsgi_app = polling.PlainPolls(app, database, clock)  # type: ignore[method-assign]
+    app.wsgi_app = plain.PlainBaskets(app, database, clock)  # type: ignore[method-assign]
     app.wsgi_app = EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

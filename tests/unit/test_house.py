@@ -59,26 +59,27 @@ KINDS = {
     EDGE: """
         __init__ auth/cli auth/cors auth/guards auth/guest_keys auth/routes auth/tokens
         baskets/choices baskets/credentials baskets/details baskets/focus baskets/held
-        baskets/held_pages baskets/pages baskets/routes baskets/showing baskets/telling
-        baskets/undo baskets/view checkout/address_form checkout/flow checkout/one_click
-        checkout/pages checkout/psp_routes checkout/reconciling checkout/remembered
-        checkout/routes checkout/sandbox/pages checkout/saying checkout/stripe_pages
-        checkout/summary connectors/cli connectors/handing connectors/polling db/doors feeds/cli
-        feeds/exporting feeds/importing feeds/options feeds/preview feeds/pull_cli feeds/pulling
-        feeds/report feeds/running feeds/sayings guests/routes kiosk/pages legal/cli
-        legal/guarantee legal/pages legal/seller_cli legal/seller_pages merchants/arguments
-        merchants/cli operators/cli operators/pages ops/backup_cli ops/cli ops/demo_catalogue
-        ops/demo_shop ops/distribute_cli ops/docs ops/health ops/removal_cli ops/reseal_cli
-        ops/worker orders/cli orders/handover orders/mail_pictures orders/mails
-        orders/merchant_mails orders/pages orders/refunding orders/routes orders/showing
-        orders/withdrawal_cli orders/withdrawal_mails orders/withdrawal_pages outbox/cli
-        outbox/delivery partners/cli partners/options partners/pages partners/view pictures/cli
-        pictures/filling pictures/pages pictures/routes pictures/showing pictures/tidying
-        playouts/routes privacy/cli privacy/forgetting products/cli products/pages
-        products/routes products/showing products/view transfers/pages transfers/pairs
-        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
-        web/conditions web/context web/early web/idempotency web/information web/logs
-        web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
+        baskets/held_pages baskets/pages baskets/plain baskets/routes baskets/showing
+        baskets/telling baskets/undo baskets/view checkout/address_form checkout/flow
+        checkout/one_click checkout/pages checkout/psp_routes checkout/reconciling
+        checkout/remembered checkout/routes checkout/sandbox/pages checkout/saying
+        checkout/stripe_pages checkout/summary connectors/cli connectors/handing
+        connectors/polling db/doors feeds/cli feeds/exporting feeds/importing feeds/options
+        feeds/preview feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings
+        guests/routes kiosk/pages legal/cli legal/guarantee legal/pages legal/seller_cli
+        legal/seller_pages merchants/arguments merchants/cli operators/cli operators/pages
+        ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/distribute_cli ops/docs
+        ops/health ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/handover
+        orders/mail_pictures orders/mails orders/merchant_mails orders/pages orders/refunding
+        orders/routes orders/showing orders/withdrawal_cli orders/withdrawal_mails
+        orders/withdrawal_pages outbox/cli outbox/delivery partners/cli partners/options
+        partners/pages partners/view pictures/cli pictures/filling pictures/pages
+        pictures/routes pictures/showing pictures/tidying playouts/routes privacy/cli
+        privacy/forgetting products/cli products/pages products/routes products/showing
+        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
+        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context web/early
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
