@@ -1,6 +1,5 @@
 """``POST /v2/baskets/guests``: a new guest, or the basket of a transfer taken over."""
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ from sqlalchemy import Connection
 
 from jay import web
 from jay.auth.guards import current_partner, doorkeeper, need_no_user, require_partner
+from jay.baskets.models import Grant
 from jay.baskets.schemas import basket_view
 from jay.errors import (
     CartFull,
@@ -87,29 +87,34 @@ def create_guest(query: dict[str, str], body: dict[str, Any]) -> Response:
     token = query.get("jay_token")
     if token is not None and "products" in body:
         raise ValidationFailed(details={"products": ["Not allowed together with jayToken."]})
-    granted = step("granted", _grant, current_partner(), token, body.get("products", ()))
+    partner = current_partner()
+    if token is None:
+        at = {"now": web.now(), "tracking": tracking.current()}
+        lines = body.get("products", ())
+        granted = step("granted", service.start, partner, lines, **at, told=_granted)
+    else:
+        granted = step("granted", _claim, token, partner, told=_granted)
     # Signed after the transaction: for one grant it is the same token each time.
     credential, expires = doorkeeper().tokens.issue(
         user_id=granted["user"],
-        partner=current_partner(),
+        partner=partner,
         now=datetime.fromisoformat(granted["since"]),
         opens=granted["opens"],
     )
     return answer(guest_view(granted["user"], credential, expires, granted["basket"]))
 
 
-def _grant(
-    connection: Connection, partner: Partner, token: str | None, lines: Iterable[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Make a guest, or take a basket over, and return what the credentials are made of."""
+def _claim(connection: Connection, token: str, partner: Partner) -> Grant:
+    # What counts is the moment at which its turn has come.
     now, session = web.now(), tracking.current()
-    if token is None:
-        made = service.start(connection, partner, lines, now=now, tracking=session)
-    else:
-        made = transfers.claim(connection, token, now=now, partner=partner, tracking=session)
+    return transfers.claim(connection, token, now=now, partner=partner, tracking=session)
+
+
+def _granted(grant: Grant) -> dict[str, Any]:
+    """Return what the credentials are made of."""
     return {
-        "user": made.user_id,
-        "since": made.since.isoformat(),
-        "opens": made.opens,
-        "basket": basket_view(made.basket),
+        "user": grant.user_id,
+        "since": grant.since.isoformat(),
+        "opens": grant.opens,
+        "basket": basket_view(grant.basket),
     }

@@ -4,6 +4,7 @@ A route is a contract and about three lines: the Blueprint resolves the version,
 loads the body, and wraps what the route returns into ``{"data": ...}``.
 """
 
+import copy
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -127,11 +128,17 @@ class Blueprint(flask_smorest.Blueprint):
         made: ma.Schema = schema() if isinstance(schema, type) else schema
         documented = super().arguments(made, location=location, **options)
 
+        of_nothing = _of_nothing(made)
+
         def load_body() -> Any:
             body = load_json_body()
-            return made.load({} if body is ma.missing else body)
+            if body is ma.missing:
+                return made.load({}) if of_nothing is None else copy.deepcopy(of_nothing)
+            return made.load(body)
 
         def load_other() -> Any:
+            if location == "query" and of_nothing is not None and not this_request().query_string:
+                return copy.deepcopy(of_nothing)
             return self.ARGUMENTS_PARSER.parse(made, request, location=location)
 
         load = load_body if location == "json" else load_other
@@ -209,6 +216,17 @@ _ONCE = {"POST", "PATCH"}
 """What may honour ``Idempotency-Key``; all else does the same when it comes again."""
 
 Loader = Callable[[], Any]
+
+
+def _of_nothing(schema: ma.Schema) -> Any:
+    """Return what a schema makes of nothing, which is asked for often; None where it is an error.
+
+    It is always the same: defaults are values, and schemas know no request.
+    """
+    try:
+        return schema.load({})
+    except ma.ValidationError:
+        return None
 
 
 def _with_argument(view: Any, load: Loader, apidoc: dict[str, Any]) -> Any:

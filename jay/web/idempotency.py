@@ -176,22 +176,29 @@ class _Try:
     done: dict[str, Any]
 
 
-def step(name: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def step(
+    name: str,
+    work: Callable[..., Any],
+    *args: Any,
+    told: Callable[[Any], Any] = lambda outcome: outcome,
+    **kwargs: Any,
+) -> Any:
     """Do a step of a request in one transaction: ``work(connection, *args, **kwargs)``.
 
-    With a key, what it returns is recorded in the same transaction, and a later try gets it without
-    doing the work again. So it must be something that JSON can hold.
+    With a key, what it leads to is recorded in the same transaction, and a later try gets it
+    without doing the work again. So it must be something that JSON can hold.
 
+    :param told: makes that of what the work returns.
     :raises IdempotencyInFlight: this try was taken for dead, and another one goes on.
     """
     mine: _Try | None = g.get("idempotent_try")
     if mine is None:
-        return db.write(lambda connection: work(connection, *args, **kwargs))
+        return told(db.write(work, *args, **kwargs))
     if name in mine.done:
         return mine.done[name]
 
     def recorded(connection: Connection) -> Any:
-        outcome = work(connection, *args, **kwargs)
+        outcome = told(work(connection, *args, **kwargs))
         progress = mine.key.seal.close(orjson.dumps({**mine.done, name: outcome}))
         if not stored_answers.record(
             connection, mine.key.hash, lease=mine.lease, progress=progress, now=now()

@@ -4,6 +4,7 @@ They are counted in the database, exactly and across all processes. What merely 
 is counted in memory, see ``jay.web.rates``.
 """
 
+import functools
 import hmac
 import ipaddress
 import re
@@ -104,6 +105,7 @@ UNREADABLE = "unreadable"
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d{1,5})?|(?P<v4>[\d.]+):\d{1,5}")
 
 
+@functools.lru_cache(1000)
 def networks_of(address: str | None) -> tuple[str, ...]:
     """Return whom an address stands for, the narrowest first.
 
