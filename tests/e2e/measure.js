@@ -72,7 +72,7 @@
   /* What one presses is no riddle: a single word stands on one line. */
   for (const {element, text, boxes} of texts) {
     const lines = new Set(boxes.map(box => Math.round(box.top)));
-    if (element.closest('button, .button') && lines.size > 1 && !/[\s-]/.test(text)) { breaks('broken word', text); }
+    if (element.closest('button, .button, .page > .facts dt, .page > .card .facts dt') && lines.size > 1 && !/[\s-]/.test(text)) { breaks('broken word', text); }
   }
 
   /* In lists, names of any script begin where the others do. */
