@@ -26,6 +26,9 @@ SHOPPERS = 3
 BACK_SECONDS = 10
 """So long after the primary's death something is written again."""
 
+LEFT_ALONE_SECONDS = 3
+"""So long nginx may ask nothing of a node that was away (fail_timeout, and a second more)."""
+
 PAUSE_SECONDS = 5
 CALM_SECONDS = 2
 
@@ -69,6 +72,7 @@ def rolling_restart(parts: Cluster) -> None:
         node.stop()
         node.start()
         parts.wait_for_node(number)
+        time.sleep(LEFT_ALONE_SECONDS)
     _sql(parts, "ALTER TABLE baskets DROP COLUMN later")
 
 
