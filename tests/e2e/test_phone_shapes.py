@@ -40,7 +40,10 @@ CUT_OFF = """() => {
     if (element.closest(unseen) || !box.width || !element.textContent.trim()) { continue; }
     const name = element.className || element.tagName;
     if (box.right > innerWidth + 1 || box.left < -1) { found.push(`${name} leaves the screen`); }
-    const clips = getComputedStyle(element).overflowX !== 'visible';
+    const style = getComputedStyle(element);
+    const narrow = box.width < 4 * parseFloat(style.fontSize);
+    if (narrow && element.matches('.pictured .name')) { found.push(`${name} is squeezed`); }
+    const clips = style.overflowX !== 'visible';
     const wider = element.scrollWidth > element.clientWidth + 1;
     if (clips && wider && !element.matches('input, select')) { found.push(`${name} is cut off`); }
   }
