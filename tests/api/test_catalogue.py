@@ -597,7 +597,7 @@ def test_everything_that_is_stored_is_told(desk: Browser, shop: Shop) -> None:
         *("To the shop", "While stocks last", "Mugs Inc.", REMOTE, "mugshop/de-DE/all"),
         *("€4.90", "€0.50", "from 5 pieces on €2.10", "Most in one order 3", "German, Germany"),
         *("https://cdn.mugs.example/logo.png", "https://cdn.mugs.example/note.png", "mugshop"),
-        *("mugshop/de-DE/all-m", "M size", "4 Jun 2025"),
+        *("mugshop/de-DE/all-m", "Size M", "4 Jun 2025"),
     ):
         assert part in said, part
     assert "<b>" not in page.get_data(as_text=True)
