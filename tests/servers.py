@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,16 @@ def stopped(*processes: int) -> Iterator[None]:
                 os.kill(process, signal.SIGCONT)
 
 
+def processor_seconds(processes: Iterable[int]) -> float:
+    """Return the processor time that processes have taken so far, as far as they are there."""
+    ticks = 0
+    for process in processes:
+        with contextlib.suppress(FileNotFoundError):
+            said = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(said[11]) + int(said[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Gunicorn:
     """The service as it runs for real: gunicorn with two workers.
 
@@ -169,6 +179,10 @@ class Gunicorn:
                     return  # urlopen raises for every status but success
             time.sleep(0.05)
         raise RuntimeError(f"gunicorn did not start:\n{self.log()}")
+
+    def workers(self) -> list[int]:
+        """Return the process ids of its workers."""
+        return children_of(self._process.pid)
 
     def log(self) -> str:
         """Return everything that the service has printed."""

@@ -4,20 +4,26 @@ Both sides run under the same gunicorn settings on the same database and get the
 10,000 users from wrk. The service does everything: API key, ES256 partner token, validation,
 rules, tracking event, ETag. The limit (``limit_app.py``) does the row work alone. The sides take
 turns, and the medians are printed: requests a second, p50 and p99 in ms, and the ratio, with the
-lowest and the highest one of a round. Before and after, a fixed loop says how fast the machine is.
+lowest and the highest one of a round; what a request costs in processor time of the workers and of
+PostgreSQL, and that ratio, which is steady also where the machine does something else; how many
+times the limit's p99 the service's is, and how many answers were errors. Before and after, a fixed
+loop says how fast the machine is.
 """
 
 import argparse
+import itertools
 import json
 import os
+import platform
 import re
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,16 +43,30 @@ from jay.merchants import service as merchants
 from jay.ops.cli import alembic_config
 from jay.partners import service as partners
 from jay.products import feeding
-from tests.servers import Gunicorn, free_port, postgres_cluster
+from tests.builders import complete
+from tests.load import purchases
+from tests.servers import (
+    Gunicorn,
+    free_port,
+    postgres_cluster,
+    processes_of,
+    processor_seconds,
+)
 
 USERS = 10_000
+QUICK_USERS = 600
 PRODUCTS = 200
 CONNECTIONS = (16, 128)
 WARM_UP_ROUNDS = 3
 """How often each request is sent before it counts, so that both workers know each token."""
 
+SLOW_USERS = 1000
+"""Of operations that take longer: no worker would know more tokens for the minute that it does."""
+
+FIRST_PURCHASES = 20
 CHUNK_SECONDS = 2
 PATCHED = 50
+STOCK = 2_000_000
 DETAILED = 10
 SCREENS = 50
 LIMITS = (
@@ -66,6 +86,8 @@ class Figures(NamedTuple):
     p50_ms: float
     p99_ms: float
     requests: int = 0
+    errors: int = 0
+    cpu_us: float = 0.0
 
 
 class Seeded(NamedTuple):
@@ -79,15 +101,16 @@ class Seeded(NamedTuple):
     products: list[str]
 
 
-def seed(url: str, *, every: int = 1) -> Seeded:
+def seed(url: str, number_of_users: int | None = None, *, every: int = 1) -> Seeded:
     """Migrate, and make a partner, 200 products and 10,000 users with ten products each.
 
+    :param number_of_users: instead of 10,000.
     :param every: of how many users one is made: their numbers are that far apart.
     """
     alembic.command.upgrade(alembic_config(url), "head")
     now = datetime.now(UTC)
     key = ECKey.generate_key("P-256", {"kid": "bench"})
-    users = [f"user-{number * every}" for number in range(USERS)]
+    users = [f"user-{number * every}" for number in range(number_of_users or USERS)]
     database = Database(url)
     with database.transaction() as connection:
         partner = partners.add_partner(
@@ -111,12 +134,13 @@ def seed(url: str, *, every: int = 1) -> Seeded:
                 now=now,
                 sku=f"SKU-{number}",
                 name=f"Product {number}",
-                volatile={"price": 1250, "stock_count": 1000, "currency": "EUR", "vat": 19.0},
+                volatile={"price": 1250, "stock_count": STOCK, "currency": "EUR", "vat": 19.0},
                 description={"brand": "Brand", "images": [{"url": "https://shop.example/p.jpg"}]},
             ).id
             for number in range(PRODUCTS)
         ]
         merchant_key = auth.issue_key(connection, merchant=shop, now=now)
+        complete(connection, shop)
         rows = [
             {
                 "routing_key": routing_key(partner, user),
@@ -162,14 +186,19 @@ class Request(NamedTuple):
 class Row(NamedTuple):
     """A line of the table.
 
+    :ivar goal: the ratio to reach at least; None where none was asked for.
     :ivar against: what the limit is asked instead.
+    :ivar again: makes the requests anew for each number of connections, as they grow old.
+    :ivar flow: what one shopper after the other does instead, once each.
     """
 
     name: str
-    goal: float
+    goal: float | None
     requests: list[Request]
     against: list[Request] | None = None
     merchant: bool = False
+    again: Callable[[], list[Request]] | None = None
+    flow: purchases.Flow | None = None
 
 
 def rows_of(seeded: Seeded, service: str) -> Iterator[Row]:
@@ -200,26 +229,29 @@ def rows_of(seeded: Seeded, service: str) -> Iterator[Row]:
     ]
     yield Row("POST details", 0.4, details)
     yield Row("POST guests", 0.4, [Request("POST", "/v2/baskets/guests")])
-    transfers = [Request("POST", f"{base}/{user}/transfer?qr=true", token) for user, token in users]
+    slow = users[:SLOW_USERS]
+    transfers = [Request("POST", f"{base}/{user}/transfer?qr=true", token) for user, token in slow]
     yield Row("POST transfer", 0.5, transfers)
-    yield Row("TV poll", 0.8, [Request("GET", path) for path in screens(seeded, service)], reads)
+    yield Row("TV poll", 0.8, [], reads[:SLOW_USERS], again=lambda: polls_of(seeded, service))
     patches = [
         Request("PATCH", "/v1/shops/products", body=json.dumps(_update(first)))
         for first in range(PRODUCTS - PATCHED)
     ]
     yield Row("PATCH 50 SKUs", 0.6, patches, merchant=True)
+    yield Row("checkout", None, [], flow=purchases.begin)
+    yield Row("purchase", None, [], flow=purchases.buy)
 
 
 def _update(first: int) -> dict[str, object]:
     items = [
-        {"sku": f"SKU-{first + k}", "price": 1000 + first + k, "stockCount": 900 + first}
+        {"sku": f"SKU-{first + k}", "price": 1000 + first + k, "stockCount": STOCK + first}
         for k in range(PATCHED)
     ]
     return {"products": items, "currency": "EUR", "vat": 19}
 
 
-def screens(seeded: Seeded, service: str) -> list[str]:
-    """Start transfers, and return where their TVs ask for the state."""
+def polls_of(seeded: Seeded, service: str) -> list[Request]:
+    """Start transfers, and return what their TVs ask; after a minute they have ended."""
     found = []
     for user, token in list(seeded.tokens.items())[:SCREENS]:
         asked = urllib.request.Request(
@@ -228,7 +260,7 @@ def screens(seeded: Seeded, service: str) -> list[str]:
             headers={"X-API-Key": seeded.api_key, "Authorization": f"Bearer {token}"},
         )
         with urllib.request.urlopen(asked) as answer:
-            found.append(urlsplit(json.load(answer)["data"]["statusUrl"]).path)
+            found.append(Request("GET", urlsplit(json.load(answer)["data"]["statusUrl"]).path))
     return found
 
 
@@ -262,7 +294,7 @@ def script_of(requests: list[Request], seeded: Seeded, folder: Path, *, merchant
 
 
 def run_wrk(port: int, script: Path, connections: int, seconds: int) -> Figures:
-    """Let wrk send what a script says; every answer must be a success."""
+    """Let wrk send what a script says, and count the answers that are no success."""
     run = subprocess.run(
         [
             *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"),
@@ -272,11 +304,13 @@ def run_wrk(port: int, script: Path, connections: int, seconds: int) -> Figures:
         capture_output=True,
         text=True,
     )
-    if "Non-2xx" in run.stdout or "Socket errors" in run.stdout:
-        raise RuntimeError(run.stdout)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", run.stdout)
+    broken = re.search(r"Socket errors: (.*)", run.stdout)
+    errors = int(refused[1]) if refused else 0
+    errors += sum(map(int, re.findall(r"\d+", broken[1]))) if broken else 0
     count = int(re.search(r"(\d+) requests in", run.stdout)[1])  # type: ignore[index]
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)[1])  # type: ignore[index]
-    return Figures(rate, _percentile(run.stdout, 50), _percentile(run.stdout, 99), count)
+    return Figures(rate, _percentile(run.stdout, 50), _percentile(run.stdout, 99), count, errors)
 
 
 def _percentile(text: str, percent: int) -> float:
@@ -295,6 +329,7 @@ def both_sides(seeded: Seeded, folder: Path) -> Iterator[dict[str, Gunicorn]]:
         "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
         "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
         "BENCH_PARTNER": str(seeded.partner),
+        "JAY_DEMO": "1",  # the sandbox's
         # What is measured is what a request costs, and not that many are refused.
         **dict.fromkeys(LIMITS, "1000000000"),
     }
@@ -309,26 +344,86 @@ def both_sides(seeded: Seeded, folder: Path) -> Iterator[dict[str, Gunicorn]]:
             side.stop()
 
 
-def compare(seeded: Seeded, folder: Path, options: argparse.Namespace) -> Iterator[str]:
+class Bench(NamedTuple):
+    """What all rows on a database are measured with.
+
+    :ivar shoppers: those who have not bought yet, of each side.
+    """
+
+    seeded: Seeded
+    folder: Path
+    shoppers: dict[str, Iterator[purchases.Shopper]]
+    seconds: int
+    cluster: str | None
+
+    def warm_up(self, row: Row, sides: dict[str, Gunicorn], connections: int) -> None:
+        """Let both sides do a row's work before it counts."""
+        for side, gunicorn in sides.items():  # the service first: the limit copies its rows
+            if row.flow:
+                first = purchases.buy, self.shoppers[side], FIRST_PURCHASES
+                purchases.do_first(gunicorn.port, *first)
+                continue
+            script, requests = self._script(row, side)
+            warm_up(gunicorn.port, script, connections, requests)
+
+    def measure(self, row: Row, side: str, gunicorn: Gunicorn, connections: int) -> Figures:
+        """Measure a row once at one of the sides."""
+        before = self._processor_seconds(gunicorn)
+        found = self._run(row, side, gunicorn.port, connections)
+        took = self._processor_seconds(gunicorn) - before
+        return found._replace(cpu_us=took * 1e6 / max(1, found.requests))
+
+    def _processor_seconds(self, gunicorn: Gunicorn) -> float:
+        database = processes_of(self.cluster) if self.cluster else ()
+        return processor_seconds((*gunicorn.workers(), *database))
+
+    def _run(self, row: Row, side: str, port: int, connections: int) -> Figures:
+        seconds = self.seconds
+        if row.flow:
+            return Figures(
+                *purchases.run(port, row.flow, self.shoppers[side], connections, seconds)
+            )
+        script, _ = self._script(row, side)
+        return run_wrk(port, script, connections, seconds)
+
+    def _script(self, row: Row, side: str) -> tuple[Path, int]:
+        sent = row.against if side == "limit" and row.against else row.requests
+        return script_of(sent, self.seeded, self.folder, merchant=row.merchant), len(sent)
+
+
+def compare(
+    seeded: Seeded, folder: Path, options: argparse.Namespace, cluster: str | None = None
+) -> Iterator[str]:
     """Yield a line a request kind and number of connections: both sides' medians and the ratio."""
     kind = seeded.url.split("://")[0].split("+")[0]
+    shoppers = {"service": shoppers_of(seeded), "limit": shoppers_of_limit(seeded)}
+    bench = Bench(seeded, folder, shoppers, options.seconds, cluster)
     with both_sides(seeded, folder) as sides:
         for row in rows_of(seeded, sides["service"].url):
-            if options.row and options.row not in row.name:
+            if options.row and not any(name in row.name for name in options.row):
                 continue
-            for connections in options.connections:
+            for number, connections in enumerate(options.connections):
+                measured = row._replace(requests=row.again()) if row.again else row
+                if number == 0:
+                    bench.warm_up(measured, sides, connections)
                 found: dict[str, list[Figures]] = {side: [] for side in sides}
-                for number in range(-1, options.rounds):
+                for _ in range(options.rounds):
                     for side, gunicorn in sides.items():
-                        sent = row.against if side == "limit" and row.against else row.requests
-                        script = script_of(sent, seeded, folder, merchant=row.merchant)
-                        if number < 0:
-                            warm_up(gunicorn.port, script, connections, len(sent))
-                            continue
-                        found[side].append(
-                            run_wrk(gunicorn.port, script, connections, options.seconds)
-                        )
+                        found[side].append(bench.measure(measured, side, gunicorn, connections))
                 yield _line(kind, row, connections, found["service"], found["limit"])
+
+
+def shoppers_of(seeded: Seeded) -> Iterator[purchases.Shopper]:
+    """Yield all users, those who have set nothing last: each can buy its cart once."""
+    for user, token in reversed(seeded.tokens.items()):
+        headers = {"X-API-Key": seeded.api_key, "Authorization": f"Bearer {token}"}
+        yield purchases.Shopper(user, {**headers, "X-JAY-Tracking": TRACKING})
+
+
+def shoppers_of_limit(seeded: Seeded) -> Iterator[purchases.Shopper]:
+    """Yield users without end, who have the baskets of those that there are."""
+    for number, user in enumerate(itertools.cycle(seeded.tokens)):
+        yield purchases.Shopper(f"{user}~{number}", {})
 
 
 def warm_up(port: int, script: Path, connections: int, requests: int) -> None:
@@ -348,12 +443,26 @@ def _line(
         f"{ours.per_second:>9.0f}{ours.p50_ms:>8.2f}{ours.p99_ms:>8.2f}"
         f"{theirs.per_second:>10.0f}{theirs.p50_ms:>8.2f}{theirs.p99_ms:>8.2f}"
         f"{ours.per_second / theirs.per_second:>8.2f}  {min(ratios):.2f}-{max(ratios):.2f}"
-        f"  ({row.goal:.2f})"
+        f"  {'(no)  ' if row.goal is None else f'({row.goal:.2f})'}"
+        f"{ours.cpu_us:>9.0f}{theirs.cpu_us:>8.0f}{theirs.cpu_us / ours.cpu_us:>7.2f}"
+        f"{ours.p99_ms / theirs.p99_ms:>7.1f}{sum(one.errors for one in service):>8}"
+        f"{sum(one.errors for one in limit):>7}"
     )
 
 
 def _median(figures: list[Figures]) -> Figures:
     return Figures(*(statistics.median(column) for column in zip(*figures, strict=True)))
+
+
+def machine() -> str:
+    """Say what machine it is."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    release = platform.freedesktop_os_release()["PRETTY_NAME"]
+    return (
+        f"{model[1] if model else platform.machine()}, {memory:.0f} GiB, {release},"
+        f" Linux {platform.release()}, SQLite {sqlite3.sqlite_version}"
+    )
 
 
 def speed() -> str:
@@ -374,21 +483,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each side")
     parser.add_argument("--seconds", type=int, default=5, help="seconds a round")
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
-    parser.add_argument("--row", help="only rows whose name holds this")
+    parser.add_argument("--row", nargs="+", help="only rows whose name holds one of these")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
+    parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
     options = parser.parse_args()
+    users = USERS
+    if options.quick:
+        users, options.rounds, options.seconds, options.connections = QUICK_USERS, 1, 1, [16]
+    print(machine())
     print(speed())
     titles = f"{'p50':>8}{'p99':>8}"
-    print(f"{'':30}{'service':>9}{titles}{'limit':>10}{titles}{'ratio':>8}  (goal)")
+    print(
+        f"{'':30}{'service':>9}{titles}{'limit':>10}{titles}{'ratio':>8}  {'of rounds':9}  (goal)"
+        f"{'cpu us':>9}{'limit':>8}{'ratio':>7}"
+        f"{'p99 x':>7}{'errors':>8}{'limit':>7}"
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.only != "postgresql":
-            seeded = seed(f"sqlite:///{folder / 'bench.sqlite3'}")
+            seeded = seed(f"sqlite:///{folder / 'bench.sqlite3'}", users)
             for line in compare(seeded, folder, options):
                 print(line, flush=True)
         if options.only != "sqlite":
             with postgres_cluster() as url:
-                for line in compare(seed(url), folder, options):
+                for line in compare(seed(url, users), folder, options, url):
                     print(line, flush=True)
     print(speed())
 
