@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,16 +133,6 @@ def stopped(*processes: int) -> Iterator[None]:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
-
-
-def processor_seconds(processes: Iterable[int]) -> float:
-    """Return the processor time that processes have taken so far, as far as they are there."""
-    ticks = 0
-    for process in processes:
-        with contextlib.suppress(FileNotFoundError):
-            said = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(said[11]) + int(said[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Gunicorn:

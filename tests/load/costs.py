@@ -64,8 +64,9 @@ def lines(cluster: str, folder: Path, only: str | None) -> Iterator[str]:
     )
     try:
         for row in rows_of(seeded, service.url):
-            if only is None or only in row.name:
-                yield measure(service, cluster, seeded, row, folder)
+            if row.flow is None and (only is None or only in row.name):
+                sent = row._replace(requests=row.again()) if row.again else row
+                yield measure(service, cluster, seeded, sent, folder)
     finally:
         service.stop()
 
