@@ -51,7 +51,10 @@ def list_withdrawals(*, everything: bool) -> None:
 @click.argument("number")
 @with_appcontext
 def assign(identifier: str, number: str) -> None:
-    """Withdraw from the order or part NUMBER, which the withdrawal ID is about."""
+    """Withdraw from the order or part NUMBER, which the withdrawal ID is about.
+
+    The 14 days for the refund count from when it arrived.
+    """
     found, part_no = _found(identifier), PartNo.typed(number)
     order_no = typed_order_no(number) if part_no is None else part_no.order_no
     with db.transaction() as connection:
@@ -63,7 +66,11 @@ def assign(identifier: str, number: str) -> None:
             for part in service.parts_of(connection, order)
             if part_no is None or part.part_no == part_no
         ]
-        done = withdrawals.assign(connection, found, meant, now=web.now())
+        if not meant:
+            raise click.ClickException(f"The order has no part {number!r}.")
+        done = withdrawals.assign(connection, found, order.order_no, meant, now=web.now())
+    if done is None:
+        raise click.ClickException("Somebody else has closed it meanwhile.")
     told = ", ".join(f"{order.order_no}-{one}" for one in done)
     click.echo(f"Withdrawn from: {told or 'nothing that was left'}.", err=True)
 

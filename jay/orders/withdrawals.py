@@ -49,6 +49,7 @@ from jay.orders.models import (
 )
 from jay.outbox import mails
 from jay.outbox import service as outbox
+from jay.outbox.models import KEPT_FOR
 from jay.products.search import fold
 from jay.sealing import Seal, WrongKey, hash_secret
 from jay.web.limits import LONGEST_WINDOW, Limit
@@ -193,8 +194,7 @@ def declare(
         .values(parts=parts, unclear=unclear, closed=None if unclear else now)
     )
     if parts or (not busy and _may_be_mailed(connection, said, secret=secret, now=now)):
-        lane = mails.lane_of(identifier)
-        outbox.enqueue(connection, ACKNOWLEDGED, {identifier: str(key)}, lane=lane, now=now)
+        _acknowledge(connection, key, identifier, now=now)
     return now
 
 
@@ -250,7 +250,7 @@ def _apply(
     done = []
     for part in meant:
         lines = _lines_named(part, said.products) if said.products else None
-        if lines != {} and withdraw(connection, part, lines, now=now):
+        if lines != {} and withdraw(connection, part, lines, declared=now, now=now):
             done.append(part.number)
     return None, done
 
@@ -267,14 +267,20 @@ def _lines_named(part: OrderPart, products: str) -> dict[str, int]:
 
 
 def withdraw(
-    connection: Connection, part: OrderPart, lines: Mapping[str, int] | None, *, now: datetime
+    connection: Connection,
+    part: OrderPart,
+    lines: Mapping[str, int] | None,
+    *,
+    declared: datetime,
+    now: datetime,
 ) -> bool:
     """Withdraw from a part: its money is due in 14 days, and its merchant is told.
 
     :param lines: pieces by position; None: all of it.
+    :param declared: when the declaration arrived, from which the 14 days count (BGB 357).
     :returns: whether there was anything to withdraw from.
     """
-    due = func.coalesce(order_parts.c.refund_due, now + REFUND_WITHIN)
+    due = func.coalesce(order_parts.c.refund_due, declared + REFUND_WITHIN)
     statement = update(order_parts).where(
         *of_part(order_parts, part.part_no), order_parts.c.state.not_in(_OVER)
     )
@@ -291,19 +297,42 @@ def withdraw(
 
 
 def assign(
-    connection: Connection, found: Withdrawal, part_nos: Sequence[PartNo], *, now: datetime
-) -> list[int]:
+    connection: Connection,
+    found: Withdrawal,
+    order_no: str,
+    part_nos: Sequence[PartNo],
+    *,
+    now: datetime,
+) -> list[int] | None:
     """Withdraw from what the operator has found out that a declaration is about, and close it.
 
-    :returns: the numbers of the parts that were withdrawn from by this.
+    It belongs to that order from then on, as one that was clear does: with the parts that were
+    withdrawn from, kept and locked with the order, and acknowledged by mail if it was not before.
+
+    :returns: the numbers of the parts that were withdrawn from by this; None where somebody else
+        has closed it meanwhile, and nothing was done.
     """
+    named = _named(found.routing_key, found.id)
+    # It stays where it lies, so that the mail that is under way finds it.
+    mine = update(withdrawals).where(*named, _row.closed.is_(None))
+    values = {"order_no": order_no, "unclear": None, "closed": now}
+    if connection.execute(mine.values(**values)).rowcount != 1:
+        return None
     done = []
     for part_no in part_nos:
         part = service.find_part(connection, part_no)
-        if part is not None and withdraw(connection, part, None, now=now):
+        if part is not None and withdraw(connection, part, None, declared=found.received, now=now):
             done.append(part_no.number)
-    close(connection, found, now=now)
+    connection.execute(update(withdrawals).where(*named).values(parts=done))
+    recent = found.received > now - KEPT_FOR  # what was told before is not known any more
+    if done and recent and not outbox.about(connection, found.id, [ACKNOWLEDGED]):
+        _acknowledge(connection, found.routing_key, found.id, now=now)
     return done
+
+
+def _acknowledge(connection: Connection, key: int, identifier: str, *, now: datetime) -> None:
+    lane = mails.lane_of(identifier)
+    outbox.enqueue(connection, ACKNOWLEDGED, {identifier: str(key)}, lane=lane, now=now)
 
 
 def close(connection: Connection, found: Withdrawal, *, now: datetime) -> None:

@@ -219,20 +219,50 @@ def test_what_the_operator_finds_out_is_withdrawn_from_and_closed(
     app: Flask, client: FlaskClient, desk: Desk, alice: User, shop: Shop
 ) -> None:
     order_no = desk.buy(alice, (shop.product("mug"), 1))
-    declare(client, "/withdraw", typed("it was a mug"))
+    declare(client, "/withdraw", typed("it was a mug", email="ada@work.example"))
     run = runner_of(app)
     identifier = run("orders", "withdrawals").output.split()[0]
+    desk.clock.move(24 * 3600)
 
+    assert run("orders", "withdraw", identifier, f"{order_no}-7").exit_code == 1
     done = run("orders", "withdraw", identifier, f"{order_no}-1")
 
     assert f"Withdrawn from: {order_no}-1." in done.output
-    assert withdrawn(parts_of(desk, order_no)[0])
+    (part,) = parts_of(desk, order_no)
+    assert withdrawn(part)
+    assert part.refund_due == NOON + timedelta(days=14)  # from when it was declared
     assert "Nothing to look at." in run("orders", "withdrawals").output
-    assert identifier in run("orders", "withdrawals", "--all").output
+    listed = run("orders", "withdrawals", "--all").output
+    assert f"{identifier}  2025-06-04 12:00:00 UTC  withdrawn from {order_no}-1" in listed
+    # It belongs to the order from now on: in what is handed out, and in the books.
+    for command in (("customer", "export", "--order"), ("orders", "voucher")):
+        (kept,) = json.loads(run(*command, order_no).stdout)["withdrawals"]
+        assert (kept["orderNo"], kept["parts"]) == (order_no, [1])
     declare(client, "/withdraw", typed("it was no mug"))
     other = run("orders", "withdrawals").output.split()[0]
     assert run("orders", "close-withdrawal", other).exit_code == 0
     assert run("orders", "close-withdrawal", other).exit_code == 1
+    assert run("orders", "withdraw", other, order_no).exit_code == 1
+
+
+def test_what_the_operator_withdraws_from_is_acknowledged_once(
+    client: FlaskClient, desk: Desk, alice: User, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runner_of(desk.app)
+    order_nos = [desk.buy(alice, (shop.product("mug"), 1)) for _ in range(2)]
+    desk.deliver()
+    declare(client, "/withdraw", typed("the first"))
+    monkeypatch.setattr(withdrawal_pages.TRIES_OF_ALL, "most", 0)
+    declare(client, "/withdraw", typed("the second"))  # at a busy time: not acknowledged
+    listed = run("orders", "withdrawals").output
+    for one, order_no in zip(
+        re.findall(r"^(\S+)  2025", listed, re.MULTILINE), order_nos, strict=True
+    ):
+        assert run("orders", "withdraw", one, order_no).exit_code == 0
+
+    told = [words(one) for one in desk.deliver() if one["Subject"] == "Your withdrawal has arrived"]
+
+    assert [sum(said in one for one in told) for said in ("the first", "the second")] == [1, 1]
 
 
 def test_one_part_or_some_products_can_be_withdrawn_from(

@@ -455,7 +455,11 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "orders/withdrawals.close": {"found": lambda _: WITHDRAWAL},
     "orders/withdrawals.declare": {"said": lambda _: DECLARED},
     "orders/withdrawals.list_withdrawals": {"open_only": lambda _: True},
-    "orders/withdrawals.withdraw": {"part": part_bought, "lines": lambda _: None},
+    "orders/withdrawals.withdraw": {
+        "part": part_bought,
+        "lines": lambda _: None,
+        "declared": lambda _: NOON,
+    },
     "orders/withdrawals.seal_of": {"identifier": lambda _: "w-1"},
     "orders/withdrawals.find": {"identifier": lambda _: "w-1"},
     "outbox/mails.mail_kind": {"find": lambda _: lambda *_args: DeliveryResult()},
