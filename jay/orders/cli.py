@@ -13,7 +13,7 @@ from jay.checkout.order_numbers import grouped, typed_order_no
 from jay.errors import JayError
 from jay.merchants.arguments import found_merchant
 from jay.orders import checking, events, ledger, refunding, service, steps
-from jay.orders.handover import KIND_NAMES
+from jay.orders.handover import messages_about
 from jay.orders.models import Actor, Attention, Order, OrderPart, PartNo, PartState
 from jay.outbox import service as outbox
 from jay.outbox.models import DELIVERED, FAILED
@@ -131,7 +131,7 @@ def attended(number: str) -> None:
 
 def _hand_over(connection: Connection, part: OrderPart) -> str:
     """Say whether the merchant has been told of all that has happened."""
-    states = {row.state for row in outbox.about(connection, str(part.part_no), KIND_NAMES)}
+    states = {row.state for row in messages_about(connection, part.part_no)}
     if not states:
         return "pulls"
     return next((state for state in (FAILED, "waiting") if state in states), DELIVERED)
@@ -149,7 +149,7 @@ def show_order(number: str) -> None:
         _show(parts[0].order)
         for part in parts:
             sums = ledger.sums_of_part(connection, part.part_no)
-            messages = outbox.about(connection, str(part.part_no), KIND_NAMES)
+            messages = messages_about(connection, part.part_no)
             _show_part(part, {str(kind): amount for kind, amount in sums.items()}, messages)
 
 
@@ -200,7 +200,7 @@ def retry(number: str | None, merchant: str | None) -> None:
             ids = [
                 row.id
                 for part in _parts_named(connection, number or "")
-                for row in outbox.about(connection, str(part.part_no), KIND_NAMES)
+                for row in messages_about(connection, part.part_no)
             ]
             begun = outbox.retry(connection, now=web.now(), ids=ids)
     if not begun:

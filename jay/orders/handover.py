@@ -7,6 +7,7 @@ is in jay/orders/merchant_mails.py.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 import structlog
@@ -160,6 +161,13 @@ def _find(connection: Connection, message: Message, secret: str) -> Destination 
         return signatures(counting, message.key, body, now=now)
 
     return Destination(url, headers={"Content-Type": "application/json"}, body=body, sign=sign)
+
+
+def messages_about(connection: Connection, part_no: PartNo) -> list[Any]:
+    """Return what the merchant of a part was told of it, or is to be, whichever way that goes."""
+    types = set(TYPES.values())
+    found = outbox.about(connection, str(part_no))
+    return [row for row in found if row.kind.partition(".")[2] in types]
 
 
 def event_of(part: OrderPart, message: Message) -> OrderEvent | None:

@@ -368,13 +368,20 @@ def list_messages(
 
 
 def about(
-    connection: Connection, subject: str, kinds: Sequence[str], *, merchant: int | None = None
+    connection: Connection,
+    subject: str,
+    kinds: Sequence[str] | None = None,
+    *,
+    merchant: int | None = None,
 ) -> Sequence[Any]:
-    """Return the messages of these kinds about a subject, in their order.
+    """Return the messages about a subject, in their order.
 
+    :param kinds: of these alone.
     :param merchant: whom they concern, where that is known: they are found sooner.
     """
-    query = select(outbox).where(_row.subject == subject, _row.kind.in_(kinds))
+    query = select(outbox).where(_row.subject == subject)
+    if kinds is not None:
+        query = query.where(_row.kind.in_(kinds))
     if merchant is not None:
         query = query.where(_row.merchant_id == merchant)
     return connection.execute(query.order_by(_row.id)).all()
