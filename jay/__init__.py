@@ -29,7 +29,9 @@ from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
 from jay.config import ELEMENTS, ConfigError, Settings, open_to_others, settings_from
 from jay.connectors import cli as connectors_cli
-from jay.connectors import handing
+from jay.connectors import shops
+from jay.connectors.mail.letters import MerchantMails
+from jay.connectors.webhook import connector as handover
 from jay.db.causes import cause_of
 from jay.db.database import Database
 from jay.db.standby import Standby
@@ -57,11 +59,10 @@ from jay.ops import (
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
 from jay.orders import cli as orders_cli
-from jay.orders import handover, withdrawal_cli, withdrawal_pages
 from jay.orders import pages as order_pages
 from jay.orders import routes as orders_routes
+from jay.orders import withdrawal_cli, withdrawal_pages
 from jay.orders.mails import ShopperMails
-from jay.orders.merchant_mails import MerchantMails
 from jay.orders.withdrawal_mails import acknowledgement
 from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
@@ -143,7 +144,7 @@ COMMANDS = (
 OF_MERCHANTS = (removal_cli.remove_merchant, seller_cli.merchant_legal, *connectors_cli.COMMANDS)
 """Commands about merchants of packages that stand right of theirs."""
 
-MESSAGES = (*webhooks.KINDS, *handover.KINDS, *handing.KINDS)
+MESSAGES = (*webhooks.KINDS, *handover.KINDS, *shops.KINDS)
 """What leaves the house, beside what needs to know where the house is."""
 
 log = structlog.get_logger()

@@ -10,8 +10,8 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.connectors import handed
 from jay.connectors.calling import Calls
-from jay.connectors.handing import SHOPS
 from jay.connectors.interface import UNKNOWN_FORM, Problem
+from jay.connectors.shops import SHOPS
 from jay.merchants import connectors
 from jay.merchants.arguments import found_merchant
 from jay.merchants.connectors import SHOPIFY, WOOCOMMERCE

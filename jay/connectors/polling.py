@@ -14,8 +14,8 @@ from jay import db, web
 from jay.connectors import handed
 from jay.connectors.calling import Calls
 from jay.connectors.handed import Handed
-from jay.connectors.handing import SHOPS
 from jay.connectors.interface import NOT_THERE, UNKNOWN_FORM, GivenBack, InShop, Problem, Sent
+from jay.connectors.shops import SHOPS
 from jay.errors import JayError
 from jay.i18n import minor_digits
 from jay.merchants import connectors

@@ -15,12 +15,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from jay import db
+from jay.connectors.webhook import connector as handover
 from jay.merchants import service as merchants
 from jay.merchants.models import OrderSecret
 from jay.merchants.models import merchants as merchants_table
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
-from jay.orders import handover
+from jay.orders.handover import WAITS
 from jay.outbox import service
 from jay.outbox.delivery import Deliverer, transports_of
 from jay.outbox.models import FAILED, WAITING, outbox, outbox_addresses
@@ -132,7 +133,7 @@ def test_it_is_tried_by_the_table_under_one_id_and_then_parked(
         moments += [clock.now - began] * (len(receiver.requests) - before)
 
     waits = [after - before for before, after in pairwise(moments)]
-    assert waits == list(handover.WAITS)
+    assert waits == list(WAITS)
     assert moments[0] == timedelta()
     assert (messages(shop.app)[0].state, len(moments)) == (FAILED, 10)
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1

@@ -12,8 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from jay import db
+from jay.connectors.webhook import connector as handover
 from jay.merchants.models import merchants
-from jay.orders import events, handover
+from jay.orders import events
+from jay.orders.handover import WAITS
 from jay.orders.models import Actor, Happening, PartNo
 from jay.outbox.delivery import Deliverer
 from jay.outbox.mails import MAIL
@@ -150,7 +152,7 @@ def test_it_is_tried_by_the_contracts_table_under_one_id(
     app = hats.app
     office.says["DATA"] = "450 later"
     bought(alice, hats, (hats.product("hat"), 1), **BUYER)
-    for wait in handover.WAITS[:2]:
+    for wait in WAITS[:2]:
         deliver()
         [waiting] = rows(app)
         assert (waiting.state, waiting.due - clock.now) == (WAITING, wait)

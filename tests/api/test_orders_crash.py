@@ -14,8 +14,9 @@ from sqlalchemy import insert, select
 from jay import db
 from jay.checkout.order_numbers import new_order_no, routing_key_of
 from jay.checkout.sandbox.provider import Sandbox
+from jay.connectors.webhook import connector as handover
 from jay.merchants import service as merchants
-from jay.orders import handover, ledger, refunding, refunds
+from jay.orders import ledger, refunding, refunds
 from jay.orders.models import Actor, Money, PartNo, order_events, order_lines, order_parts, orders
 from jay.outbox import service as outbox
 from jay.outbox.delivery import Deliverer

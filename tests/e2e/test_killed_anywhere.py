@@ -42,11 +42,13 @@ from jay.checkout.sandbox.models import (
 )
 from jay.clock import system_clock
 from jay.config import Settings
+from jay.connectors.webhook import connector as handover
 from jay.errors import Busy
 from jay.merchants import service as merchants
 from jay.merchants.models import OrderSecret
 from jay.merchants.models import merchants as merchants_table
-from jay.orders import checking, handover, refunding, service
+from jay.orders import checking, refunding, service
+from jay.orders.handover import TYPES
 from jay.orders.models import (
     Happening,
     Money,
@@ -520,7 +522,7 @@ def _check_told(
     ours = [one for one in messages if one.kind in handover.KIND_NAMES]
     arrived = {identifier for ids in told.values() for identifier in ids}
     assert arrived == {one.key for one in ours}
-    assert len(ours) == sum(happened[kind] for kind in handover.TYPES)
+    assert len(ours) == sum(happened[kind] for kind in TYPES)
     created = {about[1] for about in told if about[0] == "order.created"}
     assert created == {f"{part.order_no}-{part.number}" for part in parts}
     assert all(len(ids) == 1 for about, ids in told.items() if about[0] == "order.created")

@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 from jay import i18n
 from jay.checkout import contacts
 from jay.checkout.addresses import NOBODY, Contact
+from jay.connectors.webhook.connector import BY_MAIL, FAILING, MAILED, SWITCHED_OFF
 from jay.merchants import service as merchants
 from jay.orders import handover, schemas, service
-from jay.orders.handover import BY_MAIL, FAILING, MAILED, SCHEDULE, SWITCHED_OFF, TYPES
+from jay.orders.handover import SCHEDULE, TYPES
 from jay.orders.mails import ACCENT, counts_of
 from jay.orders.models import Actor, Happening, OrderEvent, OrderPart, PartNo
 from jay.orders.showing import ShownPart, day, lines_of, shown_part

@@ -24,12 +24,13 @@ from jay.connectors.interface import (
     Shop,
 )
 from jay.connectors.shopify.shop import Shopify
+from jay.connectors.webhook.connector import INTO_SHOP
 from jay.connectors.woocommerce.shop import WooCommerce
 from jay.merchants import connectors
 from jay.merchants.connectors import SHOPIFY, WOOCOMMERCE
 from jay.net.client import Client
 from jay.orders import handover, service
-from jay.orders.handover import INTO_SHOP, SCHEDULE, TYPES
+from jay.orders.handover import SCHEDULE, TYPES
 from jay.orders.models import Happening, OrderEvent, OrderPart, PartNo, PartState
 from jay.outbox.kinds import MessageKind
 from jay.outbox.models import DeliveryResult, Destination, Message

@@ -1,0 +1,1 @@
+"""Orders by mail, in words and with the part as JSON."""

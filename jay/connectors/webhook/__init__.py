@@ -1,0 +1,1 @@
+"""Orders by webhook, signed as Standard Webhooks 1.0 has it."""
