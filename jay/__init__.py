@@ -29,9 +29,7 @@ from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
 from jay.config import ELEMENTS, ConfigError, Settings, open_to_others, settings_from
 from jay.connectors import cli as connectors_cli
-from jay.connectors import shops
-from jay.connectors.mail.letters import MerchantMails
-from jay.connectors.webhook import connector as handover
+from jay.connectors import handing
 from jay.db.causes import cause_of
 from jay.db.database import Database
 from jay.db.standby import Standby
@@ -144,9 +142,6 @@ COMMANDS = (
 OF_MERCHANTS = (removal_cli.remove_merchant, seller_cli.merchant_legal, *connectors_cli.COMMANDS)
 """Commands about merchants of packages that stand right of theirs."""
 
-MESSAGES = (*webhooks.KINDS, *handover.KINDS, *shops.KINDS)
-"""What leaves the house, beside what needs to know where the house is."""
-
 log = structlog.get_logger()
 ROOT = Path(__file__).parent.parent
 
@@ -232,10 +227,10 @@ def _set_up_payment(app: Flask, settings: Settings, database: Database, clock: C
     """Give the app its payment service provider, and say what leaves the house."""
     called = settings.mail_from.display_name or settings.public_host
     messages = (
-        *MESSAGES,
+        *webhooks.KINDS,
+        *handing.kinds(settings),
         acknowledgement(settings.public_url, called),
         *ShopperMails(settings.public_url, store_of(settings)).kinds,
-        *MerchantMails(settings.public_url).kinds,
     )
     if settings.psp == "sandbox":
         sandbox = Sandbox(database, clock, settings.secret_key, settings.public_url)

@@ -10,25 +10,19 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.connectors import handed
 from jay.connectors.calling import Calls
+from jay.connectors.handing import SHOPS
 from jay.connectors.interface import UNKNOWN_FORM, Problem
-from jay.connectors.shops import SHOPS
+from jay.connectors.shops import Asked
 from jay.merchants import connectors
 from jay.merchants.arguments import found_merchant
-from jay.merchants.connectors import SHOPIFY, WOOCOMMERCE
 from jay.net.client import Client
 from jay.sealing import WrongKey
 from jay.web.commands import told_rows
 
-ASKED = {
-    SHOPIFY: (("client_id", "Client ID"), ("client_secret", "Client secret")),
-    WOOCOMMERCE: (("key", "Consumer key"), ("secret", "Consumer secret")),
-}
-TOKEN = (("token", "Access token"),)
-
 
 @click.command("connect")
 @click.argument("merchant")
-@click.argument("kind", metavar="KIND", type=click.Choice(sorted(ASKED)))
+@click.argument("kind", metavar="KIND", type=click.Choice(sorted(SHOPS)))
 @click.option(
     "--address",
     required=True,
@@ -46,11 +40,12 @@ def connect(merchant: str, kind: str, address: str, *, token: bool, unchecked: b
     """
     settings = web.settings()
     url = _address(address, demo=settings.demo)
-    if token and kind != SHOPIFY:
-        raise click.UsageError("--token is for Shopify.")
+    way = SHOPS[kind]
+    if token and not way.token:
+        raise click.UsageError(f"{kind} has no tokens.")
     with db.reading() as connection:
         owner = found_merchant(connection, merchant)
-    credentials = _asked(TOKEN if token else ASKED[kind])
+    credentials = _asked(way.token if token else way.asked)
     if not unchecked:
         _check(kind, url, credentials)
     with db.transaction() as connection:
@@ -78,7 +73,7 @@ def _address(text: str, *, demo: bool) -> str:
     return text.rstrip("/")
 
 
-def _asked(names: tuple[tuple[str, str], ...]) -> dict[str, str]:
+def _asked(names: Asked) -> dict[str, str]:
     found = {}
     for name, words in names:
         if sys.stdin.isatty():
@@ -93,7 +88,7 @@ def _asked(names: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 def _check(kind: str, url: str, credentials: Mapping[str, str]) -> str:
     try:
-        return SHOPS[kind](url, credentials, Calls(Client(web.settings().reachable))).check()
+        return SHOPS[kind].make(url, credentials, Calls(Client(web.settings().reachable))).check()
     except Problem as problem:
         raise click.ClickException(f"The shop can't be used: {problem.failure}.") from problem
     except UNKNOWN_FORM as error:

@@ -14,8 +14,8 @@ from jay import db, web
 from jay.connectors import handed
 from jay.connectors.calling import Calls
 from jay.connectors.handed import Handed
+from jay.connectors.handing import SHOPS
 from jay.connectors.interface import NOT_THERE, UNKNOWN_FORM, GivenBack, InShop, Problem, Sent
-from jay.connectors.shops import SHOPS
 from jay.errors import JayError
 from jay.i18n import minor_digits
 from jay.merchants import connectors
@@ -65,7 +65,7 @@ def _ask(mine: list[Handed]) -> None:
     mine = [one for one in mine if shop and (one.kind, one.address) == (shop.kind, shop.address)]
     if shop is None or not mine:
         return
-    made = SHOPS[shop.kind](shop.address, shop.credentials, Calls(Client(settings.reachable)))
+    made = SHOPS[shop.kind].make(shop.address, shop.credentials, Calls(Client(settings.reachable)))
     lying = {one.shop_id: one for one in mine}
     for order in made.read(list(lying)):
         one = lying.get(order.id)

@@ -4,15 +4,17 @@ Before an order is made it is looked for, each time: a process may have died bet
 its record, and an operator may begin anew.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from jay.checkout import contacts
 from jay.checkout.addresses import Contact
+from jay.config import Settings
 from jay.connectors import handed
 from jay.connectors.calling import Calls
+from jay.connectors.connector import Wishes
 from jay.connectors.interface import (
     NOT_THERE,
     UNKNOWN_FORM,
@@ -23,15 +25,13 @@ from jay.connectors.interface import (
     Problem,
     Shop,
 )
-from jay.connectors.shopify.shop import Shopify
-from jay.connectors.webhook.connector import INTO_SHOP
-from jay.connectors.woocommerce.shop import WooCommerce
 from jay.merchants import connectors
-from jay.merchants.connectors import SHOPIFY, WOOCOMMERCE
 from jay.net.client import Client
-from jay.orders import handover, service
-from jay.orders.handover import SCHEDULE, TYPES
+from jay.orders import service
+from jay.orders.events import Happened
+from jay.orders.handover import SCHEDULE, TYPES, event_of
 from jay.orders.models import Happening, OrderEvent, OrderPart, PartNo, PartState
+from jay.outbox import service as outbox
 from jay.outbox.kinds import MessageKind
 from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.transports.calls import CALLS
@@ -40,7 +40,8 @@ from jay.sealing import WrongKey
 MakeShop = Callable[[str, Mapping[str, str], Calls], Shop]
 """Makes a shop of its address, its credentials, and what calls its API."""
 
-SHOPS: Mapping[str, MakeShop] = {SHOPIFY: Shopify, WOOCOMMERCE: WooCommerce}
+Asked = Sequence[tuple[str, str]]
+"""Credentials: by which name they are kept, and what they are called."""
 
 LOOKED_BACK = timedelta(minutes=5)
 
@@ -52,6 +53,95 @@ _LOST = DeliveryResult(
     failure="its credentials were sealed with another JAY_SECRET_KEY: connect it again", hold=True
 )
 _NOBODY = DeliveryResult(failure="nothing is known of who has placed it", final=True)
+
+
+class ShopConnector:
+    """Puts a part into its merchant's shop, of one system.
+
+    :param make: makes a shop of its address, its credentials, and what calls its API.
+    :param asked: the credentials that the system gives out, and ``token`` what it gives instead.
+    """
+
+    def __init__(self, name: str, make: MakeShop, *, asked: Asked, token: Asked = ()) -> None:
+        self.name, self.prefix = name, f"{name}."
+        self.make, self.asked, self.token = make, asked, token
+
+    def takes(self, connection: Connection, happened: Happened, wishes: Wishes) -> bool:
+        """Take what was bought since the shop is connected, and what lies in it already."""
+        if wishes.shop is None or wishes.shop[0] != self.name:
+            return False
+        made = service.created(connection, happened.part_no)
+        if made is not None and made >= wishes.shop[1]:
+            return True
+        first = self.prefix + TYPES[Happening.CREATED]
+        merchant = happened.merchant_id
+        # It may have waited while the shop was not connected.
+        return bool(outbox.about(connection, str(happened.part_no), [first], merchant=merchant))
+
+    def lane_of(self, happened: Happened) -> str:
+        """Return the lane of what a merchant's shop is told of its orders."""
+        return f"{happened.merchant_id}/orders"
+
+    def kinds(self, _settings: Settings) -> Iterable[MessageKind]:
+        """Describe what is told to a shop."""
+        return [
+            MessageKind(self.prefix + told, CALLS, self._find, SCHEDULE, delivered=self._delivered)
+            for told in TYPES.values()
+        ]
+
+    def _find(
+        self, connection: Connection, message: Message, secret: str
+    ) -> Destination | DeliveryResult:
+        part_no = PartNo.typed(message.subject)
+        part = None if part_no is None else service.find_part(connection, part_no)
+        event = None if part is None else event_of(part, message)
+        if part is None or event is None:
+            return _NO_PART
+        try:
+            shop = connectors.shop_of(connection, part.merchant_id, secret=secret)
+        except WrongKey:
+            return _LOST
+        if shop is None or shop.kind != self.name:
+            return _NO_SHOP
+        known = handed.find(connection, part.part_no, kind=self.name, address=shop.address)
+        contact = contacts.find(connection, part.order.order_no, secret=secret)
+        if contact.goes_to is None and known is None:
+            return _NOBODY
+        shop_id = None if known is None else known.shop_id
+        draft, unsure = draft_of(part, contact), message.taken_over
+        expected = draft.created >= shop.connected
+
+        def call(client: Client) -> DeliveryResult:
+            made = self.make(shop.address, shop.credentials, Calls(client))
+            try:
+                told = _tell(made, part, event, draft, shop_id, unsure=unsure, expected=expected)
+                return DeliveryResult(told=told, told_at=shop.address)
+            except Problem as problem:
+                return DeliveryResult(failure=problem.failure, hold=problem.hold, wait=problem.wait)
+            except UNKNOWN_FORM as error:
+                # Not as it is documented, and nobody knows what it has done.
+                words = f"the shop answered in an unknown form: {type(error).__name__}"
+                return DeliveryResult(failure=words, wait=UNSURE_FOR)
+
+        return Destination(shop.address, call=call)
+
+    def _delivered(
+        self, connection: Connection, message: Message, outcome: DeliveryResult, now: datetime
+    ) -> None:
+        part_no = PartNo.typed(message.subject)
+        if part_no is None or message.merchant_id is None:
+            return
+        if outcome.told is None or outcome.told_at is None:
+            return
+        handed.put(
+            connection,
+            part_no,
+            message.merchant_id,
+            kind=self.name,
+            address=outcome.told_at,
+            shop_id=outcome.told,
+            now=now,
+        )
 
 
 def draft_of(part: OrderPart, contact: Contact) -> Draft:
@@ -71,46 +161,6 @@ def draft_of(part: OrderPart, contact: Contact) -> Draft:
         payment=part.order.intent_id,
         contact=contact,
     )
-
-
-def _finder(
-    kind: str,
-) -> Callable[[Connection, Message, str], Destination | DeliveryResult]:
-    def find(connection: Connection, message: Message, secret: str) -> Destination | DeliveryResult:
-        part_no = PartNo.typed(message.subject)
-        part = None if part_no is None else service.find_part(connection, part_no)
-        event = None if part is None else handover.event_of(part, message)
-        if part is None or event is None:
-            return _NO_PART
-        try:
-            shop = connectors.shop_of(connection, part.merchant_id, secret=secret)
-        except WrongKey:
-            return _LOST
-        if shop is None or shop.kind != kind:
-            return _NO_SHOP
-        known = handed.find(connection, part.part_no, kind=kind, address=shop.address)
-        contact = contacts.find(connection, part.order.order_no, secret=secret)
-        if contact.goes_to is None and known is None:
-            return _NOBODY
-        shop_id = None if known is None else known.shop_id
-        draft, unsure = draft_of(part, contact), message.taken_over
-        expected = draft.created >= shop.connected
-
-        def call(client: Client) -> DeliveryResult:
-            made = SHOPS[kind](shop.address, shop.credentials, Calls(client))
-            try:
-                told = _tell(made, part, event, draft, shop_id, unsure=unsure, expected=expected)
-                return DeliveryResult(told=told, told_at=shop.address)
-            except Problem as problem:
-                return DeliveryResult(failure=problem.failure, hold=problem.hold, wait=problem.wait)
-            except UNKNOWN_FORM as error:
-                # Not as it is documented, and nobody knows what it has done.
-                words = f"the shop answered in an unknown form: {type(error).__name__}"
-                return DeliveryResult(failure=words, wait=UNSURE_FOR)
-
-        return Destination(shop.address, call=call)
-
-    return find
 
 
 def _tell(
@@ -187,29 +237,3 @@ def _in_shop(shop: Shop, part_no: str, shop_id: str) -> InShop | None:
     if found is not None and found.part_no != part_no:
         raise Problem(NOT_THERE)
     return found
-
-
-def _delivered(
-    connection: Connection, message: Message, outcome: DeliveryResult, now: datetime
-) -> None:
-    part_no = PartNo.typed(message.subject)
-    if part_no is None or message.merchant_id is None:
-        return
-    if outcome.told is None or outcome.told_at is None:
-        return
-    handed.put(
-        connection,
-        part_no,
-        message.merchant_id,
-        kind=message.kind.partition(".")[0],
-        address=outcome.told_at,
-        shop_id=outcome.told,
-        now=now,
-    )
-
-
-KINDS = tuple(
-    MessageKind(way + told, CALLS, _finder(kind), SCHEDULE, delivered=_delivered)
-    for kind, way in INTO_SHOP.items()
-    for told in TYPES.values()
-)

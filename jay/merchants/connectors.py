@@ -22,8 +22,6 @@ from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
 from jay.sealing import Seal
 
-SHOPIFY, WOOCOMMERCE = "shopify", "woocommerce"
-
 merchant_connectors = Table(
     "merchant_connectors",
     metadata,

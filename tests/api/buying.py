@@ -3,7 +3,9 @@
 from typing import Any
 
 from jay import db
+from jay.connectors.handing import CONNECTORS
 from jay.orders import service
+from jay.orders.handover import TYPES
 from jay.orders.models import Order, OrderPart, PartNo
 from tests.api.test_checkout import Till
 from tests.builders import Shop, User
@@ -20,6 +22,9 @@ BUYER = {
         "countryCode": "DE",
     },
 }
+
+HANDED_OVER = [f"{one.prefix}{told}" for one in CONNECTORS if one.prefix for told in TYPES.values()]
+"""The kinds of messages that tell merchants of their parts, whichever way."""
 
 
 def till_of(shop: Shop) -> Till:

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jay import db
-from jay.connectors import calling, polling, shops
+from jay.connectors import calling, handing, polling
 from jay.connectors.calling import Calls
 from jay.connectors.handed import ASKED_EVERY
 from jay.connectors.interface import NOT_THERE, UNSURE_FOR, Problem
@@ -64,7 +64,7 @@ class Counter:
         Deliverer(
             self.app.extensions["jay.db"],
             transports_of(Client(LOOPBACK)),
-            {kind.name: kind for kind in shops.KINDS},
+            {kind.name: kind for kind in handing.kinds(self.app.extensions["jay.settings"])},
             clock=self.clock,
             secret=SECRET,
             report=seen.append,

@@ -15,7 +15,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from jay import db
-from jay.connectors.webhook import connector as handover
+from jay.connectors.webhook.connector import WEBHOOK
+from jay.connectors.webhook.mails import FAILING, SWITCHED_OFF
 from jay.merchants import service as merchants
 from jay.merchants.models import OrderSecret
 from jay.merchants.models import merchants as merchants_table
@@ -25,7 +26,7 @@ from jay.orders.handover import WAITS
 from jay.outbox import service
 from jay.outbox.delivery import Deliverer, transports_of
 from jay.outbox.models import FAILED, WAITING, outbox, outbox_addresses
-from tests.api.buying import BUYER, bought
+from tests.api.buying import BUYER, HANDED_OVER, bought
 from tests.builders import Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
@@ -53,7 +54,7 @@ def deliverer(app: Flask, clock: MovedClock) -> Deliverer:
         return Deliverer(
             db.database(),
             transports_of(Client(LOOPBACK)),
-            {kind.name: kind for kind in handover.KINDS},
+            {kind.name: kind for kind in WEBHOOK.kinds(app.extensions["jay.settings"])},
             clock=clock,
             secret=SECRET,
         )
@@ -73,7 +74,7 @@ def verified(request: Request, key: str = KEY) -> Any:
 
 def messages(app: Flask) -> list[Any]:
     with app.app_context(), db.reading() as connection:
-        query = select(outbox).where(outbox.c.kind.in_(handover.KIND_NAMES))
+        query = select(outbox).where(outbox.c.kind.in_(HANDED_OVER))
         return list(connection.execute(query.order_by(outbox.c.id)).all())
 
 
@@ -168,8 +169,8 @@ def test_410_switches_the_address_off_and_tells_the_merchant_once(
     assert [message.state for message in messages(shop.app)] == [FAILED, FAILED]
     assert shop.call("GET", "/shops/config").json["data"]["orderWebhookUrl"] is None
     with shop.app.app_context(), db.reading() as connection:
-        mails = service.about(connection, shop.name, [handover.SWITCHED_OFF, handover.FAILING])
-    assert [(mail.kind, mail.body) for mail in mails] == [(handover.SWITCHED_OFF, f"{first}-1")]
+        mails = service.about(connection, shop.name, [SWITCHED_OFF, FAILING])
+    assert [(mail.kind, mail.body) for mail in mails] == [(SWITCHED_OFF, f"{first}-1")]
     assert second != first
 
 
@@ -185,11 +186,11 @@ def test_the_merchant_is_told_once_when_its_address_keeps_failing(
 
     def told() -> list[Any]:
         with shop.app.app_context(), db.reading() as connection:
-            return list(service.about(connection, shop.name, [handover.FAILING]))
+            return list(service.about(connection, shop.name, [FAILING]))
 
     [mail] = told()
     with shop.app.app_context(), db.reading() as connection:
-        find = shop.app.extensions["jay.outbox"][handover.FAILING].find
+        find = shop.app.extensions["jay.outbox"][FAILING].find
         message = service._message(connection, mail)
         by_law = find(connection, message, SECRET).address
     shop.call("PATCH", "/shops/config", json={"orderEmail": "orders@shop.example"})

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from jay import db
-from jay.connectors.webhook import connector as handover
 from jay.merchants.models import merchants
 from jay.orders import events
 from jay.orders.handover import WAITS
@@ -21,7 +20,7 @@ from jay.outbox.delivery import Deliverer
 from jay.outbox.mails import MAIL
 from jay.outbox.models import DELIVERED, FAILED, WAITING, outbox
 from jay.outbox.transports.mail import Mailer
-from tests.api.buying import BUYER, bought
+from tests.api.buying import BUYER, HANDED_OVER, bought
 from tests.api.test_order_mails import words
 from tests.builders import LEGAL, Shop, User, add_shop
 from tests.cli.conftest import runner_of
@@ -72,7 +71,7 @@ def attached(mail: EmailMessage) -> Any:
 
 def rows(app: Flask) -> list[Any]:
     with app.app_context(), db.reading() as connection:
-        query = select(outbox).where(outbox.c.kind.in_(handover.KIND_NAMES))
+        query = select(outbox).where(outbox.c.kind.in_(HANDED_OVER))
         return list(connection.execute(query.order_by(outbox.c.id)).all())
 
 

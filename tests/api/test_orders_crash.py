@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from jay import db
 from jay.checkout.order_numbers import new_order_no, routing_key_of
 from jay.checkout.sandbox.provider import Sandbox
-from jay.connectors.webhook import connector as handover
+from jay.connectors.webhook.connector import WEBHOOK
 from jay.merchants import service as merchants
 from jay.orders import ledger, refunding, refunds
 from jay.orders.models import Actor, Money, PartNo, order_events, order_lines, order_parts, orders
@@ -22,7 +22,7 @@ from jay.outbox import service as outbox
 from jay.outbox.delivery import Deliverer
 from jay.outbox.models import DELIVERED, WAITING
 from jay.outbox.models import outbox as outbox_table
-from tests.api.buying import bought, part, till_of
+from tests.api.buying import HANDED_OVER, bought, part, till_of
 from tests.api.test_hand_over import deliverer, receiver  # noqa: F401 - fixtures
 from tests.builders import Shop, User
 from tests.cli.conftest import runner_of
@@ -48,9 +48,9 @@ def _copied(shop: Shop, order_no: str, copies: int) -> list[str]:
             connection.execute(insert(table), more)
         outbox.enqueue(
             connection,
-            handover.KIND_NAMES[0],
+            WEBHOOK.prefix + "order.created",
             {f"{number}-1": "1" for number in numbers},
-            lane=handover.lane_of(merchant),
+            lane=f"{merchant}/orders",
             merchant=merchant,
             now=shop.app.extensions["jay.clock"](),
         )
@@ -98,7 +98,7 @@ def test_many_workers_deliver_every_part_once_to_a_server_that_fails_half_the_ti
 
     def states() -> Counter[str]:
         with shop.app.app_context(), db.reading() as connection:
-            query = select(outbox_table.c.state).where(outbox_table.c.kind.in_(handover.KIND_NAMES))
+            query = select(outbox_table.c.state).where(outbox_table.c.kind.in_(HANDED_OVER))
             return Counter(connection.execute(query).scalars())
 
     with ThreadPoolExecutor(WORKERS) as pool:

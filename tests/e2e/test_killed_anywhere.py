@@ -42,7 +42,6 @@ from jay.checkout.sandbox.models import (
 )
 from jay.clock import system_clock
 from jay.config import Settings
-from jay.connectors.webhook import connector as handover
 from jay.errors import Busy
 from jay.merchants import service as merchants
 from jay.merchants.models import OrderSecret
@@ -63,7 +62,7 @@ from jay.orders.models import (
 from jay.outbox import delivery
 from jay.outbox.models import DELIVERED, WAITING, outbox, outbox_addresses
 from jay.products.models import products, stock_reservations
-from tests.api.buying import BUYER
+from tests.api.buying import BUYER, HANDED_OVER
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import SECRET, migrated, new_postgres_database, settings
@@ -519,7 +518,7 @@ def _check_told(
     refunds = [one for one in movement if one.kind == Money.REFUND and one.state == "made"]
     assert happened[Happening.REFUNDED] == len(refunds)
     assert {one.state for one in messages} == {DELIVERED}
-    ours = [one for one in messages if one.kind in handover.KIND_NAMES]
+    ours = [one for one in messages if one.kind in HANDED_OVER]
     arrived = {identifier for ids in told.values() for identifier in ids}
     assert arrived == {one.key for one in ours}
     assert len(ours) == sum(happened[kind] for kind in TYPES)

@@ -39,17 +39,18 @@ KINDS = {
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
         checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
-        checkout/sessions connectors/handed feeds/checkpoints feeds/leftovers feeds/pulls
-        guests/service legal/service merchants/connectors merchants/service operators/service
-        ops/clocks ops/demo ops/purge ops/removal ops/reseal orders/checking orders/events
-        orders/handover orders/ledger orders/refunds orders/service orders/steps orders/whole
-        orders/withdrawals outbox/kinds outbox/mails outbox/service outbox/webhooks
-        partners/service pictures/leases pictures/purging pictures/service pictures/standing
-        pictures/sweeping pictures/uploading privacy/erasing privacy/exporting privacy/finding
-        products/bulk products/bulk_sql products/catalogue products/configuring
-        products/feeding products/listing products/price_history products/repricing
-        products/service products/stock products/stored products/unit_prices
-        products/upserting products/wanted transfers/service web/limits web/stored_answers
+        checkout/sessions connectors/connector connectors/handed feeds/checkpoints
+        feeds/leftovers feeds/pulls guests/service legal/service merchants/connectors
+        merchants/service operators/service ops/clocks ops/demo ops/purge ops/removal
+        ops/reseal orders/checking orders/events orders/handover orders/ledger orders/refunds
+        orders/service orders/steps orders/whole orders/withdrawals outbox/kinds outbox/mails
+        outbox/service outbox/webhooks partners/service pictures/leases pictures/purging
+        pictures/service pictures/standing pictures/sweeping pictures/uploading
+        privacy/erasing privacy/exporting privacy/finding products/bulk products/bulk_sql
+        products/catalogue products/configuring products/feeding products/listing
+        products/price_history products/repricing products/service products/stock
+        products/stored products/unit_prices products/upserting products/wanted
+        transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -63,11 +64,13 @@ KINDS = {
         baskets/telling baskets/undo baskets/view checkout/address_form checkout/flow
         checkout/one_click checkout/pages checkout/psp_routes checkout/reconciling
         checkout/remembered checkout/routes checkout/sandbox/pages checkout/saying
-        checkout/stripe_pages checkout/summary connectors/cli connectors/mail/letters
-        connectors/polling connectors/shops connectors/webhook/connector db/doors feeds/cli
-        feeds/exporting feeds/importing feeds/options feeds/preview feeds/pull_cli
-        feeds/pulling feeds/report feeds/running feeds/sayings guests/routes kiosk/pages
-        legal/cli legal/guarantee legal/pages legal/seller_cli legal/seller_pages
+        checkout/stripe_pages checkout/summary connectors/cli connectors/handing
+        connectors/mail/connector connectors/mail/letters connectors/polling
+        connectors/pull/connector connectors/shopify/connector connectors/shops
+        connectors/webhook/connector connectors/webhook/mails connectors/woocommerce/connector
+        db/doors feeds/cli feeds/exporting feeds/importing feeds/options feeds/preview
+        feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings guests/routes
+        kiosk/pages legal/cli legal/guarantee legal/pages legal/seller_cli legal/seller_pages
         merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
         ops/demo_catalogue ops/demo_shop ops/distribute_cli ops/docs ops/health
         ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/mail_pictures orders/mails

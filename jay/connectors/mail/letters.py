@@ -1,9 +1,8 @@
-"""What merchants are told by mail: their orders, where they want them so, and of a failing webhook.
+"""What merchants are told of their orders by mail, in words and with the part attached.
 
-A mail about an order says in words what it is about, and has the part as the API shows it attached.
-Both are written when it is sent, so that nothing personal lies in the outbox. What has gone wrong
-with money may go to the address of the imprint, which many read: it names no shopper, and has
-nothing attached.
+It is written when it is sent, so that nothing personal lies in the outbox. What has gone wrong with
+money may go to the address of the imprint, which many read: it names no shopper, and has nothing
+attached.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,113 +10,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection
 
 from jay import i18n
-from jay.checkout import contacts
-from jay.checkout.addresses import NOBODY, Contact
-from jay.connectors.webhook.connector import BY_MAIL, FAILING, MAILED, SWITCHED_OFF
-from jay.merchants import service as merchants
-from jay.orders import handover, schemas, service
-from jay.orders.handover import SCHEDULE, TYPES
+from jay.checkout.addresses import Contact
+from jay.orders import schemas
 from jay.orders.mails import ACCENT, counts_of
-from jay.orders.models import Actor, Happening, OrderEvent, OrderPart, PartNo
-from jay.orders.showing import ShownPart, day, lines_of, shown_part
-from jay.outbox import mails, rendering
+from jay.orders.models import Actor, Happening, OrderEvent, OrderPart
+from jay.orders.showing import ShownPart, day, lines_of
+from jay.outbox import rendering
 from jay.outbox.letters import Attachment, Letter
-from jay.outbox.models import DeliveryResult, Destination, Message
-from jay.partners.service import partner_by_id
 
 ATTACHED = "order.json"
 
-_NO_PART = DeliveryResult(failure="there is no such order any more", final=True)
-_NO_ORDER_ADDRESS = DeliveryResult(
-    failure="the merchant names no address for orders any more: set orderEmail, then orders retry",
-    final=True,
-)
-_NO_MAIL = DeliveryResult(failure="the merchant has told no e-mail address", final=True)
+TROUBLES = {Happening.REFUND_FAILED: "refund-failed", Happening.DISPUTED: "disputed"}
+"""What merchants are told by mail alone, whichever way their orders go."""
 
-
-class MerchantMails:
-    """The mails to merchants: their orders, and about the address that orders go to.
-
-    :param public_url: where people reach this service.
-    """
-
-    def __init__(self, public_url: str) -> None:
-        self._api = f"{public_url}/docs"
-        self.kinds = (
-            *(
-                mails.mail_kind(BY_MAIL + told, self._order, SCHEDULE)
-                for told in (*TYPES.values(), *MAILED.values())
-            ),
-            mails.mail_kind(FAILING, self._webhook),
-            mails.mail_kind(SWITCHED_OFF, self._webhook),
-        )
-
-    def _order(
-        self, connection: Connection, message: Message, secret: str
-    ) -> Destination | DeliveryResult:
-        part_no = PartNo.typed(message.subject)
-        part = None if part_no is None else service.find_part(connection, part_no)
-        event = None if part is None else handover.event_of(part, message)
-        if part is None or event is None:
-            return _NO_PART
-        merchant = merchants.merchant_by_id(connection, part.merchant_id)
-        address = merchants.details(connection, part.merchant_id).order_email
-        for_many = event.kind in MAILED
-        if for_many:
-            address = address or merchant.legal.get("email")
-        if not address:
-            return _NO_ORDER_ADDRESS
-        lang = i18n.choose([merchant.lang])
-        about = About(
-            part=part,
-            event=event,
-            contact=NOBODY
-            if for_many
-            else contacts.find(connection, part.order.order_no, secret=secret),
-            shown=shown_part(connection, part, lang),
-            sold_on=partner_by_id(connection, part.order.partner_id).display_name,
-            lang=lang,
-            api=self._api,
-        )
-        return Destination(address, write=about.letter)
-
-    def _webhook(
-        self, connection: Connection, message: Message, _secret: str
-    ) -> Destination | DeliveryResult:
-        if message.merchant_id is None:
-            return _NO_MAIL
-        merchant = merchants.merchant_by_id(connection, message.merchant_id)
-        stored = merchants.details(connection, message.merchant_id)
-        address = stored.order_email or merchant.legal.get("email")
-        if not address:
-            return _NO_MAIL
-        lang = i18n.choose([merchant.lang])
-        off = message.kind == SWITCHED_OFF
-        _ = i18n.texts(lang).gettext
-        subject = (
-            _("Orders no longer reach your webhook")
-            if off
-            else _("Orders do not reach your webhook at the moment")
-        )
-        return Destination(
-            address,
-            write=lambda: rendering.letter(
-                "webhook",
-                subject,
-                lang,
-                off=off,
-                part_no=message.body,
-                api=self._api,
-                sender=merchant.shown_name,
-                **_COLOURS,
-            ),
-        )
-
-
-_COLOURS: dict[str, Any] = {"accent": ACCENT.accent, "on_accent": ACCENT.text, "ink": ACCENT.ink}
+COLOURS: dict[str, Any] = {"accent": ACCENT.accent, "on_accent": ACCENT.text, "ink": ACCENT.ink}
 
 
 @dataclass(frozen=True)
@@ -148,12 +56,12 @@ class About:
             created=self.event.kind is Happening.CREATED,
             api=self.api,
             sender=self.sold_on,
-            **_COLOURS,
+            **COLOURS,
             **_TELL[self.event.kind](self),
         )
 
     def _attached(self) -> list[Attachment]:
-        if self.event.kind in MAILED:
+        if self.event.kind in TROUBLES:
             return []
         told = schemas.part_view(self.part, self.contact)
         written = orjson.dumps(told, option=orjson.OPT_INDENT_2)

@@ -1,0 +1,1 @@
+"""Orders that the merchant asks for over the API."""
