@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -50,11 +51,12 @@ def receiver(app: Flask, shop: Shop) -> Iterator[Receiver]:
 
 @pytest.fixture
 def deliverer(app: Flask, clock: MovedClock) -> Deliverer:
+    on_loopback = replace(app.extensions["jay.settings"], outbound_allow=LOOPBACK)
     with app.app_context():
         return Deliverer(
             db.database(),
             transports_of(Client(LOOPBACK)),
-            {kind.name: kind for kind in WEBHOOK.kinds(app.extensions["jay.settings"])},
+            {kind.name: kind for kind in WEBHOOK.kinds(on_loopback)},
             clock=clock,
             secret=SECRET,
         )
@@ -222,6 +224,28 @@ def test_a_rotated_secret_signs_beside_the_older_one_for_a_while(
     verified(receiver.requests[1], new)
     assert len(receiver.requests[1].headers["webhook-signature"].split(" ")) == 1
     assert new not in repr(messages(shop.app))
+
+
+def test_a_stored_address_that_gives_names_away_gets_nothing_until_it_is_mended(
+    alice: User, shop: Shop, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    def store(url: str) -> None:
+        with shop.app.app_context(), db.transaction() as connection:
+            connection.execute(update(merchants_table).values(order_webhook_url=url))
+
+    store(f"http://shop.example:{receiver.port}/hook")  # by a version that took it
+    order_no = bought(alice, shop)
+    deliverer.run()
+
+    (message,) = messages(shop.app)
+    assert (message.state, receiver.requests) == (FAILED, [])
+    assert "not https" in message.reason
+    parked = runner_of(shop.app)("orders", "list", "--parked").output
+    assert f"{order_no}-1" in parked
+    store(receiver.url)  # in a network that the operator allows
+    assert runner_of(shop.app)("orders", "retry", order_no).exit_code == 0
+    deliverer.run()
+    assert [verified(one)["type"] for one in receiver.requests] == ["order.created"]
 
 
 def test_without_a_secret_nothing_is_sent(

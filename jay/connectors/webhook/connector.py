@@ -3,8 +3,9 @@
 What the merchant is told when its address fails is in jay/connectors/webhook/mails.py.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 import orjson
 import structlog
@@ -17,6 +18,7 @@ from jay.config import Settings
 from jay.connectors.connector import Wishes
 from jay.connectors.webhook.mails import FAILING, SWITCHED_OFF, WebhookMails
 from jay.merchants import service as merchants
+from jay.net.addresses import Network, keeps_secrets
 from jay.orders import schemas, service
 from jay.orders.events import Happened
 from jay.orders.handover import SCHEDULE, TYPES, event_of
@@ -37,6 +39,11 @@ TOLD_AFTER = 4
 
 _NO_PART = DeliveryResult(failure="there is no such order any more", final=True)
 _NO_ADDRESS = DeliveryResult(failure="its configuration names no address any more", final=True)
+_NOT_SECRET = DeliveryResult(
+    failure="its address is not https, and in no network of JAY_OUTBOUND_ALLOW: set"
+    " orderWebhookUrl, then orders retry",
+    final=True,
+)
 _NO_SECRET = DeliveryResult(
     failure="it has no secret to verify with yet: merchant webhook-secret", hold=True
 )
@@ -61,8 +68,8 @@ class Webhook:
 
     def kinds(self, settings: Settings) -> Iterable[MessageKind]:
         """Describe the webhooks, and the mails of when they do not arrive."""
-        types = TYPES.values()
-        webhooks = [MessageKind(PREFIX + told, HTTP, _find, SCHEDULE, _failed) for told in types]
+        types, find = TYPES.values(), partial(_find, allowed=settings.reachable)
+        webhooks = [MessageKind(PREFIX + told, HTTP, find, SCHEDULE, _failed) for told in types]
         return [*webhooks, *WebhookMails(settings.public_url).kinds]
 
 
@@ -79,7 +86,9 @@ def signatures(secrets: list[str], identifier: str, body: str, *, now: datetime)
     }
 
 
-def _find(connection: Connection, message: Message, secret: str) -> Destination | DeliveryResult:
+def _find(
+    connection: Connection, message: Message, secret: str, *, allowed: Sequence[Network]
+) -> Destination | DeliveryResult:
     part_no = PartNo.typed(message.subject)
     part = None if part_no is None else service.find_part(connection, part_no)
     if part is None:
@@ -87,6 +96,8 @@ def _find(connection: Connection, message: Message, secret: str) -> Destination 
     url = merchants.order_webhook_url(connection, part.merchant_id)
     if url is None:
         return _NO_ADDRESS
+    if not keeps_secrets(url, allowed):
+        return _NOT_SECRET  # stored before that was asked for, or a network is allowed no more
     try:
         secrets = merchants.order_secrets(connection, part.merchant_id, secret=secret)
     except WrongKey:
