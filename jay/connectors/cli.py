@@ -1,8 +1,7 @@
-"""``flask merchant connect``, ``disconnect``, ``connection``: the shop that orders go into."""
+"""``flask merchant connect``, ``disconnect``, ``connection``: how orders reach a merchant."""
 
 import sys
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import click
 from flask.cli import with_appcontext
@@ -10,9 +9,9 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.connectors import handed
 from jay.connectors.calling import Calls
-from jay.connectors.handing import SHOPS
+from jay.connectors.connector import Asked
+from jay.connectors.handing import CONNECTORS, SHOPS
 from jay.connectors.interface import UNKNOWN_FORM, Problem
-from jay.connectors.shops import Asked
 from jay.merchants import connectors
 from jay.merchants.arguments import found_merchant
 from jay.net.client import Client
@@ -22,55 +21,42 @@ from jay.web.commands import told_rows
 
 @click.command("connect")
 @click.argument("merchant")
-@click.argument("kind", metavar="KIND", type=click.Choice(sorted(SHOPS)))
+@click.argument("kind", metavar="KIND", type=click.Choice([one.name for one in CONNECTORS]))
 @click.option(
     "--address",
-    required=True,
-    help="Of the shop: https://NAME.myshopify.com, or of the WordPress site.",
+    default="",
+    help="Of the shop: https://NAME.myshopify.com, or of the WordPress site; of the merchant's"
+    " server, or mailbox.",
 )
 @click.option("--token", is_flag=True, help="Shopify: ask for the token of a custom app instead.")
 @click.option("--unchecked", is_flag=True, help="Don't ask the shop whether it works.")
 @with_appcontext
 def connect(merchant: str, kind: str, address: str, *, token: bool, unchecked: bool) -> None:
-    """Put the orders of MERCHANT into its shop, of KIND shopify or woocommerce, from now on.
+    """Let the orders of MERCHANT go by KIND from now on.
 
-    The credentials are asked for, or read from standard input, one a line: never give secrets as
-    arguments, which other people on the machine can see. They are stored sealed. The shop is asked
-    whether it can be reached and allows what is needed.
+    KIND is shopify or woocommerce, where they are put into its shop; webhook, mail; or pull, where
+    the merchant asks for them. Credentials of a shop are asked for, or read from standard input,
+    one a line: never give secrets as arguments, which other people on the machine can see. They are
+    stored sealed. The shop is asked whether it can be reached and allows what is needed.
     """
-    settings = web.settings()
-    url = _address(address, demo=settings.demo)
-    way = SHOPS[kind]
+    settings, way = web.settings(), next(one for one in CONNECTORS if one.name == kind)
+    try:
+        url = way.address_of(address, settings)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--address") from error
     if token and not way.token:
         raise click.UsageError(f"{kind} has no tokens.")
     with db.reading() as connection:
         owner = found_merchant(connection, merchant)
     credentials = _asked(way.token if token else way.asked)
-    if not unchecked:
+    if kind in SHOPS and not unchecked:
         _check(kind, url, credentials)
     with db.transaction() as connection:
-        connectors.connect(
-            connection,
-            owner.id,
-            kind,
-            url,
-            credentials,
-            secret=settings.secret_key,
-            now=web.now(),
+        way.connect(
+            connection, owner.id, url, credentials, secret=settings.secret_key, now=web.now()
         )
-    click.echo(f"Orders of {merchant} go into its shop at {url} from now on.", err=True)
-
-
-def _address(text: str, *, demo: bool) -> str:
-    parts = urlsplit(text.rstrip("/"))
-    plain = parts.scheme == "http" and demo
-    if not (plain or parts.scheme == "https") or not parts.hostname or "@" in parts.netloc:
-        raise click.BadParameter(
-            "must begin with https://, and hold no user", param_hint="--address"
-        )
-    if parts.query or parts.fragment:
-        raise click.BadParameter("ends with the path", param_hint="--address")
-    return text.rstrip("/")
+    where = f", to {url}" if url else ""
+    click.echo(f"Orders of {merchant} go by {kind} from now on{where}.", err=True)
 
 
 def _asked(names: Asked) -> dict[str, str]:

@@ -5,7 +5,7 @@ jay/connectors/handing.py and the outbox's. A connector says whose parts are its
 leaves by it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +17,9 @@ from jay.merchants import connectors
 from jay.merchants import service as merchants
 from jay.orders.events import Happened
 from jay.outbox.kinds import MessageKind
+
+Asked = Sequence[tuple[str, str]]
+"""Credentials: by which name they are kept, and what they are called."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,37 @@ class Connector(Protocol):
     @property
     def prefix(self) -> str | None:
         """What stands before a type in the outbox; None where nothing is sent."""
+        ...
+
+    @property
+    def asked(self) -> Asked:
+        """What who is connected has to tell in secret."""
+        ...
+
+    @property
+    def token(self) -> Asked:
+        """What may be told instead; empty where nothing may."""
+        ...
+
+    def address_of(self, typed: str, settings: Settings, /) -> str:
+        """Return an address as it is kept; empty where there is none.
+
+        :raises ValueError: it can't be used; the message says what it must be.
+        """
+        ...
+
+    def connect(
+        self,
+        connection: Connection,
+        merchant: int,
+        address: str,
+        credentials: Mapping[str, str],
+        /,
+        *,
+        secret: str,
+        now: datetime,
+    ) -> None:
+        """Let a merchant's orders go this way from now on, and no other one."""
         ...
 
     def takes(self, connection: Connection, happened: Happened, wishes: Wishes, /) -> bool:

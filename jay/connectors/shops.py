@@ -4,8 +4,9 @@ Before an order is made it is looked for, each time: a process may have died bet
 its record, and an operator may begin anew.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
@@ -14,7 +15,7 @@ from jay.checkout.addresses import Contact
 from jay.config import Settings
 from jay.connectors import handed
 from jay.connectors.calling import Calls
-from jay.connectors.connector import Wishes
+from jay.connectors.connector import Asked, Wishes
 from jay.connectors.interface import (
     NOT_THERE,
     UNKNOWN_FORM,
@@ -40,9 +41,6 @@ from jay.sealing import WrongKey
 MakeShop = Callable[[str, Mapping[str, str], Calls], Shop]
 """Makes a shop of its address, its credentials, and what calls its API."""
 
-Asked = Sequence[tuple[str, str]]
-"""Credentials: by which name they are kept, and what they are called."""
-
 LOOKED_BACK = timedelta(minutes=5)
 
 _NO_PART = DeliveryResult(failure="there is no such order any more", final=True)
@@ -65,6 +63,31 @@ class ShopConnector:
     def __init__(self, name: str, make: MakeShop, *, asked: Asked, token: Asked = ()) -> None:
         self.name, self.prefix = name, f"{name}."
         self.make, self.asked, self.token = make, asked, token
+
+    def address_of(self, typed: str, settings: Settings) -> str:
+        """Return the address of a shop: https, but in a demo."""
+        parts = urlsplit(typed.rstrip("/"))
+        plain = parts.scheme == "http" and settings.demo
+        if not (plain or parts.scheme == "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("must begin with https://, and hold no user")
+        if parts.query or parts.fragment:
+            raise ValueError("ends with the path")
+        return typed.rstrip("/")
+
+    def connect(
+        self,
+        connection: Connection,
+        merchant: int,
+        address: str,
+        credentials: Mapping[str, str],
+        *,
+        secret: str,
+        now: datetime,
+    ) -> None:
+        """Put a merchant's orders into its shop."""
+        connectors.connect(
+            connection, merchant, self.name, address, credentials, secret=secret, now=now
+        )
 
     def takes(self, connection: Connection, happened: Happened, wishes: Wishes) -> bool:
         """Take what was bought since the shop is connected, and what lies in it already."""

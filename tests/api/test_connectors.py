@@ -20,7 +20,7 @@ from jay.connectors.shopify.shop import READ_AT_ONCE, Shopify
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.orders import ledger, service
-from jay.orders.handover import WAITS
+from jay.orders.handover import WAITS, messages_about
 from jay.orders.models import Money, OrderPart, PartNo
 from jay.outbox.delivery import Attempt, Deliverer, transports_of
 from jay.outbox.models import LEASE
@@ -635,6 +635,33 @@ def test_an_address_that_gives_secrets_away_is_refused(
     add_shop(app, client)
     words = ["merchant", "connect", "mugshop", "woocommerce", "--address", address]
     assert app.test_cli_runner().invoke(args=words, input="a\nb\n").exit_code == 2
+
+
+@pytest.mark.one_database
+def test_each_way_is_given_by_the_same_command_and_ends_the_one_before(
+    counter: Callable[[str], Counter],
+) -> None:
+    at = counter("shopify")
+
+    def told(*way: str) -> list[str]:
+        assert at.run("merchant", "connect", at.merchant.name, *way).exit_code == 0
+        part_no = at.buy((at.merchant.product("mug"), 1))
+        with at.app.app_context(), db.reading() as connection:
+            return [row.kind for row in messages_about(connection, part_no)]
+
+    assert told("webhook", "--address", "https://shop.example/jay") == ["merchant.order.created"]
+    assert rows(at.app, "merchant_connectors") == 0
+    assert told("mail", "--address", "orders@shop.example") == ["merchant-mail.order.created"]
+    assert told("pull") == []
+    assert at.connect().exit_code == 0
+    for way in (
+        ("webhook", "http://shop.example"),
+        ("mail", "shop"),
+        ("pull", "https://x.example"),
+    ):
+        refused = at.run("merchant", "connect", at.merchant.name, way[0], "--address", way[1])
+        assert refused.exit_code == 2
+    assert rows(at.app, "merchant_connectors") == 1
 
 
 @pytest.mark.one_database

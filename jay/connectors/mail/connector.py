@@ -1,7 +1,8 @@
 """Orders by mail; and what merchants are told by mail alone, whichever way their orders go."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -9,9 +10,11 @@ from jay import i18n
 from jay.checkout import contacts
 from jay.checkout.addresses import NOBODY
 from jay.config import Settings
-from jay.connectors.connector import Wishes
+from jay.connectors.connector import Asked, Wishes
 from jay.connectors.mail.letters import TROUBLES, About
+from jay.merchants import connectors
 from jay.merchants import service as merchants
+from jay.net.emails import normal_email
 from jay.orders import events, service
 from jay.orders.events import Happened
 from jay.orders.handover import SCHEDULE, TYPES, event_of
@@ -37,6 +40,28 @@ class Mail:
 
     name = "mail"
     prefix = PREFIX
+    asked: Asked = ()
+    token: Asked = ()
+
+    def address_of(self, typed: str, _settings: Settings) -> str:
+        """Return the address of a mailbox."""
+        address = normal_email(typed)
+        if address is None:
+            raise ValueError("must be an e-mail address")
+        return address
+
+    def connect(
+        self,
+        connection: Connection,
+        merchant: int,
+        address: str,
+        _credentials: Mapping[str, str],
+        **_more: Any,
+    ) -> None:
+        """Send a merchant its orders by mail."""
+        connectors.disconnect(connection, merchant)
+        changes = {"order_webhook_url": None, "order_email": address}
+        merchants.change_merchant(connection, merchant, changes)
 
     def takes(self, _connection: Connection, _happened: Happened, wishes: Wishes) -> bool:
         """Take what is for a merchant with a mailbox for orders."""

@@ -1,11 +1,14 @@
 """Orders that nobody is told of: the merchant asks for them (``GET /v1/shops/orders``)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import Connection
 
 from jay.config import Settings
-from jay.connectors.connector import Wishes
+from jay.connectors.connector import Asked, Wishes
+from jay.merchants import connectors
+from jay.merchants import service as merchants
 from jay.orders.events import Happened
 from jay.outbox.kinds import MessageKind
 
@@ -15,6 +18,27 @@ class Pull:
 
     name = "pull"
     prefix = None
+    asked: Asked = ()
+    token: Asked = ()
+
+    def address_of(self, typed: str, _settings: Settings) -> str:
+        """Nothing is sent, so that there is no address."""
+        if typed:
+            raise ValueError("is not needed: nothing is sent")
+        return ""
+
+    def connect(
+        self,
+        connection: Connection,
+        merchant: int,
+        _address: str,
+        _credentials: Mapping[str, str],
+        **_more: Any,
+    ) -> None:
+        """Send a merchant nothing of its orders."""
+        connectors.disconnect(connection, merchant)
+        changes = {"order_webhook_url": None, "order_email": None}
+        merchants.change_merchant(connection, merchant, changes)
 
     def takes(self, _connection: Connection, _happened: Happened, _wishes: Wishes) -> bool:
         """Take all: it can be asked for, however else it goes."""

@@ -6,6 +6,7 @@ What the merchant is told when its address fails is in jay/connectors/webhook/ma
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import orjson
 import structlog
@@ -15,10 +16,11 @@ from standardwebhooks import Webhook as Signer
 from jay.checkout import contacts
 from jay.clock import iso
 from jay.config import Settings
-from jay.connectors.connector import Wishes
+from jay.connectors.connector import Asked, Wishes
 from jay.connectors.webhook.mails import FAILING, SWITCHED_OFF, WebhookMails
+from jay.merchants import connectors
 from jay.merchants import service as merchants
-from jay.net.addresses import Network, keeps_secrets
+from jay.net.addresses import Network, keeps_secrets, origin_of
 from jay.orders import schemas, service
 from jay.orders.events import Happened
 from jay.orders.handover import SCHEDULE, TYPES, event_of
@@ -57,6 +59,26 @@ class Webhook:
 
     name = "webhook"
     prefix = PREFIX
+    asked: Asked = ()
+    token: Asked = ()
+
+    def address_of(self, typed: str, settings: Settings) -> str:
+        """Return the address of a merchant's server, to which names and addresses may be sent."""
+        if origin_of(typed) is None or not keeps_secrets(typed, settings.reachable):
+            raise ValueError("must begin with https://, or be in a network of JAY_OUTBOUND_ALLOW")
+        return typed
+
+    def connect(
+        self,
+        connection: Connection,
+        merchant: int,
+        address: str,
+        _credentials: Mapping[str, str],
+        **_more: Any,
+    ) -> None:
+        """Tell a merchant's server of its orders; its secret is made by a command of its own."""
+        connectors.disconnect(connection, merchant)
+        merchants.change_merchant(connection, merchant, {"order_webhook_url": address})
 
     def takes(self, _connection: Connection, _happened: Happened, wishes: Wishes) -> bool:
         """Take what is for a merchant with an address for orders."""
