@@ -294,12 +294,12 @@ class ShopifyShop(Stand):
             }
         )
 
-    def refund(self, part_no: str, amount: str) -> None:
+    def refund(self, part_no: str, amount: str, note: str = "") -> None:
         """Note a refund."""
         order = self.of(part_no)
         money = {"shopMoney": {"amount": amount, "currencyCode": order["currency"]}}
         identifier = f"gid://shopify/Refund/{len(order['refunds'])}"
-        order["refunds"].append({"id": identifier, "totalRefundedSet": money})
+        order["refunds"].append({"id": identifier, "note": note, "totalRefundedSet": money})
 
     def cancel(self, part_no: str) -> None:
         """Cancel an order in the shop."""
@@ -436,10 +436,10 @@ class WooShop(Stand):
         parcel = {"tracking_provider": "DHL", "tracking_number": number}
         order["meta_data"].append({"key": "_wc_shipment_tracking_items", "value": [parcel]})
 
-    def refund(self, part_no: str, amount: str) -> None:
+    def refund(self, part_no: str, amount: str, note: str = "") -> None:
         """Note a refund."""
         refunds = self.of(part_no)["refunds"]
-        refunds.append({"id": 100 + len(refunds), "reason": "", "total": f"-{amount}"})
+        refunds.append({"id": 100 + len(refunds), "reason": note, "total": f"-{amount}"})
 
     def cancel(self, part_no: str) -> None:
         """Cancel an order in the shop."""

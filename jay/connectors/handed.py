@@ -159,8 +159,13 @@ def see(connection: Connection, part_no: PartNo, what: str) -> bool:
 
 def saw(connection: Connection, part_no: PartNo, what: str) -> bool:
     """Tell whether something of a shop is noted here."""
+    return what in seen_of(connection, part_no)
+
+
+def seen_of(connection: Connection, part_no: PartNo) -> Sequence[str]:
+    """Return what of a shop is noted here."""
     query = select(_row.seen).where(*of_part(handed_parts, part_no))
-    return what in (connection.execute(query).scalar_one_or_none() or ())
+    return connection.execute(query).scalar_one_or_none() or ()
 
 
 def note_problem(connection: Connection, part_no: PartNo, problem: str) -> None:

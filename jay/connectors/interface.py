@@ -95,11 +95,15 @@ def amount_of(text: str) -> Decimal:
 
 @dataclass(frozen=True)
 class GivenBack:
-    """A refund that the merchant has noted in its shop; ``amount`` in major units."""
+    """A refund that the merchant has noted in its shop; ``amount`` in major units.
+
+    :ivar note: what the merchant has written to it.
+    """
 
     id: str
     amount: Decimal
     currency: str
+    note: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

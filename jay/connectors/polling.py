@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from jay import db, web
-from jay.connectors import handed
+from jay.connectors import handed, twins
 from jay.connectors.calling import Calls
 from jay.connectors.handed import Handed
 from jay.connectors.handing import SHOPS
@@ -20,8 +20,8 @@ from jay.errors import JayError
 from jay.i18n import minor_digits
 from jay.merchants import connectors
 from jay.net.client import Client
-from jay.orders import refunding, service, steps
-from jay.orders.models import Actor, Parcel, PartNo, PartState
+from jay.orders import events, refunding, service, steps
+from jay.orders.models import Actor, Attention, Movement, Parcel, PartNo, PartState
 from jay.orders.steps import Wanted
 from jay.sealing import WrongKey
 
@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 AT_ONCE = 50
 CANCELLED = "cancelled"
-REASON = "Refunded in the merchant's shop"
 
 
 def once() -> bool:
@@ -133,6 +132,7 @@ def _shipped(one: Handed, sent: Sent) -> Callable[[Connection], None]:
 
 def _refunded(one: Handed, back: GivenBack) -> Callable[[Connection], None]:
     def work(connection: Connection) -> None:
+        events.lock(connection, one.part_no, now=web.now())  # nobody refunds it meanwhile
         part = service.find_part(connection, one.part_no)
         if part is None or part.state is PartState.CANCELLED:
             return  # its money has gone back with that
@@ -144,18 +144,30 @@ def _refunded(one: Handed, back: GivenBack) -> Callable[[Connection], None]:
         amount = int(back.amount * Decimal(10) ** minor_digits(back.currency))
         if amount <= 0 or back.currency != part.order.currency:
             return
-        steps.refund(
-            connection,
-            one.part_no,
-            amount,
-            None,
-            reason=REASON,
-            merchant=one.merchant_id,
-            by=Actor.MERCHANT,
-            now=web.now(),
-        )
+        same = twins.find(part, back.note, amount, handed.seen_of(connection, one.part_no))
+        booked = same.refunds
+        if not booked:
+            booked = [_refund(connection, one, amount)]
+        for each in booked:
+            handed.see(connection, one.part_no, twins.mark_of(each))
+        if same.told is not None:
+            handed.note_problem(connection, one.part_no, f"refund {back.id}: {same.told}")
+            events.attend(connection, one.part_no, Attention.SHOP_REFUND)
 
     return work
+
+
+def _refund(connection: Connection, one: Handed, amount: int) -> Movement:
+    return steps.refund(
+        connection,
+        one.part_no,
+        amount,
+        None,
+        reason=twins.REASON,
+        merchant=one.merchant_id,
+        by=Actor.MERCHANT,
+        now=web.now(),
+    )
 
 
 def _cancelled(one: Handed) -> Callable[[Connection], None]:

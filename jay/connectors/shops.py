@@ -216,7 +216,7 @@ def _tell(
     elif _in_shop(shop, draft.part_no, shop_id) is None:
         raise Problem(NOT_THERE)
     else:
-        shop.note(shop_id, _note_of(event))
+        shop.note(shop_id, note_of(event))
     return shop_id
 
 
@@ -233,7 +233,8 @@ def _put(
     return shop_id
 
 
-def _note_of(event: OrderEvent) -> str:
+def note_of(event: OrderEvent) -> str:
+    """Return what the merchant reads of an event at its order, such as ``jay-refunded-3``."""
     return f"jay-{event.kind}-{event.number}"
 
 
@@ -242,7 +243,7 @@ def _catch_up(shop: Shop, part: OrderPart, shop_id: str) -> None:
     try:
         for event in part.events:
             if event.kind in TYPES and event.kind is not Happening.CREATED:
-                shop.note(shop_id, _note_of(event))
+                shop.note(shop_id, note_of(event))
     except Problem as problem:
         # The order is there, and is to be found by the next attempt.
         wait = max(problem.wait or UNSURE_FOR, UNSURE_FOR)

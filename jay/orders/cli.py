@@ -115,6 +115,8 @@ _LOOK_AT = {
     " orders attended",
     Attention.SHARE_FAILED: "the merchant's share could not be moved: settle it, then orders"
     " attended",
+    Attention.SHOP_REFUND: "a refund in the merchant's shop is like one that was made here:"
+    " merchant connection says which, then orders attended",
     Attention.DISPUTED: "the payment is disputed: answer at the provider, then orders attended",
 }
 

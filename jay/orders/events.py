@@ -103,10 +103,13 @@ def record(
 def attend(connection: Connection, part_no: PartNo, why: Attention | None) -> None:
     """Have an operator look at a part; None: nobody has to any more.
 
-    A dispute stays until then, whatever else goes wrong: of it there is a date to answer by.
+    A dispute stays until then, whatever else goes wrong: of it there is a date to answer by. What
+    is no more than a question takes no other one's place.
     """
     shown = update(order_parts).where(*of_part(order_parts, part_no))
-    if why not in (None, Attention.DISPUTED):
+    if why is Attention.SHOP_REFUND:
+        shown = shown.where(_part.attention.is_(None))
+    elif why not in (None, Attention.DISPUTED):
         shown = shown.where(_part.attention.is_distinct_from(Attention.DISPUTED))
     connection.execute(shown.values(attention=why))
 

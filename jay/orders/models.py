@@ -82,6 +82,8 @@ class Attention(enum.StrEnum):
     """Money that was to go back has not: the provider refuses it, or it came back."""
     SHARE_FAILED = "share_failed"
     """A merchant's share could not be sent, or not be taken back after a refund."""
+    SHOP_REFUND = "shop_refund"
+    """A refund that its merchant has noted in a shop may be one that was made here."""
     DISPUTED = "disputed"
     """The shopper's bank takes the money back, or tries to."""
 

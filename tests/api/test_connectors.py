@@ -286,6 +286,66 @@ def test_parcels_and_refunds_are_read_back_once(
     assert at.run("orders", "reconcile").exit_code == 0
 
 
+def refund_here(at: Counter, part_no: PartNo, amount: int) -> str:
+    """Refund something here, and return what stands at the order in the shop."""
+    words = ("--amount", f"{amount}", "--reason", "Late")
+    assert at.run("orders", "refund", str(part_no), *words).exit_code == 0
+    at.deliver()
+    return f"jay-refunded-{at.part(part_no).events[-1].number}"
+
+
+@BOTH
+def test_a_refund_made_here_and_noted_in_the_shop_is_paid_once_and_looked_at(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    refund_here(at, part_no, 500)
+    at.stand.refund(str(part_no), "5.00")
+
+    for _ in range(2):
+        at.read_back()
+
+    assert at.paid_back(part_no) == 500
+    shown = at.run("merchant", "connection", at.merchant.name).stdout
+    assert "not paid, as so much went back here already" in shown
+    listed = at.run("orders", "list", "--attention").stdout
+    assert "like one that was made here" in listed
+    # As much once more is another one; and of what is only near to one here it is told.
+    at.stand.refund(str(part_no), "5.00")
+    at.read_back()
+    assert at.paid_back(part_no) == 1000
+    at.run("orders", "attended", str(part_no))
+    refund_here(at, part_no, 300)
+    at.stand.refund(str(part_no), "4.00")
+    at.read_back()
+    assert at.paid_back(part_no) == 1700
+    shown = at.run("merchant", "connection", at.merchant.name).stdout
+    assert "paid, though 3.00 EUR went back here before" in shown
+    assert str(part_no) in at.run("orders", "list", "--attention").stdout
+
+
+@BOTH
+def test_a_refund_in_the_shop_that_names_those_made_here_is_known(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    tags = [refund_here(at, part_no, amount) for amount in (300, 200)]
+    at.stand.refund(str(part_no), "5.00", f"as by {' and '.join(tags)}")
+    at.read_back()
+    refund_here(at, part_no, 100)
+    at.stand.refund(str(part_no), "1.50", at.part(part_no).refunds[-1].id)
+    assert at.run("orders", "list", "--attention").stdout.count("\n") == 1
+    at.read_back()
+
+    assert at.paid_back(part_no) == 600
+    shown = at.run("merchant", "connection", at.merchant.name).stdout
+    assert "whose amount is another one" in shown
+
+
 def test_shopify_ships_in_parcels(counter: Callable[[str], Counter]) -> None:
     at = counter("shopify")
     part_no = at.buy(*mug_and_hats(at))

@@ -65,7 +65,7 @@ _READ = """query($ids: [ID!]!, $parcels: Int!, $lines: Int!, $refunds: Int!) {
         id status trackingInfo { company number url }
         fulfillmentLineItems(first: $lines) { nodes { quantity lineItem { sku } } }
       }
-      refunds(first: $refunds) { id totalRefundedSet { shopMoney { amount currencyCode } } }
+      refunds(first: $refunds) { id note totalRefundedSet { shopMoney { amount currencyCode } } }
     }
   }
 }"""
@@ -333,6 +333,7 @@ def _in_shop(order: Mapping[str, Any]) -> InShop:
                 str(one["id"]),
                 amount_of(one["totalRefundedSet"]["shopMoney"]["amount"]),
                 one["totalRefundedSet"]["shopMoney"]["currencyCode"],
+                str(one["note"] or ""),
             )
             for one in order["refunds"]
         ],

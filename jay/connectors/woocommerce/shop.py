@@ -203,7 +203,12 @@ def _in_shop(order: Mapping[str, Any]) -> InShop:
         cancelled=order["status"] == "cancelled",
         sent=sent,
         given_back=[
-            GivenBack(str(one["id"]), abs(amount_of(one["total"])), order["currency"])
+            GivenBack(
+                str(one["id"]),
+                abs(amount_of(one["total"])),
+                order["currency"],
+                str(one.get("reason") or ""),
+            )
             for one in _listed(order["refunds"])
             if one["total"]  # empty while it is being written
         ],
