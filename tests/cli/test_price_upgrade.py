@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import alembic.command
+import pytest
+from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import select
 
@@ -39,6 +41,21 @@ def test_what_is_there_begins_its_history_and_keeps_what_its_price_before_is(
     post(shop, price=800)
     post(shop, price=700, orgPrice=1000)
     assert details(alice, mug)["lowestPrice30"] is None
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_descriptions_are_read_in_ranges_that_hold_each_product_once(
+    empty_app: Flask, empty_database_url: str
+) -> None:
+    assert runner_of(empty_app)("db", "upgrade").exit_code == 0
+    shop = add_shop(empty_app, empty_app.test_client())
+    ids = sorted(shop.product(f"sku {number}") for number in range(5))
+    script = ScriptDirectory.from_config(alembic_config(empty_database_url)).get_revision("0037")
+
+    with empty_app.app_context(), db.reading() as connection:
+        found = list(script.module._ranges(connection, 2))
+
+    assert found == [("", ids[1]), (ids[1], ids[3]), (ids[3], ids[4])]
 
 
 def test_what_was_there_has_no_struck_price_until_30_days_are_known(
