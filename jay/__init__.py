@@ -50,6 +50,7 @@ from jay.ops import (
     distribute_cli,
     docs,
     health,
+    operator_mails,
     removal_cli,
     reseal_cli,
     revision,
@@ -229,6 +230,7 @@ def _set_up_payment(app: Flask, settings: Settings, database: Database, clock: C
     messages = (
         *webhooks.KINDS,
         *handing.kinds(settings),
+        *operator_mails.kinds(settings),
         acknowledgement(settings.public_url, called),
         *ShopperMails(settings.public_url, store_of(settings)).kinds,
     )

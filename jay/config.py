@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from jay.net.addresses import LOOPBACK, Network
 from jay.net.buckets import Bucket, bucket_of
-from jay.net.smtp import MailServer, mail_server, sender
+from jay.net.smtp import MailServer, mail_server, mailbox, sender
 from jay.sealing import Secret
 
 T = TypeVar("T")
@@ -143,6 +143,8 @@ class Settings:
 
     mail_server: MailServer | None = None
     mail_from: Address = field(default_factory=lambda: DEMO_SENDER)
+    operator_email: str = ""
+    """Who is told by mail of what somebody has to look at."""
     stripe: StripeSettings | None = None
 
     @property
@@ -235,6 +237,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
     ]
     smtp_url = env.str("JAY_SMTP_URL", "", validate=_with(mail_server))
     mail_from = env.str("JAY_MAIL_FROM", "", validate=_with(sender))
+    operator_email = env.str("JAY_OPERATOR_EMAIL", "", validate=_with(mailbox))
     problems = [*_problems(env), *env.misspelt(), *(stripe.problems if psp == "stripe" else ())]
     if smtp_url and not mail_from:
         problems.append("JAY_MAIL_FROM: must be set with JAY_SMTP_URL: whom mails come from")
@@ -269,6 +272,7 @@ def settings_from(environ: Mapping[str, str] | None = None) -> Settings:
         media_url=media_url.rstrip("/"),
         mail_server=mail_server(smtp_url) if smtp_url else None,
         mail_from=sender(mail_from) if mail_from else DEMO_SENDER,
+        operator_email=operator_email,
         stripe=stripe.settings if psp == "stripe" else None,
         **limits,
     )

@@ -29,10 +29,13 @@ def reconciler() -> Callable[[threading.Event], None]:
     return repeated("checkout", once)
 
 
-def repeated(what: str, work: Callable[[], bool]) -> Callable[[threading.Event], None]:
+def repeated(
+    what: str, work: Callable[[], bool], *, every: float = POLL_SECONDS
+) -> Callable[[threading.Event], None]:
     """Return what does some work on the current app again and again until it is told to stop.
 
     :param work: tells whether there may be more to be done at once.
+    :param every: seconds between two times, where there is not.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
 
@@ -48,7 +51,7 @@ def repeated(what: str, work: Callable[[], bool]) -> Callable[[threading.Event],
                 # The outbox and the feeds go on in this process, and so does this in a moment.
                 log.exception(f"{what} failed")
             if not busy:
-                stop.wait(POLL_SECONDS)
+                stop.wait(every)
 
     return run
 

@@ -16,7 +16,7 @@ from jay.checkout import reconciling
 from jay.connectors import polling
 from jay.db import standby
 from jay.feeds import pulling
-from jay.ops import clocks, revision
+from jay.ops import clocks, operator_mails, revision
 from jay.orders import refunding
 from jay.outbox import delivery
 from jay.pictures import filling
@@ -55,6 +55,7 @@ def worker(parent: int | None) -> None:
         reconciling.repeated("refunds", refunding.once),
         reconciling.repeated("shops", polling.once),
         _clocks(),
+        *([_alarms()] if web.settings().operator_email else []),
         *([reconciling.repeated("heartbeat", _beat)] if web.settings().database_read_url else []),
     )
     with ThreadPoolExecutor(len(works)) as pool:
@@ -79,6 +80,10 @@ def _clocks() -> Callable[[threading.Event], None]:
         return False
 
     return reconciling.repeated("clocks", once)
+
+
+def _alarms() -> Callable[[threading.Event], None]:
+    return reconciling.repeated("alarms", operator_mails.once, every=operator_mails.LOOKED_EVERY)
 
 
 def _beat() -> bool:

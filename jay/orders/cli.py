@@ -14,7 +14,8 @@ from jay.errors import JayError
 from jay.merchants.arguments import found_merchant
 from jay.orders import checking, events, ledger, refunding, service, steps
 from jay.orders.handover import messages_about
-from jay.orders.models import Actor, Attention, Order, OrderPart, PartNo, PartState
+from jay.orders.looking import LOOK_AT
+from jay.orders.models import Actor, Order, OrderPart, PartNo, PartState
 from jay.outbox import service as outbox
 from jay.outbox.models import DELIVERED, FAILED
 from jay.web.commands import Commands
@@ -107,18 +108,7 @@ def list_orders(
             f"{part.order.created:%Y-%m-%d %H:%M}  {paid:>12}  {handed}{test}"
         )
         if part.attention is not None:
-            click.echo(f"  {_LOOK_AT[part.attention]}")
-
-
-_LOOK_AT = {
-    Attention.REFUND_FAILED: "a refund has failed: orders refund, or settle it otherwise, then"
-    " orders attended",
-    Attention.SHARE_FAILED: "the merchant's share could not be moved: settle it, then orders"
-    " attended",
-    Attention.SHOP_REFUND: "a refund in the merchant's shop is like one that was made here:"
-    " merchant connection says which, then orders attended",
-    Attention.DISPUTED: "the payment is disputed: answer at the provider, then orders attended",
-}
+            click.echo(f"  {LOOK_AT[part.attention]}")
 
 
 @orders_cli.command("attended")
@@ -180,7 +170,7 @@ def _show_part(part: OrderPart, sums: dict[str, int], messages: Iterable[Any]) -
     if part.still_due is not None:
         click.echo(f"  to be refunded until {part.still_due:%Y-%m-%d}")
     if part.attention is not None:
-        click.echo(f"  to look at: {_LOOK_AT[part.attention]}")
+        click.echo(f"  to look at: {LOOK_AT[part.attention]}")
     click.echo("  ledger: " + ", ".join(f"{kind} {money(one)}" for kind, one in sums.items()))
     for row in messages:
         reason = f": {row.reason}" if row.reason else ""

@@ -6,17 +6,11 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.checkout.order_numbers import typed_order_no
 from jay.orders import service, withdrawals
+from jay.orders.looking import WHY
 from jay.orders.models import PartNo
-from jay.orders.withdrawals import Unclear, Withdrawal
+from jay.orders.withdrawals import Withdrawal
 
 MOST = 1000
-
-_WHY = {
-    Unclear.UNKNOWN: "there is no such order",
-    Unclear.EMAIL: "the order has another e-mail address",
-    Unclear.PRODUCTS: "no product of the order is called so",
-    Unclear.CROWDED: "too many named the order at once, so it was compared with none",
-}
 
 
 @click.command("withdrawals")
@@ -98,7 +92,7 @@ def _found(identifier: str) -> Withdrawal:
 
 def _outcome(one: Withdrawal) -> str:
     if one.unclear is not None and one.closed is None:
-        return f"to look at: {_WHY[one.unclear]}"
+        return f"to look at: {WHY[one.unclear]}"
     if one.parts:
         return "withdrawn from " + ", ".join(f"{one.order_no}-{part}" for part in one.parts)
     return "done"

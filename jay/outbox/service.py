@@ -387,6 +387,12 @@ def about(
     return connection.execute(query.order_by(_row.id)).all()
 
 
+def given_up(connection: Connection, *, since: datetime, most: int) -> Sequence[Any]:
+    """Return the messages that were given up since a moment, the newest first."""
+    query = select(outbox).where(_row.finished >= since, _row.state == FAILED)
+    return connection.execute(query.order_by(_row.finished.desc()).limit(most)).all()
+
+
 def states_of(connection: Connection, ids: Iterable[int]) -> Sequence[Any]:
     """Return state and reason of these messages."""
     query = select(_row.state, _row.reason).where(_row.id.in_(list(ids)))

@@ -66,6 +66,7 @@ def test_the_public_url_follows_the_port(tmp_path: Path) -> None:
         "JAY_WEBHOOK_ALLOW",
         "JAY_SMTP_URL",
         "JAY_MAIL_FROM",
+        "JAY_OPERATOR_EMAIL",
     ],
 )
 @pytest.mark.parametrize("empty", ["", "  ", "\n"])
@@ -120,6 +121,7 @@ WRONG = {
     "JAY_WEBHOOK_ALLOW": "10.0.0.0/8, everywhere",
     "JAY_SMTP_URL": "mail.example",
     "JAY_MAIL_FROM": "Kino Nord",
+    "JAY_OPERATOR_EMAIL": "nobody",
 }
 
 

@@ -41,16 +41,16 @@ KINDS = {
         checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
         checkout/sessions connectors/connector connectors/handed feeds/checkpoints
         feeds/leftovers feeds/pulls guests/service legal/service merchants/connectors
-        merchants/service operators/service ops/clocks ops/demo ops/purge ops/removal
-        ops/reseal orders/checking orders/events orders/handover orders/ledger orders/refunds
-        orders/service orders/steps orders/whole orders/withdrawals outbox/kinds outbox/mails
-        outbox/service outbox/webhooks partners/service pictures/leases pictures/purging
-        pictures/service pictures/standing pictures/sweeping pictures/uploading
-        privacy/erasing privacy/exporting privacy/finding products/bulk products/bulk_sql
-        products/catalogue products/configuring products/feeding products/listing
-        products/price_history products/repricing products/service products/stock
-        products/stored products/unit_prices products/upserting products/wanted
-        transfers/service web/limits web/stored_answers
+        merchants/service operators/service ops/alarms ops/clocks ops/demo ops/purge
+        ops/removal ops/reseal orders/checking orders/events orders/handover orders/ledger
+        orders/looking orders/refunds orders/service orders/steps orders/whole
+        orders/withdrawals outbox/kinds outbox/mails outbox/service outbox/webhooks
+        partners/service pictures/leases pictures/purging pictures/service pictures/standing
+        pictures/sweeping pictures/uploading privacy/erasing privacy/exporting privacy/finding
+        products/bulk products/bulk_sql products/catalogue products/configuring
+        products/feeding products/listing products/price_history products/repricing
+        products/service products/stock products/stored products/unit_prices
+        products/upserting products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -73,16 +73,17 @@ KINDS = {
         kiosk/pages legal/cli legal/guarantee legal/pages legal/seller_cli legal/seller_pages
         merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
         ops/demo_catalogue ops/demo_shop ops/distribute_cli ops/docs ops/health
-        ops/removal_cli ops/reseal_cli ops/worker orders/cli orders/mail_pictures orders/mails
-        orders/pages orders/refunding orders/routes orders/showing orders/withdrawal_cli
-        orders/withdrawal_mails orders/withdrawal_pages outbox/cli outbox/delivery
-        partners/cli partners/options partners/pages partners/view pictures/cli
-        pictures/filling pictures/pages pictures/routes pictures/showing pictures/tidying
-        playouts/routes privacy/cli privacy/forgetting products/cli products/pages
-        products/routes products/showing products/view transfers/pages transfers/pairs
-        transfers/polling transfers/routes transfers/tv web/blueprint web/bodies web/commands
-        web/conditions web/context web/early web/idempotency web/information web/logs
-        web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
+        ops/operator_mails ops/removal_cli ops/reseal_cli ops/worker orders/cli
+        orders/mail_pictures orders/mails orders/pages orders/refunding orders/routes
+        orders/showing orders/withdrawal_cli orders/withdrawal_mails orders/withdrawal_pages
+        outbox/cli outbox/delivery partners/cli partners/options partners/pages partners/view
+        pictures/cli pictures/filling pictures/pages pictures/routes pictures/showing
+        pictures/tidying playouts/routes privacy/cli privacy/forgetting products/cli
+        products/pages products/routes products/showing products/view transfers/pages
+        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint
+        web/bodies web/commands web/conditions web/context web/early web/idempotency
+        web/information web/logs web/openapi web/pages web/paths web/rates web/responses
+        web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
