@@ -231,17 +231,14 @@ class Seller(Shopper):
 
 
 class Worker:
-    """What ``flask worker`` does about orders."""
+    """The command ``worker``, with all its threads."""
 
     def __init__(self, world: World) -> None:
         self.app = world.app()
 
     def __call__(self) -> None:
-        with self.app.app_context():
-            reconciling.once()
-            refunding.once()
-            delivery.deliverer().run()
-        time.sleep(0.01)
+        ended = self.app.test_cli_runner().invoke(args=["worker"], catch_exceptions=False)
+        raise AssertionError(ended.output)  # nobody has told it to stop
 
 
 WORKS: dict[str, Any] = {"shopper": Shopper, "seller": Seller, "worker": Worker}
