@@ -61,7 +61,7 @@ class FailsHalfTheTime:
     """Answers every second time with 500, and sees whether two workers send the same at once."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock, self.pause = threading.Lock(), threading.Event()
         self.asked = 0
         self.here: set[str] = set()
         self.twice: list[str] = []
@@ -75,6 +75,7 @@ class FailsHalfTheTime:
             self.here.add(identifier)
             self.asked += 1
             fails = self.asked % 2 == 0
+        self.pause.wait(0.002)  # long enough for another one to be seen
         with self.lock:
             self.here.discard(identifier)
             if not fails:
