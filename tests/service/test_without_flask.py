@@ -39,7 +39,7 @@ from jay.legal.models import THE_OPERATOR, Kind, Notice
 from jay.merchants import service as merchants
 from jay.merchants.models import Feed, Merchant, OrderSecret
 from jay.operators import service as operators
-from jay.ops import demo_catalogue
+from jay.ops import alarms, demo_catalogue
 from jay.ops.clocks import AHEAD
 from jay.ops.purge import EXPIRED
 from jay.ops.removal import PARTNER
@@ -425,6 +425,8 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "baskets/offered.is_kept": {"identifier": lambda w: w.basket.id},
     "baskets/offered.note_claim": {"identifier": lambda w: w.basket.id},
     "baskets/offered.withdraws_offers": {"work": lambda _: transfers.cancel},
+    "ops/alarms.tell": {"found": lambda _: alarms.Open(alarms.Alarm.PARKED, "J-1")},
+    "orders/handover.event_of": {"part": part_bought, "message": lambda w: taken(w).message},
     "orders/withdrawals.assign": {
         "found": lambda _: WITHDRAWAL,
         "part_nos": lambda w: [PartNo(ordered(w).order_no, 1)],
