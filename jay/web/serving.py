@@ -288,6 +288,7 @@ class BufferingWorker(Worker):
             if connection.file is None:
                 connection.file = self._nameless_file()
             connection.file.write(part)
+            connection.file.flush()  # what is left for later fails later, where nobody looks
         except OSError as error:
             self.log.error("No room for what a client sends: %s", error.strerror)
             self._refuse(connection, _BUSY)
@@ -308,12 +309,13 @@ class BufferingWorker(Worker):
             return tempfile.TemporaryFile()
 
     def _forget_file(self, connection: _Connection) -> None:
-        if connection.file is None:
+        file, stored = connection.file, connection.stored
+        if file is None:
             return
+        connection.file, connection.stored = None, 0  # whatever fails, it is counted once
         with self._handover:
-            self._stored_bytes -= connection.stored
-        connection.file.close()
-        connection.file, connection.stored = None, 0
+            self._stored_bytes -= stored
+        _throw_away(file)
 
     def _look(self, connection: _Connection, *, inline: bool = True) -> None:
         """Hand a request that has arrived to the threads."""
@@ -551,15 +553,16 @@ class BufferingWorker(Worker):
                 body.write(piece)
                 if not whole:
                     break
+            body.flush()
             lengths = [int(value) for name, value in request.headers if name == "CONTENT-LENGTH"]
             if all(body.tell() == length or length > MAX_BODY_BYTES for length in lengths):
                 return body
         except (ParseException, NoMoreData):
             pass
         except OSError as error:
-            body.close()
+            _throw_away(body)
             raise _NoRoom from error
-        body.close()
+        _throw_away(body)
         return None
 
     def _run(self, request: Any, body: BinaryIO, connection: _Connection, outbox: _Outbox) -> bool:
@@ -587,11 +590,21 @@ class BufferingWorker(Worker):
                 answer.write(piece)
             answer.close()
         finally:
-            body.close()
+            _throw_away(body)
             close: Callable[[], None] | None = getattr(pieces, "close", None)
             if close is not None:
                 close()
         return not answer.should_close()
+
+
+def _throw_away(file: BinaryIO) -> None:
+    """Close a file without a name.
+
+    Where the disk is full it writes once more what its buffer holds, and fails again: that was
+    told, and nobody needs those bytes.
+    """
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 def _in_pieces(file: BinaryIO | None, rest: bytes) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import io
 import itertools
 import os
 import runpy
@@ -426,6 +427,56 @@ def test_where_no_file_can_be_had_the_client_is_told_to_come_again(
     assert read_all(server.connect(asked + PICTURE[:-1])).startswith(b"HTTP/1.1 503 ")
     late.sendall(PICTURE[-1:])  # its body needs a file of its own
     assert read_all(late).startswith(b"HTTP/1.1 503 ")
+    assert server.ask("/next") == b"/next"
+    assert server.worker._stored_bytes == 0
+
+
+class Full(io.BufferedRandom):
+    """A file on a disk that is full: what its buffer holds is tried again when it is closed."""
+
+    def __init__(self, **_options: object) -> None:
+        super().__init__(FullDisk(os.memfd_create("full"), "r+"))
+
+
+class FullDisk(io.FileIO):
+    """Takes some bytes and then no more."""
+
+    room = MAX_BODY_BYTES // 2
+
+    def write(self, data: Any) -> int:
+        left = self.room - self.tell()
+        if left <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(memoryview(data)[:left])
+
+
+def test_a_disk_that_is_full_ends_no_process_and_is_counted_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
+    late = server.connect(asked + PICTURE[:-1])
+    server.until(lambda: server.worker._stored_bytes > 2 * MAX_BODY_BYTES)
+    before = server.worker._stored_bytes
+    monkeypatch.setattr(serving.tempfile, "TemporaryFile", Full)
+
+    assert read_all(server.connect(asked + PICTURE[:-1])).startswith(b"HTTP/1.1 503 ")
+    assert server.worker._stored_bytes == before
+    late.sendall(PICTURE[-1:])  # its body needs a file of its own
+    assert read_all(late).startswith(b"HTTP/1.1 503 ")
+    assert server.ask("/next") == b"/next"
+    assert server.worker._stored_bytes == 0
+
+
+@pytest.mark.parametrize("room", [2 * MAX_BODY_BYTES - 4096, len(PICTURE) - 4096])
+def test_what_a_buffer_holds_when_the_disk_is_full_is_told_at_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    # The last few KiB are all that has no room, of the file in which it arrives or of its body.
+    monkeypatch.setattr(FullDisk, "room", room)
+    monkeypatch.setattr(serving.tempfile, "TemporaryFile", Full)
+    asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
+
+    assert read_all(server.connect(asked + PICTURE)).startswith(b"HTTP/1.1 503 ")
     assert server.ask("/next") == b"/next"
     assert server.worker._stored_bytes == 0
 
