@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
 from flask import request
@@ -109,12 +110,17 @@ def _stored() -> Drawn:
     try:
         folder = web.settings().data_dir
         place = str(folder) if folder.is_dir() else None
-        with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=place) as body:
+        body = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=place)  # noqa: SIM115
+        try:
             with reaching_the_store():  # what has no room now has none there, either
                 shutil.copyfileobj(request.stream, body, PIECE_BYTES)
+                body.flush()
             if body.tell() > MAX_BYTES:
                 raise PayloadTooLarge
             drawn = _read(cast("BinaryIO", body))
+        finally:
+            with suppress(OSError):  # where the disk is full it tries the rest again
+                body.close()
         with reaching_the_store():
             for name, file in drawn.files.items():
                 store().put(name, file)

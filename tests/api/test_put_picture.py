@@ -1,6 +1,7 @@
 """``PUT /v1/shops/pictures/{sku}/{position}``: a merchant sends a picture itself."""
 
 import io
+import tempfile
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.api.checks import assert_refused
 from tests.api.feed import details, post
 from tests.builders import Shop, User
 from tests.conftest import Apps
+from tests.full_disk import Full, FullDisk
 
 pytestmark = pytest.mark.one_database
 
@@ -130,6 +132,18 @@ def test_pictures_never_hold_all_threads(shop: Shop, monkeypatch: pytest.MonkeyP
         assert_refused(shop.call("PUT", "/shops/pictures/mug/1", data=PNG), Busy)
     finally:
         routes._places.release(2)
+
+
+def test_a_disk_without_room_for_the_last_bytes_is_one_that_is_busy(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(shop, price=500)
+    with monkeypatch.context() as patched:
+        patched.setattr(routes, "IN_MEMORY", 1)
+        patched.setattr(FullDisk, "room", 0)
+        patched.setattr(tempfile, "TemporaryFile", Full)
+        assert_refused(shop.call("PUT", "/shops/pictures/mug/1", data=PNG), Busy)
+    put(shop)
 
 
 def test_what_wraps_the_file_is_no_file(shop: Shop) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import gc
-import io
 import itertools
 import os
 import runpy
@@ -23,6 +22,7 @@ from jay.web import serving
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 from jay.web.serving import BufferingWorker
 from tests.clock import PATIENCE_SECONDS
+from tests.full_disk import Full, FullDisk
 
 LARGE = 16 * 1024 * 1024
 """Bytes of an answer that no socket takes at once."""
@@ -429,25 +429,6 @@ def test_where_no_file_can_be_had_the_client_is_told_to_come_again(
     assert read_all(late).startswith(b"HTTP/1.1 503 ")
     assert server.ask("/next") == b"/next"
     assert server.worker._stored_bytes == 0
-
-
-class Full(io.BufferedRandom):
-    """A file on a disk that is full: what its buffer holds is tried again when it is closed."""
-
-    def __init__(self, **_options: object) -> None:
-        super().__init__(FullDisk(os.memfd_create("full"), "r+"))
-
-
-class FullDisk(io.FileIO):
-    """Takes some bytes and then no more."""
-
-    room = MAX_BODY_BYTES // 2
-
-    def write(self, data: Any) -> int:
-        left = self.room - self.tell()
-        if left <= 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().write(memoryview(data)[:left])
 
 
 def test_a_disk_that_is_full_ends_no_process_and_is_counted_once(
