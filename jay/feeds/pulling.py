@@ -207,13 +207,16 @@ class Puller:
 
         def alive() -> None:
             nonlocal renewed
-            if self._stop.is_set():
-                raise _Stopped
+            self._end_if_stopped()
             if (now := self._clock()) - renewed >= RENEWED_AFTER:
                 self._database.write(pulls.renew, pull, now=now)
                 renewed = now
 
         return alive
+
+    def _end_if_stopped(self) -> None:
+        if self._stop.is_set():
+            raise _Stopped
 
     def _import(self, importer: "_Importer", path: Path, alive: Callable[[], None]) -> Pulled:
         pull, began = importer.pull, self._clock()
@@ -232,7 +235,7 @@ class Puller:
         as_of = microseconds(observed(found.modified, before, began=began))
         reports = self.reports(pull.merchant.name)
         try:
-            done, removed = importer.run(path, as_of, reports, alive)
+            done, removed = importer.run(path, as_of, reports, alive, self._end_if_stopped)
         except UnusableFile as error:
             # The path means nothing to who reads it later.
             said, plain = (
@@ -279,10 +282,17 @@ class _Importer:
         return Pulled(FAILED, told, kept, partly)
 
     def run(
-        self, path: Path, as_of: int, reports: Reports, alive: Callable[[], None]
+        self,
+        path: Path,
+        as_of: int,
+        reports: Reports,
+        alive: Callable[[], None],
+        going_on: Callable[[], None],
     ) -> tuple[Import, int]:
         """Import the file from its beginning; return what became of it.
 
+        :param alive: keeps the lease; what it raises ends the import.
+        :param going_on: does so without the database.
         :returns: and how many variants were taken out.
         """
         feed, merchant = self.pull.feed, self.pull.merchant
@@ -305,6 +315,11 @@ class _Importer:
             )
             for report in reports:
                 report.check(0)
+            ahead = not self.database.is_sqlite
+            if ahead:
+                # Each batch renews the lease, and holds its row while the next one is read: who
+                # reads would wait for the very transaction that waits for what it reads.
+                file.alive = going_on
 
             def still_valid() -> None:
                 file.check_unchanged()
@@ -319,7 +334,7 @@ class _Importer:
                 reports,
                 clock=self.clock,
                 still_valid=still_valid,
-                ahead=not self.database.is_sqlite,
+                ahead=ahead,
             ):
                 self.done = done
             if not done.records:

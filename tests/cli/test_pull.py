@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from jay import db
 from jay.errors import Busy
-from jay.feeds import downloading, importing, pulling, pulls
+from jay.feeds import downloading, files, importing, pulling, pulls
 from jay.feeds.checkpoints import TakenOver
 from jay.feeds.models import (
     FAILED,
@@ -653,6 +653,49 @@ def test_a_process_that_works_long_keeps_its_feed(
     assert len(met) > 5
     assert not any(met)
     assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_who_reads_ahead_does_not_wait_for_the_batch_that_is_being_stored(
+    app: Flask, shop: Shop, receiver: Receiver, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", 1)
+    monkeypatch.setattr(files, "LINES_BETWEEN", 1)
+    serve(receiver, FEED + b"".join(b"S%d,Mug,500,3\n" % number for number in range(5)))
+    configure(shop, receiver.url)
+    storing, read, renewed_by = threading.Event(), threading.Event(), set()
+    batches, put_many, renew = importing._batches, importing.put_many, pulls.renew
+
+    def second_while_the_first_is_stored(*given: Any) -> Iterator[Any]:
+        each = batches(*given)
+        yield next(each)
+        assert storing.wait(PATIENCE_SECONDS)
+        try:
+            second = next(each)
+        finally:
+            read.set()
+        yield second
+        yield from each
+
+    def slowly(*given: Any, **more: Any) -> Any:
+        if not storing.is_set():
+            works.clock.move(LEASE.total_seconds() * 0.6)
+            storing.set()
+            assert read.wait(PATIENCE_SECONDS)
+        return put_many(*given, **more)
+
+    def noted(*given: Any, **more: Any) -> None:
+        renewed_by.add(threading.current_thread())
+        renew(*given, **more)
+
+    monkeypatch.setattr(importing, "_batches", second_while_the_first_is_stored)
+    monkeypatch.setattr(importing, "put_many", slowly)
+    monkeypatch.setattr(pulls, "renew", noted)
+
+    (pulled,) = works.one().pull_due()
+
+    assert (pulled.state, pulled.told) == (IMPORTED, "6 rows: 6 added, 0 updated, 0 refused.")
+    assert renewed_by == {threading.current_thread()}
 
 
 def test_told_to_stop_it_leaves_the_feed_to_the_next_process(
