@@ -13,6 +13,8 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    and_,
+    case,
     or_,
     select,
     update,
@@ -82,10 +84,14 @@ def put(
     shop_id: str,
     now: datetime,
 ) -> None:
-    """Note that a part lies in a shop; again, nothing changes, unless it is another shop."""
+    """Note that a part lies in a shop; again, nothing changes, unless it is another shop.
+
+    The same order at another address is the shop that has moved: what was read of it stays read.
+    """
     new = insert_into(connection, handed_parts)
     other = or_(_row.kind != new.excluded.kind, _row.address != new.excluded.address)
-    changed = ("kind", "address", "shop_id", "seen", "problem", "handed", "due")
+    moved = and_(_row.kind == new.excluded.kind, _row.shop_id == new.excluded.shop_id)
+    changed = ("kind", "address", "shop_id", "problem", "handed", "due")
     connection.execute(
         new.values(
             routing_key=routing_key_of(part_no.order_no),
@@ -101,7 +107,8 @@ def put(
             due=now + ASKED_EVERY,
         ).on_conflict_do_update(
             index_elements=["routing_key", "order_no", "part"],
-            set_={name: new.excluded[name] for name in changed},
+            set_={name: new.excluded[name] for name in changed}
+            | {"seen": case((moved, _row.seen), else_=new.excluded.seen)},
             where=other,
         )
     )

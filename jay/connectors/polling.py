@@ -144,10 +144,9 @@ def _refunded(one: Handed, back: GivenBack) -> Callable[[Connection], None]:
         amount = int(back.amount * Decimal(10) ** minor_digits(back.currency))
         if amount <= 0 or back.currency != part.order.currency:
             return
-        same = twins.find(part, back.note, amount, handed.seen_of(connection, one.part_no))
-        booked = same.refunds
-        if not booked:
-            booked = [_refund(connection, one, amount)]
+        seen = handed.seen_of(connection, one.part_no)
+        same = twins.find(part, back.note, amount, seen, since=one.handed)
+        booked = [_refund(connection, one, amount)] if same.owed else same.refunds
         for each in booked:
             handed.see(connection, one.part_no, twins.mark_of(each))
         if same.told is not None:

@@ -7,6 +7,7 @@ back. But who was told of a refund of ours may note it in the shop, too, for the
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from jay.i18n import in_major_units
 from jay.orders.models import Happening, Movement, MovementState, OrderPart
@@ -21,12 +22,14 @@ _TAG = re.compile(r"jay-refunded-([0-9]+)")
 class Same:
     """What is like a refund in the shop.
 
-    :ivar refunds: which were made here, and it is no other one; empty: it is to be made.
+    :ivar refunds: which were made here, and it is no other one.
     :ivar told: what the operator has to look at; None where there is no doubt.
+    :ivar owed: it is to be made here.
     """
 
     refunds: Sequence[Movement] = ()
     told: str | None = None
+    owed: bool = False
 
 
 def mark_of(refund: Movement) -> str:
@@ -34,21 +37,29 @@ def mark_of(refund: Movement) -> str:
     return f"same {refund.id}"
 
 
-def find(part: OrderPart, note: str, amount: int, seen: Collection[str]) -> Same:
+def find(
+    part: OrderPart, note: str, amount: int, seen: Collection[str], *, since: datetime
+) -> Same:
     """Look for what a refund in the shop may be.
 
     :param note: what the merchant has written to it: it may name a refund, or its tag.
     :param amount: minor units.
     :param seen: what is kept with the part.
+    :param since: when the part came into this shop: what was made before for one in a shop may be
+        for this one, as after a move.
     """
     free = [
         one
         for one in part.refunds
         if one.state is not MovementState.FAILED
-        and one.reason != REASON
+        and (one.reason != REASON or one.created <= since)
         and mark_of(one) not in seen
     ]
-    named = [one for one in free if one.id in _named_in(note, part)]
+    called = _named_in(note, part)
+    known = [one for one in part.refunds if one.id in called]
+    named = [one for one in free if one.id in called]
+    if known and not named:
+        return Same(told=f"not paid, as it names {_why_not(known)}")
     same = named or next(([one] for one in free if one.amount == amount), free)
     ids = ", ".join(one.id for one in same)
     if same and sum(one.amount for one in same) == amount:
@@ -59,8 +70,18 @@ def find(part: OrderPart, note: str, amount: int, seen: Collection[str]) -> Same
     if free:
         before = in_major_units(sum(one.amount for one in free), part.order.currency)
         told = f"paid, though {before} {part.order.currency} went back here before; if that was"
-        return Same((), f"{told} for the same, settle it with the merchant")
-    return Same()
+        return Same(told=f"{told} for the same, settle it with the merchant", owed=True)
+    return Same(owed=True)
+
+
+def _why_not(known: Sequence[Movement]) -> str:
+    """Say of refunds that a note names why it can be none of them."""
+    failed = MovementState.FAILED
+    said = (
+        f"{one.id}, which {'has failed' if one.state is failed else 'is in the shop already'}"
+        for one in known
+    )
+    return f"{', '.join(said)}; if it is owed, refund it here"
 
 
 def _named_in(note: str, part: OrderPart) -> set[str]:

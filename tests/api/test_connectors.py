@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jay import db
+from jay.checkout.sandbox import service as sandbox
 from jay.connectors import calling, handing, polling
 from jay.connectors.calling import Calls
 from jay.connectors.handed import ASKED_EVERY
@@ -344,6 +345,89 @@ def test_a_refund_in_the_shop_that_names_those_made_here_is_known(
     assert at.paid_back(part_no) == 600
     shown = at.run("merchant", "connection", at.merchant.name).stdout
     assert "whose amount is another one" in shown
+
+
+@BOTH
+def test_a_refund_is_named_once_and_what_names_it_again_is_told_and_not_paid(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+
+    def note(amount: str, words: str) -> str:
+        at.stand.refund(str(part_no), amount, words)
+        at.read_back()
+        at.deliver()
+        shown: str = at.run("merchant", "connection", at.merchant.name).stdout
+        return shown
+
+    tag = refund_here(at, part_no, 500)
+    assert "whose amount is another one" in note("3.00", tag)
+    assert "in the shop already" in note("2.00", tag)
+    assert at.paid_back(part_no) == 500
+    # What was made for one in the shop has a tag there, too.
+    note("4.00", "")
+    assert at.paid_back(part_no) == 900
+    tag = f"jay-refunded-{at.part(part_no).events[-1].number}"
+    assert at.part(part_no).refunds[-1].id in note("4.00", tag)
+    assert at.paid_back(part_no) == 900
+    assert str(part_no) in at.run("orders", "list", "--attention").stdout
+
+
+@BOTH
+def test_a_refund_that_came_back_is_not_made_again_by_its_tag(
+    kind: str, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    tag = refund_here(at, part_no, 500)
+    till = till_of(at.merchant)
+    with at.app.app_context():
+        intent = till.session(part_no.order_no).intent_id
+        made = at.part(part_no).refunds[-1].id
+        db.write(sandbox.fail_refund, intent, made, now=at.clock())
+    till.hear()
+    assert at.paid_back(part_no) == 0
+    at.stand.refund(str(part_no), "5.00", tag)
+    at.read_back()
+
+    assert at.paid_back(part_no) == 0
+    shown = at.run("merchant", "connection", at.merchant.name).stdout
+    assert "which has failed" in shown
+
+
+@BOTH
+@pytest.mark.parametrize("renumbered", [False, True])
+def test_what_was_refunded_is_not_again_when_the_shop_has_another_address(
+    kind: str, renumbered: bool, counter: Callable[[str], Counter]
+) -> None:
+    at = counter(kind)
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    at.stand.ship(str(part_no), {"mug": 1}, "1")
+    at.stand.refund(str(part_no), "5.00")
+    at.read_back()
+    at.deliver()
+    at.stand.url = at.stand.url.replace("127.0.0.1", "localhost")
+    assert at.connect().exit_code == 0
+    if renumbered:
+        order = at.stand.of(str(part_no))
+        del at.stand.orders[f"{order['id']}"]
+        order["id"] = f"{order['id']}7" if kind == "shopify" else 77
+        at.stand.orders[f"{order['id']}"] = order
+    refund_here(at, part_no, 100)  # tells the shop at its new address
+    for _ in range(2):
+        at.read_back()
+        at.deliver()
+
+    assert at.paid_back(part_no) == 600
+    shown = at.run("merchant", "connection", at.merchant.name).stdout
+    if renumbered:
+        assert "not paid, as so much went back here already" in shown
+    else:
+        assert [one.tracking_number for one in at.part(part_no).parcels] == ["1"]
 
 
 def test_shopify_ships_in_parcels(counter: Callable[[str], Counter]) -> None:
