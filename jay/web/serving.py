@@ -53,7 +53,12 @@ MOST_QUEUED_BYTES = 64 * 1024 * 1024
 """Of all requests together that wait for a thread; who comes then is told to come again."""
 
 MOST_STORED_BYTES = 256 * 1024 * 1024
-"""Of all larger requests together that lie in files; then the one goes that would be cut off next.
+"""Of all larger requests together that lie in files, of all processes; then the one goes that
+would be cut off next.
+"""
+
+KEPT_BYTES, KEPT_PART = 512 * 1024 * 1024, 20
+"""What such files leave free, or that part of the volume if it is less: the database may be there.
 """
 
 PORT_SECONDS, PORT_PAUSE_SECONDS = 30.0, 0.1
@@ -140,6 +145,7 @@ class BufferingWorker(Worker):
         self._listeners: list[Any] = []
         self._accepting = False
         self._queued_bytes = self._stored_bytes = 0
+        self._most_stored = _share(self.cfg.workers)
         # Who of loop and thread a connection belongs to changes under this lock.
         self._handover = threading.Lock()
         self._next_tick = 0.0
@@ -287,8 +293,7 @@ class BufferingWorker(Worker):
         try:
             if connection.file is None:
                 connection.file = self._nameless_file()
-            connection.file.write(part)
-            connection.file.flush()  # what is left for later fails later, where nobody looks
+            _write(connection.file, part)
         except OSError as error:
             self.log.error("No room for what a client sends: %s", error.strerror)
             self._refuse(connection, _BUSY)
@@ -296,7 +301,7 @@ class BufferingWorker(Worker):
         connection.stored += len(part)
         with self._handover:
             self._stored_bytes += len(part)
-            too_much = self._stored_bytes > MOST_STORED_BYTES
+            too_much = self._stored_bytes > self._most_stored
             sending = [one for one in self._open if one.stored and one.state == _READING]
         if too_much:
             # Who goes on to send has a later deadline than who holds the room and does not.
@@ -550,10 +555,12 @@ class BufferingWorker(Worker):
         try:
             body = self._nameless_file() if larger else body
             while piece := request.body.read(MAX_BODY_BYTES):
-                body.write(piece)
+                if larger:
+                    _write(body, piece)
+                else:
+                    body.write(piece)
                 if not whole:
                     break
-            body.flush()
             lengths = [int(value) for name, value in request.headers if name == "CONTENT-LENGTH"]
             if all(body.tell() == length or length > MAX_BODY_BYTES for length in lengths):
                 return body
@@ -595,6 +602,24 @@ class BufferingWorker(Worker):
             if close is not None:
                 close()
         return not answer.should_close()
+
+
+def _share(workers: int) -> int:
+    """Return how many bytes of larger requests one process may store: it has room for one."""
+    return max(MOST_STORED_BYTES // workers, max(LARGER_BODIES.values()) + MAX_BODY_BYTES)
+
+
+def _write(file: BinaryIO, part: bytes | bytearray) -> None:
+    """Write some of a larger body, a MiB or so, to its file.
+
+    :raises OSError: it has no room, or would take what is kept for the database.
+    """
+    volume = os.fstatvfs(file.fileno())
+    size, free = volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize
+    if size and free - len(part) < min(KEPT_BYTES, size // KEPT_PART):  # some tell no size
+        raise OSError(errno.ENOSPC, "the rest is kept for the database")
+    file.write(part)
+    file.flush()  # what is left for later fails later, where nobody looks
 
 
 def _throw_away(file: BinaryIO) -> None:

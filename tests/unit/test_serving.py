@@ -401,7 +401,7 @@ def test_what_is_larger_lies_in_a_file_and_memory_is_for_all_the_others(
 def test_files_are_bounded_and_who_goes_on_to_send_keeps_the_room(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "MOST_STORED_BYTES", 4 * MAX_BODY_BYTES)
+    monkeypatch.setattr(server.worker, "_most_stored", 4 * MAX_BODY_BYTES)
     asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
     idle = server.connect(asked + PICTURE[:-1])
     server.until(lambda: server.worker._stored_bytes > 2 * MAX_BODY_BYTES)
@@ -428,6 +428,48 @@ def test_where_no_file_can_be_had_the_client_is_told_to_come_again(
     late.sendall(PICTURE[-1:])  # its body needs a file of its own
     assert read_all(late).startswith(b"HTTP/1.1 503 ")
     assert server.ask("/next") == b"/next"
+    assert server.worker._stored_bytes == 0
+
+
+@pytest.mark.parametrize(("workers", "share"), [(1, 256), (4, 64), (64, 21)])
+def test_processes_share_the_room_for_files_and_each_has_room_for_one(
+    workers: int, share: int
+) -> None:
+    assert serving._share(workers) == share * 1024 * 1024
+
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"), [(100 * GIB, 512 * MIB), (2 * GIB, 2 * GIB // 20), (0, None)]
+)
+def test_files_leave_room_for_the_database(
+    server: Server, monkeypatch: pytest.MonkeyPatch, size: int, kept: int | None
+) -> None:
+    free = 0
+
+    def told(_file: int) -> SimpleNamespace:
+        return SimpleNamespace(f_frsize=512, f_blocks=size // 512, f_bavail=free // 512)
+
+    monkeypatch.setattr(serving.os, "fstatvfs", told)
+    asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
+    if kept is None:  # a file system that tells nothing of itself
+        assert read_all(
+            server.connect(asked.replace(b"Host", b"Connection: close\r\nHost") + PICTURE)
+        ).endswith(PICTURE)
+        return
+    free = kept + MAX_BODY_BYTES // 2
+    refused = read_all(server.connect(asked + PICTURE[:-1]))
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: " in refused
+    free = kept + 4 * MAX_BODY_BYTES
+    late = server.connect(asked + PICTURE[:-1])
+    server.until(lambda: server.worker._stored_bytes > 2 * MAX_BODY_BYTES)
+    free = kept
+    late.sendall(PICTURE[-1:])  # its body needs a file of its own
+    assert read_all(late).startswith(b"HTTP/1.1 503 ")
     assert server.worker._stored_bytes == 0
 
 
