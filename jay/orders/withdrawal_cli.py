@@ -43,11 +43,12 @@ def list_withdrawals(*, everything: bool) -> None:
 @click.command("withdraw")
 @click.argument("identifier", metavar="ID")
 @click.argument("number")
+@click.option("--whole", is_flag=True, help="All of it, whichever products are named.")
 @with_appcontext
-def assign(identifier: str, number: str) -> None:
+def assign(identifier: str, number: str, *, whole: bool) -> None:
     """Withdraw from the order or part NUMBER, which the withdrawal ID is about.
 
-    The 14 days for the refund count from when it arrived.
+    Where it names products, only from these. The 14 days for the refund count from when it arrived.
     """
     found, part_no = _found(identifier), PartNo.typed(number)
     order_no = typed_order_no(number) if part_no is None else part_no.order_no
@@ -62,7 +63,15 @@ def assign(identifier: str, number: str) -> None:
         ]
         if not meant:
             raise click.ClickException(f"The order has no part {number!r}.")
-        done = withdrawals.assign(connection, found, order.order_no, meant, now=web.now())
+        try:
+            done = withdrawals.assign(
+                connection, found, order.order_no, meant, whole=whole, now=web.now()
+            )
+        except withdrawals.NoneNamed as error:
+            raise click.ClickException(
+                f"The withdrawal names no product of {number!r}, or can't be read. To withdraw from"
+                " all of it, say --whole."
+            ) from error
     if done is None:
         raise click.ClickException("Somebody else has closed it meanwhile.")
     told = ", ".join(f"{order.order_no}-{one}" for one in done)

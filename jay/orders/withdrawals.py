@@ -107,6 +107,10 @@ class Unclear(enum.StrEnum):
     """It was not compared with the order: too many named it at that moment."""
 
 
+class NoneNamed(Exception):
+    """A declaration names none of the products of some parts, or can't be read any more."""
+
+
 @dataclass(frozen=True)
 class Declaration:
     """What somebody declares, as it was typed.
@@ -245,14 +249,36 @@ def _apply(
     meant = [part for part in parts if only is None or part.number == only]
     if not meant:
         return Unclear.UNKNOWN, []
-    if said.products and not any(_lines_named(part, said.products) for part in meant):
+    named = _named_in(meant, said.products)
+    if not named:
         return Unclear.PRODUCTS, []
-    done = []
-    for part in meant:
-        lines = _lines_named(part, said.products) if said.products else None
-        if lines != {} and withdraw(connection, part, lines, declared=now, now=now):
-            done.append(part.number)
-    return None, done
+    return None, _withdraw_from(connection, named, declared=now, now=now)
+
+
+_Pieces = Mapping[str, int] | None
+"""So many of a part, by position; None: all of it."""
+
+
+def _named_in(parts: Sequence[OrderPart], products: str) -> list[tuple[OrderPart, _Pieces]]:
+    """Return the parts that a text is about, and which pieces; one without words is about all."""
+    if not products:
+        return [(part, None) for part in parts]
+    found = [(part, _lines_named(part, products)) for part in parts]
+    return [(part, lines) for part, lines in found if lines]
+
+
+def _withdraw_from(
+    connection: Connection,
+    named: Sequence[tuple[OrderPart, _Pieces]],
+    *,
+    declared: datetime,
+    now: datetime,
+) -> list[int]:
+    return [
+        part.number
+        for part, lines in named
+        if withdraw(connection, part, lines, declared=declared, now=now)
+    ]
 
 
 def _lines_named(part: OrderPart, products: str) -> dict[str, int]:
@@ -269,7 +295,7 @@ def _lines_named(part: OrderPart, products: str) -> dict[str, int]:
 def withdraw(
     connection: Connection,
     part: OrderPart,
-    lines: Mapping[str, int] | None,
+    lines: _Pieces,
     *,
     declared: datetime,
     now: datetime,
@@ -302,15 +328,19 @@ def assign(
     order_no: str,
     part_nos: Sequence[PartNo],
     *,
+    whole: bool = False,
     now: datetime,
 ) -> list[int] | None:
     """Withdraw from what the operator has found out that a declaration is about, and close it.
 
-    It belongs to that order from then on, as one that was clear does: with the parts that were
-    withdrawn from, kept and locked with the order, and acknowledged by mail if it was not before.
+    Where it names products, it is about these alone. It belongs to that order from then on, as one
+    that was clear does: with the parts that were withdrawn from, kept and locked with the order,
+    and acknowledged by mail if it was not before.
 
+    :param whole: all of these parts, whatever it names.
     :returns: the numbers of the parts that were withdrawn from by this; None where somebody else
         has closed it meanwhile, and nothing was done.
+    :raises NoneNamed: it can't be told which products of these parts it is about.
     """
     named = _named(found.routing_key, found.id)
     # It stays where it lies, so that the mail that is under way finds it.
@@ -318,11 +348,13 @@ def assign(
     values = {"order_no": order_no, "unclear": None, "closed": now}
     if connection.execute(mine.values(**values)).rowcount != 1:
         return None
-    done = []
-    for part_no in part_nos:
-        part = service.find_part(connection, part_no)
-        if part is not None and withdraw(connection, part, None, declared=found.received, now=now):
-            done.append(part_no.number)
+    parts = [part for one in part_nos if (part := service.find_part(connection, one)) is not None]
+    if not whole and found.said is None:
+        raise NoneNamed
+    meant = _named_in(parts, "" if whole or found.said is None else found.said.products)
+    if parts and not meant:
+        raise NoneNamed
+    done = _withdraw_from(connection, meant, declared=found.received, now=now)
     connection.execute(update(withdrawals).where(*named).values(parts=done))
     recent = found.received > now - KEPT_FOR  # what was told before is not known any more
     if done and recent and not outbox.about(connection, found.id, [ACKNOWLEDGED]):

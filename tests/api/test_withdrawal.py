@@ -245,6 +245,31 @@ def test_what_the_operator_finds_out_is_withdrawn_from_and_closed(
     assert run("orders", "withdraw", other, order_no).exit_code == 1
 
 
+def test_what_the_operator_withdraws_from_is_what_was_named_or_all_if_that_is_said(
+    app: Flask, client: FlaskClient, desk: Desk, alice: User, shop: Shop
+) -> None:
+    bells = add_shop(app, client, "bellshop")
+    mug, hat = shop.product("mug", name="Tasse"), shop.product("hat", name="Hut", price=1000)
+    order_no = desk.buy(alice, (mug, 1), (hat, 2), (bells.product("bell", name="Glocke"), 1))
+    run = runner_of(app)
+
+    def assign(products: str, *words: str) -> str:
+        declare(client, "/withdraw", typed(order_no, products=products, email="a@work.example"))
+        identifier = run("orders", "withdrawals").output.split()[0]
+        return run("orders", "withdraw", identifier, order_no, *words).output
+
+    assert f"Withdrawn from: {order_no}-1." in assign("der Hut")
+    first, second = parts_of(desk, order_no)
+    assert (first.events[-1].details, withdrawn(second)) == ({"lines": {"2": 2}}, False)
+    assert "names no product" in (refused := assign("the red one"))
+    assert "--whole" in refused
+    assert "to look at" in run("orders", "withdrawals").output
+    assert not withdrawn(parts_of(desk, order_no)[1])
+    desk.clock.move(60)
+    assert f"Withdrawn from: {order_no}-1, {order_no}-2." in assign("the red one", "--whole")
+    assert [part.withdrawn_whole for part in parts_of(desk, order_no)] == [True, True]
+
+
 def test_what_the_operator_withdraws_from_is_acknowledged_once(
     client: FlaskClient, desk: Desk, alice: User, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
