@@ -23,8 +23,10 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    case,
     delete,
-    func,
+    literal,
+    or_,
     select,
     text,
     tuple_,
@@ -45,6 +47,7 @@ from jay.orders.models import (
     OrderPart,
     PartNo,
     PartState,
+    order_events,
     order_parts,
 )
 from jay.outbox import mails
@@ -302,24 +305,37 @@ def withdraw(
 ) -> bool:
     """Withdraw from a part: its money is due in 14 days, and its merchant is told.
 
-    :param lines: pieces by position; None: all of it.
-    :param declared: when the declaration arrived, from which the 14 days count (BGB 357).
+    :param lines: pieces by position; None: all of it, once.
+    :param declared: when the declaration arrived, from which the 14 days count (BGB 357). Of
+        several the earliest counts, also where nothing was left to withdraw from.
     :returns: whether there was anything to withdraw from.
     """
-    due = func.coalesce(order_parts.c.refund_due, declared + REFUND_WITHIN)
-    statement = update(order_parts).where(
-        *of_part(order_parts, part.part_no), order_parts.c.state.not_in(_OVER)
+    row = order_parts.c
+    due = literal(declared + REFUND_WITHIN, row.refund_due.type)
+    sooner = or_(row.refund_due.is_(None), row.refund_due > due)
+    # Whoever withdraws at the same time waits here, and sees then what was recorded.
+    locked = (
+        update(order_parts)
+        .where(*of_part(order_parts, part.part_no), row.state.not_in(_OVER))
+        .values(
+            refund_due=case((sooner, due), else_=row.refund_due),
+            changed=case((sooner, literal(now, row.changed.type)), else_=row.changed),
+        )
     )
-    if lines is None:  # all of it, once; also where some products were withdrawn from before
-        if part.withdrawn_whole:
-            return False
-        if not part.withdrawn_pieces:
-            statement = statement.where(order_parts.c.refund_due.is_(None))
-    if connection.execute(statement.values(refund_due=due)).rowcount != 1:
+    if connection.execute(locked).rowcount != 1:
+        return False
+    if lines is None and _withdrawn_whole(connection, part.part_no):
         return False
     told: dict[str, Any] = {} if lines is None else {"lines": dict(lines)}
     events.record(connection, part.part_no, Happening.WITHDRAWN, Actor.SHOPPER, told, now=now)
     return True
+
+
+def _withdrawn_whole(connection: Connection, part_no: PartNo) -> bool:
+    query = select(order_events.c.details).where(
+        *of_part(order_events, part_no), order_events.c.kind == Happening.WITHDRAWN
+    )
+    return any(not details.get("lines") for details in connection.execute(query).scalars())
 
 
 def assign(
