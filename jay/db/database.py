@@ -63,6 +63,18 @@ def optimistic(
     return work
 
 
+def unseen(
+    work: Callable[Concatenate[Connection, P], T],
+) -> Callable[Concatenate[Connection, P], T]:
+    """Mark an optimistic use case that makes what only its answer tells of.
+
+    Where the database breaks off, the caller may do it again without a doubt: what may have been
+    made has a name that nobody was told, so ``write`` says ``Busy``, and not ``OutcomeUnknown``.
+    """
+    vars(work)["unseen"] = True
+    return work
+
+
 class Database:
     """The one way to the database: short transactions for writing, single statements for reading.
 
@@ -180,8 +192,9 @@ class Database:
         :raises OutcomeUnknown: as ``transaction``.
         """
         if not self.is_sqlite and getattr(work, "optimistic", False):
+            stake = _UNSEEN if getattr(work, "unseen", False) else _EACH_COMMITS
             try:
-                with _Work(self, self._lent, self.engine, _EACH_COMMITS) as connection:
+                with _Work(self, self._lent, self.engine, stake) as connection:
                     return work(connection, *args, **kwargs)
             except Conflict:
                 pass
@@ -254,6 +267,7 @@ class _Stake:
 
 _READS = _Stake(reads=True)
 _EACH_COMMITS = _Stake(each_commits=True)
+_UNSEEN = _Stake()
 
 
 class _Work:

@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 from jay.auth.models import User
 from jay.baskets import service as baskets
 from jay.baskets.models import MAX_COUNT, Grant, new_user_id
-from jay.db.database import optimistic
+from jay.db.database import optimistic, unseen
 from jay.events import NOTHING, Tracking
 from jay.partners.models import Partner
 
 
+@unseen
 @optimistic
 def start(
     connection: Connection,

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import create_engine, text
 from werkzeug.test import TestResponse
 
 from jay.errors import (
     ApiKeyMissing,
+    Busy,
     CartFull,
     NotShoppable,
     OrderLimit,
@@ -18,7 +20,7 @@ from jay.errors import (
 )
 from tests.api.checks import assert_refused, field_errors, rows
 from tests.builders import Platform, Shop, User
-from tests.clock import MovedClock
+from tests.clock import PATIENCE_SECONDS, MovedClock
 
 
 def create(platform: Platform, *lines: dict[str, Any], **more: Any) -> TestResponse:
@@ -232,3 +234,23 @@ def test_the_token_is_worth_nothing_in_another_basket(platform: Platform, shop: 
     intruder = User(platform, one.id, other.token)
 
     assert intruder.call("GET").status_code == 403
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_guest_that_a_dead_connection_may_have_made_can_be_asked_for_again(
+    app: Flask, platform: Platform, postgres: str
+) -> None:
+    assert create(platform).status_code == 200
+    with app.extensions["jay.db"].transaction() as connection:
+        process = connection.scalar(text("SELECT pg_backend_pid()"))
+    ends = text("SELECT pg_terminate_backend(:process, :patience)")
+    administrator = create_engine(postgres)
+    with administrator.connect() as connection:
+        given = {"process": process, "patience": PATIENCE_SECONDS * 1000}
+        assert connection.scalar(ends, given)
+    administrator.dispose()
+
+    # Nobody was told of it, so there is no doubt to tell of.
+    assert_refused(create(platform), Busy)
+
+    assert create(platform).status_code == 200
