@@ -46,6 +46,9 @@ from jay.web import rates
 
 API_KEY_HEADER = "X-API-Key"
 _API_KEY, _TOKEN = "HTTP_X_API_KEY", "HTTP_AUTHORIZATION"  # as WSGI names them
+REFUSED = "jay.refused"
+"""Where it stands in a request's environment why its token is refused: to verify costs much."""
+
 KEYS_CACHED_SECONDS = 5
 """A revoked key stops working in every process after at most this many seconds."""
 
@@ -97,6 +100,8 @@ class Doorkeeper:
         :raises TokenError: there is none, or it is not valid.
         :raises KeySetUnavailable: the partner's keys are at a JWKS URL that never answered.
         """
+        if (refused := environ.get(REFUSED)) is not None:
+            raise refused
         authorization: str = environ.get(_TOKEN, "")
         scheme, _, token = authorization.partition(" ")
         token = token.strip()

@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask
 
-from jay.auth.guards import Doorkeeper, budgets_of
+from jay.auth.guards import REFUSED, Doorkeeper, budgets_of
 from jay.auth.models import User
 from jay.baskets import service
 from jay.baskets.models import MAX_COUNT, Basket
@@ -117,12 +117,18 @@ class PlainBaskets:
         now = self._clock()
         try:
             key = self._doorkeeper.api_key(environ, now=now)
-            if key.partner is None:
-                return None
-            user = self._doorkeeper.user(environ, key.partner, now=now)
         except Busy:
             raise
         except JayError:
+            return None
+        if key.partner is None:
+            return None
+        try:
+            user = self._doorkeeper.user(environ, key.partner, now=now)
+        except Busy:
+            raise
+        except JayError as error:
+            environ[REFUSED] = error  # for the route, which tells it and counts it
             return None
         return (key.prefix, key.partner, user) if user.user_id == user_id else None
 

@@ -7,8 +7,16 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from jay.auth.tokens import Tokens
 from jay.baskets import service
-from jay.errors import Busy, JayError, OutcomeUnknown
+from jay.errors import (
+    Busy,
+    JayError,
+    KeySetUnavailable,
+    OutcomeUnknown,
+    TokenMalformed,
+    TokenSignatureInvalid,
+)
 from tests.api.checks import Log, assert_refused, rows
 from tests.api.test_plain_polls import BY_ROUTE, flask_requests, headers_of
 from tests.builders import Platform, Shop, User
@@ -207,6 +215,29 @@ def test_who_may_not_enter_is_refused_by_the_route(
         assert alice.call("GET", headers={"X-API-Key": shop.key}).status_code == 403
 
     assert len(seen) == 5
+
+
+@pytest.mark.parametrize("error", [None, TokenSignatureInvalid, KeySetUnavailable])
+def test_a_token_is_verified_once_and_refused_in_the_words_of_the_route(
+    error: type[JayError] | None, app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, verify = list[str](), Tokens.verify
+
+    def noted(self: Tokens, token: str, *given: Any, **more: Any) -> Any:
+        asked.append(token)
+        if error is not None:
+            raise error
+        return verify(self, token, *given, **more)
+
+    monkeypatch.setattr(Tokens, "verify", noted)
+    stranger = User(alice.platform, "alice", "nonsense")
+
+    plain = get(stranger)
+    assert asked == ["nonsense"]
+    routed = get(stranger, headers=BY_ROUTE)
+
+    assert_refused(plain, error or TokenMalformed)
+    assert_same(plain, routed)
 
 
 def test_both_ways_count_for_the_same_limits(
