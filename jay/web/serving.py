@@ -15,10 +15,9 @@ import selectors
 import signal
 import socket
 import struct
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
@@ -29,6 +28,7 @@ from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.base import Worker
 
 from jay.config import ConfigError
+from jay.web import body_files
 from jay.web.framing import Framing
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 
@@ -36,8 +36,6 @@ DEADLINE_SECONDS = 20.0
 """For a request to arrive, and for each 256 KiB of its answer to be taken."""
 
 PIECE_BYTES = 256 * 1024
-PARSED_BYTES = 2048
-"""What the parser gets at once: it copies the rest of that several times for each chunk."""
 
 LINGER_SECONDS = 2.0
 """For what may be on its way still, when a connection is about to be closed."""
@@ -51,15 +49,6 @@ MOST_BUFFERED_BYTES = 64 * 1024 * 1024
 
 MOST_QUEUED_BYTES = 64 * 1024 * 1024
 """Of all requests together that wait for a thread; who comes then is told to come again."""
-
-MOST_STORED_BYTES = 256 * 1024 * 1024
-"""Of all larger requests together that lie in files, of all processes; then the one goes that
-would be cut off next.
-"""
-
-KEPT_BYTES, KEPT_PART = 512 * 1024 * 1024, 20
-"""What such files leave free, or that part of the volume if it is less: the database may be there.
-"""
 
 PORT_SECONDS, PORT_PAUSE_SECONDS = 30.0, 0.1
 
@@ -145,7 +134,7 @@ class BufferingWorker(Worker):
         self._listeners: list[Any] = []
         self._accepting = False
         self._queued_bytes = self._stored_bytes = 0
-        self._most_stored = _share(self.cfg.workers)
+        self._most_stored = body_files.share(self.cfg.workers)
         # Who of loop and thread a connection belongs to changes under this lock.
         self._handover = threading.Lock()
         self._next_tick = 0.0
@@ -292,8 +281,8 @@ class BufferingWorker(Worker):
         part = connection.framing.let_go(connection.data)
         try:
             if connection.file is None:
-                connection.file = self._nameless_file()
-            _write(connection.file, part)
+                connection.file = body_files.nameless(self.cfg.tmp_upload_dir)
+            body_files.write(connection.file, part)
         except OSError as error:
             self.log.error("No room for what a client sends: %s", error.strerror)
             self._refuse(connection, _BUSY)
@@ -307,12 +296,6 @@ class BufferingWorker(Worker):
             # Who goes on to send has a later deadline than who holds the room and does not.
             self._refuse(min(sending, key=lambda one: one.deadline), _BUSY)
 
-    def _nameless_file(self) -> BinaryIO:
-        try:
-            return tempfile.TemporaryFile(dir=self.cfg.tmp_upload_dir)
-        except OSError:  # it is not there, or others own it
-            return tempfile.TemporaryFile()
-
     def _forget_file(self, connection: _Connection) -> None:
         file, stored = connection.file, connection.stored
         if file is None:
@@ -320,7 +303,7 @@ class BufferingWorker(Worker):
         connection.file, connection.stored = None, 0  # whatever fails, it is counted once
         with self._handover:
             self._stored_bytes -= stored
-        _throw_away(file)
+        body_files.throw_away(file)
 
     def _look(self, connection: _Connection, *, inline: bool = True) -> None:
         """Hand a request that has arrived to the threads."""
@@ -514,7 +497,7 @@ class BufferingWorker(Worker):
     def _answer(self, connection: _Connection, outbox: _Outbox) -> bool:
         """Answer a request, and tell whether another one may follow."""
         whole = connection.framing.whole
-        pieces = _in_pieces(connection.file, bytes(connection.data))
+        pieces = body_files.in_pieces(connection.file, bytes(connection.data))
         unreader = IterUnreader(pieces)
         request = None
         try:
@@ -553,10 +536,10 @@ class BufferingWorker(Worker):
         larger = whole and connection.file is not None
         body: BinaryIO = io.BytesIO()
         try:
-            body = self._nameless_file() if larger else body
+            body = body_files.nameless(self.cfg.tmp_upload_dir) if larger else body
             while piece := request.body.read(MAX_BODY_BYTES):
                 if larger:
-                    _write(body, piece)
+                    body_files.write(body, piece)
                 else:
                     body.write(piece)
                 if not whole:
@@ -567,9 +550,9 @@ class BufferingWorker(Worker):
         except (ParseException, NoMoreData):
             pass
         except OSError as error:
-            _throw_away(body)
+            body_files.throw_away(body)
             raise _NoRoom from error
-        _throw_away(body)
+        body_files.throw_away(body)
         return None
 
     def _run(self, request: Any, body: BinaryIO, connection: _Connection, outbox: _Outbox) -> bool:
@@ -597,48 +580,11 @@ class BufferingWorker(Worker):
                 answer.write(piece)
             answer.close()
         finally:
-            _throw_away(body)
+            body_files.throw_away(body)
             close: Callable[[], None] | None = getattr(pieces, "close", None)
             if close is not None:
                 close()
         return not answer.should_close()
-
-
-def _share(workers: int) -> int:
-    """Return how many bytes of larger requests one process may store: it has room for one."""
-    return max(MOST_STORED_BYTES // workers, max(LARGER_BODIES.values()) + MAX_BODY_BYTES)
-
-
-def _write(file: BinaryIO, part: bytes | bytearray) -> None:
-    """Write some of a larger body, a MiB or so, to its file.
-
-    :raises OSError: it has no room, or would take what is kept for the database.
-    """
-    volume = os.fstatvfs(file.fileno())
-    size, free = volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize
-    if size and free - len(part) < min(KEPT_BYTES, size // KEPT_PART):  # some tell no size
-        raise OSError(errno.ENOSPC, "the rest is kept for the database")
-    file.write(part)
-    file.flush()  # what is left for later fails later, where nobody looks
-
-
-def _throw_away(file: BinaryIO) -> None:
-    """Close a file without a name.
-
-    Where the disk is full it writes once more what its buffer holds, and fails again: that was
-    told, and nobody needs those bytes.
-    """
-    with contextlib.suppress(OSError):
-        file.close()
-
-
-def _in_pieces(file: BinaryIO | None, rest: bytes) -> Iterator[bytes]:
-    if file is not None:
-        file.seek(0)
-        while piece := file.read(PARSED_BYTES):
-            yield piece
-    for begin in range(0, len(rest), PARSED_BYTES):
-        yield rest[begin : begin + PARSED_BYTES]
 
 
 def wait_until_free(address: tuple[str, int], tell: Callable[[str], None]) -> None:

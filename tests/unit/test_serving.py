@@ -6,6 +6,7 @@ import itertools
 import os
 import runpy
 import socket
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from jay.config import ConfigError
-from jay.web import serving
+from jay.web import body_files, serving
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 from jay.web.serving import BufferingWorker
 from tests.clock import PATIENCE_SECONDS
@@ -422,7 +423,7 @@ def test_where_no_file_can_be_had_the_client_is_told_to_come_again(
     asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
     late = server.connect(asked + PICTURE[:-1])
     server.until(lambda: server.worker._stored_bytes > 2 * MAX_BODY_BYTES)
-    monkeypatch.setattr(serving.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
 
     assert read_all(server.connect(asked + PICTURE[:-1])).startswith(b"HTTP/1.1 503 ")
     late.sendall(PICTURE[-1:])  # its body needs a file of its own
@@ -435,7 +436,7 @@ def test_where_no_file_can_be_had_the_client_is_told_to_come_again(
 def test_processes_share_the_room_for_files_and_each_has_room_for_one(
     workers: int, share: int
 ) -> None:
-    assert serving._share(workers) == share * 1024 * 1024
+    assert body_files.share(workers) == share * 1024 * 1024
 
 
 MIB = 1024 * 1024
@@ -453,7 +454,7 @@ def test_files_leave_room_for_the_database(
     def told(_file: int) -> SimpleNamespace:
         return SimpleNamespace(f_frsize=512, f_blocks=size // 512, f_bavail=free // 512)
 
-    monkeypatch.setattr(serving.os, "fstatvfs", told)
+    monkeypatch.setattr(os, "fstatvfs", told)
     asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
     if kept is None:  # a file system that tells nothing of itself
         assert read_all(
@@ -480,7 +481,7 @@ def test_a_disk_that_is_full_ends_no_process_and_is_counted_once(
     late = server.connect(asked + PICTURE[:-1])
     server.until(lambda: server.worker._stored_bytes > 2 * MAX_BODY_BYTES)
     before = server.worker._stored_bytes
-    monkeypatch.setattr(serving.tempfile, "TemporaryFile", Full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", Full)
 
     assert read_all(server.connect(asked + PICTURE[:-1])).startswith(b"HTTP/1.1 503 ")
     assert server.worker._stored_bytes == before
@@ -496,7 +497,7 @@ def test_what_a_buffer_holds_when_the_disk_is_full_is_told_at_once(
 ) -> None:
     # The last few KiB are all that has no room, of the file in which it arrives or of its body.
     monkeypatch.setattr(FullDisk, "room", room)
-    monkeypatch.setattr(serving.tempfile, "TemporaryFile", Full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", Full)
     asked = PUT % b"echo" + b"Content-Length: %d\r\n\r\n" % len(PICTURE)
 
     assert read_all(server.connect(asked + PICTURE)).startswith(b"HTTP/1.1 503 ")
@@ -595,7 +596,7 @@ def test_the_parser_copies_no_more_than_a_little_for_each_chunk(
     asked += b"1\r\nx\r\n" * 10_000 + b"0\r\n\r\n"
 
     assert body_of(server.connect(asked)) == b"x" * 10_000
-    assert most <= 2 * serving.PARSED_BYTES
+    assert most <= 2 * body_files.PARSED_BYTES
 
 
 def test_a_body_is_not_read_by_the_loop(server: Server) -> None:
