@@ -103,11 +103,12 @@ class PlainBaskets:
                 counted.append(rates.count(self._rates, rate, caller, partner.limits))
                 counted[-1].check()
             basket = work(user)
-        except JayError as error:
+            body = envelope(basket_view(basket))
+        except Exception as error:  # noqa: BLE001 - it is answered and logged
+            if not counted and not isinstance(error, JayError):
+                return None  # the route meets it again, answers it and logs it
             return self._early.refuse(call, error, counted)
-        except Exception:  # noqa: BLE001 - the route meets it again, answers it and logs it
-            return None
-        return self._early.answer(call, envelope(basket_view(basket)), counted, basket.etag)
+        return self._early.answer(call, body, counted, basket.etag)
 
     def _admitted(self, environ: dict[str, Any], user_id: str) -> tuple[str, Partner, User] | None:
         """Return the API key's prefix, its partner and the user, where these may enter.

@@ -77,15 +77,18 @@ class Early:
         _log(call, identifier, 200)
         return [body]
 
-    def refuse(self, call: Call, error: JayError, counted: Sequence[Left]) -> Iterable[bytes]:
-        """Answer with an error, as the route's renderer does."""
+    def refuse(self, call: Call, error: Exception, counted: Sequence[Left]) -> Iterable[bytes]:
+        """Answer with an error, as the route's renderer does; any but ours is a crash."""
         identifier = _identifier(call.environ)
+        where = {"id": identifier, "route": call.route}
+        if not isinstance(error, JayError):
+            error = responses.crashed(error, where)
+        elif error.status >= 500:
+            responses.log_failure(error, where)
         response = responses.json_error(error)
         told: Mapping[str, str] = headers_of(counted) if counted else {}
         more = [(logs.REQUEST_ID_HEADER, identifier), *told.items()]
         response.headers.update([*self._headers, *more])
-        if error.status >= 500:
-            responses.log_failure(error, {"id": identifier, "route": call.route})
         _log(call, identifier, error.status)
         return response(call.environ, call.start_response)
 

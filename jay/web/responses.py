@@ -162,6 +162,15 @@ def log_failure(error: JayError, where: Mapping[str, Any]) -> None:
     log.warning("request failed", error=error.constant(), **where, **told)
 
 
+def crashed(error: Exception, where: Mapping[str, Any]) -> InternalError:
+    """Log a fault of ours; return what is told of it.
+
+    :param where: as for ``log_failure``.
+    """
+    log.error("unhandled exception", **where, exc_info=error)
+    return InternalError()
+
+
 def _whereabouts() -> dict[str, Any]:
     return {"id": g.get("request_id"), "route": str(request.url_rule or "none")}
 
@@ -189,5 +198,4 @@ def _register_error_handlers(app: Flask, render: ErrorRenderer) -> None:
 
     @app.errorhandler(Exception)
     def _on_crash(error: Exception) -> Response:
-        log.error("unhandled exception", **_whereabouts(), exc_info=error)
-        return render(InternalError())
+        return render(crashed(error, _whereabouts()))

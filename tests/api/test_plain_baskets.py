@@ -11,6 +11,7 @@ from jay.auth.tokens import Tokens
 from jay.baskets import service
 from jay.errors import (
     Busy,
+    InternalError,
     JayError,
     KeySetUnavailable,
     OutcomeUnknown,
@@ -283,13 +284,42 @@ def test_a_busy_database_is_told_in_the_words_of_the_route_after_one_wait(
     assert lines[:2] == lines[2:]
 
 
-def test_what_crashes_is_left_to_the_route(
+def test_what_crashes_is_done_once_and_told_in_the_words_of_the_route(
+    twin: Flask, alice: User, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[Any]()
+
+    def crash(*_args: Any, **_more: Any) -> None:
+        asked.append(_args)
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(service, "assign", crash)
+    alice.platform.client = twin.test_client()
+    log.lines()
+
+    plain = post(alice, "mug")
+    assert len(asked) == 1
+    routed = post(alice, "mug", headers=BY_ROUTE)
+
+    assert_refused(plain, InternalError)
+    assert_same(plain, routed)
+    left = [str(one.headers["RateLimit"]).split(",")[0] for one in (plain, routed)]
+    first, second = (int(part.split(";r=")[1].split(";")[0]) for part in left)
+    assert first == second + 1
+    lines = log.lines()
+    assert all("a fault of ours" in line["exception"] for line in (lines[0], lines[2]))
+    alike = [{**line, "timestamp": "", "ms": 0, "id": "", "exception": ""} for line in lines]
+    assert len(alike) == 4
+    assert alike[:2] == alike[2:]
+
+
+def test_what_crashes_before_it_is_counted_is_left_to_the_route(
     app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_args: Any, **_more: Any) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(service, "read", crash)
+    monkeypatch.setattr(Tokens, "verify", crash)
 
     with flask_requests(app) as seen:
         response = get(alice)
