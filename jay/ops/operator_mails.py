@@ -31,7 +31,20 @@ _SUBJECTS = {
     Alarm.SHARE_FAILED: "Merchant's share not moved: order {}",
     Alarm.SHOP_REFUND: "Refunded twice? Order {}",
     Alarm.DISPUTED: "Payment disputed: order {}",
+    Alarm.MORE: "And {}",
 }
+
+_MORE_OF = {
+    Alarm.PARKED: "orders that do not reach their merchant",
+    Alarm.WITHDRAWAL: "withdrawals that have to be looked at",
+    Alarm.REFUND_FAILED: "refunds that have failed",
+    Alarm.SHARE_FAILED: "merchants' shares that were not moved",
+    Alarm.SHOP_REFUND: "orders that may be refunded twice",
+    Alarm.DISPUTED: "disputed payments",
+}
+"""What there is more of than mails."""
+
+_SHOWS = {Alarm.PARKED: "orders list --parked", Alarm.WITHDRAWAL: "orders withdrawals"}
 
 
 def kinds(settings: Settings) -> Iterable[MessageKind]:
@@ -51,13 +64,16 @@ def kinds(settings: Settings) -> Iterable[MessageKind]:
 def _letter(message: Message, sender: str) -> Letter:
     alarm = Alarm(message.kind.removeprefix(PREFIX))
     words, command = _said(alarm, message.subject, message.body)
+    what = message.subject
+    if alarm is Alarm.MORE:
+        what = f"{message.body} more: {_MORE_OF[Alarm(message.subject)]}"
     return rendering.letter(
         "operator",
-        _SUBJECTS[alarm].format(message.subject),
+        _SUBJECTS[alarm].format(what),
         LANG,
         words=words,
         command=f"flask --app app {command}",
-        again=alarm is not Alarm.PARKED,
+        again=Alarm.PARKED not in {alarm, message.subject},
         most=alarms.MOST,
         sender=sender,
         accent=ACCENT.accent,
@@ -75,6 +91,9 @@ def _said(alarm: Alarm, subject: str, reason: str | None) -> tuple[str, str]:
         why = WHY[Unclear(reason)] if reason else "nobody knows what it is about"
         words = f"It was taken, and nothing else was done: {why}. The 14 days count from when it"
         return f"{words} arrived.", "orders withdrawals"
+    if alarm is Alarm.MORE:
+        words = f"There are {reason} more, of which no mail was sent today."
+        return words, _SHOWS.get(Alarm(subject), "orders list --attention")
     words = LOOK_AT[Attention(alarm)]
     return f"{words[0].upper()}{words[1:]}.", f"orders show {subject}"
 
@@ -84,7 +103,13 @@ def once() -> bool:
     settings, now = web.settings(), web.now()
     secret = settings.secret_key
     with db.reading() as connection:
-        found = alarms.still_open(connection, secret=secret, now=now)
-    for one in found:
-        db.write(alarms.tell, one, secret=secret, now=now)
+        found = alarms.still_open(connection, now=now)
+    for alarm, those in found.items():
+        for place, one in enumerate(those):
+            try:
+                db.write(alarms.tell, one, secret=secret, now=now)
+            except alarms.NoRoom:
+                left = len(those) - place
+                db.write(alarms.tell_more, alarm, left, secret=secret, now=now)
+                break
     return False

@@ -19,6 +19,7 @@ from jay.orders import ledger as money
 from jay.orders.events import of_order, of_part
 from jay.orders.models import (
     Actor,
+    Attention,
     Happening,
     Money,
     Order,
@@ -289,6 +290,14 @@ def list_parts(
         return found, None
     last = rows[most - 1]
     return found, (last.created, last.order_no, last.number)
+
+
+def parts_to_look_at(connection: Connection, why: Attention, *, most: int) -> list[PartNo]:
+    """Return the parts that an operator has to look at for one reason, the oldest first."""
+    row = order_parts.c
+    key = (row.created, row.order_no, row.number)
+    query = select(row.order_no, row.number).where(row.attention == why).order_by(*key).limit(most)
+    return [PartNo(*found) for found in connection.execute(on_every_server(query))]
 
 
 def _order_or_none(row: Row[Any] | None) -> Order | None:

@@ -414,6 +414,13 @@ def list_withdrawals(
     return [_withdrawal(row, secret) for row in connection.execute(on_every_server(query))]
 
 
+def unclear_ones(connection: Connection, *, most: int) -> list[tuple[str, str | None]]:
+    """Return what somebody has to look at, id and why, the oldest first."""
+    query = select(_row.id, _row.unclear).where(_row.closed.is_(None))
+    query = query.order_by(_row.received, _row.id).limit(most)
+    return [(one, why) for one, why in connection.execute(on_every_server(query))]
+
+
 def all_withdrawals(connection: Connection, *, secret: str) -> Iterator[Withdrawal]:
     """Yield every declaration, a batch at a time, locked ones too."""
     key = (_row.routing_key, _row.id)

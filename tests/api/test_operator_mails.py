@@ -109,18 +109,48 @@ def test_each_thing_is_told_once_a_day_until_somebody_has_looked_at_it(
     assert told() == {}
 
 
-@pytest.mark.one_database
-def test_of_a_kind_a_few_are_told_in_a_day(
-    watched: Flask, told: Told, alice: User, shop: Shop, monkeypatch: pytest.MonkeyPatch
+def test_of_a_kind_the_oldest_are_told_in_a_day_and_how_many_more_there_are(
+    watched: Flask,
+    told: Told,
+    alice: User,
+    shop: Shop,
+    *,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(alarms._OF_KIND, "most", 2)
-    for _ in range(3):
-        attend(watched, bought(alice, shop), Attention.SHARE_FAILED)
+    clock.move(1)
+    disputed = bought(alice, shop)
+    attend(watched, disputed, Attention.DISPUTED)
+    failed = []
+    for number in range(4):
+        clock.move(1)
+        failed.append(bought(alice, shop))
+        attend(watched, failed[-1], Attention.SHARE_FAILED)
+        declare(watched.test_client(), "/withdraw", typed(f"what I bought {number}"))
     attend(watched, bought(alice, shop), Attention.SHOP_REFUND)
 
-    assert sorted(one.partition(":")[0][:8] for one in told().elements()) == [
-        *("Merchant", "Merchant", "Refunded"),
-    ]
+    first = told()
+
+    share = "Merchant's share not moved: order {}-1"
+    assert first.pop(f"Payment disputed: order {disputed}-1") == 1
+    assert first.pop("And 2 more: merchants' shares that were not moved") == 1
+    assert first.pop("And 2 more: withdrawals that have to be looked at") == 1
+    assert first.pop("A withdrawal has to be looked at") == 2
+    assert {one for one in first if "Refunded" not in one} == {
+        share.format(failed[n]) for n in (0, 1)
+    }
+    assert told() == {}
+    # What was left out does not count as told: a day later its turn has come.
+    for one in failed[:2]:
+        attend(watched, one, None)
+    clock.move(timedelta(hours=12).total_seconds())
+    assert told() == {}
+    clock.move(timedelta(hours=12).total_seconds())
+    later = told()
+    assert {one for one in later if "share" in one} == {share.format(failed[n]) for n in (2, 3)}
+    clock.move(timedelta(hours=23).total_seconds())
+    assert told() == {}
 
 
 @pytest.mark.one_database

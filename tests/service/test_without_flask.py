@@ -426,6 +426,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "baskets/offered.note_claim": {"identifier": lambda w: w.basket.id},
     "baskets/offered.withdraws_offers": {"work": lambda _: transfers.cancel},
     "ops/alarms.tell": {"found": lambda _: alarms.Open(alarms.Alarm.PARKED, "J-1")},
+    "ops/alarms.tell_more": {"alarm": lambda _: alarms.Alarm.PARKED, "left_out": lambda _: 1},
     "orders/handover.event_of": {"part": part_bought, "message": lambda w: taken(w).message},
     "orders/withdrawals.assign": {
         "found": lambda _: WITHDRAWAL,
