@@ -25,6 +25,18 @@ def test_the_next_item_is_taken_while_one_is_in_use() -> None:
         assert list(numbers) == [2]
 
 
+def test_the_first_item_is_taken_where_an_interrupt_is_met() -> None:
+    here, taken_in = threading.current_thread(), list[threading.Thread]()
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            taken_in.append(threading.current_thread())
+            yield number
+
+    assert list(one_ahead(items())) == [0, 1, 2]
+    assert [thread is here for thread in taken_in] == [True, False, False]
+
+
 def test_items_come_in_order_and_only_one_is_ahead() -> None:
     taken: list[int] = []
 
