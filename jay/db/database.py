@@ -85,7 +85,8 @@ class Database:
     which halves the round trips; a transaction says BEGIN itself.
 
     :param url: SQLAlchemy URL, ``sqlite:///...`` or ``postgresql+psycopg://...``.
-    :param pool_size: as many connections of each kind as the process has threads.
+    :param pool_size: as many connections of each kind are kept as the process has threads; for a
+        moment, some more may be in use.
     """
 
     def __init__(self, url: str, pool_size: int = 4) -> None:
@@ -93,9 +94,9 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine(pool_size, reads=False)
         self.readers = self._engine(pool_size, reads=True)
-        self._lent = self._lender(self.engine, pool_size + 1)
+        self._lent = self._lender(self.engine, pool_size + 1, keep=pool_size)
         # A thread may need a second one, to look up a key in the middle of its work.
-        self._lent_to_read = self._lender(self.readers, 2 * pool_size)
+        self._lent_to_read = self._lender(self.readers, 2 * pool_size, keep=pool_size)
         self.breaker = Breaker()
         self._writers: Engine = self.engine.execution_options(jay_transaction=True)
         # SQLite has one writer. Threads queue here instead of in its busy-wait, which is unfair
@@ -143,9 +144,9 @@ class Database:
         event.listen(engine, "handle_error", _give_up)
         return engine
 
-    def _lender(self, engine: Engine, most: int) -> Lender:
+    def _lender(self, engine: Engine, most: int, *, keep: int) -> Lender:
         # On SQLite a connection is an open file, and not a process on a server.
-        return Lender(engine, None if self.is_sqlite else most, LOCK_WAIT_SECONDS)
+        return Lender(engine, None if self.is_sqlite else most, LOCK_WAIT_SECONDS, keep)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -4,10 +4,11 @@ To take one from the pool and give it back costs 50 us each time, which is more 
 statement. What was used by the driver alone, and is as it was, waits here for the next one instead.
 """
 
+import contextlib
 import threading
 from collections import deque
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -25,10 +26,15 @@ class Lender:
 
     :param most: how many there are at once, None without limit: as many as the pool would give.
     :param patience: how many seconds a caller waits for one.
+    :param keep: how many stay open when fewer are in use; not less than its pool keeps.
     """
 
-    def __init__(self, engine: Engine, most: int | None, patience: float) -> None:
+    def __init__(self, engine: Engine, most: int | None, patience: float, keep: int) -> None:
         self._engine = engine
+        self._keep = keep
+        self._open: set[int] = set()  # by the identity of the driver's object
+        event.listen(engine, "connect", self._opened)
+        event.listen(engine, "close", self._closed)
         self._patience = patience
         # The pool does not know which of its connections wait here, so they are counted here.
         self._places = None if most is None else threading.Semaphore(most)
@@ -45,7 +51,8 @@ class Lender:
         try:
             while self._waiting:
                 try:
-                    known = self._waiting.pop()
+                    # The one that has waited longest, so that none idles for hours.
+                    known = self._waiting.popleft()
                 except IndexError:  # another thread was quicker
                     break
                 if known.pool is self._engine.pool:
@@ -72,6 +79,8 @@ class Lender:
                 self._waiting.append(connection)
             else:
                 connection.close()
+            while len(self._open) > self._keep and self._waiting:
+                self._close_one()
         finally:
             self._leave()
 
@@ -79,10 +88,17 @@ class Lender:
         """Close those that nobody uses; the next ones are made anew."""
         self._engine.dispose()
         while self._waiting:
-            try:
-                self._waiting.pop().invalidate()
-            except IndexError:
-                break
+            self._close_one()
+
+    def _close_one(self) -> None:
+        with contextlib.suppress(IndexError):  # another thread was quicker
+            self._waiting.popleft().invalidate()
+
+    def _opened(self, driver: object, _record: object) -> None:
+        self._open.add(id(driver))
+
+    def _closed(self, driver: object, _record: object) -> None:
+        self._open.discard(id(driver))
 
     def _leave(self) -> None:
         if self._places is not None:

@@ -1,5 +1,6 @@
 """Connections between two pieces of work."""
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +26,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def lender(engine: Engine) -> Iterator[Lender]:
-    made = Lender(engine, most=2, patience=0)
+    made = Lender(engine, most=2, patience=0, keep=2)
     yield made
     made.give_up()
 
@@ -101,7 +102,7 @@ def test_there_are_no_more_than_may_be(lender: Lender, engine: Engine) -> None:
 
 
 def test_who_waits_gets_what_is_given_back(engine: Engine) -> None:
-    lender = Lender(engine, most=1, patience=PATIENCE_SECONDS)
+    lender = Lender(engine, most=1, patience=PATIENCE_SECONDS, keep=1)
     only = lender.lend(engine)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(lender.lend, engine)
@@ -113,8 +114,43 @@ def test_who_waits_gets_what_is_given_back(engine: Engine) -> None:
 
 def test_a_place_is_free_again_where_nothing_can_be_reached(tmp_path: Path) -> None:
     nowhere = create_engine(f"sqlite:///{tmp_path / 'no-such-folder' / 'some.sqlite3'}")
-    lender = Lender(nowhere, most=1, patience=0)
+    lender = Lender(nowhere, most=1, patience=0, keep=1)
 
     for _ in range(2):
         with pytest.raises(Exception, match="unable to open"):
             lender.lend(nowhere)
+
+
+@pytest.mark.parametrize("begun", [0, 1, 5])
+def test_after_a_rush_no_more_are_kept_than_shall_be(tmp_path: Path, begun: int) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'some.sqlite3'}", pool_size=2, max_overflow=-1)
+    lender = Lender(engine, most=5, patience=0, keep=2)
+    lent = [lender.lend(engine) for _ in range(5)]
+    drivers = [driver(one) for one in lent]
+    for one in lent[:begun]:
+        one.execute(text("SELECT 1"))  # these go to the pool
+
+    for one in lent:
+        lender.take_back(one, good=True)
+
+    assert sum(map(is_open, drivers)) == 2
+    assert {used(lender, engine) for _ in range(9)} <= set(drivers)
+    lender.give_up()
+    assert sum(map(is_open, drivers)) == 0
+
+
+def is_open(behind: sqlite3.Connection) -> bool:
+    try:
+        behind.cursor()
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+def test_the_one_that_has_waited_longest_is_lent_next(lender: Lender, engine: Engine) -> None:
+    first, second = lender.lend(engine), lender.lend(engine)
+    behind = driver(first)
+    for one in (first, second):
+        lender.take_back(one, good=True)
+
+    assert used(lender, engine) is behind
