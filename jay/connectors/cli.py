@@ -15,8 +15,12 @@ from jay.connectors.interface import UNKNOWN_FORM, Problem
 from jay.merchants import connectors
 from jay.merchants.arguments import found_merchant
 from jay.net.client import Client
+from jay.orders import service as orders
 from jay.sealing import WrongKey
 from jay.web.commands import told_rows
+
+MOST = 200
+"""So many parts with doubts are shown, the newest; ``orders list --attention`` shows all."""
 
 
 @click.command("connect")
@@ -114,6 +118,7 @@ def show_connection(merchant: str, *, check: bool) -> None:
                 "Its credentials were sealed with another JAY_SECRET_KEY: connect it again."
             ) from error
         wrong = handed.problems(connection, owner.id)
+        looked_at, _ = orders.list_parts(connection, merchant=owner, attention=True, most=MOST)
     if shop is None:
         raise click.ClickException(f"{merchant} has no shop connected.")
     works = _check(shop.kind, shop.address, shop.credentials) if check else None
@@ -124,6 +129,7 @@ def show_connection(merchant: str, *, check: bool) -> None:
             "connected": f"{shop.connected:%Y-%m-%d %H:%M} UTC",
             "answers as": works,
             "could not be noted": [f"{one.part_no}: {one.problem}" for one in wrong],
+            "in doubt": [f"{one.part_no}: {doubt}" for one in looked_at for doubt in one.doubts],
         }
     )
 

@@ -21,7 +21,7 @@ from jay.i18n import minor_digits
 from jay.merchants import connectors
 from jay.net.client import Client
 from jay.orders import events, refunding, service, steps
-from jay.orders.models import Actor, Attention, Movement, Parcel, PartNo, PartState
+from jay.orders.models import Actor, Movement, Parcel, PartNo, PartState
 from jay.orders.steps import Wanted
 from jay.sealing import WrongKey
 
@@ -139,7 +139,7 @@ def _refunded(one: Handed, back: GivenBack) -> Callable[[Connection], None]:
         if handed.saw(connection, one.part_no, CANCELLED):
             # So has that of the pieces that had not been shipped.
             told = "went back with what was cancelled; if it is for more, refund that here"
-            handed.note_problem(connection, one.part_no, f"refund {back.id}: {told}")
+            events.doubt(connection, one.part_no, f"refund {back.id}: {told}")
             return
         amount = int(back.amount * Decimal(10) ** minor_digits(back.currency))
         if amount <= 0 or back.currency != part.order.currency:
@@ -150,8 +150,7 @@ def _refunded(one: Handed, back: GivenBack) -> Callable[[Connection], None]:
         for each in booked:
             handed.see(connection, one.part_no, twins.mark_of(each))
         if same.told is not None:
-            handed.note_problem(connection, one.part_no, f"refund {back.id}: {same.told}")
-            events.attend(connection, one.part_no, Attention.SHOP_REFUND)
+            events.doubt(connection, one.part_no, f"refund {back.id}: {same.told}")
 
     return work
 

@@ -171,6 +171,8 @@ def _show_part(part: OrderPart, sums: dict[str, int], messages: Iterable[Any]) -
         click.echo(f"  to be refunded until {part.still_due:%Y-%m-%d}")
     if part.attention is not None:
         click.echo(f"  to look at: {LOOK_AT[part.attention]}")
+    for doubt in part.doubts:
+        click.echo(f"  in doubt: {doubt}")
     click.echo("  ledger: " + ", ".join(f"{kind} {money(one)}" for kind, one in sums.items()))
     for row in messages:
         reason = f": {row.reason}" if row.reason else ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, case, insert, select, update
 
 from jay.checkout.order_numbers import routing_key_of
 from jay.orders.models import (
@@ -21,6 +21,11 @@ from jay.orders.models import (
     order_events,
     order_parts,
 )
+
+MOST_DOUBTS = 50
+"""So many are kept of one part."""
+
+_MORE_DOUBTS = "and more: compare all its refunds in the shop with those here"
 
 _part = order_parts.c
 
@@ -100,18 +105,42 @@ def record(
     return int(number)
 
 
+def doubt(connection: Connection, part_no: PartNo, told: str) -> None:
+    """Keep what is doubtful about a refund in a shop until an operator has attended to the part.
+
+    The part is locked in this transaction. Of very many the first ones are kept.
+    """
+    query = select(_part.doubts).where(*of_part(order_parts, part_no))
+    kept = (connection.execute(query).scalar_one_or_none() or "").split("\n")
+    lines = [one for one in kept if one]
+    if len(lines) <= MOST_DOUBTS:
+        lines.append(" ".join(told.split()) if len(lines) < MOST_DOUBTS else _MORE_DOUBTS)
+    changed = update(order_parts).where(*of_part(order_parts, part_no))
+    connection.execute(changed.values(doubts="\n".join(lines)))
+    attend(connection, part_no, Attention.SHOP_REFUND)
+
+
 def attend(connection: Connection, part_no: PartNo, why: Attention | None) -> None:
     """Have an operator look at a part; None: nobody has to any more.
 
     A dispute stays until then, whatever else goes wrong: of it there is a date to answer by. What
-    is no more than a question takes no other one's place.
+    is no more than a question takes no other one's place, and comes after it: see ``settled``.
     """
     shown = update(order_parts).where(*of_part(order_parts, part_no))
+    if why is None:
+        shown = shown.values(doubts=None)
     if why is Attention.SHOP_REFUND:
         shown = shown.where(_part.attention.is_(None))
     elif why not in (None, Attention.DISPUTED):
         shown = shown.where(_part.attention.is_distinct_from(Attention.DISPUTED))
     connection.execute(shown.values(attention=why))
+
+
+def settled(connection: Connection, part_no: PartNo, why: Attention) -> None:
+    """Note that nobody has to look at a part for this reason; what is in doubt is shown then."""
+    shown = update(order_parts).where(*of_part(order_parts, part_no), _part.attention == why)
+    doubtful = case((_part.doubts.is_not(None), Attention.SHOP_REFUND.value), else_=None)
+    connection.execute(shown.values(attention=doubtful))
 
 
 def lock(

@@ -153,6 +153,8 @@ order_parts = Table(
     Column("events", Integer, nullable=False, server_default=text("0")),
     # Why an operator has to look at it; None: nobody has to.
     Column("attention", Text),
+    # What is doubtful about refunds in its shop, a line each, until an operator has attended to it.
+    Column("doubts", Text),
     Column("created", UtcDateTime, nullable=False),
     Column("changed", UtcDateTime, nullable=False),
     CheckConstraint(
@@ -436,6 +438,7 @@ class OrderPart:
     texts: Sequence[Mapping[str, Any]]
     refund_due: datetime | None
     attention: Attention | None
+    doubts: Sequence[str]
     changed: datetime
     lines: Sequence[OrderLine]
     parcels: Sequence[Parcel]

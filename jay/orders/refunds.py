@@ -236,14 +236,8 @@ def made(
         told: dict[str, Any] = {"amount": movement.amount, "refund": movement.id}
         events.record(connection, part_no, Happening.REFUNDED, movement.by, told, now=now)
         if movement.by is Actor.OPERATOR:
-            _no_longer(connection, part_no, Attention.REFUND_FAILED)
+            events.settled(connection, part_no, Attention.REFUND_FAILED)
     return True
-
-
-def _no_longer(connection: Connection, part_no: PartNo, why: Attention) -> None:
-    part = order_parts.c
-    done = update(order_parts).where(*of_part(order_parts, part_no), part.attention == why)
-    connection.execute(done.values(attention=None))
 
 
 def failed(connection: Connection, movement: Movement, *, now: datetime) -> bool:

@@ -114,6 +114,7 @@ def _part(
         **{name: stored[name] for name in (*_SAME, "refund_due", "changed")},
         state=PartState(row.state),
         attention=None if row.attention is None else Attention(row.attention),
+        doubts=row.doubts.split("\n") if row.doubts else [],
         lines=[OrderLine.from_row(one) for one in lines],
         parcels=[Parcel(one.number, one.carrier, one.tracking_number, one.url) for one in parcels],
         events=[

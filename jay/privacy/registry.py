@@ -142,7 +142,7 @@ IMPERSONAL: Mapping[str, str] = {
     " returned refunded",
     "order_parcels": "routing_key order_no part number",
     "order_parts": "routing_key order_no number merchant_id merchant state goods shipping tax texts"
-    " refund_due attention events created changed",
+    " refund_due attention doubts events created changed",
     "orders": "routing_key order_no partner_id test lang country currency amount provider created",
     "outbox": "id kind lane merchant_id state created since due attempts lease finished",
     "outbox_addresses": "key merchant_id failures rests_until probed_until",

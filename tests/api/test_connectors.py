@@ -20,9 +20,9 @@ from jay.connectors.interface import NOT_THERE, UNSURE_FOR, Problem
 from jay.connectors.shopify.shop import READ_AT_ONCE, Shopify
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
-from jay.orders import ledger, service
+from jay.orders import events, ledger, service
 from jay.orders.handover import WAITS, messages_about
-from jay.orders.models import Money, OrderPart, PartNo
+from jay.orders.models import Attention, Money, OrderPart, PartNo
 from jay.outbox.delivery import Attempt, Deliverer, transports_of
 from jay.outbox.models import LEASE
 from tests.api.buying import BUYER, bought, till_of
@@ -313,11 +313,17 @@ def test_a_refund_made_here_and_noted_in_the_shop_is_paid_once_and_looked_at(
     assert "not paid, as so much went back here already" in shown
     listed = at.run("orders", "list", "--attention").stdout
     assert "like one that was made here" in listed
+    # Whatever comes after it: it stays until somebody has attended to it.
+    at.stand.ship(str(part_no), {"mug": 1}, "1")
+    at.read_back()
+    shown = at.run("merchant", "connection", at.merchant.name).stdout
+    assert "not paid, as so much went back here already" in shown
     # As much once more is another one; and of what is only near to one here it is told.
     at.stand.refund(str(part_no), "5.00")
     at.read_back()
     assert at.paid_back(part_no) == 1000
     at.run("orders", "attended", str(part_no))
+    assert "not paid" not in at.run("merchant", "connection", at.merchant.name).stdout
     refund_here(at, part_no, 300)
     at.stand.refund(str(part_no), "4.00")
     at.read_back()
@@ -373,6 +379,27 @@ def test_a_refund_is_named_once_and_what_names_it_again_is_told_and_not_paid(
     assert at.part(part_no).refunds[-1].id in note("4.00", tag)
     assert at.paid_back(part_no) == 900
     assert str(part_no) in at.run("orders", "list", "--attention").stdout
+
+
+def test_all_doubts_are_kept_beside_what_is_more_urgent(counter: Callable[[str], Counter]) -> None:
+    at = counter("shopify")
+    part_no = at.buy((at.merchant.product("mug"), 2))
+    at.deliver()
+    with at.app.app_context():
+        db.write(events.attend, part_no, Attention.REFUND_FAILED)
+        db.write(events.doubt, part_no, "first\nrefund")
+        for number in range(events.MOST_DOUBTS + 5):
+            db.write(events.doubt, part_no, f"number {number}")
+    part = at.part(part_no)
+    assert part.attention is Attention.REFUND_FAILED
+    assert part.doubts[:2] == ["first refund", "number 0"]
+    assert (len(part.doubts), part.doubts[-1][:9]) == (events.MOST_DOUBTS + 1, "and more:")
+    assert "in doubt: first refund" in at.run("orders", "show", str(part_no)).stdout
+
+    refund_here(at, part_no, 100)  # settles the other reason
+    assert at.part(part_no).attention is Attention.SHOP_REFUND
+    at.run("orders", "attended", str(part_no))
+    assert (at.part(part_no).attention, at.part(part_no).doubts) == (None, [])
 
 
 @BOTH

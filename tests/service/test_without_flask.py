@@ -232,6 +232,7 @@ VALUES: dict[str, Callable[[World], Any]] = {
     "rows": lambda w: w.connection.execute(select(order_parts)).all(),
     "order_no": lambda w: new_order_no(w.basket.routing_key),
     "since": lambda _: NOON,
+    "told": lambda _: "refund 7: not paid",
     "provider": lambda _: "sandbox",
     "purchase": lambda _: PURCHASE,
     "reason": lambda _: "no-order",
