@@ -7,10 +7,14 @@ statement. What was used by the driver alone, and is as it was, waits here for t
 import contextlib
 import threading
 from collections import deque
+from typing import Any
 
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
+
+_IDLE = TransactionStatus.IDLE
 
 
 class Lent(Connection):
@@ -67,7 +71,8 @@ class Lender:
         """Take a connection back.
 
         :param good: whether the work on it came to its end. Only then it is as it was, and also
-            only where SQLAlchemy has begun nothing on it, which it knows how to end.
+            only where SQLAlchemy has begun nothing on it, which it knows how to end, the driver is
+            in no transaction either, and it has the options of its engine.
         """
         try:
             if (
@@ -75,6 +80,7 @@ class Lender:
                 and connection.pool is self._engine.pool
                 and connection.get_transaction() is None
                 and not connection.invalidated
+                and _is_as_it_was(connection)
             ):
                 self._waiting.append(connection)
             else:
@@ -103,3 +109,12 @@ class Lender:
     def _leave(self) -> None:
         if self._places is not None:
             self._places.release()
+
+
+def _is_as_it_was(connection: Connection) -> bool:
+    if connection.get_execution_options() is not connection.engine.get_execution_options():
+        return False
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        return not driver.in_transaction
+    return bool(driver.pgconn.transaction_status == _IDLE)

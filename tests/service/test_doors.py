@@ -7,11 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from jay.db import postgresql
 from jay.db.database import Conflict, Database, locks, optimistic
+from jay.db.lending import Lender
 from jay.db.prepared import execute
 from jay.errors import Busy
 from tests.clock import PATIENCE_SECONDS
@@ -204,3 +205,29 @@ def test_readers_notice_with_the_writers_that_a_server_has_gone(database: Databa
 
     with database.reading() as connection:
         assert connection.scalar(text("SELECT pg_backend_pid()")) != before
+
+
+def test_what_the_driver_or_the_options_know_of_does_not_wait_for_the_next_one(
+    new_database_url: str,
+) -> None:
+    engine = create_engine(new_database_url, isolation_level="AUTOCOMMIT")
+    lender = Lender(engine, most=1, patience=0, keep=2)
+
+    connection = lender.lend(engine)
+    execute(connection, "BEGIN")
+    lender.take_back(connection, good=True)
+    assert engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+
+    connection = lender.lend(engine)
+    execute(connection, "BEGIN")  # the pool has ended the other one
+    execute(connection, "COMMIT")
+    connection.execution_options(jay_transaction=True)
+    lender.take_back(connection, good=True)
+    assert engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+
+    connection = lender.lend(engine)
+    assert "jay_transaction" not in connection.get_execution_options()
+    lender.take_back(connection, good=True)
+    assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+    lender.give_up()
+    engine.dispose()
