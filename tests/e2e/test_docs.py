@@ -75,6 +75,11 @@ def test_each_operation_works_as_it_is_filled_in(service: Service, screens: Scre
     assert len(done) == sum(len(item.keys() - {"parameters"}) for item in paths)
 
 
+# The page hears of the change a moment later, and its colours then fade into the new ones.
+IS_SHADED = """scheme => document.getAnimations().length === 0
+  && document.documentElement.classList.contains("dark-mode") === (scheme === "dark")"""
+
+
 def test_axe_finds_nothing_in_light_or_dark_with_an_answer_open(
     service: Service, screens: Screens
 ) -> None:
@@ -88,4 +93,5 @@ def test_axe_finds_nothing_in_light_or_dark_with_an_answer_open(
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(IS_SHADED, arg=scheme)
         assert axe(page) == [], scheme
