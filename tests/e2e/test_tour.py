@@ -29,7 +29,7 @@ _STYLE = "document.querySelector('{}').style.cssText = '{}'"
         ("tv-pending", _STYLE.format(".brand", "left: 10px"), "safe area"),
         ("tv-pending", _STYLE.format(".typed span", "font-size: 1.2rem"), "small text"),
         ("tv-pending", _STYLE.format(".typed strong", "font-size: 6rem"), "safe area"),
-        ("tv-pending", _STYLE.format(".pair", "font-size: 3rem"), "overlap"),
+        ("tv-pending", _STYLE.format(".pair", "top: 40rem"), "overlap"),
         ("tv-pending", _STYLE.format(".code img", "height: 40vh"), "small code"),
         ("tv-pending", _NO_PICTURE, "picture"),
     ],
