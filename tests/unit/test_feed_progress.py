@@ -38,7 +38,7 @@ def elapsed() -> Stopwatch:
 def test_a_terminal_has_one_line_that_is_drawn_anew(
     elapsed: Stopwatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: terminal_size((120, 40)))
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda **_: terminal_size((120, 40)))
     screen = Screen()
     progress = Progress(screen, "feed.csv", 1000, elapsed)
 
@@ -55,7 +55,7 @@ def test_a_terminal_has_one_line_that_is_drawn_anew(
 def test_a_narrow_terminal_is_never_overrun(
     elapsed: Stopwatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: terminal_size((40, 40)))
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda **_: terminal_size((40, 40)))
     screen = Screen()
     elapsed.seconds = 1
 
