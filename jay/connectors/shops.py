@@ -30,7 +30,7 @@ from jay.merchants import connectors
 from jay.net.client import Client
 from jay.orders import service
 from jay.orders.events import Happened
-from jay.orders.handover import SCHEDULE, TYPES, event_of
+from jay.orders.handover import SCHEDULE, TYPES, event_of, part_of
 from jay.orders.models import Happening, OrderEvent, OrderPart, PartNo, PartState
 from jay.outbox import service as outbox
 from jay.outbox.kinds import MessageKind
@@ -115,8 +115,7 @@ class ShopConnector:
     def _find(
         self, connection: Connection, message: Message, secret: str
     ) -> Destination | DeliveryResult:
-        part_no = PartNo.typed(message.subject)
-        part = None if part_no is None else service.find_part(connection, part_no)
+        part = part_of(connection, message)
         event = None if part is None else event_of(part, message)
         if part is None or event is None:
             return _NO_PART

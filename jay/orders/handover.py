@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from jay.orders import service
 from jay.orders.models import Happening, OrderEvent, OrderPart, PartNo
 from jay.outbox import service as outbox
 from jay.outbox.models import Message, Schedule
@@ -39,6 +40,12 @@ def messages_about(connection: Connection, part_no: PartNo) -> list[Any]:
     types = set(TYPES.values())
     found = outbox.about(connection, str(part_no))
     return [row for row in found if row.kind.partition(".")[2] in types]
+
+
+def part_of(connection: Connection, message: Message) -> OrderPart | None:
+    """Return the part that a message is about; None where there is none any more."""
+    part_no = PartNo.typed(message.subject)
+    return None if part_no is None else service.find_part(connection, part_no)
 
 
 def event_of(part: OrderPart, message: Message) -> OrderEvent | None:

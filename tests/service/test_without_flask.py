@@ -429,6 +429,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "ops/alarms.tell": {"found": lambda _: alarms.Open(alarms.Alarm.PARKED, "J-1")},
     "ops/alarms.tell_more": {"alarm": lambda _: alarms.Alarm.PARKED, "left_out": lambda _: 1},
     "orders/handover.event_of": {"part": part_bought, "message": lambda w: taken(w).message},
+    "orders/handover.part_of": {"message": lambda w: taken(w).message},
     "orders/withdrawals.assign": {
         "found": lambda _: WITHDRAWAL,
         "part_nos": lambda w: [PartNo(ordered(w).order_no, 1)],

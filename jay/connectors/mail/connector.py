@@ -15,10 +15,9 @@ from jay.connectors.mail.letters import TROUBLES, About
 from jay.merchants import connectors
 from jay.merchants import service as merchants
 from jay.net.emails import normal_email
-from jay.orders import events, service
+from jay.orders import events
 from jay.orders.events import Happened
-from jay.orders.handover import SCHEDULE, TYPES, event_of
-from jay.orders.models import PartNo
+from jay.orders.handover import SCHEDULE, TYPES, event_of, part_of
 from jay.orders.showing import shown_part
 from jay.outbox import mails
 from jay.outbox import service as outbox
@@ -99,8 +98,7 @@ def tell_of_trouble(connection: Connection, happened: Happened) -> None:
 def _find(
     connection: Connection, message: Message, secret: str, *, api: str
 ) -> Destination | DeliveryResult:
-    part_no = PartNo.typed(message.subject)
-    part = None if part_no is None else service.find_part(connection, part_no)
+    part = part_of(connection, message)
     event = None if part is None else event_of(part, message)
     if part is None or event is None:
         return _NO_PART

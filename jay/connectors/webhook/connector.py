@@ -21,10 +21,9 @@ from jay.connectors.webhook.mails import FAILING, SWITCHED_OFF, WebhookMails
 from jay.merchants import connectors
 from jay.merchants import service as merchants
 from jay.net.addresses import Network, keeps_secrets, origin_of
-from jay.orders import schemas, service
+from jay.orders import schemas
 from jay.orders.events import Happened
-from jay.orders.handover import SCHEDULE, TYPES, event_of
-from jay.orders.models import PartNo
+from jay.orders.handover import SCHEDULE, TYPES, event_of, part_of
 from jay.outbox import mails
 from jay.outbox import service as outbox
 from jay.outbox.kinds import MessageKind
@@ -111,8 +110,7 @@ def signatures(secrets: list[str], identifier: str, body: str, *, now: datetime)
 def _find(
     connection: Connection, message: Message, secret: str, *, allowed: Sequence[Network]
 ) -> Destination | DeliveryResult:
-    part_no = PartNo.typed(message.subject)
-    part = None if part_no is None else service.find_part(connection, part_no)
+    part = part_of(connection, message)
     if part is None:
         return _NO_PART
     url = merchants.order_webhook_url(connection, part.merchant_id)
