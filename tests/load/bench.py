@@ -99,6 +99,8 @@ class Seeded(NamedTuple):
     merchant_key: str
     tokens: dict[str, str]
     products: list[str]
+    key: ECKey
+    """Signs the tokens."""
 
 
 def seed(url: str, number_of_users: int | None = None, *, every: int = 1) -> Seeded:
@@ -171,7 +173,7 @@ def seed(url: str, number_of_users: int | None = None, *, every: int = 1) -> See
         user: jwt.encode({"alg": "ES256", "kid": "bench"}, {**claims, "sub": user}, key)
         for user in users
     }
-    return Seeded(url, partner, api_key, merchant_key, tokens, ids)
+    return Seeded(url, partner, api_key, merchant_key, tokens, ids, key)
 
 
 class Request(NamedTuple):
@@ -327,18 +329,25 @@ def _percentile(text: str, percent: int) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
 
 
+def service_environ(url: str, folder: Path) -> dict[str, str]:
+    """Return the settings of a service that is measured."""
+    return {
+        "JAY_DATABASE_URL": url,
+        "JAY_DATA_DIR": str(folder),
+        "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
+        "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
+        # What is measured is what a request costs, and not that many are refused.
+        **dict.fromkeys(LIMITS, "1000000000"),
+    }
+
+
 @contextmanager
 def both_sides(seeded: Seeded, folder: Path) -> Iterator[dict[str, Gunicorn]]:
     """Run the service and the limit under the same gunicorn settings."""
     common = {
-        "JAY_DATABASE_URL": seeded.url,
-        "JAY_DATA_DIR": str(folder),
-        "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
-        "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
+        **service_environ(seeded.url, folder),
         "BENCH_PARTNER": str(seeded.partner),
         "JAY_DEMO": "1",  # the sandbox's
-        # What is measured is what a request costs, and not that many are refused.
-        **dict.fromkeys(LIMITS, "1000000000"),
     }
     sides = {
         "service": Gunicorn({**common, "PORT": str(free_port())}),

@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.load.bench import (
-    LIMITS,
     Row,
     Seeded,
     rows_of,
     run_wrk,
     script_of,
     seed,
+    service_environ,
     speed,
     warm_up,
 )
@@ -52,16 +52,7 @@ def measure(service: Gunicorn, cluster: str, seeded: Seeded, row: Row, folder: P
 def lines(cluster: str, folder: Path, only: str | None) -> Iterator[str]:
     """Yield the table."""
     seeded = seed(cluster)
-    service = Gunicorn(
-        {
-            "JAY_DATABASE_URL": seeded.url,
-            "JAY_DATA_DIR": str(folder),
-            "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
-            "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
-            **dict.fromkeys(LIMITS, "1000000000"),
-            "PORT": str(free_port()),
-        }
-    )
+    service = Gunicorn({**service_environ(seeded.url, folder), "PORT": str(free_port())})
     try:
         for row in rows_of(seeded, service.url):
             if row.flow is None and (only is None or only in row.name):

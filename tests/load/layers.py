@@ -28,7 +28,7 @@ from werkzeug.test import EnvironBuilder
 
 from jay import create_app, make_ready
 from jay.config import settings_from
-from tests.load.bench import LIMITS, TRACKING, Request, Row, Seeded, rows_of, seed
+from tests.load.bench import TRACKING, Request, Row, Seeded, rows_of, seed, service_environ
 from tests.servers import postgres_cluster
 
 REQUESTS = 6000
@@ -144,14 +144,7 @@ def main() -> None:
 
 def _print(name: str, url: str, folder: str) -> None:
     seeded = seed(url, USERS)
-    environ = {
-        "JAY_DATABASE_URL": seeded.url,
-        "JAY_DATA_DIR": folder,
-        "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
-        "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
-        **dict.fromkeys(LIMITS, "1000000000"),
-    }
-    app = make_ready(create_app(settings_from(environ)))
+    app = make_ready(create_app(settings_from(service_environ(seeded.url, Path(folder)))))
     limit = _limit(seeded)
     found, cost = {}, {}
     # The access log costs what it costs, and is read by nobody.

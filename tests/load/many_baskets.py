@@ -21,7 +21,16 @@ from sqlalchemy import create_engine, text
 
 from jay.db.routing import routing_key
 from tests.conftest import new_postgres_database
-from tests.load.bench import LIMITS, USERS, Seeded, rows_of, run_wrk, script_of, seed, warm_up
+from tests.load.bench import (
+    USERS,
+    Seeded,
+    rows_of,
+    run_wrk,
+    script_of,
+    seed,
+    service_environ,
+    warm_up,
+)
 from tests.servers import Gunicorn, free_port, postgres_cluster
 
 SMALL, LARGE = USERS, 10_000_000
@@ -143,16 +152,7 @@ def measure(sides: list[Seeded], folder: Path, options: argparse.Namespace) -> I
     with ExitStack() as stack:
         services = []
         for seeded in sides:
-            service = Gunicorn(
-                {
-                    "JAY_DATABASE_URL": seeded.url,
-                    "JAY_DATA_DIR": str(folder),
-                    "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
-                    "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
-                    **dict.fromkeys(LIMITS, "1000000000"),
-                    "PORT": str(free_port()),
-                }
-            )
+            service = Gunicorn({**service_environ(seeded.url, folder), "PORT": str(free_port())})
             stack.callback(service.stop)
             services.append(service)
         pairs = [

@@ -13,25 +13,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-import alembic.command
 import urllib3
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet
 from sqlalchemy import make_url
 
-from jay.auth import service as auth
-from jay.db.database import Database
-from jay.merchants import service as merchants
-from jay.ops.cli import alembic_config
-from jay.partners import service as partners
-from jay.products import feeding
 from tests.conftest import new_postgres_database
-from tests.load.bench import LIMITS, TRACKING, speed
+from tests.load.bench import PRODUCTS, TRACKING, Seeded, seed, service_environ, speed
 from tests.servers import Gunicorn, children_of, free_port, postgres_cluster
 
 SECONDS, USERS_A_SECOND = 600, 40
@@ -44,56 +34,12 @@ GROWS_MB = 2
 
 LOOK_SECONDS = 2
 CALLERS = 4
-PRODUCTS = 200
-
-
-class Known(NamedTuple):
-    """What callers need to know."""
-
-    api_key: str
-    key: ECKey
-    products: list[str]
-
-
-def seed(url: str) -> Known:
-    """Migrate, and make a partner and 200 products."""
-    alembic.command.upgrade(alembic_config(url), "head")
-    now, key, database = datetime.now(UTC), ECKey.generate_key("P-256", {"kid": "m"}), Database(url)
-    with database.transaction() as connection:
-        partner = partners.add_partner(
-            connection,
-            name="memory",
-            jwks=dict(KeySet([key]).as_dict(private=False)),
-            algorithms=["ES256"],
-            issuer="https://id.example",
-            audience="basket",
-            now=now,
-        )
-        api_key = auth.issue_key(connection, partner=partner, now=now)
-        shop = merchants.add_merchant(
-            connection, name="shop", lang="de", country="DE", currency="EUR", now=now
-        )
-        merchant = merchants.merchant_by_id(connection, shop)
-        ids = [
-            feeding.put_product(
-                connection,
-                merchant,
-                now=now,
-                sku=f"SKU-{number}",
-                name=f"Product {number}",
-                volatile={"price": 1250, "stock_count": 1000, "currency": "EUR", "vat": 19.0},
-                description={"brand": "Brand"},
-            ).id
-            for number in range(PRODUCTS)
-        ]
-    database.dispose()
-    return Known(api_key, key, ids)
 
 
 class Crowd:
     """Callers, each of them somebody new."""
 
-    def __init__(self, url: str, known: Known) -> None:
+    def __init__(self, url: str, known: Seeded) -> None:
         self.url, self.known = url, known
         self.users = self.requests = 0
         self._http = urllib3.PoolManager(maxsize=CALLERS, retries=False)
@@ -125,7 +71,7 @@ class Crowd:
     def _somebody(self, number: int) -> tuple[str, dict[str, str]]:
         user = f"user-{number}-{time.time_ns():x}"
         claims = {"iss": "https://id.example", "aud": "basket", "exp": self._ends, "sub": user}
-        token = jwt.encode({"alg": "ES256", "kid": "m"}, claims, self.known.key)
+        token = jwt.encode({"alg": "ES256", "kid": "bench"}, claims, self.known.key)
         return user, {"Authorization": f"Bearer {token}"}
 
     def _ask(
@@ -202,19 +148,15 @@ def main() -> None:
 
 def run(url: str, folder: Path, options: argparse.Namespace) -> None:
     """Print what one database's service holds."""
-    known = seed(url)
+    known = seed(url, 1)
     # Of the tests' own packages the service would load one that no operator has.
     absent = folder / "absent"
     absent.mkdir(exist_ok=True)
     (absent / "rich.py").write_text("raise ImportError('it is not in requirements.txt')\n")
     service = Gunicorn(
         {
+            **service_environ(url, folder),
             "PYTHONPATH": str(absent),
-            "JAY_DATABASE_URL": url,
-            "JAY_DATA_DIR": str(folder),
-            "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
-            "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
-            **dict.fromkeys(LIMITS, "1000000000"),
             "PORT": str(free_port()),
         }
     )
