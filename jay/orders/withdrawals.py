@@ -47,7 +47,6 @@ from jay.orders.models import (
     OrderPart,
     PartNo,
     PartState,
-    order_events,
     order_parts,
 )
 from jay.outbox import mails
@@ -324,18 +323,13 @@ def withdraw(
     )
     if connection.execute(locked).rowcount != 1:
         return False
-    if lines is None and _withdrawn_whole(connection, part.part_no):
-        return False
+    if lines is None:
+        current = service.find_part(connection, part.part_no)
+        if current is None or current.withdrawn_whole:
+            return False
     told: dict[str, Any] = {} if lines is None else {"lines": dict(lines)}
     events.record(connection, part.part_no, Happening.WITHDRAWN, Actor.SHOPPER, told, now=now)
     return True
-
-
-def _withdrawn_whole(connection: Connection, part_no: PartNo) -> bool:
-    query = select(order_events.c.details).where(
-        *of_part(order_events, part_no), order_events.c.kind == Happening.WITHDRAWN
-    )
-    return any(not details.get("lines") for details in connection.execute(query).scalars())
 
 
 def assign(
