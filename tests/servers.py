@@ -141,12 +141,14 @@ class Gunicorn:
     :param app: ``wsgi:app``, or a module of the tests that moves the clock.
     """
 
+    LISTENS = "Listening at"
+
     def __init__(self, environ: dict[str, str], *, app: str = "wsgi:app") -> None:
         self.port = int(environ["PORT"])
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed by stop()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", app],
+            self._command(app),
             cwd=ROOT,
             env={**os.environ, **environ},
             stdout=self._log,
@@ -154,6 +156,9 @@ class Gunicorn:
             start_new_session=True,
         )
         self._wait_until_ready()
+
+    def _command(self, app: str) -> list[str]:
+        return [sys.executable, "-m", "gunicorn", app]
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -165,7 +170,7 @@ class Gunicorn:
                 urllib.request.urlopen(f"{self.url}/readyz", timeout=10),
             ):
                 # Workers of a master that was killed may answer there, before ours listens.
-                if "Listening at" in self.log():
+                if self.LISTENS in self.log():
                     return  # urlopen raises for every status but success
             time.sleep(0.05)
         raise RuntimeError(f"gunicorn did not start:\n{self.log()}")
@@ -189,3 +194,19 @@ class Gunicorn:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
         self._log.close()
+
+
+class Granian(Gunicorn):
+    """The service under Granian, with as many workers and threads: benchmarks compare it."""
+
+    LISTENS = "Listening at"
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        super().__init__(environ, app="tests.load.granian_app:app")
+
+    def _command(self, app: str) -> list[str]:
+        return [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
+            *("--port", str(self.port), "--workers", "2", "--blocking-threads", "4"),
+            *("--http", "1", "--no-ws", app),
+        ]

@@ -7,12 +7,14 @@ turns, and the medians are printed: requests a second, p50 and p99 in ms, and th
 lowest and the highest one of a round; what a request costs in processor time of the workers and of
 PostgreSQL, and that ratio, which is steady also where the machine does something else; how many
 times the limit's p99 the service's is, and how many answers were errors. Before and after, a fixed
-loop says how fast the machine is.
+loop says how fast the machine is. ``--granian`` lets the service take its turns under Granian too,
+and says how many times gunicorn's requests a second that gives.
 """
 
 import argparse
 import itertools
 import json
+import math
 import os
 import platform
 import re
@@ -47,6 +49,7 @@ from tests.builders import complete
 from tests.load import purchases
 from tests.load.tv_polling import cpu_seconds
 from tests.servers import (
+    Granian,
     Gunicorn,
     free_port,
     postgres_cluster,
@@ -236,7 +239,7 @@ def rows_of(seeded: Seeded, service: str) -> Iterator[Row]:
     yield Row("POST transfer", 0.5, transfers)
     yield Row("TV poll", 0.8, [], reads[:SLOW_USERS], again=lambda: polls_of(seeded, service))
     patches = [
-        Request("PATCH", "/v1/shops/products", body=json.dumps(_update(first)))
+        Request("PATCH", "/v1/shops/products", body=json.dumps(_update(ids, first)))
         for first in range(PRODUCTS - PATCHED)
     ]
     yield Row("PATCH 50 SKUs", 0.6, patches, merchant=True)
@@ -244,10 +247,13 @@ def rows_of(seeded: Seeded, service: str) -> Iterator[Row]:
     yield Row("purchase", None, [], flow=purchases.buy)
 
 
-def _update(first: int) -> dict[str, object]:
+def _update(ids: list[str], first: int) -> dict[str, object]:
+    # By id, as the service locks them: the limit takes them as they come, and one side's last
+    # requests must not end in a deadlock with the other's first.
+    numbers = sorted(range(first, first + PATCHED), key=lambda number: ids[number])
     items = [
-        {"sku": f"SKU-{first + k}", "price": 1000 + first + k, "stockCount": STOCK + first}
-        for k in range(PATCHED)
+        {"sku": f"SKU-{number}", "price": 1000 + number, "stockCount": STOCK + first}
+        for number in numbers
     ]
     return {"products": items, "currency": "EUR", "vat": 19}
 
@@ -342,8 +348,13 @@ def service_environ(url: str, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def both_sides(seeded: Seeded, folder: Path) -> Iterator[dict[str, Gunicorn]]:
-    """Run the service and the limit under the same gunicorn settings."""
+def both_sides(
+    seeded: Seeded, folder: Path, *, granian: bool = False
+) -> Iterator[dict[str, Gunicorn]]:
+    """Run the service and the limit under the same gunicorn settings.
+
+    :param granian: and the service under Granian, with as many workers and threads.
+    """
     common = {
         **service_environ(seeded.url, folder),
         "BENCH_PARTNER": str(seeded.partner),
@@ -353,6 +364,8 @@ def both_sides(seeded: Seeded, folder: Path) -> Iterator[dict[str, Gunicorn]]:
         "service": Gunicorn({**common, "PORT": str(free_port())}),
         "limit": Gunicorn({**common, "PORT": str(free_port())}, app="tests.load.limit_app:app"),
     }
+    if granian:
+        sides["granian"] = Granian({**common, "PORT": str(free_port())})
     try:
         yield sides
     finally:
@@ -393,7 +406,7 @@ class Bench(NamedTuple):
         database = processes_of(self.cluster) if self.cluster else ()
         taken = 0.0
         for process in (*gunicorn.workers(), *database):
-            with suppress(FileNotFoundError):  # the one that was asked for the others has gone
+            with suppress(FileNotFoundError, ProcessLookupError):  # one that has gone meanwhile
                 taken += cpu_seconds(process)
         return taken
 
@@ -416,9 +429,10 @@ def compare(
 ) -> Iterator[str]:
     """Yield a line a request kind and number of connections: both sides' medians and the ratio."""
     kind = seeded.url.split("://")[0].split("+")[0]
-    shoppers = {"service": shoppers_of(seeded), "limit": shoppers_of_limit(seeded)}
+    new = shoppers_of(seeded)
+    shoppers = {"service": new, "granian": new, "limit": shoppers_of_limit(seeded)}
     bench = Bench(seeded, folder, shoppers, options.seconds, cluster)
-    with both_sides(seeded, folder) as sides:
+    with both_sides(seeded, folder, granian=options.granian) as sides:
         for row in rows_of(seeded, sides["service"].url):
             if options.row and not any(name in row.name for name in options.row):
                 continue
@@ -430,7 +444,8 @@ def compare(
                 for _ in range(options.rounds):
                     for side, gunicorn in sides.items():
                         found[side].append(bench.measure(measured, side, gunicorn, connections))
-                yield _line(kind, row, connections, found["service"], found["limit"])
+                line = _line(kind, row, connections, found["service"], found["limit"])
+                yield line + (_granian(found) if options.granian else "")
 
 
 def shoppers_of(seeded: Seeded) -> Iterator[purchases.Shopper]:
@@ -457,7 +472,7 @@ def _line(
     kind: str, row: Row, connections: int, service: list[Figures], limit: list[Figures]
 ) -> str:
     ours, theirs = _median(service), _median(limit)
-    ratios = [a.per_second / b.per_second for a, b in zip(service, limit, strict=True)]
+    ratios = _ratios(service, limit)
     return (
         f"{kind:<11}{row.name:<14}{connections:>5}"
         f"{ours.per_second:>9.0f}{ours.p50_ms:>8.2f}{ours.p99_ms:>8.2f}"
@@ -468,6 +483,20 @@ def _line(
         f"{ours.p99_ms / theirs.p99_ms:>7.1f}{sum(one.errors for one in service):>8}"
         f"{sum(one.errors for one in limit):>7}"
     )
+
+
+def _granian(found: dict[str, list[Figures]]) -> str:
+    ours, other = _median(found["service"]), _median(found["granian"])
+    ratios = _ratios(found["granian"], found["service"])
+    return (
+        f"{other.per_second:>10.0f}{other.p50_ms:>8.2f}{other.p99_ms:>8.2f}"
+        f"{other.per_second / ours.per_second:>8.2f}  {min(ratios):.2f}-{max(ratios):.2f}"
+    )
+
+
+def _ratios(first: list[Figures], second: list[Figures]) -> list[float]:
+    pairs = zip(first, second, strict=True)
+    return [a.per_second / b.per_second if b.per_second else math.inf for a, b in pairs]
 
 
 def _median(figures: list[Figures]) -> Figures:
@@ -505,6 +534,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
     parser.add_argument("--row", nargs="+", help="only rows whose name holds one of these")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
+    parser.add_argument("--granian", action="store_true", help="and the service under Granian")
     parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
     options = parser.parse_args()
     users = USERS
@@ -517,6 +547,7 @@ def main() -> None:
         f"{'':30}{'service':>9}{titles}{'limit':>10}{titles}{'ratio':>8}  {'of rounds':9}  (goal)"
         f"{'cpu us':>9}{'limit':>8}{'ratio':>7}"
         f"{'p99 x':>7}{'errors':>8}{'limit':>7}"
+        + (f"{'granian':>10}{titles}{'x':>8}  of rounds" if options.granian else "")
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
