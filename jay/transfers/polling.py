@@ -3,9 +3,10 @@
 Each TV asks every second and a half, and a poll is one look-up: what Flask does around it costs
 several times as much. So the plain ones are answered here, in the same words as by the route
 ``get_status``, see ``jay.web.early``. Whatever is not plain goes on to it: a question from another
-origin or for a version, an unknown screen, one that asks too often.
+origin, for a version, or for what no display token looks like.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,6 @@ from flask import Flask
 
 from jay.clock import Clock
 from jay.db.database import Database
-from jay.errors import Busy
 from jay.transfers import service
 from jay.transfers.models import (
     POLL_SECONDS,
@@ -30,6 +30,7 @@ from jay.web.versions import BASKET_API
 
 ROUTE = f"{BASKET_API.prefix}/transfers/<displayToken>/status"
 _BEFORE, _AFTER = ROUTE.split("<displayToken>")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 def status_of(transfer: Transfer, now: datetime) -> dict[str, Any]:
@@ -67,30 +68,25 @@ class PlainPolls:
             and path.startswith(_BEFORE)
             and path.endswith(_AFTER)
             and self._early.is_plain(environ)
+            and _TOKEN.fullmatch(display_token := path[len(_BEFORE) : -len(_AFTER)])
         ):
             call = self._early.begin(environ, start_response, ROUTE)
-            display_token = path[len(_BEFORE) : -len(_AFTER)]
             left = self._rate.take(display_token)
             try:
-                body = self._status(display_token) if left.passes else None
-            except Busy as error:
-                # The route would keep the thread waiting for the database once more.
+                left.check()
+                body = self._status(display_token)
+            except Exception as error:  # noqa: BLE001 - it is answered and logged
                 return self._early.refuse(call, error, [left])
-            if body is not None:
-                return self._early.answer(call, body, [left])
+            return self._early.answer(call, body, [left])
         return self._app(environ, start_response)
 
-    def _status(self, display_token: str) -> bytes | None:
-        """Return the answer's body; None where the route has something else to say.
+    def _status(self, display_token: str) -> bytes:
+        """Return the answer's body.
 
+        :raises TransferUnknown: as ``service.find_by_display``.
         :raises Busy: the database can't be reached.
         """
         now = self._clock()
-        try:
-            with self._database.reading() as connection:
-                transfer = service.find_by_display(connection, display_token, now=now)
-        except Busy:
-            raise
-        except Exception:  # noqa: BLE001 - the route meets it again, answers it and logs it
-            return None
+        with self._database.reading() as connection:
+            transfer = service.find_by_display(connection, display_token, now=now)
         return responses.envelope(status_of(transfer, now))

@@ -9,7 +9,7 @@ from flask import Flask, request_started
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from jay.errors import Busy, TooManyRequests, TransferUnknown
+from jay.errors import Busy, InternalError, JayError, TooManyRequests, TransferUnknown
 from jay.transfers import service
 from tests.api.browser import Browser
 from tests.api.checks import Log, assert_refused
@@ -121,6 +121,40 @@ def test_too_many_plain_polls_are_refused(client: FlaskClient, alice: User) -> N
     assert [answer.status_code for answer in answers[:120]] == [200] * 120
     assert_refused(answers[120], TooManyRequests)
     assert int(answers[120].headers["Retry-After"]) > 0
+
+
+def test_what_is_refused_or_crashes_is_counted_once_and_told_in_the_words_of_the_route(
+    twin: Flask, alice: User, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = "/v2/transfers/unknown/status"
+    offer, client = alice.transfer(), twin.test_client()
+
+    def both(url: str, error: type[JayError]) -> list[int]:
+        """Ask plainly and by the route; return how many polls each has left."""
+        log.lines()
+        with flask_requests(twin) as seen:
+            plain = client.get(url, headers={"X-Request-ID": "my-id.1"})
+            assert seen == []
+        routed = client.get(url, headers={"X-Request-ID": "my-id.1", **BY_ROUTE})
+        assert_refused(plain, error)
+        assert plain.data == routed.data
+        assert headers_of(plain) == headers_of(routed)
+        lines = [{**line, "timestamp": "", "ms": 0, "exception": ""} for line in log.lines()]
+        assert lines
+        assert lines[: len(lines) // 2] == lines[len(lines) // 2 :]
+        told = [str(one.headers["RateLimit"]) for one in (plain, routed)]
+        return [int(one.split(";r=")[1].split(";")[0]) for one in told]
+
+    assert both(unknown, TransferUnknown) == [119, 118]
+    for _ in range(118):
+        assert client.get(unknown).status_code == 404
+    assert both(unknown, TooManyRequests) == [0, 0]
+
+    def crash(*_args: Any, **_more: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(service, "find_by_display", crash)
+    assert both(offer["statusUrl"], InternalError) == [119, 118]
 
 
 def test_a_busy_database_is_told_in_the_words_of_the_route_after_one_wait(
