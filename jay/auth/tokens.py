@@ -70,7 +70,7 @@ class Tokens:
         # Keyed by a hash: a memory dump shows no tokens. Bounded in number and in time, so that
         # a key that a partner withdraws opens nothing for long, see ``jwks.REFRESH_AFTER``.
         # What a partner's tokens are checked against is part of it: a change counts at once.
-        self._verified: TTLCache[tuple[int, str, bytes], User] = TTLCache(
+        self._verified: TTLCache[bytes, User] = TTLCache(
             CACHED_TOKENS, CACHED_SECONDS, timer=timer(clock)
         )
 
@@ -104,7 +104,7 @@ class Tokens:
         """
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenMalformed("The bearer token is longer than 8 KiB.")
-        digest = (partner.id, partner.trust, _sha256(token.encode("utf-8", "surrogateescape")))
+        digest = _sha256(f"{partner.id} {partner.trust} {token}".encode("utf-8", "surrogateescape"))
         with self._lock:
             user = self._verified.get(digest)
         if user is None:

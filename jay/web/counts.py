@@ -6,7 +6,6 @@ who comes near to it is counted exactly, on however many processes its requests 
 Where Redis is gone, each process goes on with what it knows.
 """
 
-import hashlib
 import hmac
 import threading
 import time
@@ -24,9 +23,8 @@ from jay.clock import Clock, timer
 
 log = structlog.get_logger()
 
-CALLERS_REMEMBERED = 100_000
-LONGEST_CALLER = 64
-"""Characters of a caller that are remembered as they are."""
+CALLERS_REMEMBERED = 50_000
+"""Of each limit, by 0.2 KB each. Who is forgotten in a flood of others begins anew."""
 
 WINDOW_SECONDS = 60
 LOTS = 20
@@ -143,13 +141,14 @@ class Counts:
         self._lock = threading.Lock()
         self._timer = timer(clock)
         self._shared = shared
-        # In the order in which they began, and so in about that in which they end.
-        self._windows: dict[tuple[str, int], Window] = {}
+        # In the order in which they began, and so in about that in which they end. By the hash of
+        # caller and limit, which differs in each process: names would take more room than counts.
+        self._windows: dict[int, Window] = {}
 
     def hit(self, item: RateLimitItem, caller: str) -> tuple[int, float]:
         """Count a request; return how many there are, and how many seconds the minute still has."""
         most = item.amount
-        key = (caller if len(caller) <= LONGEST_CALLER else _short(caller), most)
+        key = hash((caller, most))
         with self._lock:
             now = self._timer()
             window = self._windows.get(key)
@@ -161,7 +160,7 @@ class Counts:
                 return count, left
             amount, window.untold, window.since = window.untold, 0, now
             window.told += amount
-        found = self._shared.add(item.key_for(key[0]), amount)
+        found = self._shared.add(item.key_for(caller), amount)
         with self._lock:
             if found is None:
                 window.told -= amount
@@ -176,7 +175,7 @@ class Counts:
         """Return what ``hit`` would, and count nothing."""
         with self._lock:
             now = self._timer()
-            window = self._windows.get((_short(caller), item.amount))
+            window = self._windows.get(hash((caller, item.amount)))
             if window is None or window.ends <= now:
                 return 1, float(WINDOW_SECONDS)
             return window.told + window.untold + 1, window.ends - now
@@ -188,7 +187,7 @@ class Counts:
             self._windows.clear()
             return forgotten
 
-    def _begin(self, key: tuple[str, int], now: float) -> Window:
+    def _begin(self, key: int, now: float) -> Window:
         windows = self._windows
         windows.pop(key, None)
         # Two for each that comes: those that have ended never become more than the others.
@@ -197,10 +196,3 @@ class Counts:
                 del windows[oldest]
         window = windows[key] = Window(now + WINDOW_SECONDS, since=now)
         return window
-
-
-def _short(caller: str) -> str:
-    """Return a name to remember a caller by: screens may have any, however long."""
-    if len(caller) <= LONGEST_CALLER:
-        return caller
-    return hashlib.sha256(caller.encode("utf-8", "surrogatepass")).hexdigest()
