@@ -139,6 +139,8 @@ def run(kind: str, seconds: float) -> bool:
         before = orders_of(scene.url)
         with shopping([*shoppers, *buyers, Transferrer(url, tally)]):
             happen(scene, FAULTS[kind], seconds, say, lambda: tally.acknowledged)
+        for shopper in shoppers:
+            shopper.replay(50)
         audit(scene.url, shoppers, tally)
         audit_orders(scene.url, buyers, before, tally)
         errors = scene.errors()

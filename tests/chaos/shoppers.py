@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 import urllib3
@@ -23,6 +23,8 @@ PRODUCTS = 20
 MOST_COUNT = 900
 PAUSE_SECONDS = 0.05
 ASK_SECONDS = 30
+GIVE_UP_SECONDS = 180
+"""So long nothing that is let happen may last."""
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Tally:
     doubled: list[str] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    replayed: int = 0
     longest_outage: float = 0.0
     _last: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -86,6 +89,8 @@ class Caller:
 
     def _note(self, answer: BaseHTTPResponse, what: str) -> None:
         self.tally.heard(str(answer.status))
+        if answer.status == 503 and "Retry-After" not in answer.headers:
+            self.tally.wrong.append(f"{what}: 503 without Retry-After {answer.data[:300]!r}")
         if answer.status == 500:
             identifier = answer.headers.get("X-Request-ID")
             self.tally.wrong.append(f"{what} {identifier} {answer.data[:300]!r}")
@@ -93,12 +98,17 @@ class Caller:
     def until_answered(
         self, method: str, path: str, headers: dict[str, str], body: Any = None
     ) -> BaseHTTPResponse:
-        """Repeat a request until it succeeds or is refused for good."""
-        while True:
+        """Repeat a request until it succeeds or is refused for good.
+
+        :raises RuntimeError: neither happens.
+        """
+        end = time.monotonic() + GIVE_UP_SECONDS
+        while time.monotonic() < end:
             answer: BaseHTTPResponse | None = self.once(method, path, headers, body)
             if answer is not None and not _says_again(answer):
                 return answer
             time.sleep(PAUSE_SECONDS)
+        raise RuntimeError(f"{method} {path}: not answered for {GIVE_UP_SECONDS} s")
 
 
 def _says_again(answer: BaseHTTPResponse) -> bool:
@@ -106,6 +116,20 @@ def _says_again(answer: BaseHTTPResponse) -> bool:
     if answer.status in {401, 500, 503}:
         return True
     return answer.status == 409 and answer.json()["error"]["details"] == "IDEMPOTENCY_IN_FLIGHT"
+
+
+class Acknowledged(NamedTuple):
+    """A change that was made, and what it was answered with."""
+
+    path: str
+    headers: dict[str, str]
+    body: Any
+    data: bytes
+    etag: str
+
+
+def _version(etag: str) -> int:
+    return int(etag.strip('"').rpartition("-")[2])
 
 
 class Shopper(Caller):
@@ -118,6 +142,7 @@ class Shopper(Caller):
         super().__init__(url, tally)
         self.products, self.sends_keys = products, sends_keys
         self.ledger: dict[str, int] = {}
+        self._acknowledged: list[Acknowledged] = []
         self.written: Counter[tuple[str, int]] = Counter()
         key = {"X-API-Key": DEMO_BASKET_KEY}
         again = {"Idempotency-Key": secrets.token_urlsafe(16)}
@@ -144,6 +169,11 @@ class Shopper(Caller):
             return
         self.ledger[product] = count
         self.written[product, count] += 1
+        if self.sends_keys:
+            etag = answer.headers["ETag"]
+            self._acknowledged.append(
+                Acknowledged(path, headers, {"count": count}, answer.data, etag)
+            )
         self.tally.done()
 
     def check(self) -> None:
@@ -152,6 +182,27 @@ class Shopper(Caller):
         cart = {line["productId"]: line["count"] for line in answer.json()["data"]["cart"]}
         if cart != self.ledger:
             self.tally.lost.append(f"{self._path}: {set(self.ledger.items()) ^ set(cart.items())}")
+        if self._acknowledged:
+            # Each change makes one version.
+            version, writes = _version(answer.headers["ETag"]), self.written.total()
+            where = self.tally.lost if version < writes else self.tally.doubled
+            if version != writes:
+                where.append(f"{self._path}: the version {version} after {writes} changes")
+
+    def replay(self, last: int = 0) -> None:
+        """Send the log's changes again, each with its key: they are answered as before.
+
+        :param last: so many of them, 0 for all.
+        """
+        for done in self._acknowledged[-last:]:
+            again = self.until_answered("POST", done.path, done.headers, done.body)
+            if (again.status, again.data, again.headers["ETag"]) != (200, done.data, done.etag):
+                self.tally.doubled.append(
+                    f"{done.path} with the same key: {again.status} {again.headers.get('ETag')}"
+                    f" instead of {done.etag}"
+                )
+        self.tally.replayed += len(self._acknowledged[-last:])
+        self.check()
 
 
 class Transferrer(Caller):
