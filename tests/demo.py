@@ -49,15 +49,16 @@ sys.exit(bool(wrong))
 
 
 def flask_commands(
-    environ: dict[str, str], *commands: tuple[str, ...], typed: str = ""
+    environ: dict[str, str], *commands: tuple[str, ...], typed: str = "", code: Path = ROOT
 ) -> list[str]:
     """Run commands one after the other in one process, and return what each prints on stdout.
 
     :param typed: what each reads from standard input.
+    :param code: where the service lies.
     """
     run = subprocess.run(
         [sys.executable, "-c", _ALL],
-        cwd=ROOT,
+        cwd=code,
         env={**os.environ, **environ},
         capture_output=True,
         text=True,

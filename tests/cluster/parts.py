@@ -82,8 +82,10 @@ class Part:
         *,
         environ: Mapping[str, str] | None = None,
         user: str | None = None,
+        code: Path = ROOT,
     ) -> None:
-        self.name, self.command, self.folder = name, command, folder
+        """:param code: where it is run from; it may be another folder with the next start."""
+        self.name, self.command, self.folder, self.code = name, command, folder, code
         self.environ = {**os.environ, **(environ or {})}
         self.user = user if os.geteuid() == 0 else None
         self.start()
@@ -97,7 +99,7 @@ class Part:
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=ROOT if self.user is None else self.folder,
+                cwd=self.code if self.user is None else self.folder,
                 env=self.environ,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -126,6 +128,12 @@ class Part:
         self.signal(signal.SIGKILL)
         self.process.wait()
 
+    def replace(self, code: Path) -> None:
+        """End it, and start it from other code."""
+        self.stop()
+        self.code = code
+        self.start()
+
     def stop(self, seconds: float = 40) -> None:
         """End it as an operator does."""
         if self.process.poll() is None:
@@ -139,8 +147,9 @@ class Part:
 class Cluster:
     """All parts, running."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, code: Path = ROOT) -> None:
+        """:param code: where the service lies that the nodes and the workers run."""
+        self.folder, self.code = folder, code
         folder.chmod(0o755)
         names = (
             "front",
@@ -180,16 +189,16 @@ class Cluster:
             ),
             "JAY_SECRET_KEY": SECRET,
             "JAY_PUBLIC_URL": self.url,
-            "JAY_REDIS_URL": f"redis://127.0.0.1:{self.ports['redis']}/0",
+            "JAY_REDIS_URL": f"redis://:secret-5@127.0.0.1:{self.ports['redis']}/0",
             "JAY_TRUSTED_PROXIES": "1",
             "JAY_BIND": "127.0.0.1",
             "JAY_KEEP_ALIVE": "75",
             "JAY_GUESTS_PER_ADDRESS": "1000000",
             "JAY_REQUESTS_PER_USER": "1000000",
             "JAY_CHECKOUTS_PER_USER": "1000000",
+            "WEB_CONCURRENCY": "2",
         }
-        first = {**self.environ, "PORT": str(self.ports["app1"])}
-        flask_commands(first, ("db", "upgrade"), ("demo", "load"))
+        self.flask(("db", "upgrade"), ("demo", "load"))
         for number in (1, 2):
             self._start_node(number)
         for number in (1, 2):
@@ -197,6 +206,19 @@ class Cluster:
             self._start_worker(number)
         self._start_nginx()
         until(lambda: serves(self.url), "nginx leads nowhere")
+
+    def flask(self, *commands: tuple[str, ...]) -> list[str]:
+        """Run commands of the service and return what each prints."""
+        environ = {**self.environ, "PORT": str(self.ports["app1"])}
+        return flask_commands(environ, *commands, code=self.code)
+
+    def sql(self, statement: str, door: str = "primary") -> str:
+        """Run a statement as the operator does, on the primary or on the standby."""
+        url = self.database_url.replace(str(self.ports["primary"]), str(self.ports[door]))
+        run = subprocess.run(
+            ["psql", url, "-Atqc", statement], check=True, capture_output=True, text=True
+        )
+        return run.stdout
 
     def _file(self, name: str, text: str, mode: int = 0o644) -> Path:
         path = self.folder / name
@@ -213,13 +235,20 @@ class Cluster:
 
     def _start_etcd(self, user: Mapping[str, str]) -> None:
         client, peers = (f"http://127.0.0.1:{self.ports[n]}" for n in ("etcd", "etcd-peers"))
-        command = [
-            *("etcd", "--name", "etcd1", "--data-dir", str(self._own("etcd") / "data")),
-            *("--listen-client-urls", client, "--advertise-client-urls", client),
-            *("--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers),
-            *("--initial-cluster", f"etcd1={peers}", "--unsafe-no-fsync"),
-        ]
-        self.parts["etcd"] = Part("etcd", command, self.folder, **user)
+        text = replaced(
+            "etcd",
+            {
+                ",etcd2=http://etcd2:2380,etcd3=http://etcd3:2380": "",
+                "http://etcd1:2379": client,
+                "http://0.0.0.0:2379": client,
+                "http://etcd1:2380": peers,
+                "http://0.0.0.0:2380": peers,
+                "/var/lib/etcd/jay": str(self._own("etcd") / "data"),
+            },
+        )
+        environ = dict(re.findall(r"^(ETCD_\w+)=(.*)$", text, re.MULTILINE))
+        command = ["etcd", "--unsafe-no-fsync"]
+        self.parts["etcd"] = Part("etcd", command, self.folder, environ=environ, **user)
 
     def _start_patroni(self, number: int, user: Mapping[str, str]) -> None:
         binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
@@ -234,7 +263,7 @@ class Cluster:
                 "/var/lib/postgresql/15/jay": str(ours / "data"),
                 "/usr/lib/postgresql/15/bin": str(binaries),
                 "samenet": "127.0.0.1/32",
-                **{f"CHANGE-ME-{n}": f"secret-{n}" for n in (1, 2, 3)},
+                **{f"CHANGE-ME-{n}": f"secret-{n}" for n in (1, 2, 3, 4)},
             },
         )
         text += f"  parameters:\n    unix_socket_directories: {ours}\n  pgpass: {ours}/pgpass\n"
@@ -256,21 +285,28 @@ class Cluster:
         self.parts["haproxy"] = Part("haproxy", ["haproxy", "-db", "-f", str(file)], self.folder)
 
     def _start_redis(self) -> None:
-        options = ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1", "--save", ""]
-        command = ["redis-server", *options, "--dir", str(self.folder)]
-        self.parts["redis"] = Part("redis", command, self.folder)
+        text = replaced(
+            "redis.conf",
+            {
+                "bind *": "bind 127.0.0.1",
+                "port 6379": f"port {self.ports['redis']}",
+                "requirepass CHANGE-ME-5": "requirepass secret-5",
+            },
+        )
+        file = self._file("redis.conf", f"{text}dir {self.folder}\n")
+        self.parts["redis"] = Part("redis", ["redis-server", str(file)], self.folder)
 
     def _start_node(self, number: int) -> None:
         environ = {**self.environ, "PORT": str(self.ports[f"app{number}"])}
         command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
         name = f"app{number}"
-        self.parts[name] = Part(name, command, self.folder, environ=environ)
+        self.parts[name] = Part(name, command, self.folder, environ=environ, code=self.code)
 
     def _start_worker(self, number: int) -> None:
         environ = {**self.environ, "PORT": str(self.ports["app1"])}
         command = [sys.executable, "-m", "flask", "--app", "app", "worker"]
         name = f"worker{number}"
-        self.parts[name] = Part(name, command, self.folder, environ=environ)
+        self.parts[name] = Part(name, command, self.folder, environ=environ, code=self.code)
 
     def _start_nginx(self) -> None:
         nodes = {f"app{n}:8000": f"127.0.0.1:{self.ports[f'app{n}']}" for n in (1, 2)}
@@ -390,10 +426,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster() -> Any:
+def cluster(code: Path = ROOT) -> Any:
     """Run the whole of it, and keep its logs where it failed."""
     folder = Path(tempfile.mkdtemp(prefix="jay-cluster-"))
-    made = Cluster(folder)
+    made = Cluster(folder, code)
     try:
         made.start()
         yield made

@@ -12,6 +12,7 @@ from jay.db.postgresql import ImpatientConnection
 from jay.errors import OutcomeUnknown
 from jay.web.responses import LARGER_BODIES, MAX_BODY_BYTES
 from tests.cluster.parts import DEPLOY, replaced
+from tests.cluster.release import left_alone_seconds
 from tests.conftest import SECRET
 from tests.servers import ROOT
 
@@ -76,14 +77,19 @@ def test_nginx_leaves_addresses_as_they_came_and_logs_none() -> None:
 
 def test_what_systemd_sets_is_known_and_its_data_lie_where_they_may_be_written() -> None:
     lines = (DEPLOY / "systemd/environment").read_text().splitlines()
-    said = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    # What is for several nodes alone is ready to be uncommented.
+    lines = [line.removeprefix("#") for line in lines if not line.startswith("# ")]
+    said = dict(line.split("=", 1) for line in lines)
     given = {name: value for name, value in said.items() if not name.endswith("_FILE")}
     units = [unit.read_text() for unit in (DEPLOY / "systemd").glob("*.service")]
 
     settings = settings_from({**VALUES, **given})
 
     assert {name.removesuffix("_FILE") for name in said} >= VALUES.keys()
-    assert given.keys() >= {"JAY_BIND", "JAY_TRUSTED_PROXIES", "JAY_KEEP_ALIVE"}
+    assert given.keys() >= {"JAY_BIND", "JAY_TRUSTED_PROXIES", "JAY_KEEP_ALIVE", "JAY_MEDIA"}
+    assert {"JAY_REDIS_URL_FILE", "JAY_DATABASE_READ_URL_FILE"} <= said.keys()
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"`{name.removesuffix('_FILE')}`" in readme for name in said)
     assert settings.bind_host == given["JAY_BIND"]
     assert (settings.trusted_proxies, settings.keep_alive) == (1, 75)
     assert len(units) == 2
@@ -104,6 +110,28 @@ def test_what_compose_sets_is_known() -> None:
     assert len(names) >= 6
     assert settings.redis_url == "redis://redis1:6379/0"
     assert (settings.trusted_proxies, settings.keep_alive) == (1, 75)
+
+
+def test_redis_keeps_nothing_and_takes_only_so_much_wherever_it_runs() -> None:
+    lines = (DEPLOY / "redis.conf").read_text().splitlines()
+    said = dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
+    command = re.search(r"\[redis-server, (.*)\]", (DEPLOY / "compose.yaml").read_text())
+    assert command is not None
+    words = [word.strip('"') for word in command[1].split(", ")]
+    options = dict(zip(words[::2], words[1::2], strict=True))
+
+    assert options == {
+        f"--{name}": said[name].strip('"')
+        for name in ("save", "appendonly", "maxmemory", "maxmemory-policy")
+    }
+
+
+def test_a_node_that_was_away_is_left_alone_for_as_long_as_the_steps_of_a_release_say() -> None:
+    scaling = (ROOT / "docs/SCALING.md").read_text()
+
+    # A second more than nginx needs.
+    assert left_alone_seconds() == 2
+    assert "**three seconds more**" in scaling
 
 
 def test_a_node_has_the_time_to_end_what_it_has_begun() -> None:
