@@ -183,11 +183,11 @@ class Shopper(Caller):
         if cart != self.ledger:
             self.tally.lost.append(f"{self._path}: {set(self.ledger.items()) ^ set(cart.items())}")
         if self._acknowledged:
-            # Each change makes one version.
-            version, writes = _version(answer.headers["ETag"]), self.written.total()
-            where = self.tally.lost if version < writes else self.tally.doubled
-            if version != writes:
-                where.append(f"{self._path}: the version {version} after {writes} changes")
+            # The first version is the empty basket, and each change makes another one.
+            changes, writes = _version(answer.headers["ETag"]) - 1, self.written.total()
+            where = self.tally.lost if changes < writes else self.tally.doubled
+            if changes != writes:
+                where.append(f"{self._path}: {changes} changes instead of {writes}")
 
     def replay(self, last: int = 0) -> None:
         """Send the log's changes again, each with its key: they are answered as before.
