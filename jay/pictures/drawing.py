@@ -26,7 +26,6 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageCms,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     WebPImagePlugin,
@@ -209,7 +208,9 @@ def _transform(profile: bytes, mode: str) -> Any:
 
 
 def _dominant(image: Image.Image) -> str:
-    small = ImageOps.contain(image, (48, 48)).quantize(8, method=Image.Quantize.MEDIANCUT)
+    # Of one that is far longer than wide, ``ImageOps.contain`` would leave nothing.
+    width, height = (max(1, round(side * 48 / max(image.size))) for side in image.size)
+    small = image.resize((width, height)).quantize(8, method=Image.Quantize.MEDIANCUT)
     palette = small.getpalette() or [255, 255, 255]
     index: Any = max(small.getcolors() or [(1, 0)])[1]
     return "#" + bytes(palette[index * 3 : index * 3 + 3]).hex()

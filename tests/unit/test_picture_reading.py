@@ -101,8 +101,9 @@ def test_what_is_transparent_stands_on_white(reader: Reader) -> None:
     assert drawn.picture.colour == "#ffffff"
 
 
-def test_its_colour_is_the_one_that_most_of_it_has(reader: Reader) -> None:
-    drawn = reader.read(photos.saved(Image.new("RGB", (300, 300), photos.BLUE), "PNG"))
+@pytest.mark.parametrize("size", [(300, 300), (16, 1800), (5000, 16), (16, 16)])
+def test_its_colour_is_the_one_that_most_of_it_has(reader: Reader, size: tuple[int, int]) -> None:
+    drawn = reader.read(photos.saved(Image.new("RGB", size, photos.BLUE), "PNG"))
 
     assert near(tuple(bytes.fromhex(drawn.picture.colour[1:])), photos.BLUE)
 
