@@ -1,13 +1,13 @@
 """Feeds at merchants' addresses, brought into files: whole, within bounds, and only when new."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from jay.feeds.files import BOM
+from jay.feeds.files import BEGINNING, BOM
+from jay.feeds.foreign import WEB_PAGE
 from jay.net.addresses import Unreachable
 from jay.net.client import Answer, Client, Limits, unless_known
 from jay.net.waits import retry_after
@@ -19,11 +19,8 @@ REDIRECTS = 3
 MAX_VALIDATOR = 1_000
 """Characters of the longest ETag or Last-Modified that is kept."""
 
-_HTML = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _ENDS_ITSELF = (b"\x1f\x8b", b"PK\x03\x04", b"<")
 """What begins like this says by itself where it ends: gzip, zip and XML."""
-
-_HEAD = 1024
 
 
 class NoFeed(Exception):
@@ -89,9 +86,9 @@ def _save(answer: Answer, path: Path, alive: Callable[[], None]) -> None:
     head = b""
     with path.open("xb") as file:
         for piece in answer.pieces():
-            if len(head) < _HEAD:
-                head += piece[:_HEAD]
-                if _HTML.match(head):
+            if len(head) < BEGINNING:
+                head += piece[:BEGINNING]
+                if WEB_PAGE.match(head.removeprefix(BOM)):
                     raise NoFeed("its server answered with a web page (HTML)")
             file.write(piece)
             alive()

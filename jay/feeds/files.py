@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, cast
 
+from jay.feeds.foreign import archive_named, document_named
 from jay.feeds.spreadsheets import spreadsheet_reader
 from jay.feeds.unpacking import (
     CHUNK,
-    OTHERS,
     UnusableFile,
     because,
     buffered,
@@ -30,6 +30,9 @@ LINES_BETWEEN = 10_000
 
 MAX_LINE = 4 << 20
 """Bytes of the longest line that is read: a product of the largest size has room many times."""
+
+BEGINNING = 1024
+"""Bytes from which it is told what a text is."""
 
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -106,18 +109,21 @@ class FeedFile:
         pieces = unpacked(self._raw, self._raw.peek(4)[:4], self.path, self.size, spreadsheet)
         if pieces is not None:
             self.stream = buffered(pieces)
-        begins = self.peek(4)
-        for start, what in OTHERS.items():
-            if begins.startswith(start):
-                raise UnusableFile(f"{self.path} is {what}.")
+        self._refuse(archive_named(self.peek(CHUNK)))
         codec = self._codec()
         if codec != "utf-8":
             self.stream = buffered(in_utf_8(self.stream.read, codec, self.path))
         head = self.peek(CHUNK)
         if b"\r" in head and b"\n" not in head:
             self.stream = buffered(with_line_feeds(self.stream.read))
-        if not head.removeprefix(BOM).strip():
+        text = head.removeprefix(BOM).lstrip()
+        if not text:
             raise UnusableFile(f"{self.path} is empty.")
+        self._refuse(document_named(text[:BEGINNING]))
+
+    def _refuse(self, what: str | None) -> None:
+        if what is not None:
+            raise UnusableFile(f"{self.path} is {what}.")
 
     def _codec(self) -> str:
         head = self.peek(1024)

@@ -1,11 +1,14 @@
 """Which format a file has, and the records in it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
+
 from jay.feeds import units
-from jay.feeds.files import BOM, FeedFile
+from jay.feeds.files import BEGINNING, BOM, FeedFile
 from jay.feeds.google import MANY, REQUIRED, attribute_of, google_table, google_xml
 from jay.feeds.items import READ, Context
 from jay.feeds.major import in_major_units
@@ -72,7 +75,7 @@ class Source:
         self._columns: Columns | None = None
         self._mapped: Mapped | None = None
         mapping = reading.mapping or known().get(wanted or "")
-        kind = _kind(file) if wanted != JSON_LINES else JSON_LINES
+        kind = _kind(file, wanted)
         if kind != "table" and wanted != OWN_CSV and not reading.mapping:
             self.format = JSON_LINES if kind == JSON_LINES else wanted or GOOGLE
             return
@@ -233,15 +236,37 @@ def _own(header: Sequence[str]) -> set[str | None]:
     return {column_of(heading) for heading in header}
 
 
-def _kind(file: FeedFile) -> str:
+def _kind(file: FeedFile, wanted: str | None) -> str:
     endings = {suffix.lower() for suffix in file.path.suffixes[-2:]}
-    head = file.peek(1024).removeprefix(BOM).lstrip()
-    if head.startswith(b"<") or endings & _XML_ENDINGS:
+    head = file.peek(BEGINNING).removeprefix(BOM).lstrip()
+    lines = wanted == JSON_LINES or (not head.startswith(b"<") and bool(endings & _JSON_ENDINGS))
+    if not lines and (head.startswith(b"<") or endings & _XML_ENDINGS):
         return "xml"
-    if endings & _JSON_ENDINGS or head.startswith(b"{"):
-        return JSON_LINES
-    if head.startswith(b"["):
-        raise UnusableFile(
-            f"{file.path} looks like a JSON array: JSON Lines has one product on each line."
-        )
-    return "table"
+    if not lines and not head.startswith((b"{", b"[")):
+        return "table"
+    if _ARRAY.match(head) or (head.startswith(b"[") and not lines):
+        raise _not_lines(file, "a JSON array", "jq -c '.[]'")
+    if _is_of_several_lines(head):
+        raise _not_lines(file, "JSON that goes over several lines", "jq -c .")
+    return JSON_LINES
+
+
+_ARRAY = re.compile(rb"\[\s*[{\]]")
+_UNFINISHED = re.compile(rb"\{(?:[^\n]*[{\[,])?\s*\n\s*([^\n]*)\n")
+
+
+def _is_of_several_lines(head: bytes) -> bool:
+    """Tell whether JSON has no object on its first line, nor on the one behind it."""
+    found = _UNFINISHED.match(head)
+    if found is None:
+        return False
+    try:
+        return type(orjson.loads(found[1])) is not dict
+    except orjson.JSONDecodeError:
+        return True
+
+
+def _not_lines(file: FeedFile, what: str, how: str) -> UnusableFile:
+    return UnusableFile(
+        f"{file.path} is {what}: JSON Lines has one product on each line, as {how} writes it."
+    )

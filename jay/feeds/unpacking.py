@@ -13,23 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from jay.feeds.foreign import DOCUMENTS
+
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"
 EMPTY_ZIP = b"PK\x05\x06"
-
-OTHERS = {
-    b"\xd0\xcf\x11\xe0": "a file of an old Excel (xls): please save it as xlsx or CSV",
-    b"%PDF": "a PDF: please give the table itself, as xlsx or CSV",
-    ZIP: "packed twice: please unpack it once",
-    GZIP: "packed twice: please unpack it once",
-    b"Rar!": "a RAR archive: please unpack it, or use zip",
-    b"7z\xbc\xaf": "a 7-Zip archive: please unpack it, or use zip",
-    b"BZh": "packed with bzip2: please unpack it, or use gzip",
-    b"\xfd7zX": "packed with xz: please unpack it, or use gzip",
-    b"\x28\xb5\x2f\xfd": "packed with Zstandard: please unpack it, or use gzip",
-}
-"""How files begin that are no feed, once they are unpacked, and what to say of them."""
 
 FREE = 64 << 20
 MAX_GROWTH = 200
@@ -109,9 +98,9 @@ def unpacked(
         names = [entry for entry in archive.infolist() if not _is_beside(entry)]
         if any(entry.filename == "xl/workbook.xml" for entry in names):
             return spreadsheet(raw, archive, path)
-        for part, what in _DOCUMENTS.items():
+        for part, what in DOCUMENTS.items():
             if any(entry.filename == part for entry in names):
-                raise UnusableFile(f"{path} is {what}: please save it as xlsx or CSV.")
+                raise UnusableFile(f"{path} is {what}.")
         if len(names) != 1:
             raise UnusableFile(
                 f"{path} has {len(names)} files in it: please give the one that has the products."
@@ -121,10 +110,6 @@ def unpacked(
         raise because(f"{path} can't be unpacked", error) from error
 
 
-_DOCUMENTS = {
-    "word/document.xml": "a document of Word",
-    "mimetype": "a file of OpenDocument",
-}
 _OF_FOLDERS = {"thumbs.db", "desktop.ini"}
 
 

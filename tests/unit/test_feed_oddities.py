@@ -2,7 +2,9 @@
 
 import bz2
 import gzip
+import io
 import lzma
+import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from jay.feeds.amounts import Ambiguous, Money, Unreadable, read_money
-from jay.feeds.files import FeedFile
+from jay.feeds.files import BOM, FeedFile
 from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import NESTED_COLUMNS, PRODUCT_COLUMNS, Record
 from jay.feeds.sales import Period, read_period, shop_period
@@ -28,13 +30,25 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "feed"
 
 
-def read(path: Path, content: str | bytes, **reading: Any) -> list[Record]:
+def read(
+    path: Path, content: str | bytes, wanted: str | None = None, **reading: Any
+) -> list[Record]:
     """Read a file as a merchant of Germany who sells for euros."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with FeedFile(path) as file:
-        source = Source(file, None, Reading(**reading))
+        source = Source(file, wanted, Reading(**reading))
         source.survey()
         return list(source.records("DE", NOON, "EUR"))
+
+
+def tarred(kind: int) -> bytes:
+    """Pack a table as tar does."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:", format=kind) as archive:
+        entry = tarfile.TarInfo("feed/p.csv")
+        entry.size = 9
+        archive.addfile(entry, io.BytesIO(b"sku,name\n"))
+    return out.getvalue()
 
 
 def item(*more: str, **attributes: str) -> str:
@@ -521,16 +535,36 @@ def test_utf_16_without_its_mark_is_read(path: Path, encoding: str) -> None:
         (b"\x28\xb5\x2f\xfd" + bytes(50), "with Zstandard"),
         (zipped({"mimetype": b"x", "content.xml": b"<x/>"}), "OpenDocument"),
         (zipped({"word/document.xml": b"<x/>"}), "of Word"),
+        (zipped({"xl/workbook.bin": b"x", "xl/styles.bin": b"x"}), "binary Excel"),
+        (zipped({"Index/Document.iwa": b"x", "preview.jpg": b"x"}), "Numbers"),
         (zipped({"a.csv": b"sku,name\n", "b.csv": b"sku,name\n"}), "has 2 files in it"),
+        (gzip.compress(tarred(tarfile.GNU_FORMAT)), "is a tar archive"),
+        (tarred(tarfile.PAX_FORMAT), "is a tar archive"),
+        (zipped({"a.tar": tarred(tarfile.USTAR_FORMAT)}), "is a tar archive"),
+        (b"PAR1" + bytes(50), "Parquet"),
+        (b"\xff\xd8\xff" + bytes(50), "is a picture"),
+        (b"{\\rtf1 sku}", "RTF"),
+        (b"<html><table><tr><td>sku", "web page"),
+        (BOM + b"\n <!-- a --> <!-- b --><TABLE border=1>", "web page"),
+        ("<meta charset=utf-16><table>".encode("utf-16"), "web page"),
+        (b'<?xml version="1.0"?><!DOCTYPE html><html>', "web page"),
+        (b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?><Workbook>', "Excel 2003"),
     ],
     ids=[
         *("xls", "pdf", "gzip twice", "zip twice", "nothing", "bzip2", "xz", "zstd", "ods"),
-        *("docx", "two"),
+        *("docx", "xlsb", "numbers", "two", "tar.gz", "tar", "tar in zip", "parquet", "jpeg"),
+        *("rtf", "html", "html table", "html in utf-16", "xhtml", "xml of excel"),
     ],
 )
 def test_what_is_no_table_is_named(path: Path, content: bytes, words: str) -> None:
     with pytest.raises(UnusableFile, match=words):
         read(path, content)
+
+
+def test_comments_without_end_cost_no_time(path: Path) -> None:
+    (record,) = read(path, "<!---->" * 100 + RSS.format(item()))
+
+    assert record.sku == "A"
 
 
 @pytest.mark.parametrize(

@@ -300,6 +300,25 @@ def test_what_is_no_feed_is_refused_before_anything_is_read(
         read(path, content)
 
 
+@pytest.mark.parametrize("wanted", [None, "jsonl"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[{"sku": "A"}]', "is a JSON array: .* as jq -c '.\\[\\]' writes it"),
+        ('\ufeff\n[\n  {"sku": "A"}\n]\n', "is a JSON array"),
+        ("[\n]", "is a JSON array"),
+        ('{\n  "sku": "A"\n}\n', "JSON that goes over several lines"),
+        ('{"all": [\r\n{"sku": "A"},\r\n{"sku": "B"}\r\n]}', "JSON that goes over several lines"),
+        ('{"sku": "A",\n"name": "Mug"}\n', "JSON that goes over several lines"),
+    ],
+)
+def test_json_that_is_one_value_of_all_lines_is_named(
+    path: Path, content: str, words: str, wanted: str | None
+) -> None:
+    with pytest.raises(UnusableFile, match=words):
+        read(path, content, wanted)
+
+
 def test_each_json_line_is_a_body_of_the_api(path: Path) -> None:
     records = read(path, '{"sku": "A", "name": "M"}\n\n{"sku": "B"}\n')
 

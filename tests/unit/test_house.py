@@ -29,7 +29,7 @@ KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
         checkout/order_numbers checkout/pay_links checkout/pins checkout/providers/interface
-        checkout/sandbox/models connectors/interface connectors/twins feeds/models
+        checkout/sandbox/models connectors/interface connectors/twins feeds/foreign feeds/models
         feeds/progress legal/models legal/sellers merchants/models net/addresses
         operators/models ops/demo_legal ops/mends orders/models orders/words outbox/letters
         outbox/models partners/branding partners/models pictures/models privacy/registry
@@ -41,16 +41,16 @@ KINDS = {
         checkout/comfort checkout/contacts checkout/notices checkout/sandbox/service
         checkout/sessions connectors/connector connectors/handed feeds/checkpoints
         feeds/leftovers feeds/pulls guests/service legal/service merchants/connectors
-        merchants/service operators/service ops/alarms ops/clocks ops/demo ops/purge
-        ops/removal ops/reseal orders/checking orders/events orders/handover orders/ledger
-        orders/looking orders/refunds orders/service orders/steps orders/whole
-        orders/withdrawals outbox/kinds outbox/mails outbox/service outbox/webhooks
-        partners/service pictures/leases pictures/purging pictures/service pictures/standing
-        pictures/sweeping pictures/uploading privacy/erasing privacy/exporting privacy/finding
-        products/bulk products/bulk_sql products/catalogue products/configuring
-        products/feeding products/listing products/price_history products/repricing
-        products/service products/stock products/stored products/unit_prices
-        products/upserting products/wanted transfers/service web/limits web/stored_answers
+        merchants/service operators/service ops/alarms ops/clocks ops/demo ops/purge ops/removal
+        ops/reseal orders/checking orders/events orders/handover orders/ledger orders/looking
+        orders/refunds orders/service orders/steps orders/whole orders/withdrawals outbox/kinds
+        outbox/mails outbox/service outbox/webhooks partners/service pictures/leases
+        pictures/purging pictures/service pictures/standing pictures/sweeping pictures/uploading
+        privacy/erasing privacy/exporting privacy/finding products/bulk products/bulk_sql
+        products/catalogue products/configuring products/feeding products/listing
+        products/price_history products/repricing products/service products/stock
+        products/stored products/unit_prices products/upserting products/wanted
+        transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
@@ -80,10 +80,9 @@ KINDS = {
         pictures/cli pictures/filling pictures/pages pictures/routes pictures/showing
         pictures/tidying playouts/routes privacy/cli privacy/forgetting products/cli
         products/pages products/routes products/showing products/view transfers/pages
-        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint
-        web/bodies web/commands web/conditions web/context web/early web/idempotency
-        web/information web/logs web/openapi web/pages web/paths web/rates web/responses
-        web/seldom web/tracking
+        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint web/bodies
+        web/commands web/conditions web/context web/early web/idempotency web/information
+        web/logs web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
