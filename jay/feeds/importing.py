@@ -180,10 +180,13 @@ def put_of(record: Record, merchant: Merchant) -> Checked:
 
 
 def _hint(body: dict[str, Any]) -> str:
-    """Say what is the most likely mistake of all."""
+    """Say what are the most likely mistakes of all."""
     amounts = (body.get("price"), body.get("orgPrice"))
     wrong = any(isinstance(amount, str | float) for amount in amounts)
-    return " Amounts are in minor units: 1999 is 19.99." if wrong else ""
+    hints = [" Amounts are in minor units: 1999 is 19.99."] if wrong else []
+    if isinstance(body.get("vat"), str):
+        hints.append(" VAT is in percent: 19 is 19 %.")
+    return "".join(hints)
 
 
 def _product(record: Record, merchant: Merchant) -> Put:

@@ -12,9 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from jay.feeds.amounts import Money, Unreadable, read_money
-from jay.feeds.readers import Attributes, Record
+from jay.feeds.readers import EITHER, Attributes, Record
 from jay.feeds.sales import Period, read_period, shop_period
 from jay.products.gtins import is_gtin
+from jay.products.models import normal_sku
 from jay.products.texts import plain_text
 
 Item = dict[str, list[Any]]
@@ -100,7 +101,7 @@ def _as_ours(line: int, sku: str, reading: _Reading) -> Record:
     stock, group = _stock(reading), reading.first("item_group_id")
     notes = tuple(reading.notes)
     parent = reading.first("parent")
-    if parent is None and (group is None or group == sku):
+    if parent is None and (group is None or normal_sku(group) == normal_sku(sku)):
         body = {**own, **product, **offer, **stock}
         difference = _difference(reading)
         # The product of a group may be one of those to choose from, too.
@@ -110,6 +111,8 @@ def _as_ours(line: int, sku: str, reading: _Reading) -> Record:
     if currency:
         variant["currency"] = currency
     if parent is not None:
+        if pictures := described["images"]:
+            variant["images"] = pictures
         return Record(line, sku, variant, parent, notes=notes)
     # The main product is never sold itself: it has no stock of its own.
     main = {"sku": group, **product, **offer}
@@ -167,8 +170,6 @@ _METRIC = {
 }
 """Google's units for ``unit_pricing_measure``, without those in which nothing is sold in the EU."""
 
-# A thousand, or one with three places: as with amounts of money, nobody can tell.
-_EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 _MEASURE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*([a-z]+)", re.IGNORECASE)
 
 
@@ -182,7 +183,7 @@ def _content(reading: _Reading) -> Attributes | None:
     if found is None or not unit:
         reading.notes.append(f"unit_pricing_measure: {given!r} is no metric one; it is not used.")
         return None
-    if _EITHER.fullmatch(found[1]):
+    if EITHER.fullmatch(found[1]):
         reading.notes.append(
             f"unit_pricing_measure: {given!r} can be read in two ways; it is not used."
         )
@@ -192,6 +193,8 @@ def _content(reading: _Reading) -> Attributes | None:
 
 
 def _address(picture: str, media_url: str) -> str:
+    if picture.startswith("//"):
+        return f"https:{picture}"
     if media_url and "://" not in picture:
         return f"{media_url.rstrip('/')}/{picture.lstrip('/')}"
     return picture

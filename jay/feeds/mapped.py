@@ -11,8 +11,9 @@ from jay.feeds.mapping import heading_of
 from jay.feeds.readers import Record, split_addresses
 from jay.feeds.tables import Table
 from jay.feeds.unpacking import UnusableFile
+from jay.products.models import normal_sku
 
-MANY = ("image_link", "additional_image_link")
+MANY = ("image_link", "additional_image_link", "variant_image_link")
 MAX_ROWS_OF_ONE = 5_000
 """Rows that follow each other as one product; a shop has not as many variants and pictures."""
 
@@ -37,10 +38,12 @@ class Columns:
     """Where a mapping finds its attributes in a table.
 
     :ivar ignored: the headings that mean nothing to it.
-    :raises UnusableFile: the column with the SKU is missing.
+    :ivar absent: the attributes, with the headings of their columns, that the table has not.
+    :param news: only stock and prices are read, which need no name.
+    :raises UnusableFile: the column with the SKU is missing, or that with the name.
     """
 
-    def __init__(self, mapping: ShopMapping, table: Table) -> None:
+    def __init__(self, mapping: ShopMapping, table: Table, *, news: bool = False) -> None:
         self.mapping = mapping
         self._places: dict[str, int] = {}
         self._used: set[int] = set()
@@ -65,7 +68,12 @@ class Columns:
         self._key = [at for heading in mapping.rows_of for at in self._find(heading)][:1]
         self._listed = self._find(mapping.variants_in) if mapping.variants_in else []
         present = {name for name, _ in self._attributes}
-        for needed in ("id",) if mapping.rows_of else ("id", "title"):
+        self.absent = [
+            f"{name} ({' or '.join(headings)})"
+            for name, headings in mapping.columns.items()
+            if name not in present
+        ]
+        for needed in ("id",) if mapping.rows_of or news else ("id", "title"):
             if needed not in present and not self._key:
                 wanted = " or ".join(mapping.columns.get(needed, [needed]))
                 raise UnusableFile(f"{mapping.title}: there is no column {wanted}.")
@@ -148,7 +156,8 @@ def _is_one(cell: str, cells: Sequence[str]) -> bool:
 
 def _sku(cell: str) -> str:
     # Spreadsheets keep a number as it is behind an apostrophe.
-    return cell[1:] if cell[:1] == "'" and cell[1:].isdecimal() else cell
+    number = cell[:1] == "'" and cell[1:].isdecimal()
+    return normal_sku(cell[1:] if number else cell)
 
 
 def children_of(columns: Columns, table: Table) -> dict[str, Child]:
@@ -165,7 +174,7 @@ def children_of(columns: Columns, table: Table) -> dict[str, Child]:
         main = "" if columns.skipped(row) else (columns.item(row).get("id") or [""])[0]
         for part in listed.split("|"):
             pairs = [pair.partition("=")[::2] for pair in part.split(",")]
-            skus = [value.strip() for name, value in pairs if name.strip() == "sku"]
+            skus = [normal_sku(value) for name, value in pairs if name.strip() == "sku"]
             options = [(name.strip(), value.strip()) for name, value in pairs]
             for sku in skus:
                 if main or sku not in children:
@@ -258,7 +267,15 @@ class Mapped:
                 for place, (name, value) in enumerate(item["option"])
             ]
             sku = item.get("id") or ["-".join([self._key, *(value for _, value in options)])]
-            variant = {**item, "id": sku, "option": options, "parent": [self._key]}
+            own_pictures = item.get("variant_image_link", [])
+            variant: Item = {
+                **item,
+                "id": sku,
+                "option": options,
+                "parent": [self._key],
+                "image_link": own_pictures,  # the others are those of the product
+                "additional_image_link": [],
+            }
             yield record_of(at, variant, self.context)
 
     def _is_single(self, item: Item) -> bool:
@@ -306,7 +323,7 @@ class Mapped:
     def _main_of(self, parent: str) -> str | None:
         if parent.startswith("id:"):
             return self._numbers.get(parent.removeprefix("id:").strip())
-        return parent
+        return _sku(parent)
 
     def _plain(self, line: int, item: Item) -> Iterator[Record]:
         yield from self._flush()

@@ -12,7 +12,8 @@ A mapping names, for Google's attributes (jay/feeds/items.py), the columns that 
   the variants of a main product that is passed over are passed over with it
 - ``[skip_alone]``: the same, but for rows that are variants
 - ``main_kinds``: which rows are main products that are never sold themselves
-- ``rows_of``: rows that follow each other with the same cell there are one product
+- ``rows_of``: rows that follow each other with the same cell there are one product, which has all
+  their pictures; ``variant_image_link`` is the picture of the row's variant
 - ``month_first``: ``11/1/26`` is the first of November
 - ``variants_in``: the column in which a main product's row lists its variants
 """
@@ -33,6 +34,7 @@ MAX_FILE = 100_000
 ATTRIBUTES = frozenset(
     {
         *("id", "title", "description", "link", "image_link", "additional_image_link", "brand"),
+        "variant_image_link",
         *("color", "material", "gender", "age_group", "size", "pattern", "item_group_id"),
         *(
             "price",
@@ -132,7 +134,20 @@ class _Wrong(Exception):
     pass
 
 
+_PARTS = (
+    *("title", "headings", "reader", "columns", "fixed", "values", "drop", "skip", "skip_alone"),
+    *("main_kinds", "rows_of", "single_option", "variants_in", "month_first"),
+)
+_READERS = ("columns", "google")
+
+
 def _mapping(name: str, given: dict[str, Any]) -> Mapping:
+    if unknown := sorted(set(given) - set(_PARTS)):
+        raise _Wrong(f"there is no {unknown[0]!r} in a mapping; there are: {', '.join(_PARTS)}.")
+    if given.get("reader", "columns") not in _READERS:
+        raise _Wrong(f"reader: must be {' or '.join(_READERS)}.")
+    if not isinstance(given.get("month_first", False), bool):
+        raise _Wrong("month_first: must be true or false.")
     columns = _table(given, "columns")
     options = columns.pop("options", [])
     for table in (columns, _table(given, "fixed"), _table(given, "values"), _table(given, "drop")):
@@ -160,7 +175,7 @@ def _mapping(name: str, given: dict[str, Any]) -> Mapping:
         skip=_cells("skip", given.get("skip", {})),
         skip_alone=_cells("skip_alone", given.get("skip_alone", {})),
         main_kinds=_cells("main_kinds", given.get("main_kinds", {})),
-        month_first=given.get("month_first") is True,
+        month_first=given.get("month_first", False),
         rows_of=_list("rows_of", given.get("rows_of", [])),
         single_option=_text("single_option", given.get("single_option", "")),
         variants_in=heading_of(_text("variants_in", given.get("variants_in", ""))),

@@ -1,6 +1,6 @@
 """What a product can do without is left out of it where it is wrong, and said in a note."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -11,7 +11,7 @@ from jay.products.schemas import MAX_IMAGES, ImageSchema, ProductSchema
 
 _FIELDS = ProductSchema().fields
 _IMAGE = ImageSchema()
-_SPARED = ("url", "urlImageUrl", "sale")
+_SPARED = ("url", "urlImageUrl", "sale", "basePrice")
 _SHOWN = 200
 
 
@@ -25,6 +25,37 @@ def without_wrong_addresses(record: Record) -> Record | None:
     if not notes:
         return None
     return record._replace(body=body, main=main, notes=(*record.notes, *dict.fromkeys(notes)))
+
+
+def without_unmeant_prices(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records without prices of 0 and sales that are none, which no shop means.
+
+    That is for tables: who uses the API or its JSON Lines says exactly that.
+    """
+    for record in records:
+        body = record.body
+        if body is None or not ("sale" in body or body.get("price") == 0):
+            yield record
+            continue
+        kept, notes = dict(body), list(record.notes)
+        if kept.get("price") == 0:
+            notes.append("price: 0 is none that a shop means, so it is not used.")
+            del kept["price"]
+        if (why := _no_sale(kept)) is not None:
+            notes.append(f"salePrice: {why}, so it is not used.")
+            del kept["sale"]
+        yield record._replace(body=kept, notes=tuple(notes))
+
+
+def _no_sale(body: Attributes) -> str | None:
+    sale, price = body.get("sale"), body.get("price")
+    lower = sale.get("price") if isinstance(sale, Mapping) else None
+    if not isinstance(lower, int):
+        return None
+    if price is None:
+        return "there is no price beside it"
+    above = isinstance(price, int) and lower > price
+    return "it is 0 or above the price" if above or lower <= 0 else None
 
 
 def _mended(body: Attributes | None, notes: list[str]) -> Attributes | None:

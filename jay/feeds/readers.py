@@ -114,6 +114,20 @@ def _decimal(cell: str) -> Any:
         return cell
 
 
+def _percent(cell: str) -> Any:
+    value = _decimal(cell.strip().removesuffix("%").rstrip())
+    # A spreadsheet keeps 19 % as 0.19, and no tax is so low.
+    return cell if isinstance(value, float) and 0 < value < 1 else value
+
+
+# A thousand, or one with three places: as with amounts of money, nobody can tell.
+EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
+
+
+def _content(cell: str) -> Any:
+    return cell if EITHER.fullmatch(cell.strip()) else _decimal(cell)
+
+
 def _from_json(cell: str) -> Any:
     try:
         return orjson.loads(cell)
@@ -133,10 +147,16 @@ def _images(cell: str) -> Any:
 
 # What \s takes, str.split() takes, too.
 _BETWEEN_ADDRESSES = re.compile(r"[\s|]+|[,;]\s*(?=[a-z]+://|/)").split
+_BEFORE_ADDRESSES = re.compile(r"\s*\|\s*|[\s,;]+(?=[a-z]+://|/)", re.IGNORECASE).split
 
 
 def split_addresses(value: str) -> list[str]:
-    """Part addresses in one cell, however they are separated; a comma may be within one."""
+    """Part addresses in one cell, however they are separated.
+
+    A comma may be within one; so may a blank, where all are whole addresses.
+    """
+    if "://" in value:
+        return [part for one in _BEFORE_ADDRESSES(value) if (part := one.strip(" \t\r\n,;"))]
     if "," not in value and ";" not in value:
         return value.replace("|", " ").split()
     return [part for part in _BETWEEN_ADDRESSES(value) if part]
@@ -163,7 +183,7 @@ PRODUCT_COLUMNS: dict[str, Convert | None] = {
     "lang": str.strip,
     "country": str.strip,
     "currency": _currency,
-    "vat": _decimal,
+    "vat": _percent,
     "brand": _text_or_object,
     "subLine": None,
     "description": None,
@@ -192,7 +212,7 @@ NESTED_COLUMNS: dict[str, tuple[str, str, Convert | None]] = {
     "salePrice": ("sale", "price", whole_number),
     "saleFrom": ("sale", "from", None),
     "saleUntil": ("sale", "until", None),
-    "basePriceContent": ("basePrice", "content", _decimal),
+    "basePriceContent": ("basePrice", "content", _content),
     "basePriceUnit": ("basePrice", "unit", None),
 }
 SHIPPING_COLUMNS: dict[str, Convert] = {

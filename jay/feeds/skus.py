@@ -14,7 +14,7 @@ from jay.products.models import normal_sku
 MAX_HELD = 10_000
 """Rows that are held back until it is known whether others look like them."""
 
-_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}").fullmatch
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]{1,3}").fullmatch
 _WHY = (
     "Excel has rounded the number and its last digits are lost. Format the column as text before"
     " you save."
@@ -29,7 +29,7 @@ def apart(records: Iterator[Record]) -> Iterator[Record]:
     held: list[Record] = []
     for record in records:
         sku, main_sku = record.sku, record.main_sku
-        if "E+" not in sku and (main_sku is None or "E+" not in main_sku):
+        if not (_has_exponent(sku) or (main_sku is not None and _has_exponent(main_sku))):
             yield record
             continue
         if not _is_rounded(sku) and not _is_rounded(main_sku):
@@ -55,7 +55,11 @@ def apart(records: Iterator[Record]) -> Iterator[Record]:
 
 
 def _is_rounded(sku: str | None) -> bool:
-    return sku is not None and "E+" in sku and _ROUNDED(normal_sku(sku)) is not None
+    return sku is not None and _has_exponent(sku) and _ROUNDED(normal_sku(sku)) is not None
+
+
+def _has_exponent(sku: str) -> bool:
+    return "E+" in sku or "e+" in sku
 
 
 def _key(record: Record) -> tuple[str, object, object]:

@@ -14,6 +14,7 @@ from jay.feeds.items import READ, Context
 from jay.feeds.major import in_major_units
 from jay.feeds.mapped import Columns, Mapped, children_of
 from jay.feeds.mapping import Mapping, known, recognise
+from jay.feeds.mending import without_unmeant_prices
 from jay.feeds.readers import (
     VOLATILE_COLUMNS,
     Record,
@@ -88,8 +89,10 @@ class Source:
         elif mapping.reader == GOOGLE:
             self._check_google(self._table)
         else:
-            self._columns = Columns(mapping, self._table)
+            self._columns = Columns(mapping, self._table, news=self.volatile)
             self.ignored = self._columns.ignored
+            if reading.mapping and self._columns.absent:
+                self.notes.append(f"The table has no column for {', '.join(self._columns.absent)}.")
 
     @property
     def in_units(self) -> str:
@@ -170,7 +173,7 @@ class Source:
             )
             return self._read_mapped(self._table, self._columns, context)
         if self.format == OWN_CSV:
-            return self._in_minor_units(own_csv(self._table), currency)
+            return without_unmeant_prices(self._in_minor_units(own_csv(self._table), currency))
         return google_table(self._table, Context(country, at))
 
     def _in_minor_units(self, records: Iterator[Record], currency: str | None) -> Iterator[Record]:
@@ -210,7 +213,7 @@ class Source:
 
     def _check_google(self, table: Table) -> None:
         names: set[str | None] = {attribute_of(heading) for heading in table.header}
-        self._require(REQUIRED, names, table.header)
+        self._require(REQUIRED[:1] if self.volatile else REQUIRED, names, table.header)
         table.check_unique(_single)
         self.ignored = [one for one in table.header if one and attribute_of(one) not in READ]
 

@@ -28,7 +28,7 @@ EXPORTS: dict[str, tuple[str, tuple[str, ...], dict[str, Row]]] = {
         (),
         {
             "crew-jacket": (None, "Crew Jacket", 11900, 14900, "", 3),
-            "HL-CJ-S": ("crew-jacket", "S / Navy", 11900, 14900, 4, 0),
+            "HL-CJ-S": ("crew-jacket", "S / Navy", 11900, 14900, 4, 1),
             "HL-CJ-M": ("crew-jacket", "M / Navy", 11900, 14900, 0, 0),
             "HL-CJ-L": ("crew-jacket", "L / Navy", 12950, 12950, None, 0),
             "4012345678901": (None, "Tea Mug", 1490, 1490, 25, 1),
@@ -40,7 +40,7 @@ EXPORTS: dict[str, tuple[str, tuple[str, ...], dict[str, Row]]] = {
         (),
         {
             "TEE": (None, "Logo Tee", 1990, 2490, "", 2),
-            "TEE-S": ("TEE", "S / Red", 1990, 2490, 5, 0),
+            "TEE-S": ("TEE", "S / Red", 1990, 2490, 5, 1),
             "TEE-M": ("TEE", "M / Red", 2490, 2490, 0, 0),
             "MUG": (None, "Tea Mug", 1250, 1490, 12, 1),
             "WORKSHOP": (None, "Workshop", 8000, 8000, None, 0),
@@ -208,6 +208,17 @@ def test_a_merchant_says_what_its_own_columns_mean(
     assert run("products", "import", "mugshop", str(feed), *options).exit_code == 0
 
 
+def test_a_column_that_a_mapping_names_in_vain_is_said(
+    imported: Callable[..., Imported], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[columns]\nid = "sku"\ntitle = "name"\nprice = ["Preis", "VK"]\n')
+
+    found = imported("csv-crlf.csv", "--mapping", str(own))
+
+    assert "The table has no column for price (preis or vk)." in found.result.stderr
+
+
 def test_a_dry_run_shows_ten_products_and_what_is_ignored(
     imported: Callable[..., Imported],
 ) -> None:
@@ -230,6 +241,9 @@ def test_a_dry_run_shows_ten_products_and_what_is_ignored(
         ('[columns]\nid = ["a", 5]\n', "5 is not a text"),
         ('[columns]\nid = "a"\noptions = [["a"]]\n', "must be pairs"),
         ('columns = "id"\n', "must be a table"),
+        ('skipp = {a = "b"}\n[columns]\nid = "a"\n', "no 'skipp' in a mapping; there are: .*skip"),
+        ('reader = "xml"\n', "must be columns or google"),
+        ('month_first = "yes"\n[columns]\nid = "a"\n', "must be true or false"),
         ('skip = {a = "b"}\n[columns]\nid = "a"\n', "must be a list"),
         ('values = {price = "b"}\n[columns]\nid = "a"\n', "must be a table"),
         ("x" * (mapping.MAX_FILE + 1), "too long"),

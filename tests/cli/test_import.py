@@ -150,7 +150,11 @@ def test_a_row_that_breaks_a_rule_is_reported_and_the_others_are_stored(
     assert "4 rows: 2 added, 0 updated, 2 refused" in result.stdout
     assert f"{path}.refused.csv" in result.stderr
     assert refused(path) == [
-        (2, "A", f"price: Not a valid integer. vat: Not a valid number. {HINT}"),
+        (
+            *(2, "A"),
+            f"price: Not a valid integer. vat: Not a valid number. {HINT} VAT is in percent: 19 is"
+            " 19 %.",
+        ),
         (4, "'=C", "name: Missing data for required field."),
     ]
     assert set(stored(app)) == {"B", "D"}
@@ -456,16 +460,23 @@ def test_a_dry_run_of_an_update_shows_the_former_price_alone_too(
     assert "A (de-DE), an update: before €7.00" in said
 
 
-@pytest.mark.parametrize("content", ["sku,name\n", "<html><body>Please log in.</body></html>"])
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("sku,name\n", "has no products."),
+        ("<rss><channel/></rss>", "has no products."),
+        ("<html><body>Please log in.</body></html>", "is a web page (HTML): "),
+    ],
+)
 def test_a_file_without_products_is_of_no_use_in_a_dry_run_either(
-    run: Run, shop: Shop, feed: Any, content: str
+    run: Run, shop: Shop, feed: Any, content: str, what: str
 ) -> None:
     path = feed(content)
 
     results = [run("products", "import", "mugshop", path, *dry) for dry in ((), ("--dry-run",))]
 
     assert {result.exit_code for result in results} == {2}
-    assert all(f"{path} has no products." in result.stderr for result in results)
+    assert all(f"{path} {what}" in result.stderr for result in results)
 
 
 def test_an_import_that_was_stopped_goes_on_where_it_was(

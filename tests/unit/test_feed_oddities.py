@@ -13,11 +13,14 @@ import pytest
 
 from jay.feeds.amounts import Ambiguous, Money, Unreadable, read_money
 from jay.feeds.files import BOM, FeedFile
+from jay.feeds.importing import put_of
+from jay.feeds.mapping import mapping_of
 from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import NESTED_COLUMNS, PRODUCT_COLUMNS, Record
 from jay.feeds.sales import Period, read_period, shop_period
 from jay.feeds.sources import Reading, Source
 from jay.feeds.unpacking import UnusableFile
+from jay.merchants.models import Merchant
 from jay.products.schemas import ProductSchema
 from tests.unit.test_feed_files import row, spreadsheet, zipped
 
@@ -28,6 +31,9 @@ RSS = '<rss xmlns:g="http://base.google.com/ns/1.0"><channel>{}</channel></rss>'
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "feed"
+
+
+SHOP = Merchant(1, "shop", "de", "DE", "EUR", None, "MAX", ())
 
 
 def read(
@@ -479,6 +485,100 @@ def test_a_row_without_a_sku_is_named_by_its_number_as_others_name_it(path: Path
         ("id:21", "id:20"),
         ("TEE-M", "id:20"),
     ]
+
+
+def test_a_variant_finds_its_product_however_their_skus_are_written(path: Path) -> None:
+    records = read(
+        path,
+        WOO + "1,variable,CAFE\u0301,Cup,1,20,,Size,\n"
+        "2,variation,CUP-S,Cup,1,20,\u00a0CAF\u00c9,Size,S\n",
+    )
+
+    assert [(record.sku, record.main_sku, record.main) for record in records] == [
+        ("CAF\u00c9", None, None),
+        ("CUP-S", "CAF\u00c9", None),
+    ]
+
+
+def test_an_item_is_that_of_its_group_however_the_two_are_written(path: Path) -> None:
+    record = one(path, id="CAFE\u0301", item_group_id="CAF\u00c9")
+
+    assert (record.main_sku, body(record)["name"]) == (None, "Mug")
+
+
+def test_a_blank_in_the_address_of_a_picture_is_a_part_of_it(path: Path) -> None:
+    blank = "https://a.example/red mug.jpg"
+    header = "sku,name,images\n"
+    pictures = [{"url": blank}, {"url": "https://a.example/2.jpg"}]
+
+    for between in (" ", ", ", "|"):
+        (record,) = read(path, f'{header}A,Mug,"{blank}{between}https://a.example/2.jpg,"\n')
+        assert body(record)["images"] == pictures
+    assert body(one(path, image_link=blank))["images"] == pictures[:1]
+
+
+def test_an_address_without_its_scheme_is_a_safe_one(path: Path) -> None:
+    assert body(one(path, image_link="//cdn.example/1.jpg"))["images"] == [
+        {"url": "https://cdn.example/1.jpg"}
+    ]
+
+
+def test_prices_of_our_own_csv_that_no_shop_means_are_left_out(path: Path) -> None:
+    header = "sku;name;price;salePrice;orgPrice\n"
+    rows = "A;Mug;0;;5\nB;Mug;2000;0;\nC;Mug;2000;2500;\nD;Mug;;1500;\nE;Mug;2000;1500;\n"
+    said = [
+        ("price: 0 is none that a shop means, so it is not used.",),
+        *[("salePrice: it is 0 or above the price, so it is not used.",)] * 2,
+        ("salePrice: there is no price beside it, so it is not used.",),
+        (),
+    ]
+
+    for reading in ({}, {"prices": "major"}):
+        records = read(path, header + rows, **reading)
+
+        assert [record.notes for record in records] == said
+        assert ["price" in body(record) for record in records] == [False, True, True, False, True]
+        assert ["sale" in body(record) for record in records] == [False] * 4 + [True]
+
+
+def test_tax_is_told_in_percent(path: Path) -> None:
+    rows = ("19", "19 %", '"5,5%"', "0", "0.19", '"0,07"', "VAT")
+    records = read(path, "sku,name,vat\n" + "".join(f"{cell},Mug,{cell}\n" for cell in rows))
+
+    assert [body(record)["vat"] for record in records[:4]] == [19, 19, 5.5, 0]
+    for record in records[4:]:
+        refused = put_of(record, SHOP)
+        assert isinstance(refused, str)
+        assert refused.startswith("vat: ")
+        assert refused.endswith("VAT is in percent: 19 is 19 %.")
+
+
+@pytest.mark.parametrize("content", ["1.000", "1,500"])
+def test_what_it_holds_is_left_out_where_it_can_be_read_in_two_ways(
+    path: Path, content: str
+) -> None:
+    header = "sku,name,basePriceContent,basePriceUnit\n"
+    record, plain = read(path, f'{header}A,Oil,"{content}",l\nB,Oil,"0,750",l\n')
+
+    mended = without_wrong_addresses(record)
+
+    assert mended is not None
+    assert "basePrice" not in body(mended)
+    assert mended.notes[0].startswith("basePrice: ")
+    assert body(plain)["basePrice"] == {"content": 0.75, "unit": "l"}
+
+
+def test_stock_of_any_table_needs_no_name(path: Path) -> None:
+    own = mapping_of("own", '[columns]\nid = "Nr"\nquantity = "Lager"\n', "it")
+    google = "id,availability,price\nA,in stock,5 EUR\n"
+
+    (mapped,) = read(path, "Nr;Lager\nA;5\n", mapping=own, volatile=True)
+    (record,) = read(path, google, "google", volatile=True)
+
+    assert (body(mapped), mapped.volatile) == ({"sku": "A", "stockCount": 5}, True)
+    assert body(record)["price"] == 500
+    with pytest.raises(UnusableFile, match="no column title"):
+        read(path, google, "google")
 
 
 MAGENTO = "sku,store_view_code,product_type,name,price,product_online,configurable_variations"

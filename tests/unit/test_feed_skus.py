@@ -25,7 +25,14 @@ def test_rows_that_fall_together_by_rounding_are_refused_with_the_reason() -> No
         assert "is in lines 2, 4: Excel has rounded the number" in record.reason
 
 
-@pytest.mark.parametrize("sku", ["4.00625E+12", "4,00625E+12", "4E+12"])
+def test_other_programs_write_a_small_e() -> None:
+    assert [record.body for record in apart(iter([row(2, "4.1e+12"), row(3, "4.1e+12")]))] == [
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("sku", ["4.00625E+12", "4,00625E+12", "4E+12", "4.00625e+12"])
 def test_one_alone_is_taken(sku: str) -> None:
     rows = [row(2, sku), row(3, "4.1E+12"), row(4, sku, lang="en")]
 
