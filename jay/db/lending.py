@@ -75,9 +75,11 @@ class Lender:
             in no transaction either, and it has the options of its engine.
         """
         try:
+            if connection.pool is not self._engine.pool:
+                # Its kind was given up meanwhile. The pool that it came from would keep it open.
+                connection.invalidate()
             if (
                 good
-                and connection.pool is self._engine.pool
                 and connection.get_transaction() is None
                 and not connection.invalidated
                 and _is_as_it_was(connection)

@@ -90,6 +90,23 @@ def test_none_that_was_given_up_is_lent_again(lender: Lender, engine: Engine) ->
         lender.take_back(one, good=True)
 
 
+def test_what_is_given_up_while_it_is_in_use_is_closed_and_no_more_counted(
+    lender: Lender, engine: Engine
+) -> None:
+    in_use = [lender.lend(engine) for _ in range(2)]
+    drivers = [driver(one) for one in in_use]
+    in_use[0].execute(text("SELECT 1"))
+
+    lender.give_up()
+    for one in in_use:
+        lender.take_back(one, good=True)
+
+    assert not any(map(is_open, drivers))
+    # Else each that comes after would be one too many, and closed after each piece of work.
+    assert used(lender, engine) is used(lender, engine)
+    assert {used(lender, engine) for _ in range(3)} == {used(lender, engine)}
+
+
 def test_there_are_no_more_than_may_be(lender: Lender, engine: Engine) -> None:
     lent = [lender.lend(engine) for _ in range(2)]
 
