@@ -15,6 +15,7 @@ from jay.baskets.focus import Did, after
 from jay.baskets.models import MAX_COUNT, Basket
 from jay.baskets.telling import said
 from jay.baskets.view import view
+from jay.db.types import read_known
 from jay.errors import TokenError
 from jay.partners.view import partner_view
 from jay.web.pages import csrf_token, page
@@ -35,8 +36,8 @@ def show_basket(told: Mapping[str, Any], taken: held.Held | None = None) -> Resp
         others = sum(1 for _other in held.others(connection, now))
         sizes = choices(connection, [*shown.cart, *shown.saved])
     removed, message = told.get("undo"), told.get("message")
-    did = Did(**told["did"]) if told.get("did") else None
-    offer = did and removed and _undo_offer(did, undo.Removed(**removed), found)
+    did = read_known(Did, told["did"]) if told.get("did") else None
+    offer = did and removed and _undo_offer(did, read_known(undo.Removed, removed), found)
     without_cookies = taken is not None or held.without_cookies()
     return page(
         "phone/basket.html",

@@ -27,7 +27,7 @@ from jay.checkout.addresses import NOBODY, Address, Contact
 from jay.checkout.models import UNPAID_KEPT_FOR
 from jay.checkout.order_numbers import routing_key_of
 from jay.db.routing import on_every_server
-from jay.db.types import UtcDateTime, metadata
+from jay.db.types import UtcDateTime, metadata, read_known
 from jay.db.upsert import insert_into
 from jay.sealing import Seal, WrongKey
 
@@ -104,7 +104,10 @@ def _opened(order_no: str, content: str, secret: str) -> Contact:
         return NOBODY
     return Contact(
         stored["email"],
-        *(None if stored[name] is None else Address(**stored[name]) for name in _ADDRESSES),
+        *(
+            None if stored[name] is None else read_known(Address, stored[name])
+            for name in _ADDRESSES
+        ),
     )
 
 

@@ -377,8 +377,8 @@ def settle(order_no: str) -> SessionState | None:
     session = _stored(order_no)
     if session is None:
         return None
-    if session.state is SessionState.PAID:
-        return session.state
+    if session.state is SessionState.PAID or not session.state.is_known:
+        return session.state  # the latter is the business of a later version, which knows it
     if _is_elsewhere(session):
         if session.state in ACTIVE and session.expires <= web.now():
             _abandon(session)

@@ -9,7 +9,6 @@ Each arrow is one conditional UPDATE, whose row count is the answer. A session i
 number, which says where it lies: with the basket that it belongs to.
 """
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table, Text, text
 
 from jay.baskets.totals import Totals
-from jay.db.types import UtcDateTime, metadata
+from jay.db.types import OpenEnum, UtcDateTime, metadata, read_known
 from jay.legal.sellers import Seller
 from jay.merchants.models import LEAST_WITHDRAWAL_DAYS
 
@@ -34,7 +33,7 @@ RESERVED_BEFORE_FROZEN = timedelta(minutes=2)
 _IS_ACTIVE = text("state IN ('open', 'paying')")
 
 
-class SessionState(enum.StrEnum):
+class SessionState(OpenEnum):
     """How far a session is; the last three are final."""
 
     OPEN = "open"
@@ -193,9 +192,9 @@ class Session:
             **values
             | {
                 "state": SessionState(stored["state"]),
-                "lines": [Line(**line) for line in stored["lines"]],
-                "parts": [PartSums(**part) for part in stored["parts"]],
-                "left_out": [LeftOut(**one) for one in stored["left_out"]],
+                "lines": [read_known(Line, line) for line in stored["lines"]],
+                "parts": [read_known(PartSums, part) for part in stored["parts"]],
+                "left_out": [read_known(LeftOut, one) for one in stored["left_out"]],
             }
         )
 

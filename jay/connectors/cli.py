@@ -121,6 +121,8 @@ def show_connection(merchant: str, *, check: bool) -> None:
         looked_at, _ = orders.list_parts(connection, merchant=owner, attention=True, most=MOST)
     if shop is None:
         raise click.ClickException(f"{merchant} has no shop connected.")
+    if check and shop.kind not in SHOPS:
+        raise click.ClickException(f"Shops of {shop.kind} are known to a later version alone.")
     works = _check(shop.kind, shop.address, shop.credentials) if check else None
     told_rows(
         {

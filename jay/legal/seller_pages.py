@@ -92,6 +92,7 @@ def links_to(merchant: str, texts: Iterable[Mapping[str, Any]]) -> list[Link]:
             elsewhere=False,
         )
         for text in texts
+        if text["kind"] in MERCHANTS_KINDS  # a later version may know more
     ]
 
 

@@ -101,7 +101,11 @@ def current(connection: Connection, owners: Sequence[Owner]) -> list[Notice]:
     """Return the notices of these owners that are in force, without the texts."""
     there = or_(_row.url.is_not(None), _row.text.is_not(None)).label("there")
     columns = (_row.owner, _row.owner_id, _row.kind, _row.lang, _row.version, _row.url, _row.hash)
-    query = select(*columns, _row.created, there).where(or_(*(and_(*_of(o)) for o in owners)))
+    query = select(*columns, _row.created, there).where(
+        # A later version may know more kinds.
+        or_(*(and_(*_of(o)) for o in owners)),
+        _row.kind.in_(list(Kind)),
+    )
     newest = {
         (row.owner, row.owner_id, row.kind, row.lang): row
         for row in connection.execute(query.order_by(_row.version))

@@ -8,7 +8,7 @@ from jay import db, web
 from jay.config import Settings
 from jay.ops import alarms
 from jay.ops.alarms import PREFIX, Alarm
-from jay.orders.looking import LOOK_AT, WHY
+from jay.orders.looking import look_at, why_unclear
 from jay.orders.mails import ACCENT
 from jay.orders.models import Attention
 from jay.orders.withdrawals import Unclear
@@ -88,13 +88,13 @@ def _said(alarm: Alarm, subject: str, reason: str | None) -> tuple[str, str]:
         words = f"The last attempt has failed: {reason}. Once that is mended, orders retry sends it"
         return f"{words} anew.", f"orders show {subject}"
     if alarm is Alarm.WITHDRAWAL:
-        why = WHY[Unclear(reason)] if reason else "nobody knows what it is about"
+        why = why_unclear(Unclear(reason)) if reason else "nobody knows what it is about"
         words = f"It was taken, and nothing else was done: {why}. The 14 days count from when it"
         return f"{words} arrived.", "orders withdrawals"
     if alarm is Alarm.MORE:
         words = f"There are {reason} more, of which no mail was sent today."
         return words, _SHOWS.get(Alarm(subject), "orders list --attention")
-    words = LOOK_AT[Attention(alarm)]
+    words = look_at(Attention(alarm))
     return f"{words[0].upper()}{words[1:]}.", f"orders show {subject}"
 
 

@@ -14,7 +14,7 @@ from jay.errors import JayError
 from jay.merchants.arguments import found_merchant
 from jay.orders import checking, events, ledger, refunding, service, steps
 from jay.orders.handover import messages_about
-from jay.orders.looking import LOOK_AT
+from jay.orders.looking import look_at
 from jay.orders.models import Actor, Order, OrderPart, PartNo, PartState
 from jay.outbox import service as outbox
 from jay.outbox.models import DELIVERED, FAILED
@@ -108,7 +108,7 @@ def list_orders(
             f"{part.order.created:%Y-%m-%d %H:%M}  {paid:>12}  {handed}{test}"
         )
         if part.attention is not None:
-            click.echo(f"  {LOOK_AT[part.attention]}")
+            click.echo(f"  {look_at(part.attention)}")
 
 
 @orders_cli.command("attended")
@@ -170,7 +170,7 @@ def _show_part(part: OrderPart, sums: dict[str, int], messages: Iterable[Any]) -
     if part.still_due is not None:
         click.echo(f"  to be refunded until {part.still_due:%Y-%m-%d}")
     if part.attention is not None:
-        click.echo(f"  to look at: {LOOK_AT[part.attention]}")
+        click.echo(f"  to look at: {look_at(part.attention)}")
     for doubt in part.doubts:
         click.echo(f"  in doubt: {doubt}")
     click.echo("  ledger: " + ", ".join(f"{kind} {money(one)}" for kind, one in sums.items()))

@@ -3,7 +3,7 @@
 from jay.orders.models import Attention
 from jay.orders.withdrawals import Unclear
 
-LOOK_AT = {
+_LOOK_AT = {
     Attention.REFUND_FAILED: "a refund has failed: orders refund, or settle it otherwise, then"
     " orders attended",
     Attention.SHARE_FAILED: "the merchant's share could not be moved: settle it, then orders"
@@ -12,12 +12,22 @@ LOOK_AT = {
     " merchant connection says which, then orders attended",
     Attention.DISPUTED: "the payment is disputed: answer at the provider, then orders attended",
 }
-"""Why a part has to be looked at, and what ends that."""
 
-WHY = {
+_WHY = {
     Unclear.UNKNOWN: "there is no such order",
     Unclear.EMAIL: "the order has another e-mail address",
     Unclear.PRODUCTS: "no product of the order is called so",
     Unclear.CROWDED: "too many named the order at once, so it was compared with none",
 }
-"""Why a withdrawal has to be looked at."""
+
+_LATER = "which only a later version knows"
+
+
+def look_at(attention: Attention) -> str:
+    """Return why a part has to be looked at, and what ends that."""
+    return _LOOK_AT.get(attention, f"{attention}, {_LATER}: settle it, then orders attended")
+
+
+def why_unclear(unclear: Unclear) -> str:
+    """Return why a withdrawal has to be looked at."""
+    return _WHY.get(unclear, f"{unclear}, {_LATER}")

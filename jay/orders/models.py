@@ -13,7 +13,6 @@ goes to the operator (-, and + when it is given back). Balances are sums. What i
 decided by a row of ``movements``, made at the provider, and then written into the ledger.
 """
 
-import enum
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,12 +34,12 @@ from sqlalchemy import (
 )
 
 from jay.checkout.order_numbers import typed_order_no
-from jay.db.types import UtcDateTime, metadata
+from jay.db.types import OpenEnum, UtcDateTime, metadata
 
 _AMOUNT = BigInteger().with_variant(Integer, "sqlite")
 
 
-class PartState(enum.StrEnum):
+class PartState(OpenEnum):
     """How far a part is."""
 
     NEW = "new"
@@ -51,7 +50,7 @@ class PartState(enum.StrEnum):
     RETURNED = "returned"
 
 
-class Actor(enum.StrEnum):
+class Actor(OpenEnum):
     """Who has done something."""
 
     SHOPPER = "shopper"
@@ -60,7 +59,7 @@ class Actor(enum.StrEnum):
     SERVICE = "service"
 
 
-class Happening(enum.StrEnum):
+class Happening(OpenEnum):
     """What an event tells."""
 
     CREATED = "created"
@@ -75,7 +74,7 @@ class Happening(enum.StrEnum):
     DISPUTED = "disputed"
 
 
-class Attention(enum.StrEnum):
+class Attention(OpenEnum):
     """Why an operator has to look at a part."""
 
     REFUND_FAILED = "refund_failed"
@@ -88,7 +87,7 @@ class Attention(enum.StrEnum):
     """The shopper's bank takes the money back, or tries to."""
 
 
-class Money(enum.StrEnum):
+class Money(OpenEnum):
     """A kind of row in the ledger."""
 
     CHARGE = "charge"
@@ -98,7 +97,7 @@ class Money(enum.StrEnum):
     FEE = "fee"
 
 
-class MovementState(enum.StrEnum):
+class MovementState(OpenEnum):
     """How far a movement of money is."""
 
     RESERVED = "reserved"

@@ -121,8 +121,9 @@ def _images(connection: Connection, parts: Sequence[OrderPart]) -> dict[tuple[in
 
 def _state(part: OrderPart) -> tuple[str, str]:
     """Return how far a part is, for people, and how it looks."""
+    received = _("Received"), ""
     said: Mapping[PartState, tuple[str, str]] = {
-        PartState.NEW: (_("Received"), ""),
+        PartState.NEW: received,
         PartState.ACCEPTED: (_("Being prepared"), ""),
         PartState.SHIPPED: (_("On its way"), "is-good"),
         PartState.DELIVERED: (_("Delivered"), "is-good"),
@@ -131,4 +132,4 @@ def _state(part: OrderPart) -> tuple[str, str]:
     }
     if part.parcels and part.state in {PartState.NEW, PartState.ACCEPTED}:
         return _("Partly on its way"), "is-good"
-    return said[part.state]
+    return said.get(part.state, received)  # what only a later version knows is true all the same

@@ -12,6 +12,7 @@ from jay.checkout import sessions
 from jay.checkout.models import Line, Session
 from jay.checkout.providers.interface import Intent
 from jay.db.routing import on_every_server
+from jay.db.types import read_known
 from jay.merchants.models import Merchant
 from jay.merchants.service import details as merchant_details
 from jay.orders import events, refunds
@@ -131,7 +132,7 @@ def pictures_of(
     product looks like today.
     """
     lines = {(part.number, line.position): line for part in parts for line in part.lines}
-    found = {key: Picture(**line.picture) for key, line in lines.items() if line.picture}
+    found = {key: read_known(Picture, line.picture) for key, line in lines.items() if line.picture}
     others = {key: line.product_id for key, line in lines.items() if key not in found}
     products = catalogue.find_many(connection, others.values(), now=now)
     firsts = {

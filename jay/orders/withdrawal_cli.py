@@ -6,7 +6,7 @@ from flask.cli import with_appcontext
 from jay import db, web
 from jay.checkout.order_numbers import typed_order_no
 from jay.orders import service, withdrawals
-from jay.orders.looking import WHY
+from jay.orders.looking import why_unclear
 from jay.orders.models import PartNo
 from jay.orders.withdrawals import Withdrawal
 
@@ -101,7 +101,7 @@ def _found(identifier: str) -> Withdrawal:
 
 def _outcome(one: Withdrawal) -> str:
     if one.unclear is not None and one.closed is None:
-        return f"to look at: {WHY[one.unclear]}"
+        return f"to look at: {why_unclear(one.unclear)}"
     if one.parts:
         return "withdrawn from " + ", ".join(f"{one.order_no}-{part}" for part in one.parts)
     return "done"

@@ -5,7 +5,6 @@ about are withdrawn from at once; where it does not, it is kept for the operator
 declared it is told the same in both cases, so that nothing can be found out by trying.
 """
 
-import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -36,7 +35,7 @@ from sqlalchemy import (
 from jay.checkout import contacts
 from jay.checkout.order_numbers import routing_key_of, typed_order_no
 from jay.db.routing import NOWHERE, on_every_server
-from jay.db.types import UtcDateTime, metadata
+from jay.db.types import OpenEnum, UtcDateTime, metadata, read_known
 from jay.db.upsert import insert_into
 from jay.orders import events, service
 from jay.orders.events import of_part
@@ -96,7 +95,7 @@ withdrawals = Table(
 _row = withdrawals.c
 
 
-class Unclear(enum.StrEnum):
+class Unclear(OpenEnum):
     """Why a declaration has to be looked at."""
 
     UNKNOWN = "unknown"
@@ -451,7 +450,7 @@ def erase(connection: Connection, found: Withdrawal) -> bool:
 
 def _withdrawal(row: Row[Any], secret: str) -> Withdrawal:
     try:
-        said = Declaration(**orjson.loads(seal_of(row.id, secret).open(row.content)))
+        said = read_known(Declaration, orjson.loads(seal_of(row.id, secret).open(row.content)))
     except WrongKey:
         said = None
     return Withdrawal(

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from jay.db.types import read_known
 from jay.db.upsert import add_named
 from jay.partners.branding import Logo, Palette, palette_of
 from jay.partners.models import HOME, Partner, partner_logos, partners
@@ -160,7 +161,7 @@ def _partner(row: Row[Any]) -> Partner:
         test_payments=row.test_payments,
         fee_percent=row.fee_percent,
         colour=row.colour,
-        palette=Palette(**row.palette) if row.palette else None,
+        palette=read_known(Palette, row.palette) if row.palette else None,
         logo=row.logo,
         limits=row.limits or {},
         created=row.created,

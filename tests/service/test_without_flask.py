@@ -213,7 +213,9 @@ def reserved_refund(w: World) -> Movement:
 VALUES: dict[str, Callable[[World], Any]] = {
     "amount": lambda _: 1,
     "asked": lambda _: ASKED,
+    "attention": lambda _: Attention.DISPUTED,
     "by": lambda _: Actor.MERCHANT,
+    "unclear": lambda _: withdrawals.Unclear.EMAIL,
     "order": ordered,
     "kept": lambda _: [OrderSecret("whsec_x")],
     "back": lambda w: {w.product: 1},

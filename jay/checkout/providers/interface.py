@@ -5,12 +5,13 @@ us. What a webhook says about one is never believed; it only says when to ask (`
 Amounts are integers in minor units.
 """
 
-import enum
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from jay.db.types import OpenEnum
 
 AUTHENTICATION_REQUIRED = "authentication_required"
 """Why a stored payment fails of which the bank asks the shopper for a second step."""
@@ -21,7 +22,7 @@ def refund_name(reason: str) -> str:
     return hashlib.sha256(reason.encode()).hexdigest()[:32]
 
 
-class IntentStatus(enum.StrEnum):
+class IntentStatus(OpenEnum):
     """How far a payment is."""
 
     OPEN = "open"
