@@ -9,7 +9,7 @@ import re
 import secrets
 
 from jay.db.routing import BUCKETS
-from jay.transfers.models import CODE_ALPHABET
+from jay.transfers.models import CODE_ALPHABET, typed_words
 
 PREFIX = "J"
 _ROUTING, _RANDOM = 3, 8
@@ -17,8 +17,11 @@ _BASE = len(CODE_ALPHABET)
 _WEIGHT = 3
 """A primitive root modulo 31: eleven places have eleven weights, and neighbours different ones."""
 
+_PART = re.compile("0*[1-9][0-9]?")
 _FORM = re.compile(rf"{PREFIX}[{CODE_ALPHABET}]{{{_ROUTING + _RANDOM + 1}}}")
-_SEPARATORS = re.compile(r"[\s._\u2010-\u2015-]+")
+
+LONGEST_TYPED = 100
+"""Characters that somebody may type; of more nothing is read."""
 
 
 def new_order_no(routing_key: int) -> str:
@@ -40,15 +43,38 @@ def routing_key_of(order_no: str) -> int:
 
 
 def typed_order_no(text: str) -> str | None:
-    """Read what somebody has typed, with blanks, hyphens or in small letters.
+    """Read what somebody has typed or pasted: with blanks, hyphens, words before it, in any form.
 
     :returns: the order number; None where there can't be such a one.
     """
-    found = _SEPARATORS.sub("", text).upper()
-    if _FORM.fullmatch(found) is None:
+    return None if len(text) > LONGEST_TYPED else _ending(typed_words(text))
+
+
+def typed_part_no(text: str) -> tuple[str, int] | None:
+    """Read the number of a part: that of its order, and after it 1 to 99, apart from it."""
+    if len(text) > LONGEST_TYPED:
         return None
+    *words, last = typed_words(text) or [""]
+    order_no = _ending(words) if _PART.fullmatch(last) else None
+    return None if order_no is None else (order_no, int(last))
+
+
+def _ending(words: list[str]) -> str | None:
+    """Return the order number that some words end with; None where another number is among them."""
+    for start in range(len(words)):
+        found = "".join(words[start:])
+        if _FORM.fullmatch(found) is not None and _is_right(found):
+            before = words[:start]
+            alone = all(word.isalpha() for word in before) and not any(
+                _ending(before[:end]) for end in range(len(before), 0, -1)
+            )
+            return found if alone else None
+    return None
+
+
+def _is_right(found: str) -> bool:
     *digits, check = (CODE_ALPHABET.index(character) for character in found[len(PREFIX) :])
-    return found if check == _check(digits) and routing_key_of(found) < BUCKETS else None
+    return check == _check(digits) and routing_key_of(found) < BUCKETS
 
 
 def grouped(order_no: str) -> str:

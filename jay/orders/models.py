@@ -13,7 +13,6 @@ goes to the operator (-, and + when it is given back). Balances are sums. What i
 decided by a row of ``movements``, made at the provider, and then written into the ledger.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 
-from jay.checkout.order_numbers import typed_order_no
+from jay.checkout.order_numbers import typed_part_no
 from jay.db.types import OpenEnum, UtcDateTime, metadata
 
 _AMOUNT = BigInteger().with_variant(Integer, "sqlite")
@@ -286,11 +285,6 @@ movements = Table(
 REFUND_WITHIN = timedelta(days=14)
 """How soon a withdrawal has to be refunded (BGB 357)."""
 
-LONGEST_TYPED = 100
-"""Characters of a number that somebody may type; more would cost the square of it to take apart."""
-
-_PART_NO = re.compile(r"(.+?)[\s._\u2010-\u2015/-]+0*([1-9][0-9]?)\s*", re.DOTALL)
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class PartNo:
@@ -305,11 +299,8 @@ class PartNo:
     @classmethod
     def typed(cls, written: str) -> "PartNo | None":
         """Read what somebody has typed; None where there can't be such a part."""
-        if len(written) > LONGEST_TYPED:
-            return None
-        found = _PART_NO.fullmatch(written)
-        order_no = None if found is None else typed_order_no(found[1])
-        return None if found is None or order_no is None else cls(order_no, int(found[2]))
+        found = typed_part_no(written)
+        return None if found is None else cls(*found)
 
 
 @dataclass(frozen=True)

@@ -200,18 +200,26 @@ _LOOK_ALIKE = str.maketrans(
 )
 
 
-def read_code(typed: str) -> str:
-    """Return a typed or pasted short code in its normal form.
+def typed_words(typed: str) -> list[str]:
+    """Return what was typed or pasted in capitals, in pieces without anything between them.
 
-    Forgives blanks, hyphens, lower case, words around it, and other forms of the same characters
-    (full width, Cyrillic, Arabic digits).
+    Other forms of the same characters (full width, Cyrillic, Arabic digits) are the Latin ones.
     """
     text = unicodedata.normalize("NFKC", typed).upper().translate(_LOOK_ALIKE)
     text = "".join(
         str(unicodedata.digit(each)) if each.isdecimal() else each if each.isalnum() else " "
         for each in text
     )
-    words = text.split()
+    return text.split()
+
+
+def read_code(typed: str) -> str:
+    """Return a typed or pasted short code in its normal form.
+
+    Forgives blanks, hyphens, lower case, words around it, and other forms of the same characters
+    (full width, Cyrillic, Arabic digits).
+    """
+    words = typed_words(typed)
     whole = "".join(words)
     if len(whole) <= CODE_LENGTH:
         return whole

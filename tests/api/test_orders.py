@@ -87,7 +87,7 @@ def test_part_numbers_are_read_however_they_are_typed(alice: User, shop: Shop) -
     spelled = f" {no[0]} {no[1:5]} {no[5:9]} {no[9:]} - 1 ".lower()
 
     assert str(part.part_no) == f"{no}-1"
-    for written in (f"{no}-1", spelled, f"{no}/1", f"{no} 01"):
+    for written in (f"{no}-1", spelled, f"{no}/1", f"{no} 01", f"Order #{no}\u22121"):
         assert PartNo.typed(written) == part.part_no
     for wrong in (no, f"{no}-0", f"{no}-100", f"{no[:-1]}-1", f"{no}-x", "", "-1"):
         assert PartNo.typed(wrong) is None

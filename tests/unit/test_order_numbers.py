@@ -26,8 +26,16 @@ def test_it_is_read_however_it_is_typed() -> None:
     number = new_order_no(7)
 
     assert re.fullmatch(r"J( \w{4}){3}", grouped(number))
-    for typed in (grouped(number), f" {number.lower()} ", grouped(number).replace(" ", "-")):
+    spaced = grouped(number)
+    for typed in (spaced, f" {number.lower()} ", spaced.replace(" ", "-"), f"#{number}."):
         assert typed_order_no(typed) == number
+    # As it is pasted, read out by others' keyboards, or written into a form.
+    wide = "".join(chr(ord(one) + 0xFEE0) if one != " " else "\u3000" for one in spaced)
+    for typed in (f"\u2068{spaced}\u2069", wide, "\u00ad".join(number), f"Bestellung Nr. {spaced}"):
+        assert typed_order_no(typed) == number
+    assert typed_order_no("\u0408" + number[1:]) == number  # a Cyrillic letter
+    for wrong in (f"{number} {number}", f"{number}A", f"{spaced} 100", " " * 100 + number):
+        assert typed_order_no(wrong) is None
 
 
 def test_one_wrong_character_and_two_that_changed_places_are_noticed() -> None:
