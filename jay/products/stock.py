@@ -65,15 +65,14 @@ _SELL = Prepared(
     .values(sold_at=bindparam("stamp", type_=BigInteger))
     .returning(*_RETURNED)
 )
+_SOLD = (_rows.product_id == bindparam("key"), _OF_REFERENCE, _rows.sold_at.is_not(None))
 _RESTORE = Prepared(
     update(stock_reservations)
-    .where(
-        _rows.product_id == bindparam("key"),
-        _OF_REFERENCE,
-        _rows.sold_at.is_not(None),
-        _rows.count >= bindparam("pieces"),
-    )
+    .where(*_SOLD, _rows.count > bindparam("pieces"))
     .values(count=_rows.count - bindparam("pieces"))
+)
+_RESTORE_ALL = Prepared(
+    delete(stock_reservations).where(*_SOLD, _rows.count == bindparam("pieces"))
 )
 _COUNTED = Prepared(
     delete(stock_reservations)
@@ -180,7 +179,7 @@ def restore(connection: Connection, reference: str, back: Mapping[str, int]) -> 
     turns.take(connection)
     for each in _lock(connection, back):
         given = {"key": each, "of": reference, "pieces": back[each]}
-        if _RESTORE.rowcount(connection, given):
+        if _RESTORE.rowcount(connection, given) or _RESTORE_ALL.rowcount(connection, given):
             _ADD.rowcount(connection, {"key": each, "difference": -back[each]})
 
 

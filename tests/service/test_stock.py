@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
+import alembic.command
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from jay.db.database import Database
 from jay.merchants import service as merchants
 from jay.merchants.models import Merchant
+from jay.ops.cli import alembic_config
 from jay.products import feeding, stock
 from jay.products import service as catalogue
 from jay.products.models import Product, products, stock_reservations
@@ -77,6 +79,16 @@ class Shelf:
 
     def release(self, reference: str) -> None:
         self.database.write(stock.release, reference)
+
+    def restore(self, reference: str, sku: str, count: int) -> None:
+        back = {self.product(sku).stock_id: count}
+        self.database.write(stock.restore, reference, back)
+
+    def rows(self) -> int:
+        """Count what is reserved and sold of anything."""
+        with self.database.reading() as connection:
+            query = select(func.count()).select_from(stock_reservations)
+            return int(connection.execute(query).scalar_one())
 
     def balances(self) -> bool:
         """Tell whether what is kept with each product is the sum of its rows."""
@@ -214,6 +226,31 @@ def test_what_is_no_longer_there_can_still_have_been_bought(shelf: Shelf) -> Non
         connection.execute(products.delete())
 
     shelf.database.write(stock.sell, "a", {stock_id: 1}, now=NOON)
+
+
+def test_what_comes_back_can_be_sold_again_and_leaves_nothing_behind(
+    shelf: Shelf, new_database_url: str
+) -> None:
+    shelf.put("mug", 5)
+    shelf.reserve("a", ("mug", 3))
+    shelf.sell("a", ("mug", 3))
+
+    shelf.restore("a", "mug", 1)
+    assert (shelf.available("mug"), shelf.rows()) == (3, 1)
+    shelf.restore("a", "mug", 3)  # more than is left of it
+    assert (shelf.available("mug"), shelf.rows()) == (3, 1)
+    shelf.restore("a", "mug", 2)
+    assert (shelf.available("mug"), shelf.rows()) == (5, 0)
+    shelf.restore("a", "mug", 1)
+    assert shelf.available("mug") == 5
+
+    shelf.reserve("b", ("mug", 1))
+    with shelf.database.transaction() as connection:  # as an older version has left it
+        row = {"product_id": shelf.product("mug").stock_id, "reference": "c", "count": 0}
+        connection.execute(insert(stock_reservations).values(**row, expires=NOON, sold_at=1))
+    alembic.command.downgrade(alembic_config(new_database_url), "0040")
+    alembic.command.upgrade(alembic_config(new_database_url), "head")
+    assert shelf.rows() == 1
 
 
 def test_the_last_pieces_are_reserved_once_however_many_ask(shelf: Shelf) -> None:
