@@ -1,16 +1,16 @@
 """``flask merchant connect``, ``disconnect``, ``connection``: how orders reach a merchant."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import click
 from flask.cli import with_appcontext
 
 from jay import db, web
-from jay.connectors import handed
+from jay.connectors import handed, handing
 from jay.connectors.calling import Calls
 from jay.connectors.connector import Asked
-from jay.connectors.handing import CONNECTORS, SHOPS
+from jay.connectors.handing import CONNECTORS, SHOPS, LeftBehind
 from jay.connectors.interface import UNKNOWN_FORM, Problem
 from jay.merchants import connectors
 from jay.merchants.arguments import found_merchant
@@ -42,6 +42,8 @@ def connect(merchant: str, kind: str, address: str, *, token: bool, unchecked: b
     the merchant asks for them. Credentials of a shop are asked for, or read from standard input,
     one a line: never give secrets as arguments, which other people on the machine can see. They are
     stored sealed. The shop is asked whether it can be reached and allows what is needed.
+
+    What has not been delivered by another way is told, and what becomes of it.
     """
     settings, way = web.settings(), next(one for one in CONNECTORS if one.name == kind)
     try:
@@ -59,8 +61,24 @@ def connect(merchant: str, kind: str, address: str, *, token: bool, unchecked: b
         way.connect(
             connection, owner.id, url, credentials, secret=settings.secret_key, now=web.now()
         )
+        left = handing.left_behind(connection, owner.id)
     where = f", to {url}" if url else ""
     click.echo(f"Orders of {merchant} go by {kind} from now on{where}.", err=True)
+    _tell_of_others([one for one in left if one.way != kind])
+
+
+def _tell_of_others(left: Iterable[LeftBehind]) -> None:
+    """Say what has not been delivered by other ways, and what becomes of it."""
+    for one in left:
+        some = "1 earlier part is" if one.parts == 1 else f"{one.parts} earlier parts are"
+        if one.end is None:
+            click.echo(f"{some} still on the way by {one.way}.", err=True)
+            continue
+        click.echo(
+            f"{some} not delivered by {one.way}, which has ended: {one.end}."
+            " What is parked can be asked for all the same: GET /v1/shops/orders.",
+            err=True,
+        )
 
 
 def _asked(names: Asked) -> dict[str, str]:
@@ -97,9 +115,11 @@ def disconnect(merchant: str) -> None:
     with db.transaction() as connection:
         owner = found_merchant(connection, merchant)
         gone = connectors.disconnect(connection, owner.id)
+        left = handing.left_behind(connection, owner.id)
     if not gone:
         raise click.ClickException(f"{merchant} has no shop connected.")
     click.echo(f"The shop of {merchant} is disconnected.", err=True)
+    _tell_of_others([one for one in left if one.way in SHOPS])
 
 
 @click.command("connection")

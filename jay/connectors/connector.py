@@ -21,6 +21,8 @@ from jay.outbox.kinds import MessageKind
 Asked = Sequence[tuple[str, str]]
 """Credentials: by which name they are kept, and what they are called."""
 
+AT_NEXT_ATTEMPT = "what waits is parked at its next attempt"
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -91,6 +93,10 @@ class Connector(Protocol):
 
     def takes(self, connection: Connection, happened: Happened, wishes: Wishes, /) -> bool:
         """Tell whether the merchant hears of this event this way."""
+        ...
+
+    def end_of(self, wishes: Wishes, /) -> str | None:
+        """Say what becomes of what waits to go this way; None: it still does."""
         ...
 
     def lane_of(self, happened: Happened, /) -> str:

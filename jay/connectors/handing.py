@@ -4,6 +4,7 @@ A new way is a folder, and its name in a line here.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,7 @@ from jay.orders.events import Happened
 from jay.orders.handover import TYPES
 from jay.outbox import service as outbox
 from jay.outbox.kinds import MessageKind
+from jay.outbox.models import FAILED, WAITING
 
 _SHOPS = (SHOPIFY, WOOCOMMERCE)
 
@@ -33,6 +35,33 @@ SHOPS: Mapping[str, ShopConnector] = {one.name: one for one in _SHOPS}
 def kinds(settings: Settings) -> Iterable[MessageKind]:
     """Describe all that leaves by them."""
     return [kind for each in CONNECTORS for kind in each.kinds(settings)]
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """Parts that have not been delivered, by a way that is not the merchant's first one.
+
+    :ivar end: what becomes of them; None: they still go that way.
+    """
+
+    way: str
+    parts: int
+    end: str | None
+
+
+def left_behind(connection: Connection, merchant: int) -> list[LeftBehind]:
+    """Return what has not been delivered by the ways that a merchant's orders went before."""
+    wishes = wishes_of(connection, merchant)
+    found = []
+    for way in CONNECTORS:
+        end = way.end_of(wishes)
+        kinds = [f"{way.prefix}{told}" for told in TYPES.values()]
+        # What is parked is not sent unless somebody begins anew, and there is an end to that.
+        states = (WAITING,) if end is None else (WAITING, FAILED)
+        parts = outbox.count_subjects(connection, merchant, kinds, states)
+        if parts:
+            found.append(LeftBehind(way.name, parts, end))
+    return found
 
 
 @events.hears

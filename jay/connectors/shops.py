@@ -101,6 +101,12 @@ class ShopConnector:
         # It may have waited while the shop was not connected.
         return bool(outbox.about(connection, str(happened.part_no), [first], merchant=merchant))
 
+    def end_of(self, wishes: Wishes) -> str | None:
+        """Say what becomes of what waits: the shop may be connected again."""
+        if wishes.shop is not None and wishes.shop[0] == self.name:
+            return None
+        return "what waits is parked after four days, unless the shop is connected again"
+
     def lane_of(self, happened: Happened) -> str:
         """Return the lane of what a merchant's shop is told of its orders."""
         return f"{happened.merchant_id}/orders"

@@ -387,6 +387,16 @@ def about(
     return connection.execute(query.order_by(_row.id)).all()
 
 
+def count_subjects(
+    connection: Connection, merchant: int, kinds: Sequence[str], states: Sequence[str]
+) -> int:
+    """Count what messages of these kinds to a merchant, in these states, are about."""
+    query = select(func.count(_row.subject.distinct())).where(
+        _row.merchant_id == merchant, _row.kind.in_(kinds), _row.state.in_(states)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 def given_up(connection: Connection, *, since: datetime, most: int) -> Sequence[Any]:
     """Return the messages that were given up since a moment, the newest first."""
     query = select(outbox).where(_row.finished >= since, _row.state == FAILED)

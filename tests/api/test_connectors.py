@@ -836,6 +836,45 @@ def test_each_way_is_given_by_the_same_command_and_ends_the_one_before(
 
 
 @pytest.mark.one_database
+def test_who_connects_another_way_is_told_what_waits_for_the_one_before_and_what_becomes_of_it(
+    counter: Callable[[str], Counter],
+) -> None:
+    at = counter("woocommerce")
+    name, mug = at.merchant.name, at.merchant.product("mug")
+
+    def told(*words: str) -> list[str]:
+        done = at.run("merchant", *words)
+        assert done.exit_code == 0, done.output
+        return [line.partition(". What is parked")[0] for line in done.stderr.splitlines()[1:]]
+
+    ended = "not delivered by {}, which has ended: what waits is parked"
+    shop = f"{ended.format('woocommerce')} after four days, unless the shop is connected again"
+    assert told("connect", name, "webhook", "--address", "https://shop.example/jay") == []
+    assert at.connect().exit_code == 0
+    for _ in range(2):
+        at.buy((mug, 1))
+    assert told("disconnect", name) == [f"2 earlier parts are {shop}"]
+    at.buy((mug, 1))
+    over = f"1 earlier part is {ended.format('webhook')} at its next attempt"
+    assert told("connect", name, "pull") == [f"2 earlier parts are {shop}", over]
+
+    # With a shop in front of it a server is told what waits for it.
+    assert told("connect", name, "webhook", "--address", "https://shop.example/jay") == [
+        f"2 earlier parts are {shop}"
+    ]
+    again = at.connect()
+    assert "1 earlier part is still on the way by webhook." in again.output
+    assert "woocommerce, which has ended" not in again.output
+    assert told("connect", name, "mail", "--address", "orders@shop.example")[1:] == [over]
+
+    for _ in range(3):
+        at.deliver()  # what waits for the shop holds the others up for a moment
+    listed = at.run("orders", "list", "--parked").stdout
+    assert listed.count("failed") == 1
+    assert len(at.merchant.call("GET", "/shops/orders").json["data"]["orders"]) == 3
+
+
+@pytest.mark.one_database
 def test_a_shop_can_not_lead_into_the_operators_network(app: Flask, client: FlaskClient) -> None:
     add_shop(app, client)
     words = ["merchant", "connect", "mugshop", "shopify", "--address", "https://127.0.0.1:1"]

@@ -10,7 +10,7 @@ from jay import i18n
 from jay.checkout import contacts
 from jay.checkout.addresses import NOBODY
 from jay.config import Settings
-from jay.connectors.connector import Asked, Wishes
+from jay.connectors.connector import AT_NEXT_ATTEMPT, Asked, Wishes
 from jay.connectors.mail.letters import TROUBLES, About
 from jay.merchants import connectors
 from jay.merchants import service as merchants
@@ -65,6 +65,10 @@ class Mail:
     def takes(self, _connection: Connection, _happened: Happened, wishes: Wishes) -> bool:
         """Take what is for a merchant with a mailbox for orders."""
         return wishes.email is not None
+
+    def end_of(self, wishes: Wishes) -> str | None:
+        """Say what becomes of what waits: without a mailbox, its next attempt is the last."""
+        return None if wishes.email is not None else AT_NEXT_ATTEMPT
 
     def lane_of(self, happened: Happened) -> str:
         """Return the lane of the mails about a part."""

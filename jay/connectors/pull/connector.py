@@ -44,6 +44,9 @@ class Pull:
         """Take all: it can be asked for, however else it goes."""
         return True
 
+    def end_of(self, _wishes: Wishes) -> None:
+        """Nothing waits, as nothing is sent."""
+
     def lane_of(self, happened: Happened) -> str:
         """Nothing is sent, so that no lane is asked for."""
         raise NotImplementedError(f"{happened.part_no} is asked for")

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook as Signer
 from jay.checkout import contacts
 from jay.clock import iso
 from jay.config import Settings
-from jay.connectors.connector import Asked, Wishes
+from jay.connectors.connector import AT_NEXT_ATTEMPT, Asked, Wishes
 from jay.connectors.webhook.mails import FAILING, SWITCHED_OFF, WebhookMails
 from jay.merchants import connectors
 from jay.merchants import service as merchants
@@ -82,6 +82,10 @@ class Webhook:
     def takes(self, _connection: Connection, _happened: Happened, wishes: Wishes) -> bool:
         """Take what is for a merchant with an address for orders."""
         return wishes.webhook_url is not None
+
+    def end_of(self, wishes: Wishes) -> str | None:
+        """Say what becomes of what waits: without an address, its next attempt is the last."""
+        return None if wishes.webhook_url is not None else AT_NEXT_ATTEMPT
 
     def lane_of(self, happened: Happened) -> str:
         """Return the lane of what a merchant's server is told of its orders."""
