@@ -58,9 +58,9 @@ from jay.ops import (
 from jay.ops import cli as ops_cli
 from jay.ops import worker as ops_worker
 from jay.orders import cli as orders_cli
+from jay.orders import desk_pages, withdrawal_cli, withdrawal_pages
 from jay.orders import pages as order_pages
 from jay.orders import routes as orders_routes
-from jay.orders import withdrawal_cli, withdrawal_pages
 from jay.orders.mails import ShopperMails
 from jay.orders.withdrawal_mails import acknowledgement
 from jay.outbox import cli as outbox_cli
@@ -118,6 +118,7 @@ PAGES = (
     seller_pages.blp,
     operator_pages.blp,
     catalogue_pages.blp,
+    desk_pages.blp,
     picture_pages.blp,
     docs.blp,
     health.blp,

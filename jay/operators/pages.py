@@ -5,6 +5,7 @@ The session is the one that a phone keeps its basket in; only its key ``operator
 
 import re
 import secrets
+from typing import Any
 from urllib.parse import quote
 
 from flask import g, redirect, request, session, url_for
@@ -65,10 +66,29 @@ def require_viewer() -> None:
     g.viewer = found
 
 
+def require_operator() -> None:
+    """Let operators pass, also in demo mode: a guard for page blueprints.
+
+    :raises LoginNeeded: nobody is logged in.
+    """
+    with db.reading() as connection:
+        found = operator(connection)
+    if found is None:
+        raise LoginNeeded
+    g.viewer = found
+
+
 def current_viewer() -> Operator | None:
     """Return who looks at an operator's page; None for anybody, in demo mode."""
     found: Operator | None = g.viewer
     return found
+
+
+def shown_viewer() -> dict[str, Any]:
+    """Return what the head of an operator's page shows of who looks at it."""
+    # Nobody is logged in, nobody gets a cookie.
+    viewer = current_viewer()
+    return {"operator": viewer and viewer.name, "csrf": csrf_token() if viewer else None}
 
 
 @blp.get("/login")

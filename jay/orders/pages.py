@@ -97,7 +97,7 @@ def _page(token: str, *, too_late: int | None = None) -> Response:
         mailed=contact.email is not None,
         new=web.now() - order.created < JUST_BOUGHT
         and all(part.state is PartState.NEW for part in parts),
-        states={part.number: _state(part) for part in parts},
+        states={part.number: state_of(part) for part in parts},
         withdraw=words.withdraw(language()),
         withdraw_url=f"{words.path(language())}?order={order.order_no}",
         too_late=too_late,
@@ -119,7 +119,7 @@ def _images(connection: Connection, parts: Sequence[OrderPart]) -> dict[tuple[in
     }
 
 
-def _state(part: OrderPart) -> tuple[str, str]:
+def state_of(part: OrderPart) -> tuple[str, str]:
     """Return how far a part is, for people, and how it looks."""
     received = _("Received"), ""
     said: Mapping[PartState, tuple[str, str]] = {

@@ -9,13 +9,12 @@ from werkzeug.wrappers import Response
 from jay import db, i18n, web
 from jay.merchants.service import merchant_names
 from jay.operators import pages
-from jay.operators.models import Operator
 from jay.products import catalogue
 from jay.products.catalogue import Filters, Shown
 from jay.products.search import MAX_QUERY, read_query
 from jay.products.showing import first_images, images_of
 from jay.products.view import card, details
-from jay.web.pages import PageBlueprint, csrf_token, language, page
+from jay.web.pages import PageBlueprint, language, page
 
 blp = PageBlueprint(
     "catalogue",
@@ -66,7 +65,7 @@ def listing() -> Response:
             for lang, country in locales
         ],
         max_query=MAX_QUERY,
-        **_who(viewer),
+        **pages.shown_viewer(),
     )
 
 
@@ -85,13 +84,8 @@ def product(product_id: str) -> Response:
         product=item and details(item, *pictures),
         chosen=product_id,
         asked=asked,
-        **_who(viewer),
+        **pages.shown_viewer(),
     )
-
-
-def _who(viewer: Operator | None) -> dict[str, Any]:
-    # Nobody is logged in, nobody gets a cookie.
-    return {"operator": viewer and viewer.name, "csrf": csrf_token() if viewer else None}
 
 
 def _listing_url(asked: dict[str, str], **position: str) -> str:

@@ -8,7 +8,9 @@ from playwright.sync_api import Response
 
 from jay.checkout.order_numbers import typed_order_no
 from jay.orders import words
+from tests.demo import flask_commands
 from tests.e2e.actors import DEMO_SHOP_KEY, BasketOfUser, Merchant, data
+from tests.e2e.catalogue_states import PASSWORD
 from tests.e2e.checkout_states import (
     DECLINED,
     LONG,
@@ -144,10 +146,22 @@ def _pay_bank(visitor: "Visitor") -> Response | None:
     return visitor.send(visitor.page.locator(".fields .button").click)
 
 
+def _at_desk(visitor: "Visitor") -> Response | None:
+    """Have an operator look the order up."""
+    number = _number(visitor, _order(visitor))
+    if "desk" not in visitor.known:
+        visitor.known["desk"] = "desk"
+        flask_commands(visitor.service.environ, ("operator", "add", "desk"), typed=PASSWORD)
+    visitor.forget_tries()
+    visitor.post("/login", visitor.get("/login"), name="desk", password=PASSWORD)
+    return visitor.open(f"/desk/orders?number={number}")
+
+
 _YOURS = ("Deine Bestellung", "Your order")
 _WITHDRAW = (words.withdraw("de"), words.withdraw("en"))
 
 ORDER_STATES: tuple[tuple[Any, ...], ...] = (
+    ("desk-order", _at_desk, "Bestellungen", "Orders"),
     ("phone-pay-declined", _pay, "59,70 € bezahlen", "Pay £59.70", 402),
     (
         "phone-pay-bank",

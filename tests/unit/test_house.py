@@ -74,15 +74,16 @@ KINDS = {
         merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
         ops/demo_catalogue ops/demo_shop ops/distribute_cli ops/docs ops/health
         ops/operator_mails ops/removal_cli ops/reseal_cli ops/worker orders/cli
-        orders/mail_pictures orders/mails orders/pages orders/refunding orders/routes
-        orders/showing orders/withdrawal_cli orders/withdrawal_mails orders/withdrawal_pages
-        outbox/cli outbox/delivery partners/cli partners/options partners/pages partners/view
-        pictures/cli pictures/filling pictures/pages pictures/routes pictures/showing
-        pictures/tidying playouts/routes privacy/cli privacy/forgetting products/cli
-        products/pages products/routes products/showing products/view transfers/pages
-        transfers/pairs transfers/polling transfers/routes transfers/tv web/blueprint web/bodies
-        web/commands web/conditions web/context web/early web/idempotency web/information
-        web/logs web/openapi web/pages web/paths web/rates web/responses web/seldom web/tracking
+        orders/desk_pages orders/mail_pictures orders/mails orders/pages orders/refunding
+        orders/routes orders/showing orders/withdrawal_cli orders/withdrawal_mails
+        orders/withdrawal_pages outbox/cli outbox/delivery partners/cli partners/options
+        partners/pages partners/view pictures/cli pictures/filling pictures/pages
+        pictures/routes pictures/showing pictures/tidying playouts/routes privacy/cli
+        privacy/forgetting products/cli products/pages products/routes products/showing
+        products/view transfers/pages transfers/pairs transfers/polling transfers/routes
+        transfers/tv web/blueprint web/bodies web/commands web/conditions web/context web/early
+        web/idempotency web/information web/logs web/openapi web/pages web/paths web/rates
+        web/responses web/seldom web/tracking
     """,
     ADAPTER: """
         clock config i18n sealing auth/jwks auth/signatures checkout/providers/stripe/account
