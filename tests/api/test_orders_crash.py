@@ -9,13 +9,15 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from jay import db
 from jay.checkout.order_numbers import new_order_no, routing_key_of
 from jay.checkout.sandbox.provider import Sandbox
 from jay.connectors.webhook.connector import WEBHOOK
 from jay.merchants import service as merchants
+from jay.merchants.models import OrderSecret
+from jay.merchants.models import merchants as merchants_table
 from jay.orders import ledger, refunding, refunds
 from jay.orders.models import Actor, Money, PartNo, order_events, order_lines, order_parts, orders
 from jay.outbox import service as outbox
@@ -23,10 +25,11 @@ from jay.outbox.delivery import Deliverer
 from jay.outbox.models import DELIVERED, WAITING
 from jay.outbox.models import outbox as outbox_table
 from tests.api.buying import HANDED_OVER, bought, part, till_of
-from tests.api.test_hand_over import deliverer, receiver  # noqa: F401 - fixtures
+from tests.api.test_hand_over import KEY, deliverer, receiver  # noqa: F401 - fixtures
 from tests.builders import Shop, User
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
+from tests.conftest import SECRET
 from tests.depth import few_or_all
 from tests.receiver import Receiver
 
@@ -35,7 +38,10 @@ PARTS = few_or_all(24, 2000)
 
 
 def _copied(shop: Shop, order_no: str, copies: int) -> list[str]:
-    """Make copies of an order, each to be handed over, and return their numbers."""
+    """Make copies of an order, each to be handed over, and return their numbers.
+
+    The later one was put into the outbox, the longer it has been due.
+    """
     numbers = [new_order_no(routing_key_of(order_no)) for _ in range(copies)]
     with shop.app.app_context(), db.transaction() as connection:
         merchant = merchants.merchant_id(connection, shop.name)
@@ -46,23 +52,30 @@ def _copied(shop: Shop, order_no: str, copies: int) -> list[str]:
             if table is orders:
                 more = [each | {"token_hash": each["order_no"]} for each in more]
             connection.execute(insert(table), more)
-        outbox.enqueue(
-            connection,
-            WEBHOOK.prefix + "order.created",
-            {f"{number}-1": "1" for number in numbers},
-            lane=f"{merchant}/orders",
-            merchant=merchant,
-            now=shop.app.extensions["jay.clock"](),
-        )
+        now = shop.app.extensions["jay.clock"]()
+        for age, number in enumerate(numbers, 1):
+            outbox.enqueue(
+                connection,
+                WEBHOOK.prefix + "order.created",
+                {f"{number}-1": "1"},
+                lane=f"{merchant}/orders",
+                merchant=merchant,
+                now=now,
+                due=now - timedelta(seconds=age),
+            )
     return numbers
 
 
 class FailsHalfTheTime:
-    """Answers every second time with 500, and sees whether two workers send the same at once."""
+    """Answers every second time with 500, and sees whether two workers send the same at once.
+
+    :ivar came: what has come, in order.
+    """
 
     def __init__(self) -> None:
         self.lock, self.pause = threading.Lock(), threading.Event()
         self.asked = 0
+        self.came: list[str] = []
         self.here: set[str] = set()
         self.twice: list[str] = []
         self.taken: Counter[str] = Counter()
@@ -73,6 +86,7 @@ class FailsHalfTheTime:
             if identifier in self.here:
                 self.twice.append(identifier)
             self.here.add(identifier)
+            self.came.append(identifier)
             self.asked += 1
             fails = self.asked % 2 == 0
         self.pause.wait(0.002)  # long enough for another one to be seen
@@ -85,15 +99,17 @@ class FailsHalfTheTime:
         handler.end_headers()
 
 
-def test_many_workers_deliver_every_part_once_to_a_server_that_fails_half_the_time(
+def test_many_workers_deliver_every_part_once_and_in_order_to_a_server_that_fails_half_the_time(
     alice: User,
-    shop: Shop,
+    shops: tuple[Shop, Shop],
     receiver: Receiver,  # noqa: F811
     deliverer: Deliverer,  # noqa: F811
     clock: MovedClock,
 ) -> None:
-    order_no = bought(alice, shop)
-    numbers = [order_no, *_copied(shop, order_no, PARTS - 1)]
+    shop, numbers = shops[0], []
+    for each in shops:
+        order_no = bought(alice, each)
+        numbers += [order_no, *_copied(each, order_no, PARTS // 2 - 1)]
     server = FailsHalfTheTime()
     receiver.answer = server
 
@@ -105,10 +121,13 @@ def test_many_workers_deliver_every_part_once_to_a_server_that_fails_half_the_ti
     with ThreadPoolExecutor(WORKERS) as pool:
         while set(states()) != {DELIVERED}:
             if not states()[WAITING]:  # one in a thousand has failed ten times, and is parked
-                again = runner_of(shop.app)("orders", "retry", "--merchant", shop.name)
-                assert again.exit_code == 0, again.stderr
+                for each in shops:
+                    runner_of(each.app)("orders", "retry", "--merchant", each.name)
+            due = _due(shop, clock)
+            server.came.clear()
             for done in [pool.submit(deliverer.run) for _ in range(WORKERS)]:
                 done.result()
+            _came_in_order(server.came, due)
             clock.now += timedelta(hours=1)
 
     assert states() == {DELIVERED: PARTS}
@@ -119,6 +138,42 @@ def test_many_workers_deliver_every_part_once_to_a_server_that_fails_half_the_ti
         for request in receiver.requests
     }
     assert sorted(number for number, _ in told) == sorted(f"{one}-1" for one in numbers)
+
+
+@pytest.fixture
+def shops(
+    shop: Shop,
+    other_shop: Shop,
+    receiver: Receiver,  # noqa: F811
+) -> tuple[Shop, Shop]:
+    """Two merchants with one server and one secret."""
+    with shop.app.app_context(), db.transaction() as connection:
+        number = merchants.merchant_id(connection, other_shop.name)
+        assert number is not None
+        merchants.keep_order_secrets(connection, number, [OrderSecret(KEY)], secret=SECRET)
+        connection.execute(update(merchants_table).values(order_webhook_url=receiver.url))
+    return shop, other_shop
+
+
+def _due(shop: Shop, clock: MovedClock) -> dict[int, list[str]]:
+    """Return what is due, by merchant, in the order in which it has become so."""
+    row = outbox_table.c
+    query = select(row.merchant_id, row.key).where(
+        row.kind.in_(HANDED_OVER), row.state == WAITING, row.due <= clock.now
+    )
+    found: dict[int, list[str]] = {}
+    with shop.app.app_context(), db.reading() as connection:
+        for merchant, key in connection.execute(query.order_by(row.due, row.id)):
+            found.setdefault(merchant, []).append(key)
+    return found
+
+
+def _came_in_order(came: list[str], due: dict[int, list[str]]) -> None:
+    """Check that nothing has overtaken more than what the other workers were just sending."""
+    for keys in due.values():
+        ranks = {key: rank for rank, key in enumerate(keys)}
+        order = [ranks[key] for key in came if key in ranks]
+        assert [rank for place, rank in enumerate(order) if rank - place >= WORKERS] == [], order
 
 
 class Killed(BaseException):
