@@ -58,8 +58,7 @@ class Scene:
 
     def kill_the_master(self) -> None:
         """And start the service again at once."""
-        self.service._process.kill()
-        self.service._process.wait()
+        self.service.kill()
         self._killed.append(self.service)  # its workers go on for a moment, and may log something
         self.service = self._started()
 

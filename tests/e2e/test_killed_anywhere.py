@@ -1,7 +1,9 @@
-"""kill -9 of shoppers' and merchants' requests, workers and the sandbox in them, at any moment.
+"""kill -9 of requests, gunicorn's workers and master, ``worker`` and the sandbox, at any moment.
 
-What is left is finished by those that are started next. Webhooks of the provider come never, once
-or more often, in any order. In the end nothing is lost and nothing was done twice.
+Once the requests are processes of their own, and end in the middle of whatever they do; once they
+come over HTTP to a real gunicorn. What is left is finished by those that are started next. Webhooks
+of the provider come never, once or more often, in any order. In the end nothing is lost and nothing
+was done twice.
 """
 
 import base64
@@ -15,7 +17,7 @@ import signal
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -28,7 +30,8 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
-from werkzeug.test import TestResponse
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
 
 from jay import create_app, db
 from jay.baskets.models import baskets
@@ -66,10 +69,12 @@ from tests.api.buying import BUYER, HANDED_OVER
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.clock import PATIENCE_SECONDS
 from tests.conftest import SECRET, migrated, new_postgres_database, settings
-from tests.depth import chance, few_or_all
+from tests.depth import chance, few_or_all, is_deep
+from tests.e2e.actors import http_client
 from tests.receiver import receiving
+from tests.servers import Gunicorn, free_port
 
-KILLS = few_or_all(5, 200)
+KILLS = few_or_all(3, 200)
 STOCK = 400
 LONGEST_LIFE = 0.6
 """Seconds that a process works at most until it is killed."""
@@ -77,12 +82,16 @@ LONGEST_LIFE = 0.6
 BETWEEN_KILLS = timedelta(minutes=3)
 """By so much the clock goes on with each: leases run out, and now and then a checkout."""
 
+CLOCK = "clock"
+
 CARDS = ["4242424242424242"] * 4 + ["4000000000000002", "4000002500003155"]
 SHOPS = ("mugshop", "hatshop")
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
 Told = dict[tuple[str, ...], set[str]]
 """Under which ids merchants have got what: type, part and moment."""
+
+MOVED = "tests.e2e.moved_app:app"
 
 # Processes that start with everything imported.
 _forks = multiprocessing.get_context("forkserver")
@@ -99,9 +108,33 @@ class World:
     shop_keys: dict[str, str]
     products: list[str]
     late: Any
+    port: int
 
     def now(self) -> Any:
         return system_clock() + timedelta(seconds=self.late.value)
+
+    def move(self, by: timedelta) -> None:
+        """Let so much time pass for all processes: gunicorn's read it in a file."""
+        self.late.value += by.total_seconds()
+        put(self.folder, CLOCK, str(self.late.value))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What gunicorn is started with."""
+        much = "1000000"
+        return {
+            "JAY_DEMO": "1",
+            "JAY_DATABASE_URL": self.given.database_url,
+            "JAY_DATA_DIR": str(self.folder),
+            "JAY_SECRET_KEY": SECRET,
+            "JAY_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "JAY_TEST_CLOCK": str(self.folder / CLOCK),
+            "JAY_GUESTS_PER_ADDRESS": much,
+            "JAY_GUESTS_PER_KEY": much,
+            "JAY_CHECKOUTS_PER_USER": much,
+            "PORT": str(self.port),
+            "WEB_CONCURRENCY": "2",
+        }
 
     def app(self) -> Flask:
         return create_app(self.given, clock=self.now)
@@ -193,7 +226,7 @@ class Shopper:
         token = service.token_of(order, secret=SECRET)
         self.seen(self.client.post(f"/orders/{token}/cancel", data={"part": "1"}))
 
-    def seen(self, answer: TestResponse) -> TestResponse:
+    def seen(self, answer: Any) -> Any:
         assert answer.status_code < 500 or answer.status_code == 503, answer.text
         return answer
 
@@ -230,6 +263,77 @@ class Seller(Shopper):
             self.seen(call())
 
 
+class Lost(Exception):
+    """No answer has come, or one that says to ask again."""
+
+
+class Heard:
+    """An answer, read as those of Flask's client are."""
+
+    def __init__(self, answer: BaseHTTPResponse) -> None:
+        self.status_code, self._answer = answer.status, answer
+
+    @property
+    def json(self) -> Any:
+        return self._answer.json()
+
+    @property
+    def text(self) -> str:
+        return self._answer.data.decode(errors="replace")
+
+
+class Line:
+    """A client that reaches gunicorn, as far as there is one: used as Flask's client is."""
+
+    def __init__(self, port: int) -> None:
+        self._url, self._http = f"http://127.0.0.1:{port}", http_client()
+
+    def get(self, path: str) -> Heard:
+        return self.open(path)
+
+    def post(self, path: str, **more: Any) -> Heard:
+        return self.open(path, method="POST", **more)
+
+    def open(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        data: Any = None,
+    ) -> Heard:
+        """Send a request; one with a key again and again until it is answered.
+
+        :raises Lost: it was not.
+        """
+        more: dict[str, Any] = {"headers": headers, "json": json, "redirect": False}
+        if isinstance(data, dict):
+            more |= {"fields": data, "encode_multipart": False}
+        elif data is not None:
+            more |= {"body": data}
+        while True:
+            with contextlib.suppress(HTTPError):
+                answer = self._http.request(method, self._url + path, **more)
+                if answer.status != 503:
+                    return Heard(answer)
+            time.sleep(0.05)
+            if "Idempotency-Key" not in (headers or {}):
+                raise Lost
+
+
+class Customer(Seller):
+    """Shoppers and merchants whose requests go over HTTP; they live on whoever is killed."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.client = Line(world.port)
+        self.platform = Platform(self.client, "kino", world.partner_key)
+
+    def __call__(self) -> None:
+        self.draw.choice([Shopper.__call__, Seller.__call__])(self)
+
+
 class Worker:
     """The command ``worker``, with all its threads."""
 
@@ -241,7 +345,8 @@ class Worker:
         raise AssertionError(ended.output)  # nobody has told it to stop
 
 
-WORKS: dict[str, Any] = {"shopper": Shopper, "seller": Seller, "worker": Worker}
+FORKED: dict[str, Any] = {"shopper": Shopper, "seller": Seller, "worker": Worker}
+SERVED: dict[str, Any] = {"customer": Customer, "other customer": Customer, "worker": Worker}
 
 
 def live(name: str, work: Any, world: World, seed: int) -> None:
@@ -249,16 +354,16 @@ def live(name: str, work: Any, world: World, seed: int) -> None:
     work.draw = random.Random(seed)
     try:
         while True:
-            with contextlib.suppress(Busy):
+            with contextlib.suppress(Busy, Lost):
                 work()
     except Exception:  # noqa: BLE001 - the test reads it
         put(world.folder / "errors", f"{name}-{seed}", traceback.format_exc())
 
 
-def nursery(world: World, orders: Any) -> None:
+def nursery(world: World, kinds: dict[str, Any], orders: Any) -> None:
     """Make the apps once, and fork who works with them: each life begins at once."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are nobody's
-    works = {name: kind(world) for name, kind in WORKS.items()}
+    works = {name: kind(world) for name, kind in kinds.items()}
     orders.send(None)
     while (order := orders.recv()) is not None:
         name, seed = order
@@ -272,13 +377,18 @@ def nursery(world: World, orders: Any) -> None:
 class Nursery:
     """Starts processes that work, and kills them."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, kinds: dict[str, Any]) -> None:
         self._orders, theirs = _forks.Pipe()
-        self._process: BaseProcess = _forks.Process(target=nursery, args=(world, theirs))
+        self._process: BaseProcess = _forks.Process(target=nursery, args=(world, kinds, theirs))
         self._process.start()
-        self._heard()
         self.running: dict[str, int] = {}
         self._seeds = itertools.count()
+
+    def start_all(self, kinds: dict[str, Any]) -> None:
+        """Let everybody work, once all is imported."""
+        self._heard()
+        for name in kinds:
+            self.start(name)
 
     def _heard(self) -> Any:
         # It has to import all there is first, on a machine that may be busy.
@@ -303,11 +413,64 @@ class Nursery:
         self._process.join(PATIENCE_SECONDS)
 
 
+class Forks:
+    """Requests and ``worker`` as processes of their own, each of which may be killed."""
+
+    def __init__(self, world: World) -> None:
+        self._alive = Nursery(world, FORKED)
+        self._alive.start_all(FORKED)
+
+    def kill(self, number: int, draw: random.Random) -> None:
+        """Kill one of them, and start another such one."""
+        name = draw.choice([*FORKED])
+        self._alive.kill(name)
+        self._alive.start(name)
+
+    def end(self) -> None:
+        self._alive.end()
+
+
+class Servers:
+    """A real gunicorn and ``worker``, each of whose processes may be killed, and customers."""
+
+    VICTIMS = ("web worker", "worker", "master")
+    """In turn; a master takes seconds to start again."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._killed = world, list[Gunicorn]()
+        self._alive = Nursery(world, SERVED)  # both import at the same time
+        try:
+            self._web = Gunicorn(world.environ, app=MOVED)
+            self._alive.start_all(SERVED)
+        except BaseException:
+            self._alive.end()
+            raise
+
+    def kill(self, number: int, draw: random.Random) -> None:
+        """Kill the next of them, and start another such one where nobody else does."""
+        victim = self.VICTIMS[number % len(self.VICTIMS)]
+        if victim == "worker":
+            self._alive.kill(victim)
+            self._alive.start(victim)
+        elif victim == "master":
+            self._web.kill()
+            self._killed.append(self._web)
+            self._web = Gunicorn(self._world.environ, app=MOVED)
+        elif workers := self._web.workers():  # its master starts another one
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(draw.choice(workers), signal.SIGKILL)
+
+    def end(self) -> None:
+        self._alive.end()
+        for one in (*self._killed, self._web):
+            one.stop()
+
+
 # --- the world around them
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'jay.sqlite3'}"
     cluster = request.getfixturevalue("postgres")
@@ -321,7 +484,8 @@ def world_of(url: str, folder: Path) -> Iterator[tuple[World, Flask, Told]]:
     draw = chance(7)
     with receiving() as relay, receiving() as receiver:
         given = settings(migrated(url), folder, demo=True, port=relay.port)
-        world = World(given, folder, "", {}, [], _forks.Value("d", 0.0))
+        world = World(given, folder, "", {}, [], _forks.Value("d", 0.0), free_port())
+        world.move(timedelta())
         app = world.app()
         client = app.test_client()
         world.partner_key = add_platform(app, client).key
@@ -370,7 +534,7 @@ def finish(world: World, app: Flask) -> None:
     """Let a worker that nobody kills do all that is left."""
     with app.app_context():
         for _ in range(200):
-            world.late.value += 3600
+            world.move(timedelta(hours=1))
             with contextlib.suppress(Busy):  # as by a slow disk: it is tried again
                 while reconciling.once() or refunding.once():
                     pass
@@ -395,20 +559,19 @@ def left(app: Flask) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def test_whoever_is_killed_nothing_is_lost_and_nothing_done_twice(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("those", [Forks, Servers])
+def test_whoever_is_killed_nothing_is_lost_and_nothing_done_twice(
+    those: type[Forks | Servers], database_url: str, tmp_path: Path
+) -> None:
     draw = chance()
-    with world_of(url, tmp_path) as (world, app, told):
-        alive = Nursery(world)
+    with world_of(database_url, tmp_path) as (world, app, told):
+        alive = those(world)
         try:
-            for name in WORKS:
-                alive.start(name)
-            for _ in range(KILLS):
+            for number in range(KILLS):
                 # A random moment is what this is about; nothing waits for anything.
                 time.sleep(draw.random() * LONGEST_LIFE)
-                name = draw.choice([*WORKS])
-                alive.kill(name)
-                world.late.value += BETWEEN_KILLS.total_seconds()
-                alive.start(name)
+                alive.kill(number, draw)
+                world.move(BETWEEN_KILLS)
             wait_for_an_order(app)
         finally:
             alive.end()
@@ -514,6 +677,7 @@ def _check_told(
     assert happened[Happening.CREATED] == len(parts)
     refunds = [one for one in movement if one.kind == Money.REFUND and one.state == "made"]
     assert happened[Happening.REFUNDED] == len(refunds)
+    assert refunds or not is_deep()
     assert {one.state for one in messages} == {DELIVERED}
     ours = [one for one in messages if one.kind in HANDED_OVER]
     arrived = {identifier for ids in told.values() for identifier in ids}
