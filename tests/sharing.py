@@ -19,6 +19,31 @@ TESTS = Path(__file__).parent
 TOUR = ("accessibility", "budget", "old_browsers", "page_states")
 """The files whose tests ask about every page in every state (``tests/e2e/tour.py``)."""
 
+MOVED_TV = ("hour_on_screen", "kiosk_leaves_nothing", "kiosk_taps", "qr_robust", "tour")
+MOVED_PHONE = ("changed_set_up", "phone_shapes", "tv_keeps_its_head", "tv_to_phone")
+"""The files of the service whose clock can be moved, with the tour of the same screens."""
+
+SERVICE = (
+    *("catalogue", "concurrency", "demo_shop", "docs", "feed_writers", "focus", "forwarded"),
+    *("kiosk_shops", "logs", "many_threads", "phone_taps", "purchase", "readme", "two_devices"),
+    "watched",
+)
+"""The files of the service whose clock is right, on either database."""
+
+SHARED = ("screens", "the service", "phones")
+"""What is too dear to be started by each worker, in the order in which it is begun: of two workers
+one has the service whose clock is moved, and the other one the others."""
+
+_FILES = {
+    f"tests/e2e/test_{name}.py": group
+    for names, group in (
+        (MOVED_TV, "screens"),
+        (MOVED_PHONE, "phones"),
+        (SERVICE, "the service"),
+        (TOUR, "screens"),  # what is not about one state
+    )
+    for name in names
+}
 _ID_OF_TOUR = re.compile(
     rf"tests/e2e/test_(?:{'|'.join(TOUR)})\.py::\w+"
     r"\[(?:(?:no )?scripts-)?(?:(?:de|en)-)?(?P<state>[\w-]+)\]"
@@ -40,13 +65,23 @@ def scheduler(config: pytest.Config, log: Producer) -> Sharing:
 
 def group(nodeid: str) -> str:
     """Return the name of what a test shares with others, or its own."""
-    of_tour = _ID_OF_TOUR.match(nodeid)
-    if of_tour:
-        return f"tour of {of_tour['state']}"
     path = nodeid.partition("::")[0]
-    return path if path.startswith("tests/e2e/") else nodeid
+    of_tour = _ID_OF_TOUR.match(nodeid)
+    if of_tour and not of_tour["state"].startswith(("tv-", "kiosk-")):
+        return "phones"
+    if path.startswith("tests/property/"):
+        return nodeid  # each is long, and shares nothing
+    return _FILES.get(path, path)
 
 
 def order(items: list[pytest.Item]) -> None:
     """Begin the long ones first."""
-    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(TESTS).parts[0]))
+    items.sort(key=lambda item: (_folder(item), _turn(group(item.nodeid))))
+
+
+def _folder(item: pytest.Item) -> int:
+    return FOLDERS.index(item.path.relative_to(TESTS).parts[0])
+
+
+def _turn(name: str) -> int:
+    return SHARED.index(name) if name in SHARED else len(SHARED)

@@ -14,6 +14,12 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @pytest.fixture
+def service(moved_service: Service) -> Service:
+    """The service whose clock can be moved: these files need no other one beside it."""
+    return moved_service
+
+
+@pytest.fixture
 def wall(service: Service, screens: Screens) -> Page:
     """A kiosk's wall."""
     page = screens.tv(service)

@@ -72,12 +72,24 @@ def test_barriers_are_noticed(tour: Tour, fault: str, noticed: str) -> None:
 
 
 def test_each_state_is_visited_by_one_worker(request: pytest.FixtureRequest) -> None:
-    toured = [
-        (item.nodeid, item.callspec.params["state"].name)
-        for item in request.session.items
-        if item.path.stem.removeprefix("test_") in sharing.TOUR
-        and "tour" in getattr(item, "fixturenames", ())
-        and "state" in item.callspec.params
-    ]
+    groups: dict[str, set[str]] = {}
+    for item in request.session.items:
+        if item.path.stem.removeprefix("test_") in sharing.TOUR and hasattr(item, "callspec"):
+            state = item.callspec.params.get("state")
+            if state is not None:
+                groups.setdefault(state.name, set()).add(sharing.group(item.nodeid))
 
-    assert [nodeid for nodeid, name in toured if sharing.group(nodeid) != f"tour of {name}"] == []
+    assert {name: found for name, found in groups.items() if len(found) > 1} == {}
+
+
+def test_what_is_dear_is_started_for_those_that_share_it(request: pytest.FixtureRequest) -> None:
+    found: dict[str, set[str]] = {"the clock is moved": set(), "the clock is right": set()}
+    for item in request.session.items:
+        asked = set(getattr(item, "fixturenames", ()))
+        if "_moved_service" in asked:
+            found["the clock is moved"].add(sharing.group(item.nodeid))
+        elif asked & {"service", "any_service"} and item.path.stem != "test_idempotency_crash":
+            found["the clock is right"].add(sharing.group(item.nodeid))
+
+    assert found["the clock is moved"] <= {"screens", "phones"}
+    assert found["the clock is right"] <= {"the service"}

@@ -16,6 +16,12 @@ PAGE = "<h1>404 Not Found</h1><hr>nginx"
 WEB_SHOP = "http://127.0.0.1:9000/warenkorb"
 
 
+@pytest.fixture
+def service(moved_service: Service) -> Service:
+    """The service whose clock can be moved: these files need no other one beside it."""
+    return moved_service
+
+
 def shown(visitor_of: Service, page: Page, state: str) -> None:
     """Lead a TV to a state."""
     BY_NAME[state].lead(Visitor(visitor_of, page, "en"))
