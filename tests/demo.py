@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jay import create_app
+from jay.config import settings_from
 from jay.ops.demo_catalogue import FILE
 from tests.servers import ROOT, Gunicorn, free_port
 
@@ -20,42 +22,49 @@ def catalogue(lang: str | None = None) -> list[dict[str, Any]]:
 
 
 def flask_command(environ: dict[str, str], *arguments: str, typed: str = "") -> str:
-    """Run a command of ``flask --app app`` and return what it prints on stdout.
+    """Type a command of ``flask --app app`` and return what it prints on stdout.
 
     :param typed: what it reads from standard input.
     """
-    run = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "app", *arguments],
-        check=True,
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        input=typed,
-    )
-    return run.stdout
+    return flask_commands(environ, arguments, typed=typed)[0]
 
 
-# A process takes longer to start than most commands take to run.
+def flask_commands(
+    environ: dict[str, str], *commands: tuple[str, ...], typed: str = "", code: Path = ROOT
+) -> list[str]:
+    """Type commands one after the other, and return what each prints on stdout.
+
+    They have an app of their own, in this process: another one takes longer to start than most
+    commands take to run.
+
+    :param environ: what the app finds in its environment besides.
+    :param typed: what each reads from standard input.
+    :param code: where the service lies; that of another release has a process of its own.
+    """
+    if code != ROOT:
+        return _of_another_release(code, environ, commands)
+    app = create_app(settings_from({**os.environ, **environ}))
+    try:
+        answers = [app.test_cli_runner().invoke(args=words, input=typed) for words in commands]
+    finally:
+        app.extensions["jay.db"].dispose()
+    assert [answer.output for answer in answers if answer.exit_code] == []
+    return [answer.stdout for answer in answers]
+
+
 _ALL = """
 import json, sys
 from app import app
-asked = json.load(sys.stdin)
-answers = [app.test_cli_runner().invoke(args=words, input=typed) for words, typed in asked]
+answers = [app.test_cli_runner().invoke(args=words) for words in json.load(sys.stdin)]
 wrong = [answer.output for answer in answers if answer.exit_code]
 json.dump(wrong or [answer.stdout for answer in answers], sys.stdout)
 sys.exit(bool(wrong))
 """
 
 
-def flask_commands(
-    environ: dict[str, str], *commands: tuple[str, ...], typed: str = "", code: Path = ROOT
+def _of_another_release(
+    code: Path, environ: dict[str, str], commands: tuple[tuple[str, ...], ...]
 ) -> list[str]:
-    """Run commands one after the other in one process, and return what each prints on stdout.
-
-    :param typed: what each reads from standard input.
-    :param code: where the service lies.
-    """
     run = subprocess.run(
         [sys.executable, "-c", _ALL],
         cwd=code,
@@ -63,7 +72,7 @@ def flask_commands(
         capture_output=True,
         text=True,
         check=False,
-        input=json.dumps([(words, typed) for words in commands]),
+        input=json.dumps(commands),
     )
     assert run.returncode == 0, run.stdout + run.stderr
     printed: list[str] = json.loads(run.stdout)

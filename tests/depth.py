@@ -24,7 +24,8 @@ MANY = 2
 """From so many cases on, a plain run tries each case of a test on one database."""
 
 KINDS = ("sqlite", "postgresql")
-OF_DATABASES = ("database_url", "new_database_url", "empty_database_url", "any_service", "service")
+MADE_FOR_EACH = ("database_url", "new_database_url", "empty_database_url", "any_service")
+OF_DATABASES = (*MADE_FOR_EACH, "service")
 """Fixtures that are there for each kind of database."""
 
 _run = {"deep": False, "seed": SEED}
@@ -79,14 +80,13 @@ def told(config: pytest.Config) -> list[str]:
 
 def on_one_database(metafunc: pytest.Metafunc) -> None:
     """Run a test that is marked with ``one_database`` on SQLite alone."""
-    if "database_url" not in metafunc.fixturenames or is_deep():
+    if is_deep() or not metafunc.definition.get_closest_marker("one_database"):
         return
-    chosen = any(
-        mark.args[0] == "database_url" for mark in metafunc.definition.iter_markers("parametrize")
-    )
-    if metafunc.definition.get_closest_marker("one_database") and not chosen:
-        only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-        metafunc.definition.add_marker(only)
+    chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    for name in MADE_FOR_EACH:
+        if name in metafunc.fixturenames and name not in chosen:
+            only = pytest.mark.parametrize(name, ["sqlite"], indirect=True)
+            metafunc.definition.add_marker(only)
 
 
 def left_out(items: list[pytest.Item]) -> set[pytest.Item]:

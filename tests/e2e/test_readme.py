@@ -4,15 +4,13 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import urllib3
 
 from tests.clock import PATIENCE_SECONDS
-from tests.demo import demo_service
 from tests.e2e.actors import DEMO_SHOP_KEY, Merchant, TvApp, http_client
-from tests.e2e.service import SECRET, Service
+from tests.e2e.service import Service
 from tests.servers import ROOT, free_port
 
 PRINTED_AT = "http://127.0.0.1:8000"
@@ -26,13 +24,12 @@ def readme_block() -> str:
 
 
 def test_the_curl_lines_of_the_readme_lead_from_the_merchant_to_the_web_shop(
-    readme_block: str, tmp_path: Path
+    readme_block: str, service: Service
 ) -> None:
-    with demo_service(tmp_path) as service:
-        script = readme_block.replace(PRINTED_AT, service.url)
-        run = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False
-        )
+    script = readme_block.replace(PRINTED_AT, service.url)
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False
+    )
 
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
@@ -43,26 +40,23 @@ def test_the_curl_lines_of_the_readme_lead_from_the_merchant_to_the_web_shop(
     assert '"state":"claimed"' in run.stdout.splitlines()[-1]
 
 
-def test_the_web_shop_of_the_readme_redeems_a_transfer(tmp_path: Path) -> None:
+def test_the_web_shop_of_the_readme_redeems_a_transfer(service: Service) -> None:
     (shop,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     port = free_port()
-    with demo_service(tmp_path, JAY_SECRET_KEY=SECRET) as gunicorn:
-        environ = {"JAY_DATA_DIR": str(tmp_path), "JAY_SECRET_KEY": SECRET, "JAY_DEMO": "1"}
-        service = Service(gunicorn, "", environ)
-        origin = f"http://127.0.0.1:{port}"
-        key = service.add_partner("shopping", "--transfer-origin", origin)
-        shop = shop.replace(PRINTED_AT, service.url).replace("9000", str(port))
-        script = shop.replace("demo-basket-key", key)
-        running = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-        try:
-            mug = Merchant(service, DEMO_SHOP_KEY).post("README-MUG", "Mug <1>", price=900)
-            basket = TvApp(service, key).guest((mug["README-MUG"], 2))
-            url = basket.transfer(url=f"{origin}/basket?from=tv")["url"]
-            said = [page_at(url) for _ in range(2)]
-            refused = page_at(f"{origin}/basket?jayToken=unknown")
-        finally:
-            running.terminate()
-            running.wait()
+    origin = f"http://127.0.0.1:{port}"
+    key = service.add_partner("shopping", "--transfer-origin", origin)
+    shop = shop.replace(PRINTED_AT, service.url).replace("9000", str(port))
+    script = shop.replace("demo-basket-key", key)
+    running = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    try:
+        mug = Merchant(service, DEMO_SHOP_KEY).post("README-MUG", "Mug <1>", price=900)
+        basket = TvApp(service, key).guest((mug["README-MUG"], 2))
+        url = basket.transfer(url=f"{origin}/basket?from=tv")["url"]
+        said = [page_at(url) for _ in range(2)]
+        refused = page_at(f"{origin}/basket?jayToken=unknown")
+    finally:
+        running.terminate()
+        running.wait()
 
     assert said == ["<p>2 x Mug &lt;1&gt;</p>"] * 2
     assert refused.startswith("<p>")

@@ -15,7 +15,6 @@ from jay.db.database import Database
 from jay.merchants.models import merchants
 from jay.outbox.models import DELIVERED, LEASE, outbox
 from tests.clock import PATIENCE_SECONDS
-from tests.conftest import new_postgres_database
 from tests.demo import flask_command
 from tests.e2e.service import SECRET
 from tests.receiver import Receiver, receiving
@@ -67,14 +66,9 @@ class Operator:
             return list(connection.execute(select(outbox.c.state)).scalars())
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def operator(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Operator]:
-    url = f"sqlite:///{tmp_path / 'jay.sqlite3'}"
-    if request.param == "postgresql":
-        cluster = request.getfixturevalue("postgres")
-        url = new_postgres_database(cluster, f"jay_e2e_{request.node.originalname[5:40]}")
-    made = Operator(tmp_path, url)
-    made.run("db", "upgrade")
+@pytest.fixture
+def operator(new_database_url: str, tmp_path: Path) -> Iterator[Operator]:
+    made = Operator(tmp_path, new_database_url)
     made.run("merchant", "add", "mugshop")
     yield made
     made.database.dispose()
@@ -113,6 +107,7 @@ def test_a_killed_process_loses_nothing(operator: Operator, receiver: Receiver) 
     assert len(receiver.requests) == 3
 
 
+@pytest.mark.one_database
 def test_the_worker_pulls_feeds_beside(operator: Operator, receiver: Receiver) -> None:
     feed = {"url": receiver.url, "every_minutes": 60}
     with operator.database.transaction() as connection:
@@ -126,6 +121,7 @@ def test_the_worker_pulls_feeds_beside(operator: Operator, receiver: Receiver) -
     assert [request.method for request in receiver.requests] == ["GET"]
 
 
+@pytest.mark.one_database
 def test_told_to_stop_a_process_finishes_what_it_has_begun(
     operator: Operator, receiver: Receiver
 ) -> None:
