@@ -6,14 +6,23 @@
     + [...element.classList].map(name => `.${name}`).join('');
   const rounded = box => [box.left, box.top, box.right, box.bottom].map(Math.round).join(' ');
 
+  /* Nothing moves meanwhile: what is known of an element is asked for once. */
+  const once = ask => {
+    const known = new Map();
+    return element => {
+      if (!known.has(element)) { known.set(element, ask(element)); }
+      return known.get(element);
+    };
+  };
+
   /* Shown to eyes: not hidden, not only for screen readers, not beside the screen. */
-  const shown = element => {
+  const shown = once(element => {
     if (!element.checkVisibility({visibilityProperty: true}) || element.closest('.sr, .enter, noscript')) {
       return false;
     }
     const box = element.getBoundingClientRect();
     return box.width > 1 && box.height > 1 && box.right > 0 && !element.closest('details:not([open]) > ul');
-  };
+  });
 
   const texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -39,17 +48,20 @@
   }
 
   /* The part of a box that nobody cuts off. */
-  const visible = (box, element) => {
-    let {left, top, right, bottom} = box;
-    for (let up = element; up && up !== document.body; up = up.parentElement) {
-      if (getComputedStyle(up).overflowX !== 'visible' && getComputedStyle(up).display !== 'inline') {
-        const frame = up.getBoundingClientRect();
-        left = Math.max(left, frame.left); right = Math.min(right, frame.right);
-        top = Math.max(top, frame.top); bottom = Math.min(bottom, frame.bottom);
-      }
+  const frame = once(element => {
+    if (!element || element === document.body) {
+      return {left: -Infinity, top: -Infinity, right: Infinity, bottom: Infinity};
     }
-    return {left, top, right, bottom};
-  };
+    const outer = frame(element.parentElement);
+    const style = getComputedStyle(element);
+    return style.overflowX !== 'visible' && style.display !== 'inline'
+      ? within(element.getBoundingClientRect(), outer) : outer;
+  });
+  const within = (box, outer) => ({
+    left: Math.max(box.left, outer.left), right: Math.min(box.right, outer.right),
+    top: Math.max(box.top, outer.top), bottom: Math.min(box.bottom, outer.bottom),
+  });
+  const visible = (box, element) => within(box, frame(element));
 
   if (large) {
     const safe = {left: width * edge, top: height * edge, right: width * (1 - edge), bottom: height * (1 - edge)};
@@ -94,17 +106,21 @@
   }
 
   /* No text stands on another one, but for the bar that a phone scrolls under. */
-  const layer = element => element.closest('.thumb, .head, .asleep') || document.body;
+  const layer = once(element => element.closest('.thumb, .head, .asleep') || document.body);
   const flat = texts.flatMap(({element, text, boxes}) => element.closest('.letter, .count') ? []
     : boxes.map(box => ({element, text, box: visible(box, element)})));
-  flat.forEach((one, index) => flat.slice(index + 1).forEach(other => {
-    if (one.element === other.element || layer(one.element) !== layer(other.element)) { return; }
-    const across = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
-    const down = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);
-    if (across > 2 && down > .3 * Math.min(one.box.bottom - one.box.top, other.box.bottom - other.box.top)) {
-      breaks('overlap', `${one.text} / ${other.text}`);
+  flat.forEach((one, index) => {
+    for (let next = index + 1; next < flat.length; next += 1) {
+      const other = flat[next];
+      const across = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
+      if (across <= 2) { continue; }
+      const down = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);
+      if (down > .3 * Math.min(one.box.bottom - one.box.top, other.box.bottom - other.box.top)
+          && one.element !== other.element && layer(one.element) === layer(other.element)) {
+        breaks('overlap', `${one.text} / ${other.text}`);
+      }
     }
-  }));
+  });
 
   /* Nor under a button of a large screen. */
   for (const button of large ? document.querySelectorAll('.button, .tile, .shop, .choice') : []) {

@@ -43,9 +43,9 @@ def seen_on_all_pages(page: Page) -> list[str]:
     """Leaf through with the remote control; return the shops in their order."""
     found: list[str] = []
     while True:
-        for font in FONTS:
-            write_in(page, font)
-            for size in SIZES["tv"]:
+        for size in SIZES["tv"]:
+            for font in FONTS:
+                write_in(page, font)
                 assert measure(page, BY_NAME["kiosk-start"], size) == {}
         found += page.locator(".shop span").all_inner_texts()
         more = page.locator("#next")
