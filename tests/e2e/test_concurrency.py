@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from jay.baskets.models import baskets
 from tests.clock import PATIENCE_SECONDS
+from tests.depth import few_or_all
 from tests.e2e.actors import (
     DEMO_BASKET_KEY,
     DEMO_SHOP_KEY,
@@ -33,7 +34,7 @@ from tests.servers import children_of
 
 Result = TypeVar("Result")
 MOST_RETRIES = 5_000
-WRITES_BETWEEN_KILLS = 200
+WRITES_BETWEEN_KILLS = few_or_all(60, 200)
 
 
 def in_parallel(

@@ -13,7 +13,7 @@ from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp, da
 from tests.e2e.service import Service
 from tests.e2e.test_concurrency import in_parallel
 
-TURNS, DEEP_TURNS = 80, 600
+TURNS, DEEP_TURNS = 30, 600
 """How often each of them feeds, at least."""
 MOST_TURNS = 5_000
 PRICES, DESCRIPTIONS = 6, 2

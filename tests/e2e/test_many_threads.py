@@ -3,13 +3,14 @@
 import pytest
 from urllib3 import BaseHTTPResponse, PoolManager
 
+from tests.depth import few_or_all
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp, data
 from tests.e2e.service import Service
 from tests.e2e.test_concurrency import in_parallel, outcomes
 
 THREADS = 64
 CART = 20
-ROUNDS = 5
+ROUNDS = few_or_all(2, 5)
 VARIANTS = 32
 """A product has at most 50."""
 
