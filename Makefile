@@ -10,7 +10,8 @@ export PORT JAY_DATA_DIR
 unexport PYTHONDONTWRITEBYTECODE
 
 # One worker a core, each with databases, services and a browser of its own.
-PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4
+PROCESSES ?= auto
+PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 .PHONY: help install run test test-unit test-deep bench chaos cluster cluster-test screens lint format lock
