@@ -1,11 +1,9 @@
 """``flask db`` and ``flask demo``."""
 
 from collections.abc import Callable
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import alembic.command
-import alembic.config
-import alembic.util
 import click
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
@@ -15,20 +13,24 @@ from jay.auth.tokens import MAX_USER_ID_LENGTH
 from jay.config import Settings, make_data_dir
 from jay.ops import demo, demo_catalogue, demo_viewer, purge, removal
 from jay.ops.lan import lan_address
+from jay.ops.revision import MIGRATIONS
 from jay.pictures import tidying
 from jay.privacy import erasing
 from jay.web.commands import Commands
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 db_cli = Commands("db", help="The database.")
 baskets_cli = Commands("baskets", help="Baskets and what belongs to them.")
 demo_cli = Commands("demo", help="Demo data, for trying the product out.")
 
 
-def alembic_config(url: str) -> alembic.config.Config:
+def alembic_config(url: str) -> "Config":
     """Return the configuration of Alembic for a database URL."""
-    config = alembic.config.Config()
-    folder = Path(__file__).parents[2] / "migrations"
-    config.set_main_option("script_location", str(folder))
+    # By name: it takes a fifth of the time to start, which the service does not pay.
+    config: Config = import_module("alembic.config").Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = url
     return config
 
@@ -44,8 +46,8 @@ def _upgrade(revision: str) -> None:
     make_data_dir(web.settings().data_dir)
     url = db.database().url.render_as_string(hide_password=False)
     try:
-        alembic.command.upgrade(alembic_config(url), revision)
-    except alembic.util.CommandError as error:
+        import_module("alembic.command").upgrade(alembic_config(url), revision)
+    except import_module("alembic.util").CommandError as error:
         raise click.ClickException(str(error)) from error
 
 

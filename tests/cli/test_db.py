@@ -7,6 +7,7 @@ import alembic.command
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import func, inspect, select
 
@@ -14,6 +15,7 @@ from jay import create_app, db, make_ready
 from jay.config import ConfigError
 from jay.db.database import Database
 from jay.db.types import metadata
+from jay.ops import revision
 from jay.ops.cli import alembic_config
 from tests.builders import add_platform, add_shop
 from tests.cli.conftest import runner_of
@@ -187,6 +189,12 @@ def test_an_older_schema_is_noticed_at_start_by_readiness_and_by_the_worker(
         make_ready(new_app)
     result = run("worker")
     assert (result.exit_code, "db upgrade" in result.stderr) == (1, True)
+
+
+def test_migrations_are_numbered_in_their_order() -> None:
+    scripts = ScriptDirectory.from_config(alembic_config(""))
+
+    assert revision._known() == tuple(script.revision for script in scripts.walk_revisions())
 
 
 def test_a_newer_schema_does_not_stop_the_old_program(new_app: Flask) -> None:
