@@ -1,5 +1,6 @@
 """The OpenAPI documents, one for each API."""
 
+from threading import RLock
 from typing import Any
 
 import flask_smorest
@@ -110,6 +111,8 @@ class Api(flask_smorest.Api):
             "servers": [{"url": app.extensions["jay.settings"].public_url}],
             "flask_plugin": _Addresses(),
         }
+        self._described_by_one = RLock()
+        self._not_described: list[flask_smorest.Blueprint] = []
         super().__init__(app, config_prefix=prefix, spec_kwargs=spec)
         self.ma_plugin.converter.add_attribute_function(_alternatives)
         self.ma_plugin.converter.add_attribute_function(_described)
@@ -136,6 +139,32 @@ class Api(flask_smorest.Api):
                 "schema": {"type": "string", "enum": list(api.versions)},
             },
         )
+
+    @property
+    def spec(self) -> Any:
+        """The document, with all operations."""
+        with self._described_by_one:
+            waiting, self._not_described = self._not_described, []
+            for blueprint in waiting:
+                blueprint.register_views_in_doc(
+                    self, self._app, self._spec, name=blueprint.name, parameters=None
+                )
+                self._spec.tag({"name": blueprint.name, "description": blueprint.description})
+        return self._spec
+
+    @spec.setter
+    def spec(self, made: Any) -> None:
+        self._spec = made
+
+    def register_blueprint(self, blp: flask_smorest.Blueprint) -> None:
+        """Register the routes of a blueprint, which are described when somebody asks for that.
+
+        It takes three quarters of the time in which an app is made, and most processes, commands
+        above all, are never asked.
+        """
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp)
+        self._not_described.append(blp)
 
     def _register_error_handlers(self) -> None:
         # All errors have one renderer, see init_app below.
