@@ -5,6 +5,7 @@ from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import pytest
 from flask import Flask
 from PIL import Image
 from sqlalchemy import select
@@ -21,7 +22,7 @@ from tests import photos
 from tests.api.feed import post
 from tests.builders import add_shop
 from tests.clock import PATIENCE_SECONDS
-from tests.conftest import migrated, settings
+from tests.conftest import settings
 from tests.depth import chance, few_or_all
 from tests.picture_server import serving_pictures
 
@@ -51,8 +52,11 @@ def end(process: BaseProcess) -> None:
     assert process.exitcode == 0
 
 
-def test_a_killed_fetcher_leaves_no_half_picture_and_is_taken_over(tmp_path: Path) -> None:
-    given = settings(migrated(f"sqlite:///{tmp_path / 'jay.sqlite3'}"), tmp_path, demo=True)
+@pytest.mark.parametrize("new_database_url", ["sqlite"], indirect=True)
+def test_a_killed_fetcher_leaves_no_half_picture_and_is_taken_over(
+    new_database_url: str, tmp_path: Path
+) -> None:
+    given = settings(new_database_url, tmp_path, demo=True)
     app = create_app(given)
     shop, draw, late = add_shop(app, app.test_client()), chance(), timedelta()
     with serving_pictures() as server:

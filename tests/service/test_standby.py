@@ -14,7 +14,7 @@ from jay.db.readiness import readiness
 from jay.db.standby import LATEST, LOOKED_SECONDS, beat
 from jay.errors import Busy
 from tests.clock import NOON, MovedClock
-from tests.conftest import migrated, settings
+from tests.conftest import NewDatabase, settings
 
 
 class Seconds:
@@ -27,9 +27,9 @@ class Seconds:
 
 
 @pytest.fixture
-def urls(tmp_path: Path) -> tuple[str, str]:
+def urls(_new_sqlite: NewDatabase) -> tuple[str, str]:
     """Two databases, each of which knows what it is."""
-    made = tuple(migrated(f"sqlite:///{tmp_path / name}") for name in ("primary", "standby"))
+    made = _new_sqlite(), _new_sqlite()
     for name, url in zip(("primary", "standby"), made, strict=True):
         database = Database(url)
         with database.transaction() as connection:
