@@ -94,7 +94,8 @@ class MethodNotAllowed(RequestError):
 
 
 class PayloadTooLarge(RequestError):
-    """The request body is larger than this operation takes: 64 KiB in /v2, 1 MiB in /v1."""
+    """The request body is larger than this operation takes: 64 KiB in /v2, 1 MiB in /v1, 20 MiB for
+    a picture."""
 
     status, code = 413, 1007
 

@@ -11,6 +11,7 @@ import orjson
 
 from jay.feeds.files import MAX_LINE, FeedFile
 from jay.feeds.tables import Table
+from jay.web.twice import SaidTwice, check_names
 
 MAX_DIGITS = 20
 
@@ -44,6 +45,8 @@ class Record(NamedTuple):
 
 NOT_JSON = "The line is not valid JSON: {}."
 NOT_OBJECT = "The line is not a JSON object."
+TWICE = "An object of the line has the same name twice."
+TOO_DEEP = "The line is nested too deeply."
 TOO_LONG = f"The line is longer than {MAX_LINE // 2**20} MiB."
 
 
@@ -63,8 +66,32 @@ def json_lines(file: FeedFile) -> Iterator[Record]:
         if type(body) is not dict:
             yield Record(number, reason=NOT_OBJECT)
             continue
-        sku = body.get("sku")
-        yield Record(number, sku if isinstance(sku, str) else "", body, whole=True)
+        if (reason := _repeated(body, line)) is not None:
+            yield Record(number, _sku_of(body), reason=reason)
+            continue
+        yield Record(number, _sku_of(body), body, whole=True)
+
+
+def _sku_of(body: Attributes) -> str:
+    sku = body.get("sku")
+    return sku if isinstance(sku, str) else ""
+
+
+def _repeated(body: Attributes, line: bytes) -> str | None:
+    """Say that a line has a name twice, of which nobody knows which one counts."""
+    try:
+        # What comes out as it was has each once, as all lines of our exports; this is fast.
+        if orjson.dumps(body) == line.rstrip():
+            return None
+    except orjson.JSONEncodeError:
+        pass  # nested so deeply that it can be read, but not written
+    try:
+        check_names(line)
+    except SaidTwice:
+        return TWICE
+    except RecursionError:
+        return TOO_DEEP
+    return None
 
 
 def whole_number(cell: str) -> Any:

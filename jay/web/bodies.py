@@ -1,6 +1,5 @@
 """Reading JSON request bodies, strictly."""
 
-import json
 import re
 from itertools import islice
 from typing import Any
@@ -14,6 +13,7 @@ from jay.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from jay.web.twice import SaidTwice, check_names
 
 MAX_CONTAINERS = 25_000
 """Objects and arrays of a body at most, which are what parsing costs most for. No operation takes
@@ -61,21 +61,11 @@ def _has_too_many_tokens(body: bytes) -> bool:
 def _check_names(body: bytes) -> None:
     """Check that no object of a JSON document says the same name twice.
 
-    Parsers differ in which one counts (RFC 8259 section 4), so the client may mean the other one.
-
     :raises MalformedRequest: one does.
     """
     try:
-        _NAMES.decode(body.decode())
+        check_names(body)
+    except SaidTwice:
+        raise MalformedRequest("An object in the request body has the same name twice.") from None
     except RecursionError as error:
         raise MalformedRequest("The request body is nested too deeply.") from error
-
-
-def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
-    names = {name for name, _ in pairs}
-    if len(names) < len(pairs):
-        raise MalformedRequest("An object in the request body has the same name twice.")
-
-
-# It reads nothing but the names: numbers stay texts, and objects become nothing.
-_NAMES = json.JSONDecoder(object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)

@@ -336,6 +336,9 @@ def test_each_json_line_is_a_body_of_the_api(path: Path) -> None:
         (b'{"sku": "\\ud800"}', "not valid JSON"),
         (b"[1]", "not a JSON object"),
         (b"[" * 5000, "not valid JSON"),
+        (b'{"sku": "A", "price": 1, "price": 2}', "the same name twice"),
+        (b'{"sku":"A","variants":[{"sku":"B","sku":"C"}]}', "the same name twice"),
+        (b'{"a": ' + b"[" * 400 + b'{"a": 1, "a": 2}' + b"]" * 400 + b"}", "the same name twice"),
         (b'"' + b"x" * MAX_LINE + b'"', "longer than"),
     ],
 )

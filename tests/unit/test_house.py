@@ -34,7 +34,7 @@ KINDS = {
         operators/models ops/demo_legal ops/mends orders/models orders/words outbox/letters
         outbox/models partners/branding partners/models pictures/models privacy/registry
         products/groups products/gtins products/models products/price_merging products/prices
-        products/search products/shipping transfers/models web/names web/versions
+        products/search products/shipping transfers/models web/names web/twice web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
