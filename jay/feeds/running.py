@@ -175,7 +175,7 @@ def check_all(source: Source, owner: Merchant, at: datetime, clock: Clock) -> in
         click.echo(text)
     click.echo(
         f"Amounts are read in {source.in_units} units; those that name no currency are in"
-        f" {owner.currency}."
+        f" {source.currency or owner.currency}."
     )
     if source.ignored:
         click.echo(f"Not read: {', '.join(source.ignored)}.")

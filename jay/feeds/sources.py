@@ -102,6 +102,11 @@ class Source:
         return units.MAJOR
 
     @property
+    def currency(self) -> str | None:
+        """The currency that a mapping says of all amounts that name none."""
+        return self._columns.mapping.fixed.get("currency") if self._columns else None
+
+    @property
     def parted(self) -> bool:
         """Whether variants may come apart from their main products, so that some may be gone."""
         return self.format != JSON_LINES and not self.volatile

@@ -219,6 +219,20 @@ def test_a_column_that_a_mapping_names_in_vain_is_said(
     assert "The table has no column for price (preis or vk)." in found.result.stderr
 
 
+def test_a_dry_run_says_the_currency_of_a_mapping(
+    imported: Callable[..., Imported], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[columns]\nid = "sku"\ntitle = "name"\nprice = "price"\n[fixed]\ncurrency = "CHF"\n'
+    )
+
+    said = imported("csv-crlf.csv", "--mapping", str(own), "--dry-run").result.stdout
+
+    assert "those that name no currency are in CHF." in said
+    assert "(199000 CHF in minor units)" in said
+
+
 def test_a_dry_run_shows_ten_products_and_what_is_ignored(
     imported: Callable[..., Imported],
 ) -> None:
