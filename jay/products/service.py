@@ -197,13 +197,17 @@ def with_own_images(
 ) -> Mapping[str, Any]:
     """Return a description with the pictures that the merchant has sent itself.
 
+    One in place of another keeps what is said of that, such as whose it is.
+
     :param own: with their positions, from 1 on; one behind the last comes behind it.
     """
     if not own:
         return description
     images = list(description.get("images") or ())
     for one in sorted(own, key=lambda one: one["position"]):
-        images[one["position"] - 1 : one["position"]] = [{"url": one["url"]}]
+        place = one["position"] - 1
+        named = images[place] if place < len(images) else {}
+        images[place : place + 1] = [{**named, "url": one["url"]}]
     return {**description, "images": images}
 
 

@@ -70,6 +70,18 @@ def test_it_stands_in_place_of_what_the_description_names_and_outlives_it(
     assert urls(alice, mug) == [NAMED.format(3), second, ninth]
 
 
+def test_whose_picture_it_is_is_said_by_the_description(shop: Shop, alice: User) -> None:
+    mug = post(shop, images=[{"url": NAMED.format(1), "copyrightText": "Studio Hafen"}])
+    put(shop, 2, OTHER)
+
+    assert put(shop) == urls(alice, mug)[0]
+
+    assert [image.get("copyrightText") for image in details(alice, mug)["images"]] == [
+        "Studio Hafen",
+        None,
+    ]
+
+
 def test_it_can_be_replaced_and_taken_back(shop: Shop, alice: User) -> None:
     mug = post(shop, images=[{"url": NAMED.format(1)}])
     put(shop)
