@@ -23,7 +23,7 @@ INK = "#2f4bd8"
 
 @dataclass(frozen=True)
 class ShownLine:
-    """A line of a part; ``which``: its essential properties (BGB 312j, 2)."""
+    """A line of a part; ``which``: its essential properties (BGB 312j, 2), each isolated."""
 
     position: int
     sku: str
@@ -172,7 +172,7 @@ def _line(line: OrderLine, part: OrderPart, lang: str) -> ShownLine:
         position=line.position,
         sku=line.sku,
         name=line.name,
-        which=" · ".join(dict.fromkeys(str(one) for one in which if one)),
+        which=" · ".join(dict.fromkeys(i18n.isolated(str(one)) for one in which if one)),
         count=line.ordered,
         each=i18n.money(line.price, order.currency, lang) if line.ordered > 1 else None,
         per_unit=unit_price_text(line.price, told.get("basePrice"), order.currency, lang),

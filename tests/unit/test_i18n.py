@@ -11,6 +11,7 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 from jay import i18n
+from jay.web.pages import initial
 
 ROOT = Path(__file__).parents[2]
 TRANSLATIONS = sorted((ROOT / "jay" / "translations").glob("*.po"))
@@ -267,3 +268,28 @@ def test_the_german_texts_say_du() -> None:
     assert [
         message.string for message in messages(path) if formal.search(str(message.string))
     ] == []
+
+
+# --- names in other scripts
+
+
+def test_a_foreign_name_keeps_to_itself_in_a_sentence() -> None:
+    assert i18n.isolated("Mug") == "Mug"
+    assert i18n.isolated("ספל 3") == "\u2068ספל 3\u2069"  # noqa: RUF001
+    assert i18n.isolated("\u202eMug\u2069") == "Mug"
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"),
+    [
+        ("mug", "M"),
+        ("e\u0301clair", "E\u0301"),
+        ("हिन्दी", "हि"),
+        ("\N{WOMAN}\u200d\N{PERSONAL COMPUTER} set", "S"),
+        ("\N{WOMAN}\u200d\N{PERSONAL COMPUTER}", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"),
+        ("\u202e«שלום»", "ש"),
+        (" ", "?"),
+    ],
+)
+def test_a_placeholder_shows_the_first_letter_whole(name: str, letter: str) -> None:
+    assert initial(name) == letter
