@@ -124,22 +124,25 @@ def let_go(key: str) -> str | None:
     """Take a basket out of the list; return its credential, with which it can be put back."""
     gone, rest = _split(key)
     _store(rest)
-    return f"{gone[0][1]}.{gone[0][0]}" if gone else None
+    return _written(gone)
 
 
-def put_back(connection: Connection, sent: str, now: datetime) -> bool:
-    """Put a basket into the list again that was taken out of it; return whether it opens."""
+def put_back(connection: Connection, sent: str, now: datetime) -> str | None:
+    """Put a basket into the list again that was taken out of it, if it still opens.
+
+    :returns: where the list has filled up meanwhile, the credential of the one that goes for it.
+    """
     partner_id, _, token = sent.partition(".")
     entries = _entries()
-    if len(entries) >= MAX_HELD:
-        return False
     try:
         held = _verified(connection, token, partner_id, now)
     except (TokenError, NoBasket):
-        return False
-    if held.key not in {_key(known) for known, _partner in entries}:
-        _store([*entries, (held.token, held.partner.id)])
-    return True
+        return None
+    if held.key in {_key(known) for known, _partner in entries}:
+        return None
+    gone = entries[MAX_HELD - 1 :]
+    _store([*entries[: MAX_HELD - 1], (held.token, held.partner.id)])
+    return _written(gone)
 
 
 def drop_opened() -> bool:
@@ -189,6 +192,10 @@ def _verified(connection: Connection, token: str, partner_id: str | int, now: da
         if was_issued_lately(token, now):
             raise
         raise NoBasket from error  # its key was revoked, or is too old to be kept
+
+
+def _written(entries: list[tuple[str, int]]) -> str | None:
+    return f"{entries[0][1]}.{entries[0][0]}" if entries else None
 
 
 def _key(token: str) -> str:

@@ -61,13 +61,14 @@ def change_list() -> Response:
     if action == "join":
         db.write(lambda connection: _join(connection, key, now))
         return redirect(url_for("basket_pages.basket"), 303)
+    left: str | None = None
     if action == "let-go":
-        gone = held.let_go(key)
-        if gone is not None:
-            session["gone"] = gone  # for as long as the page offers to undo it
+        left = held.let_go(key)
     if action == "put-back":
         with db.reading() as connection:
-            held.put_back(connection, gone, now)
+            left = held.put_back(connection, gone, now)
+    if left is not None:
+        session["gone"] = left  # for as long as the page offers to undo it
     return redirect(url_for(".baskets"), 303)
 
 

@@ -156,6 +156,31 @@ def test_one_can_be_taken_off_the_phone_and_put_back(phone: Browser, bob: User) 
     assert list(keys(phone)) == ["Blue mug"]
 
 
+def test_where_the_list_has_filled_up_undo_brings_back_and_nothing_is_lost(
+    app: Flask, platform: Platform, shop: Shop
+) -> None:
+    phone = Browser(app)
+    first, *others = shop.products(5)
+
+    def take(product: str) -> None:
+        user = platform.user(f"owner of {product}")
+        user.put(product)
+        phone.take(user.transfer())
+
+    for product in (first, *others[:2]):
+        take(product)
+    press(phone, "let-go", keys(phone)["Mug-0"])
+    for product in others[2:]:
+        take(product)
+    assert list(keys(phone)) == ["Mug-3", "Mug-2", "Mug-1"]
+
+    press(phone, "put-back")
+    assert list(keys(phone)) == ["Mug-3", "Mug-2", "Mug-0"]
+    press(phone, "put-back")
+
+    assert list(keys(phone)) == ["Mug-3", "Mug-2", "Mug-1"]
+
+
 def test_a_phone_holds_four_and_says_before_which_one_goes(
     app: Flask, platform: Platform, ids: dict[str, str]
 ) -> None:
