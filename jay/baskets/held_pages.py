@@ -24,6 +24,8 @@ class Card:
     key: str
     partner: PartnerView
     shown: BasketView
+    saved: int
+    """How many products it keeps for later."""
     joinable: bool
     """Whether its products can join the open basket: both are of one partner."""
 
@@ -74,15 +76,17 @@ def change_list() -> Response:
 
 def _card(connection: Connection, each: held.Held, mine: held.Held, now: datetime) -> Card | None:
     try:
-        shown = view(connection, service.read(connection, each.user, now=now))
+        kept = service.read(connection, each.user, now=now)
     except TokenError:
         return None  # it was deleted
+    shown, saved = view(connection, kept, with_saved=False), len(kept.saved)
     joinable = each is not mine and each.partner.id == mine.partner.id
     return Card(
         each.key,
         partner_view(each.partner),
         shown,
-        joinable=joinable and bool(shown.cart or shown.saved),
+        saved,
+        joinable=joinable and bool(shown.cart or saved),
     )
 
 

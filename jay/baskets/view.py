@@ -55,6 +55,8 @@ class Line:
     """What a litre or the like costs."""
     place: int = 0
     """How many lines of its list stand before it."""
+    short: bool = False
+    """Whether the shop has fewer than are wanted, as the first of its notes then says."""
 
 
 @dataclass(frozen=True)
@@ -98,21 +100,27 @@ class BasketView:
 
 
 def view(
-    connection: Connection, basket: Basket | None, *, with_checkout: bool = False
+    connection: Connection,
+    basket: Basket | None,
+    *,
+    with_checkout: bool = False,
+    with_saved: bool = True,
 ) -> BasketView:
     """Look the products up, with one query, and write everything in the page's language.
 
     :param with_checkout: whether what is being paid for is shown as if it were in the cart still.
+    :param with_saved: whether the saved list is shown, which may be long.
     """
     if basket is None:
         return BasketView([], [], None)
     cart = [*basket.checkout, *basket.cart] if with_checkout else basket.cart
-    entries = [*cart, *basket.saved, *([] if with_checkout else basket.checkout)]
+    saved = basket.saved if with_saved else []
+    entries = [*cart, *saved, *([] if with_checkout else basket.checkout)]
     found = catalogue.find_many(connection, [entry.product_id for entry in entries], now=web.now())
     images = first_images(connection, found.values())
     return BasketView(
         _lines(cart, found, images),
-        _lines(basket.saved, found, images),
+        _lines(saved, found, images),
         _sums(connection, cart, found),
         [] if with_checkout else _lines(basket.checkout, found, images),
     )
@@ -153,7 +161,12 @@ def _line(entry: Entry, product: Product | None, place: int, image: Image | None
         merchant=product.merchant,
         seller=without_controls(product.seller or product.merchant),
         place=place,
+        short=product.buyable and _is_short(entry, product),
     )
+
+
+def _is_short(entry: Entry, product: Product) -> bool:
+    return product.stock_count is not None and product.stock_count < entry.count
 
 
 def _line_price(product: Product, count: int) -> str:
@@ -168,7 +181,7 @@ def _notes(entry: Entry, product: Product) -> Iterable[Note]:
     elif product.out_of_stock:
         # Nothing that is sold out gets into a cart; saved it may have been all along.
         yield Note("soldout", _("Now sold out") if entry.count else _("Sold out"))
-    elif product.stock_count is not None and product.stock_count < entry.count:
+    elif _is_short(entry, product):
         text = _(
             "Only %(n)s left, and you have %(count)s", n=product.stock_count, count=entry.count
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from jay import i18n
 from jay.checkout.addresses import (
+    LONGEST,
     NOBODY,
     Address,
     Contact,
@@ -126,7 +127,7 @@ def _said(name: str, problem: Problem) -> str:
             "city": _("Enter the town."),
         }.get(name, _("Choose a country."))
     return {
-        Problem.TOO_LONG: _("This is too long. Please shorten it."),
+        Problem.TOO_LONG: _("That is too long: at most %(n)s characters.", n=LONGEST[name]),
         Problem.NOT_PRINTABLE: _("There is a character in it that can't be printed."),
         Problem.NO_EMAIL: _("This is no e-mail address. It looks like name@example.com."),
         Problem.NOT_DELIVERED: _("A shop of your basket does not deliver to this country."),

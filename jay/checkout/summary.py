@@ -24,6 +24,7 @@ from jay.legal.pages import Link
 from jay.legal.seller_pages import links_to
 from jay.merchants.service import merchant_by_id
 from jay.products import service as catalogue
+from jay.products.models import Product
 from jay.products.showing import Image, first_images
 from jay.products.unit_prices import unit_price_text
 from jay.web.pages import gettext as _
@@ -126,7 +127,7 @@ def missing_of(connection: Connection, left_out: Sequence[LeftOut]) -> list[Miss
             without_controls(found[one.product_id].name)
             if one.product_id in found
             else _("This product is gone"),
-            _reason(one.reason),
+            _reason(one.reason, found.get(one.product_id)),
         )
         for one in left_out
     ]
@@ -209,7 +210,13 @@ def _properties(line: Line) -> list[str]:
     ]
 
 
-def _reason(reason: str) -> str:
+def _reason(reason: str, product: Product | None) -> str:
+    limit = None if product is None else product.shipping.order_limit
+    if reason == OrderLimit.constant() and limit:
+        return _("The shop sells at most %(limit)s of this in one order.", limit=limit)
+    left = None if product is None else product.stock_count
+    if reason == OutOfStock.constant() and left is not None and left > 0:
+        return _("Only %(n)s left", n=left)
     return {
         OutOfStock.constant(): _("Sold out"),
         OrderLimit.constant(): _("The shop sells fewer of this in one order."),

@@ -17,12 +17,14 @@ from jay.auth.models import User
 from jay.baskets import service as baskets
 from jay.baskets.credentials import credentials
 from jay.baskets.models import REMOVE, Basket
+from jay.baskets.telling import explain
 from jay.baskets.view import view
 from jay.errors import (
     BasketError,
     CartFull,
     NotInBasket,
     NotShoppable,
+    OrderLimit,
     RouteNotFound,
     TokenError,
     TransferClaimed,
@@ -45,7 +47,7 @@ from jay.web.pages import (
     page,
 )
 from jay.web.pages import gettext as _
-from jay.web.rates import GUESTS_OF_ADDRESS, of_address, take_all
+from jay.web.rates import GUESTS_OF_ADDRESS, TRANSFERS_OF_ADDRESS, of_address, take_all
 
 blp = PageBlueprint("kiosk", __name__, guards=web.PUBLIC, error_template="tv/error.html")
 
@@ -127,7 +129,7 @@ def wall(name: str) -> Response:
         mains = [product.id for product in products]
         variants = catalogue.variants_of(connection, mains, now=now)
         picked = _picked(connection, partner)
-        shown = view(connection, picked)
+        shown = view(connection, picked, with_saved=False)
         images = first_images(connection, products)
     counts = {line.id: line.count for line in shown.cart}
     tiles = [
@@ -171,7 +173,7 @@ def choose(name: str) -> Response:
         product = catalogue.find(connection, product_id, now=now)
         offered = catalogue.variants_of(connection, [product_id] if product else [], now=now)
         variants = offered.get(product_id, [])
-        shown = view(connection, _picked(connection, partner))
+        shown = view(connection, _picked(connection, partner), with_saved=False)
         images = first_images(connection, [product] if product else [])
     if product is None or len(variants) < 2:
         return redirect(_page_url(name, number), 303)
@@ -259,6 +261,8 @@ def add(name: str) -> Response:
             db.write(_one_more, _shopper(name), product_id=product_id, now=now)
     except CartFull:
         session["message"] = {"kind": "error", "text": _("Your basket is full: 20 products.")}
+    except OrderLimit as error:
+        session["message"] = {"kind": "error", "text": explain(error)}
     except BasketError:
         session["message"] = {"kind": "error", "text": _("There is no more of this right now.")}
     return redirect(_page_url(name, number), 303)
@@ -292,6 +296,7 @@ def show_code(name: str) -> Response:
     user = _user(partner)
     if user is None:
         return redirect(url_for(".wall", name=name), 303)
+    take_all(of_address(TRANSFERS_OF_ADDRESS, request.remote_addr))
     try:
         offer = db.write(_offer, user, partner, now=now)
     except TransferClaimed:
@@ -325,7 +330,7 @@ def picked(name: str) -> Response:
     number = _asked_page()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
-        shown = view(connection, _picked(connection, partner))
+        shown = view(connection, _picked(connection, partner), with_saved=False)
     if not shown.cart:
         return redirect(_page_url(name, number), 303)
     part = Part.of(len(shown.cart), PICKS_A_PAGE, _asked("part"))

@@ -66,7 +66,7 @@ def look(token: str) -> Response:
         if not transfer.claimable(now):
             return _refused_transfer(connection, transfer, transfer.state(now))
         showing = service.show(connection, transfer, now=now)
-        basket = view(connection, showing.basket)
+        basket = view(connection, showing.basket, with_saved=False)
         holding = _holding(connection, transfer, now)
     shop = transfer.url and claim_url(token, showing.partner.name, transfer.url)
     browser_id()  # before the claim, so that a claim whose answer is lost can be repeated

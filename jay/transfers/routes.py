@@ -90,7 +90,7 @@ def get_status(displayToken: str) -> Response:  # noqa: N803
 
 @screens.route("/transfers/<displayToken>/qr.png", methods=["GET"])
 @screens.response(200, content_type="image/png", schema={"type": "string", "format": "binary"})
-@screens.errors(TransferUnknown, TransferExpired, TransferCancelled, QrCodeGone)
+@screens.errors(TransferUnknown, TransferExpired, TransferCancelled, QrCodeGone, TooManyRequests)
 def get_qr_png(displayToken: str) -> Response:  # noqa: N803
     """Get the QR code as PNG; it is gone with the transfer."""
     return Response(qr.png(_qr_payload(displayToken)), mimetype="image/png")
@@ -98,13 +98,14 @@ def get_qr_png(displayToken: str) -> Response:  # noqa: N803
 
 @screens.route("/transfers/<displayToken>/qr.svg", methods=["GET"])
 @screens.response(200, content_type="image/svg+xml", schema={"type": "string"})
-@screens.errors(TransferUnknown, TransferExpired, TransferCancelled, QrCodeGone)
+@screens.errors(TransferUnknown, TransferExpired, TransferCancelled, QrCodeGone, TooManyRequests)
 def get_qr_svg(displayToken: str) -> Response:  # noqa: N803
     """Get the QR code as SVG; it is gone with the transfer."""
     return Response(qr.svg(_qr_payload(displayToken)), mimetype="image/svg+xml")
 
 
 def _qr_payload(display_token: str) -> str:
+    take(POLLS, display_token)  # to draw one costs more than to tell the state
     now = web.now()
     with db.reading() as connection:
         transfer = service.find_by_display(connection, display_token, now=now)

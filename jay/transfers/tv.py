@@ -54,7 +54,8 @@ def screen(display_token: str) -> Response:
         if over and transfer.state(now) is not TransferState.CLAIMED:
             return redirect(url_for("kiosk.wall", name=showing.partner.name), 303)
         # What is being paid for is what the screen is about, until it is ordered.
-        basket = view(connection, None if over else showing.basket, with_checkout=True)
+        shown_basket = None if over else showing.basket
+        basket = view(connection, shown_basket, with_checkout=True, with_saved=False)
     secrets = Secrets(display_token)
     context: dict[str, Any] = {}
     if transfer.kiosk:

@@ -196,12 +196,13 @@ def test_right_above_the_button_stands_what_is_bought_and_nothing_else(
 
 
 def test_what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost(phone: Phone) -> None:
-    answer = phone.tell(zip="1011", email="zoe@", street="", city="Köln <b>")
+    answer = phone.tell(zip="1011", email="zoe@", street="", city="Köln <b>", lastName="S" * 101)
 
     assert answer.status_code == 422
     shown = answer.get_data(as_text=True)
-    assert "Please check 3 entries:" in text_of(answer)
+    assert "Please check 4 entries:" in text_of(answer)
     for name, text in {
+        "lastName": "That is too long: at most 100 characters.",
         "zip": "This is no postcode of this country.",
         "email": "This is no e-mail address.",
         "street": "Enter the street.",
@@ -378,6 +379,26 @@ def test_what_can_not_be_bought_is_said_and_stays(
 
     assert "Not part of this order Bell Sold out It stays in your basket." in phone.page()
     assert list(alice.cart()) == [bell]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"shipping": {"orderLimit": 3}}, "The shop sells at most 3 of this in one order."),
+        ({"stock_count": 3}, "Only 3 left"),
+    ],
+)
+def test_what_is_too_many_says_how_many_there_may_be(
+    change: dict[str, Any], reason: str, app: Flask, alice: User, shop: Shop
+) -> None:
+    for product in (shop.product("bell", name="Bell"), shop.product("mug")):
+        alice.put(product, 5)
+    phone = taken(app, alice)
+    shop.product("bell", name="Bell", **change)
+
+    phone.tell()
+
+    assert f"Not part of this order Bell {reason}" in phone.page()
 
 
 def test_nothing_to_buy(app: Flask, alice: User, shop: Shop) -> None:

@@ -85,6 +85,16 @@ def test_single_picks_can_be_put_back(app: Flask, shop_of_two: Shop) -> None:
     assert kiosk.post("/kiosk/corner/picked", product_id=hat).status_code == 403
 
 
+def test_a_limit_is_named(app: Flask, shop_of_two: Shop) -> None:
+    kiosk = Browser(app)
+    hat = shop_of_two.product("hat", lang="de", country="DE", shipping={"orderLimit": 2})
+
+    for _ in range(3):
+        kiosk.submit("/kiosk/corner", product_id=hat)
+
+    assert "sells at most 2 of this" in text_of(kiosk.get("/kiosk/corner"))
+
+
 def test_emptying_asks_first(app: Flask, shop_of_two: Shop) -> None:
     kiosk = Browser(app)
     kiosk.submit("/kiosk/corner", product_id="mugshop/de-DE/hat")

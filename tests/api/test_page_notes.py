@@ -1,8 +1,13 @@
 """What pages say about products that have changed, and about what the total holds."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from flask import Flask
+from sqlalchemy import Connection
 
+from jay.products import service as catalogue
 from tests.api.browser import Browser, text_of
 from tests.builders import Shop, User, add_platform
 
@@ -133,3 +138,67 @@ def test_what_is_sold_out_since_it_was_picked_says_so(
 
     assert since not in said
     assert alone in said
+
+
+def test_where_there_is_less_than_was_picked_large_screens_say_so_too(
+    app: Flask, alice: User, shop: Shop
+) -> None:
+    few = "Only 12 left, and you have 500"
+    mug = shop.product("mug", stock_count=12)
+    alice.put(mug, 500)
+    add_platform(app, app.test_client(), "corner", kiosk=True)
+    kiosk = Browser(app)
+    for _ in range(2):
+        kiosk.submit("/kiosk/corner", product_id=mug)
+    assert "left" not in text_of(kiosk.get("/kiosk/corner/picked"))
+    shop.product("mug", stock_count=1)
+
+    assert "Only 1 left, and you have 2" in text_of(kiosk.get("/kiosk/corner/picked"))
+    shop.product("mug", stock_count=12)
+    assert few in text_of(Browser(app).get(alice.transfer()["displayUrl"]))
+
+
+def test_each_sum_says_what_comes_to_it(app: Flask, alice: User, shop: Shop) -> None:
+    mug = shop.product("mug", price=1000, shipping={"shippingFlatRate": 490})
+    alice.put(mug)
+    add_platform(app, app.test_client(), "corner", kiosk=True)
+    kiosk = Browser(app)
+    kiosk.submit("/kiosk/corner", product_id=mug)
+    offer = alice.transfer()
+
+    for page in (
+        Browser(app).get(offer["displayUrl"]),
+        kiosk.get("/kiosk/corner"),
+        kiosk.get("/kiosk/corner/picked"),
+    ):
+        assert "€10.00 incl. VAT, plus shipping" in text_of(page)
+    claim = text_of(Browser(app).get(offer["url"]))
+    assert "Total €10.00 incl. VAT, plus shipping" in claim
+    assert "Nothing is bought yet." in claim
+    assert "The picture on the TV is another one" in claim
+    assert "Shipping €4.90 Total €14.90" in taken(app, alice)
+    shop.product("mug", price=1000, shipping={})
+    assert "Shipping free Total €10.00" in taken(app, alice)
+
+
+def test_pages_look_up_what_they_show(
+    app: Flask, alice: User, mug: str, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for saved in shop.products(5, "pen"):
+        alice.put(saved, 0)
+    offer, phone = alice.transfer(), Browser(app)
+    asked: list[str] = []
+    find_many = catalogue.find_many
+
+    def finding(connection: Connection, ids: Sequence[str], **more: Any) -> Any:
+        asked.extend(ids)
+        return find_many(connection, ids, **more)
+
+    monkeypatch.setattr(catalogue, "find_many", finding)
+    phone.get(offer["displayUrl"])
+    phone.take(offer)
+    assert "5 saved" in text_of(phone.get("/baskets"))
+    assert set(asked) == {mug}
+
+    phone.get("/basket")
+    assert len(set(asked)) == 6

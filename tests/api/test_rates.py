@@ -18,11 +18,13 @@ from jay.auth import service as auth
 from jay.checkout import flow
 from jay.errors import CartFull, TooManyRequests, ValidationFailed
 from jay.partners import service as partners
+from jay.transfers import qr
 from jay.web import rates
 from jay.web.rates import Left, Rate
+from tests.api.browser import Browser
 from tests.api.checks import assert_refused, body, rows
 from tests.api.test_cost import operations
-from tests.builders import Platform, Shop, User
+from tests.builders import Platform, Shop, User, add_platform
 from tests.clock import NOON, MovedClock
 from tests.conftest import Apps
 
@@ -364,6 +366,23 @@ def test_everything_else_goes_on(limited: LimitedTo, shop: Shop) -> None:
         assert alice.call("GET").status_code == 200
 
 
+def test_a_kiosk_gets_so_many_codes_a_minute(
+    limited: LimitedTo, shop: Shop, clock: MovedClock
+) -> None:
+    app = limited(transfers_per_user=2).client.application
+    add_platform(app, app.test_client(), "corner", kiosk=True)
+    kiosk = Browser(app)
+    kiosk.submit("/kiosk/corner", product_id=shop.product("mug"))
+
+    def codes(many: int) -> list[int]:
+        ask = functools.partial(kiosk.submit, "/kiosk/corner", "/kiosk/corner/code")
+        return statuses(ask, many)
+
+    assert codes(3) == [303, 303, 429]
+    clock.move(60)
+    assert codes(1) == [303]
+
+
 # --- when they are asked ---
 
 COUNTED_INSIDE = {
@@ -371,8 +390,10 @@ COUNTED_INSIDE = {
     "checkout/pages.py _start": "asked before the form is looked at",
     "checkout/psp_routes.py come_back": "a GET",
     "kiosk/pages.py _shopper": "only a new guest counts; the form says nothing of that",
+    "kiosk/pages.py show_code": "it looks at no form",
     "transfers/pages.py type_code": "its form has nothing but the code that is tried",
     "transfers/routes.py get_status": "a GET",
+    "transfers/routes.py _qr_payload": "a GET",
     "transfers/polling.py __call__": "a GET",
     "transfers/tv.py renew": "it looks at no form",
     "operators/pages.py log_in": "the form says of whom",
@@ -451,6 +472,18 @@ def test_a_screen_polls_so_often_a_minute(limited: LimitedTo, clock: MovedClock)
     offer = alice.transfer()
 
     assert_window(lambda: poll(alice, offer), clock, 3)
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_a_code_is_drawn_so_often_a_minute(
+    kind: str, limited: LimitedTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, drawn = limited(polls_per_screen=3).user(), list[str]()
+    screen = alice.transfer()["statusUrl"].removesuffix("status")
+    monkeypatch.setattr(qr, kind, lambda url: drawn.append(url) or b"")
+
+    assert statuses(lambda: alice.platform.client.get(f"{screen}qr.{kind}"), 5).count(429) == 2
+    assert len(drawn) == 3
 
 
 def test_a_refused_poll_moves_no_deadline(limited: LimitedTo, clock: MovedClock) -> None:

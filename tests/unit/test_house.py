@@ -130,6 +130,7 @@ LENT = {
         "baskets/view",
         "baskets/held",
         "baskets/showing",
+        "baskets/telling",
     ),
 }
 """Edges that other features' edges may use: guards, and how a thing is shown."""
