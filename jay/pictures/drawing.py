@@ -53,6 +53,7 @@ _STRIP = 64
 
 _QUALITY = {"webp": {"quality": 78, "method": 2}, "jpg": {"quality": 80, "optimize": True}}
 _PIECE = 64 * 1024
+_MOST_FILES = 1024
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -254,7 +255,10 @@ def _serve(content: bytes, asked: dict[str, Any]) -> bytes:
     if child == 0:
         status = 1
         try:
-            os.close(reads)
+            # The parent's pipes above all: what has taken a decoder over would answer there for
+            # the pictures that come after its own.
+            os.closerange(0, writes)
+            os.closerange(writes + 1, _MOST_FILES)
             _in_child(content, asked, writes)
             status = 0
         finally:

@@ -30,7 +30,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w.-]*|jay_[\w-]{8,}|Bearer\s+\S+"
     r"|(?<=/pay/)[\w-]{16,}|(?:pk|sk|rk|whsec)_\w{8,}|\w+_secret_\w+"
-    r"|(?<=/t/)[\w-]{16,}|(?<=/tv/)[\w-]{16,}|(?<=/orders/)[\w-]{16,}|(?<=/orders/)[\w-]{16,}|(?<=/transfers/)[\w-]{16,}|(?<=jayToken=)[\w-]+"
+    r"|(?<=/t/)[\w-]{16,}|(?<=/tv/)[\w-]{16,}|(?<=/orders/)[\w-]{16,}|(?<=/transfers/)[\w-]{16,}"
+    r"|(?<=jayToken=)[\w-]+"
     # PostgreSQL quotes the row that it refuses.
     r"|(?<=DETAIL:)(?s:.*?)(?=\n\nThe above exception|\[SQL:|\Z)"
 )

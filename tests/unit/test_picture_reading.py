@@ -1,13 +1,17 @@
 """Pictures are hostile input: each becomes a right picture in a few sizes, or a reason."""
 
 import io
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from jay.pictures import reading
 from jay.pictures.models import MAX_BYTES, Reason, Unusable, fitted, sizes_of
 from jay.pictures.reading import Drawn, Reader
 from tests import photos
@@ -169,6 +173,34 @@ def test_the_process_that_draws_gets_no_environment(
     with Reader() as own:
         own.read(photos.saved(photos.halves((64, 64)), "PNG"))
         assert Path(f"/proc/{own.process_id}/environ").read_bytes() == b""
+
+
+LIST_OPEN = """
+import importlib.util, json, os, sys
+spec = importlib.util.spec_from_file_location("drawing", sys.argv[1])
+drawing = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(drawing)
+others = [os.open("/dev/null", os.O_RDONLY) for _ in range(3)]
+def is_open(number):
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+drawing.draw = lambda content, asked: ({"open": [n for n in range(1024) if is_open(n)]}, [])
+print(drawing._serve(b"", {"memory": 1 << 26, "seconds": 5}).decode())
+"""
+
+
+def test_what_reads_a_picture_holds_nothing_but_the_pipe_for_its_answer() -> None:
+    told = subprocess.run(
+        [sys.executable, "-I", "-c", LIST_OPEN, str(reading._PROGRAM)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert len(json.loads(told.stdout)["open"]) == 1
 
 
 @pytest.mark.parametrize(
