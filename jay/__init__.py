@@ -144,6 +144,11 @@ COMMANDS = (
 OF_MERCHANTS = (removal_cli.remove_merchant, seller_cli.merchant_legal, *connectors_cli.COMMANDS)
 """Commands about merchants of packages that stand right of theirs."""
 
+EASILY_TYPED = 26
+"""Characters of an address that a television still shows large, on one line."""
+
+SHORTER = "a host name of 21 characters or fewer for JAY_PUBLIC_URL"
+
 log = structlog.get_logger()
 ROOT = Path(__file__).parent.parent
 
@@ -269,6 +274,9 @@ def make_ready(app: Flask) -> Flask:
     settings = app.extensions["jay.settings"]
     if settings.mail_server is None and not settings.demo:
         log.warning("mails wait: there is no mail server", mend="set JAY_SMTP_URL, JAY_MAIL_FROM")
+    address = f"{settings.public_host}/code"
+    if len(address) > EASILY_TYPED:
+        log.warning("people type a long address off the screen", address=address, mend=SHORTER)
     if found:
         log.warning("others can read the data directory", files=found, mend="chmod -R go= on it")
     return app

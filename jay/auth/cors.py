@@ -23,8 +23,11 @@ _METHODS = "GET, POST, PATCH, DELETE, HEAD, OPTIONS"
 _HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-API-Key,"
     " X-API-Version, x-jay-api-version, X-JAY-Tracking, X-Request-ID,"
-    # What an app's monitoring adds to every request (W3C Trace Context, Baggage); not looked at.
-    " traceparent, tracestate, baggage, sentry-trace"
+    # What an app's monitoring adds to every request; not looked at. W3C Trace Context and Baggage,
+    # Sentry, Zipkin, New Relic, Elastic and Datadog.
+    " traceparent, tracestate, baggage, sentry-trace, b3, X-B3-TraceId, X-B3-SpanId,"
+    " X-B3-ParentSpanId, X-B3-Sampled, newrelic, elastic-apm-traceparent, x-datadog-trace-id,"
+    " x-datadog-parent-id, x-datadog-origin, x-datadog-sampling-priority"
 )
 _EXPOSED = (
     "Allow, ETag, Idempotency-Replayed, Link, RateLimit, RateLimit-Policy, Retry-After,"

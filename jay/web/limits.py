@@ -102,6 +102,7 @@ SITE = 4
 UNREADABLE = "unreadable"
 """The one caller that all addresses stand for that can't be read: they share a budget."""
 
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d{1,5})?|(?P<v4>[\d.]+):\d{1,5}")
 
 
@@ -110,10 +111,11 @@ def networks_of(address: str | None) -> tuple[str, ...]:
     """Return whom an address stands for, the narrowest first.
 
     An IPv4 address is itself. One of IPv6 is its /64, a household, and its /48, which is handed out
-    to whoever asks for it (RFC 6177). Balancers write an address with a port, in brackets, or one
-    of IPv4 as IPv6 (RFC 7239 section 6).
+    to whoever asks for it (RFC 6177). Balancers write an address with a port, in brackets, in
+    quotes (RFC 7239 section 6), or one of IPv4 as IPv6, also as a translator does (RFC 6052): else
+    all of IPv4 would be one household.
     """
-    text = (address or "").strip()
+    text = (address or "").strip(' "')
     told = _WITH_PORT.fullmatch(text)
     if told is not None:
         text = told["v6"] or told["v4"] or ""
@@ -125,4 +127,6 @@ def networks_of(address: str | None) -> tuple[str, ...]:
         return (str(found),)
     if found.ipv4_mapped is not None:
         return (str(found.ipv4_mapped),)
+    if found in _TRANSLATED:
+        return (str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)),)
     return tuple(str(ipaddress.ip_network((found, size), strict=False)) for size in (64, 48))

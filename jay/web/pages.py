@@ -349,11 +349,14 @@ def page_error(error: JayError) -> Response:
 def _meant_address() -> str | None:
     """Return the address of a page that somebody has typed off a screen not quite to the letter.
 
-    In another case, with a slash or a full stop at its end, or in full width.
+    In another case, with a slash, a full stop or a bracket at its end, in full width, or with
+    characters that nobody sees, as they are copied along.
     """
     if request.url_rule is not None or request.method not in {"GET", "HEAD"}:
         return None
-    typed = "/" + unicodedata.normalize("NFKC", request.path).strip(" /.,;")
+    written = unicodedata.normalize("NFKC", request.path)
+    seen = "".join(one for one in written if unicodedata.category(one) != "Cf")
+    typed = "/" + seen.strip(" /.,;:!?()<>[]\"'")
     first, slash, rest = typed[1:].partition("/")
     adapter = current_app.create_url_adapter(request)
     for candidate in (typed, f"/{first.lower()}{slash}{rest}", typed.lower()):

@@ -182,7 +182,8 @@ def test_a_preflight_grants_every_header_that_a_client_may_send(
         *("authorization", "content-type", "idempotency-key", "if-match", "if-none-match"),
         *("x-api-key", "x-api-version", "x-jay-api-version", "x-jay-tracking", "x-request-id"),
         # What an app's monitoring adds to every request.
-        *("traceparent", "tracestate", "baggage", "sentry-trace"),
+        *("traceparent", "tracestate", "baggage", "sentry-trace", "b3", "x-b3-traceid"),
+        *("newrelic", "x-datadog-trace-id", "elastic-apm-traceparent"),
     }
     assert "*" not in "".join(granted(response).values())
 

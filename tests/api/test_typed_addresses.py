@@ -3,10 +3,12 @@
 import pytest
 from flask import Flask
 
+from jay import make_ready
 from jay.errors import AuthError, JayError, RequestError, all_errors
 from jay.ops.mends import mend_of
 from tests.api.browser import Browser, text_of
 from tests.builders import User
+from tests.conftest import Apps
 
 
 @pytest.mark.one_database
@@ -18,6 +20,8 @@ from tests.builders import User
         ("/code/", "/code"),
         ("/Code/", "/code"),
         ("/code.", "/code"),
+        ("/code)", "/code"),
+        ("/%E2%80%8Bcode%EF%BB%BF", "/code"),
         ("/%20code", "/code"),
         ("/ｃｏｄｅ", "/code"),  # noqa: RUF001
         ("/BASKET", "/basket"),
@@ -64,3 +68,33 @@ def test_every_error_says_what_to_do(error: type[JayError]) -> None:
     assert mend_of(error).endswith(".")
     # What is said of a whole family helps nobody.
     assert mend_of(error) not in {mend_of(AuthError), mend_of(RequestError), mend_of(JayError)}
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("host", "step", "warned"),
+    [
+        ("jay.example", "", False),
+        ("jay.kanal9-tv.example", " wide", False),
+        ("jay.mediathek.kanal9.example", " long", True),
+        ("warenkorb.fernsehshop.mediathek.kanal9.example", " longer", True),
+    ],
+)
+def test_a_long_address_is_written_smaller_and_warned_of_at_the_start(
+    host: str,
+    step: str,
+    *,
+    warned: bool,
+    alice: User,
+    apps: Apps,
+    database_url: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = apps.on(database_url, public_url=f"https://{host}")
+    screen = alice.transfer()["displayUrl"]
+
+    make_ready(there)
+
+    assert ("people type a long address" in capsys.readouterr().out) == warned
+    page = Browser(there).get(screen).get_data(as_text=True)
+    assert f'class="address{step}">{host}/code<' in page
