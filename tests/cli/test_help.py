@@ -10,20 +10,6 @@ from flask import Flask
 from jay import create_app
 from tests.conftest import settings
 
-NAMED_IN_THE_README = {
-    "partner add",
-    "merchant add",
-    "key issue",
-    "key list",
-    "key revoke",
-    "db upgrade",
-    "demo load",
-    "products want",
-    "products refresh",
-    "merchant webhook-token",
-    "webhooks deliver",
-}
-
 ALONE = ["worker"]
 """What is no part of a group: the one command that runs all day."""
 
@@ -62,10 +48,6 @@ def helped(app: Flask, words: str) -> str:
 def flat(text: str) -> str:
     """Undo line breaks, which also come behind a hyphen."""
     return " ".join(text.split()).replace("- ", "-")
-
-
-def test_the_commands_of_the_readme_are_there(plain_app: Flask) -> None:
-    assert {name for name, _ in commands(plain_app)} >= NAMED_IN_THE_README
 
 
 def test_every_other_command_belongs_to_a_group(plain_app: Flask) -> None:
