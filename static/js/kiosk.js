@@ -102,14 +102,14 @@
       done = true;
       next = request.responseURL;
       status = request.status;
-      if (!status) { lost(); return; }
+      /* Only what this service has answered counts: a page of a proxy's would lead nowhere. */
+      if (!status || request.responseText.indexOf('data-service="jay-basket"') < 0) { lost(); return; }
       /* What went wrong comes as a wall, too, which says how to go on. */
       if ((renews || status >= 400) && renew(request.responseText, status < 400 && next)) {
         if (status >= 400) { waiting = []; }
         go();
         return;
       }
-      /* An error that is not this service's: a page of a proxy's would lead nowhere. */
       if (status >= 400) { lost(); return; }
       leave(next || location.href.split('#')[0]);
     }
@@ -127,7 +127,7 @@
     var next = waiting.shift();
     busy = false;
     if (!next) { return; }
-    if (next[0] === 'GET' && !next[3]) { leave(next[1]); return; }
+    if (!able) { leave(next[1]); return; }
     load(next[0], next[1], next[2], next[3]);
   }
 
@@ -144,13 +144,14 @@
       ask('POST', form.getAttribute('action') || location.href, encode(form), form.hasAttribute('data-renew'));
     } else if (!busy) {
       busy = true;
+      window.setTimeout(lost, PATIENCE);
       form.submit();
     }
   }
 
   function forget() {
     waiting = [];
-    if (root.hasAttribute('data-home')) { leave(root.getAttribute('data-home')); } else { send(reset); }
+    if (root.hasAttribute('data-home')) { ask('GET', root.getAttribute('data-home'), null, false); } else { send(reset); }
   }
 
   function arm() {

@@ -11,6 +11,9 @@
   var pressed = null;
   var STALLED = 4000;
 
+  /* Whether this service has answered, and not a proxy in front of it or the login page of a hotel. */
+  function ours(page) { return (page || '').indexOf('data-service="jay-basket"') >= 0; }
+
   /* --- the claim's minute --- */
   function minute() {
     var clock = claim.querySelector('[data-clock]');
@@ -210,8 +213,8 @@
       mark();
       request.onreadystatechange = function () {
         if (request.readyState !== 4) { return; }
+        if (!ours(request.responseText) || request.status >= 500 || request.status === 429) { lost(); return; }
         if (request.status === 200 || request.status === 404) { done(request.responseText); return; }
-        if (request.status === 0 || request.status >= 500 || request.status === 429) { lost(); return; }
         sending = null;
         mark();
         form.querySelector('.enter').click();
@@ -325,7 +328,7 @@
         if (data.pollSeconds > 0) { seconds = data.pollSeconds; }
         if (String(data.version) === version || busy()) { plan(seconds); return; }
         get(location.pathname + location.search, function (pageStatus, page) {
-          if (pageStatus !== 200 && pageStatus !== 404) { later(); return; }
+          if (!ours(page) || (pageStatus !== 200 && pageStatus !== 404)) { later(); return; }
           if (busy()) { plan(1); return; }
           if (show(page, false)) { plan(seconds); }
         });

@@ -197,6 +197,7 @@
       renew(event.target);
     } else {
       sending = true;
+      window.setTimeout(function () { sending = false; }, 8000);
     }
   });
   window.addEventListener('pageshow', function (event) {

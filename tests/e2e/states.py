@@ -653,6 +653,15 @@ _LONG_ADDRESS = (
     "document.querySelector('.brand small').textContent ="
     " 'basket.mediathek.kanal-neun.example/legal'"
 )
+_TYPED_ADDRESS = (
+    "var typed = document.querySelector('.typed .address');"
+    " typed.textContent = '{}'; typed.className = 'address {}'"
+)
+_WIDE_ADDRESS = _TYPED_ADDRESS.format("jay.kanal9-tv.example/code", "wide")
+_TALL_ADDRESS = _TYPED_ADDRESS.format("basket.mediathek.kanal-neun.example/code", "long")
+_TWO_LINES = _TYPED_ADDRESS.format(
+    "warenkorb.fernsehshop.mediathek.kanal-neun.example/code", "longer"
+)
 _PICK = ("Such dir etwas aus", "Pick something")
 _SCAN = ("Nimm deinen Warenkorb mit.", "Take your basket with you.")
 _GONE = ("Diesen Code gibt\u2019s nicht mehr.", "This code is gone.")
@@ -686,9 +695,9 @@ STATES = (
     State("tv-cancelled", _tv_cancelled, "Es gibt einen neueren Code.", "There is a newer code."),
     State("tv-gone", _tv_gone, *_GONE, 404),
     State("tv-empty", _tv_empty, *_SCAN),
-    State("tv-notes", _tv_noted, *_SCAN),
-    State("tv-long-names", _tv_long, *_SCAN),
-    State("tv-one", _tv_one, *_SCAN),
+    State("tv-notes", _tv_noted, *_SCAN, script=_TALL_ADDRESS),
+    State("tv-long-names", _tv_long, *_SCAN, script=_TWO_LINES),
+    State("tv-one", _tv_one, *_SCAN, script=_WIDE_ADDRESS),
     State("tv-shop", _tv_shop, *_SCAN),
     State("tv-right-to-left", _tv_right_to_left, *_SCAN),
     State("tv-kiosk-pending", _tv_of_kiosk, *_SCAN),

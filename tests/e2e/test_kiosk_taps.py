@@ -199,6 +199,18 @@ def test_an_error_of_a_proxy_leaves_the_wall_where_it_is(wall: Page, screens: Sc
     expect(wall.locator(".mini")).to_have_count(1)
     expect(wall.get_by_text("Keine Verbindung.")).to_be_hidden()
 
+    # The login page of a network says 200, also to a link that would lead on.
+    wall.route("**/kiosk/**", lambda route: route.fulfill(body="<main>Welcome to our Wi-Fi</main>"))
+    for control in (wall.get_by_role("link", name="English"), tiles.first):
+        control.click()
+        expect(wall.get_by_text("Keine Verbindung.")).to_be_visible()
+    wall.unroute("**/kiosk/**")
+
+    tiles.first.click()
+
+    expect(wall.get_by_text("Keine Verbindung.")).to_be_hidden()
+    expect(tiles.first.locator(".count")).to_have_text(f"2{TIMES}")
+
 
 def test_a_new_code_can_be_asked_for_again_after_a_lost_network(
     moved_service: Service, screens: Screens

@@ -7,14 +7,8 @@ import pytest
 
 from tests.depth import is_deep
 from tests.e2e.states import BY_NAME, LANGUAGES, TV_STATES, State
-from tests.e2e.tour import FONTS, SIZES, Tour, every_look, write_in
+from tests.e2e.tour import FONTS, SHAPELESS, SIZES, Tour, every_look, write_in
 
-SHAPELESS = """() => [...document.querySelectorAll('.button, .tile, .choice')].filter(one => {
-  const style = getComputedStyle(one);
-  const drawn = kind => style[kind + 'Style'] !== 'none' && parseFloat(style[kind + 'Width']) > 0
-    && style[kind + 'Color'] !== 'rgba(0, 0, 0, 0)';
-  return one.checkVisibility() && !drawn('borderTop') && !drawn('outline');
-}).map(one => one.className)"""
 LEFT_SIDE = (".brand", "h1", ".lead", ".goods", ".goods li", ".stage > .sum")
 BOXES = """parts => parts.map(part => {
   const {x, y, width, height} = document.querySelector(part).getBoundingClientRect();

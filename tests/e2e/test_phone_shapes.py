@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from tests.clock import PATIENCE_SECONDS
 from tests.e2e.chromium import started
 from tests.e2e.states import BY_NAME, LANGUAGES, Visitor
-from tests.e2e.tour import Tour
+from tests.e2e.tour import SHAPELESS, Tour, axe
 
 ACTIONS = {
     "phone-claim": "#take .button",
@@ -127,6 +127,26 @@ def test_what_there_is_to_do_is_in_view(shown: Shown) -> None:
             field = shown.page.locator("#user_code").bounding_box()
             assert field is not None
             assert box["y"] - (field["y"] + field["height"]) <= 48, (width, height)
+
+
+GROUND = "getComputedStyle(document.body).backgroundColor"
+
+
+def test_at_night_the_ground_is_dark_and_all_words_can_be_read(shown: Shown) -> None:
+    by_day = shown.page.evaluate(GROUND)
+
+    shown.page.emulate_media(color_scheme="dark")
+
+    assert shown.page.evaluate(GROUND) != by_day
+    assert axe(shown.page, "color-contrast") == []
+    shown.page.emulate_media(color_scheme="light")
+
+
+def test_what_one_can_press_keeps_its_shape_in_forced_colours(shown: Shown) -> None:
+    shown.page.emulate_media(forced_colors="active")
+
+    assert shown.page.evaluate(SHAPELESS) == []
+    shown.page.emulate_media(forced_colors="none")
 
 
 def test_nothing_jumps_when_a_page_loads(shown: Shown) -> None:

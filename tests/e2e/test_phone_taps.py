@@ -1,7 +1,6 @@
 """On a slow or doubtful network: no tap is lost, and no hint of the browser is a lock."""
 
 import re
-import threading
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -93,22 +92,27 @@ def test_a_change_that_the_network_loses_is_sent_again(
     phone = screens.phone(service)
     phone.clock.install()
     opened(phone, basket)
-    lost = threading.Event()
+    # While the service is started anew, and behind the login page of a network.
+    answers = [(503, "busy"), (404, "<h1>Not found</h1>"), (200, "<main>Welcome</main>")]
+    lost: list[int] = []
 
     def lose(route: Route) -> None:
-        lost.set()
-        route.fulfill(status=503, body="busy")
+        status, body = answers[len(lost) % len(answers)]
+        lost.append(status)
+        route.fulfill(status=status, body=body)
 
     screens.allow_refusal(503)
+    screens.allow_refusal(404)
     phone.route("**/basket/items", lose)
     more(phone)
-    phone.clock.run_for(600)
-    expect(phone.locator("#news")).to_contain_text("Keine Verbindung")
-    assert lost.is_set()
-    assert count(phone) == "2"
+    for number, wait in enumerate((600, 3100, 6100), start=1):
+        phone.clock.run_for(wait)
+        expect(phone.locator("#news")).to_contain_text("Keine Verbindung")
+        assert len(lost) >= number
+        assert count(phone) == "2"
 
     phone.unroute("**/basket/items")
-    phone.clock.run_for(5000)
+    phone.clock.run_for(13_000)
     settled(phone)
 
     assert basket.cart()[ids[0]] == 2
@@ -149,6 +153,38 @@ def test_a_browser_that_believes_to_be_offline_is_not_believed(
 
     phone.locator("button[value=remove]").first.tap()
     expect(phone.locator(".undone")).to_be_visible()
+
+
+def test_what_stalls_in_the_network_locks_no_button(
+    service: Service, screens: Screens, basket: BasketOfUser
+) -> None:
+    phone = screens.phone(service)
+    phone.clock.install()
+    phone.goto(basket.transfer()["url"])
+    sent: list[str] = []
+
+    def stall(route: Route) -> None:
+        if route.request.resource_type != "document":
+            route.continue_()
+            return
+        sent.append(route.request.method)
+        # While a page is being loaded nothing can be looked at; nor is an answer ever seen here.
+        route.abort("aborted") if len(sent) == 1 else route.continue_()
+
+    phone.route("**/t/**", stall)
+    button = phone.locator("#take .button").first
+    button.tap()
+    expect(phone.locator("body.waiting")).to_have_count(1)
+    button.tap()  # a second tap on a slow network is no second try
+    assert sent == ["POST"]
+
+    phone.clock.run_for(5_000)
+    expect(phone.locator("body.waiting")).to_have_count(0)
+    button.tap()
+
+    expect(phone).to_have_url(re.compile(r"/basket$"))
+    assert sent == ["POST", "POST"]
+    screens.wrong = [wrong for wrong in screens.wrong if "ERR_ABORTED" not in wrong]
 
 
 @pytest.mark.parametrize("typed", ["{}", "{} ", "Code: {}"])

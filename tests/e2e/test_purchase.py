@@ -5,10 +5,11 @@ import sqlite3
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from jay.legal.models import Kind
 from jay.ops import demo_legal
+from tests.clock import PATIENCE_SECONDS
 from tests.demo import flask_commands
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp
 from tests.e2e.checkout_states import DECLINED, PAYS, ZOE
@@ -102,6 +103,37 @@ def test_from_the_basket_on_the_tv_to_a_paid_order(
     cookies = {cookie["name"] for cookie in phone.context.cookies()}
     assert cookies == {"jay"}  # the CSRF token is in it
     assert found_in(" ".join([*visited, paid, service.gunicorn.log(), events(service)])) == []
+
+
+def test_who_waits_for_the_payment_goes_on_waiting_behind_an_error_of_a_proxy(
+    service: Service, screens: Screens
+) -> None:
+    ours = '<html data-service="jay-basket"><main{}>{}</main>'
+    script = '<script src="/static/js/checkout.js"></script>'
+    waits, paid = ours.format(' data-again="3"', "Noch nicht") + script, ours.format("", "Danke")
+    answers = [(200, waits), (502, "<h1>Bad Gateway</h1>"), (200, "<main>Welcome</main>")]
+    answers += [(200, waits), (200, paid), (200, paid)]
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        status, body = answers[len(asked)]
+        asked.append(route.request.resource_type)
+        route.fulfill(status=status, content_type="text/html", body=body)
+
+    phone = screens.phone(service)
+    phone.clock.install()
+    screens.allow_refusal(502)
+    phone.route("**/checkout/return/*", answer)
+    phone.goto(f"{service.url}/checkout/return/J-1")
+    for number in range(2, 6):
+        expect(phone.get_by_text("Noch nicht")).to_be_visible()
+        for _ in range(PATIENCE_SECONDS):
+            if len(asked) >= number:
+                break
+            phone.clock.run_for(1_000)
+
+    expect(phone.get_by_text("Danke")).to_be_visible()
+    assert asked == ["document", *["xhr"] * 4, "document"]
 
 
 def read_mail(service: Service) -> str:
