@@ -433,8 +433,9 @@ class Forks:
 class Servers:
     """A real gunicorn and ``worker``, each of whose processes may be killed, and customers."""
 
-    VICTIMS = ("web worker", "worker", "master")
-    """In turn; a master takes seconds to start again."""
+    FIRST = ("web worker", "worker", "master")
+    LATER = (*("web worker",) * 5, *("worker",) * 3, "master")
+    """A master takes seconds to start again."""
 
     def __init__(self, world: World) -> None:
         self._world, self._killed = world, list[Gunicorn]()
@@ -448,7 +449,7 @@ class Servers:
 
     def kill(self, number: int, draw: random.Random) -> None:
         """Kill the next of them, and start another such one where nobody else does."""
-        victim = self.VICTIMS[number % len(self.VICTIMS)]
+        victim = self.FIRST[number] if number < len(self.FIRST) else draw.choice(self.LATER)
         if victim == "worker":
             self._alive.kill(victim)
             self._alive.start(victim)
