@@ -109,7 +109,7 @@ class Window:
     :ivar ends: by the timer.
     :ivar told: counted by all processes, as far as this one knows.
     :ivar untold: counted here since.
-    :ivar since: when that began, by the timer.
+    :ivar since: when that began, by the timer; 0 with the window itself.
     :ivar shared: whether all processes know of the caller.
     """
 
@@ -125,9 +125,8 @@ class Window:
             return False
         if self.untold >= (most - self.told) // LOTS:
             return True
-        return now - self.since >= TOLD_AFTER_SECONDS and (
-            self.shared or self.untold >= most // FEW
-        )
+        since = self.since or self.ends - WINDOW_SECONDS
+        return now - since >= TOLD_AFTER_SECONDS and (self.shared or self.untold >= most // FEW)
 
 
 class Counts:
@@ -148,7 +147,7 @@ class Counts:
     def hit(self, item: RateLimitItem, caller: str) -> tuple[int, float]:
         """Count a request; return how many there are, and how many seconds the minute still has."""
         most = item.amount
-        key = hash((caller, most))
+        key = _key(caller, most)
         with self._lock:
             now = self._timer()
             window = self._windows.get(key)
@@ -175,7 +174,7 @@ class Counts:
         """Return what ``hit`` would, and count nothing."""
         with self._lock:
             now = self._timer()
-            window = self._windows.get(hash((caller, item.amount)))
+            window = self._windows.get(_key(caller, item.amount))
             if window is None or window.ends <= now:
                 return 1, float(WINDOW_SECONDS)
             return window.told + window.untold + 1, window.ends - now
@@ -194,5 +193,10 @@ class Counts:
         for oldest in list(islice(windows, 2)):
             if len(windows) >= CALLERS_REMEMBERED or windows[oldest].ends <= now:
                 del windows[oldest]
-        window = windows[key] = Window(now + WINDOW_SECONDS, since=now)
+        window = windows[key] = Window(now + WINDOW_SECONDS)
         return window
+
+
+def _key(caller: str, most: int) -> int:
+    # Of 60 bits, which take the least room.
+    return hash((caller, most)) & 0xFFF_FFFF_FFFF_FFFF

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tests.load.bench import (
@@ -26,22 +27,32 @@ from tests.load.bench import (
     speed,
     warm_up,
 )
-from tests.load.tv_polling import cpu_seconds, processes_below
-from tests.servers import Gunicorn, free_port, postgres_cluster, processes_of
+from tests.load.tv_polling import TICKS_A_SECOND, cpu_seconds
+from tests.servers import Gunicorn, children_of, free_port, postgres_cluster, processes_of
 
 CONNECTIONS, ROUNDS, SECONDS = 16, 3, 5
+
+
+def spent(parent: int) -> float:
+    """Return the processor time of a process and its children, with those that have ended."""
+    stat = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()
+    seconds = (int(stat[13]) + int(stat[14])) / TICKS_A_SECOND
+    for process in (parent, *children_of(parent)):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has gone meanwhile
+            seconds += cpu_seconds(process)
+    return seconds
 
 
 def measure(service: Gunicorn, cluster: str, seeded: Seeded, row: Row, folder: Path) -> str:
     """Return the line of one kind of request."""
     script = script_of(row.requests, seeded, folder, merchant=row.merchant)
     warm_up(service.port, script, CONNECTIONS, len(row.requests))
-    nodes, servers = processes_below(service._process.pid), processes_of(cluster)
+    parents = service._process.pid, processes_of(cluster)[0]
     found: list[tuple[float, float]] = []
     for _ in range(ROUNDS):
-        before = [sum(map(cpu_seconds, each)) for each in (nodes, servers)]
+        before = [spent(each) for each in parents]
         sent = run_wrk(service.port, script, CONNECTIONS, SECONDS).requests
-        after = [sum(map(cpu_seconds, each)) for each in (nodes, servers)]
+        after = [spent(each) for each in parents]
         node, server = (1000 * (b - a) / sent for a, b in zip(before, after, strict=True))
         found.append((node, server))
     node, server = (statistics.median(column) for column in zip(*found, strict=True))

@@ -57,6 +57,18 @@ def rows(database: Database) -> int:
         return connection.execute(select(func.count()).select_from(signing_keys)).scalar_one()
 
 
+def test_a_process_remembers_so_many_tokens_at_most(
+    database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jay.auth.tokens.CACHED_TOKENS", 3)
+    tokens = process(database, clock)
+
+    for number in range(5):
+        tokens.verify(token_of(tokens, clock, f"g-{number}"), PARTNER, now=clock.now)
+
+    assert len(tokens._verified) == 3
+
+
 def test_ten_first_starts_at_once_make_one_key(new_database_url: str, clock: MovedClock) -> None:
     databases = [Database(new_database_url) for _ in range(10)]
     barrier, kids, errors = threading.Barrier(10), [], []

@@ -36,7 +36,7 @@ def test_a_caller_takes_little_room_however_long_its_name_is(rate: Rate) -> None
     finally:
         tracemalloc.stop()
 
-    assert taken / 10_000 < 220
+    assert taken / 10_000 < 180
 
 
 def test_a_flood_of_callers_takes_no_more_than_the_room_there_is() -> None:
