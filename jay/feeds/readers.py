@@ -174,7 +174,10 @@ def _images(cell: str) -> Any:
 
 # What \s takes, str.split() takes, too.
 _BETWEEN_ADDRESSES = re.compile(r"[\s|]+|[,;]\s*(?=[a-z]+://|/)").split
-_BEFORE_ADDRESSES = re.compile(r"\s*\|\s*|[\s,;]+(?=[a-z]+://|/)", re.IGNORECASE).split
+# Each run of separators is looked at once, as a merchant may send a cell full of them.
+_BEFORE_ADDRESSES = re.compile(
+    r"\|[\s,;]*+|(?<![\s,;])[\s,;]++(?:\|[\s,;]*+|(?=[a-z]+://|/))", re.IGNORECASE
+).split
 
 
 def split_addresses(value: str) -> list[str]:

@@ -517,6 +517,17 @@ def test_a_blank_in_the_address_of_a_picture_is_a_part_of_it(path: Path) -> None
     assert body(one(path, image_link=blank))["images"] == pictures[:1]
 
 
+def test_a_cell_full_of_blanks_between_addresses_costs_no_time(path: Path) -> None:
+    first, second = "https://a.example/1.jpg", "https://a.example/2.jpg"
+    blanks = " " * 300_000
+    cells = (f"{first}{blanks}{second}", f"{first}{blanks}|,{blanks}{second}{blanks}")
+
+    for record in read(path, "sku,name,images\n" + "".join(f'A,Mug,"{one}"\n' for one in cells)):
+        assert body(record)["images"] == [{"url": first}, {"url": second}]
+    (alone,) = read(path, f"sku,name,images\nA,Mug,{first}{blanks}x\n")
+    assert len(body(alone)["images"]) == 1
+
+
 def test_an_address_without_its_scheme_is_a_safe_one(path: Path) -> None:
     assert body(one(path, image_link="//cdn.example/1.jpg"))["images"] == [
         {"url": "https://cdn.example/1.jpg"}
