@@ -7,6 +7,7 @@ import marshmallow as ma
 
 from jay.feeds.readers import Attributes, Record
 from jay.feeds.rows import explain
+from jay.feeds.sales import shop_period
 from jay.products.schemas import MAX_IMAGES, ImageSchema, ProductSchema
 
 _FIELDS = ProductSchema().fields
@@ -27,10 +28,13 @@ def without_wrong_addresses(record: Record) -> Record | None:
     return record._replace(body=body, main=main, notes=(*record.notes, *dict.fromkeys(notes)))
 
 
-def without_unmeant_prices(records: Iterator[Record]) -> Iterator[Record]:
+def with_prices_as_meant(records: Iterator[Record], country: str) -> Iterator[Record]:
     """Yield the records without prices of 0 and sales that are none, which no shop means.
 
-    That is for tables: who uses the API or its JSON Lines says exactly that.
+    A sale's days become moments. That is for tables: who uses the API or its JSON Lines says
+    exactly what is meant.
+
+    :param country: of rows that name none: its clocks decide when a day begins.
     """
     for record in records:
         body = record.body
@@ -44,7 +48,30 @@ def without_unmeant_prices(records: Iterator[Record]) -> Iterator[Record]:
         if (why := _no_sale(kept)) is not None:
             notes.append(f"salePrice: {why}, so it is not used.")
             del kept["sale"]
+        elif "sale" in kept:
+            own = record.country or body.get("country")
+            kept["sale"] = _in_moments(kept["sale"], own or country)
         yield record._replace(body=kept, notes=tuple(notes))
+
+
+def _in_moments(sale: Any, country: str) -> Any:
+    """Write when a sale begins and ends as the API does; what is none is left for it to refuse."""
+    begin, end = (
+        (sale.get("from") or "", sale.get("until") or "")
+        if isinstance(sale, Mapping)
+        else (None, None)
+    )
+    if not isinstance(begin, str) or not isinstance(end, str):
+        return sale
+    try:
+        moments = shop_period(begin, end, country)
+    except ValueError:
+        return sale
+    given = {"from": moments.start, "until": moments.end}
+    return {
+        **{name: value for name, value in sale.items() if name not in given},
+        **{name: moment.isoformat() for name, moment in given.items() if moment},
+    }
 
 
 def _no_sale(body: Attributes) -> str | None:

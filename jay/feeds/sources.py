@@ -14,7 +14,7 @@ from jay.feeds.items import READ, Context
 from jay.feeds.major import in_major_units
 from jay.feeds.mapped import Columns, Mapped, children_of
 from jay.feeds.mapping import Mapping, known, recognise
-from jay.feeds.mending import without_unmeant_prices
+from jay.feeds.mending import with_prices_as_meant
 from jay.feeds.readers import (
     VOLATILE_COLUMNS,
     Record,
@@ -178,7 +178,8 @@ class Source:
             )
             return self._read_mapped(self._table, self._columns, context)
         if self.format == OWN_CSV:
-            return without_unmeant_prices(self._in_minor_units(own_csv(self._table), currency))
+            own = self._in_minor_units(own_csv(self._table), currency)
+            return with_prices_as_meant(own, country)
         return google_table(self._table, Context(country, at))
 
     def _in_minor_units(self, records: Iterator[Record], currency: str | None) -> Iterator[Record]:

@@ -266,7 +266,7 @@ def test_our_own_csv_has_a_column_for_all_that_the_api_has(path: Path) -> None:
     )
 
     given = body(record)
-    assert given["sale"] == {"price": 1500, "until": "2030-01-01T00:00:00Z"}
+    assert given["sale"] == {"price": 1500, "until": "2030-01-01T00:00:00+00:00"}
     assert given["basePrice"] == {"content": 0.75, "unit": "l"}
     assert (given["manufacturer"], given["responsiblePerson"]) == (
         {"name": "Clay Ltd"},
@@ -550,6 +550,34 @@ def test_prices_of_our_own_csv_that_no_shop_means_are_left_out(path: Path) -> No
         assert [record.notes for record in records] == said
         assert ["price" in body(record) for record in records] == [False, True, True, False, True]
         assert ["sale" in body(record) for record in records] == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "moments"),
+    [
+        ("2026-11-01", "30.11.2026", ("2026-10-31T23:00:00+00:00", "2026-11-30T23:00:00+00:00")),
+        ("", "2026-11-30T00:00:00", (None, "2026-11-30T23:00:00+00:00")),  # a date of a spreadsheet
+        ("2026-11-01T08:00", "", ("2026-11-01T07:00:00+00:00", None)),
+        ("2026-11-01T08:00:00Z", "", ("2026-11-01T08:00:00+00:00", None)),
+        ("soon", "2026-11-30", ("soon", "2026-11-30")),
+        ("2026-11-30", "2026-11-01", ("2026-11-30", "2026-11-01")),
+    ],
+)
+def test_a_sale_of_our_own_csv_may_be_of_days(
+    path: Path, begin: str, end: str, moments: tuple[str | None, str | None]
+) -> None:
+    header = "sku;name;price;salePrice;saleFrom;saleUntil;country\n"
+    record, far = read(
+        path, f"{header}A;Mug;20;15;{begin};{end};\nB;Mug;20;15;2026-11-01;2026-11-01;JP\n"
+    )
+
+    sale = body(record)["sale"]
+    assert (sale.get("from"), sale.get("until")) == moments
+    assert body(far)["sale"] == {
+        "price": 15,
+        "from": "2026-10-31T15:00:00+00:00",
+        "until": "2026-11-01T15:00:00+00:00",
+    }
 
 
 def test_tax_is_told_in_percent(path: Path) -> None:
