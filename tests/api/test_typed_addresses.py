@@ -76,8 +76,8 @@ def test_every_error_says_what_to_do(error: type[JayError]) -> None:
     [
         ("jay.example", "", False),
         ("jay.kanal9-tv.example", " wide", False),
-        ("jay.mediathek.kanal9.example", " long", True),
-        ("warenkorb.fernsehshop.mediathek.kanal9.example", " longer", True),
+        ("jay.mediathek.kanal9-tv.com", " long", True),
+        ("jay.mediathek.kanal9-tv.info", " longer", True),
     ],
 )
 def test_a_long_address_is_written_smaller_and_warned_of_at_the_start(

@@ -658,7 +658,7 @@ _TYPED_ADDRESS = (
     " typed.textContent = '{}'; typed.className = 'address {}'"
 )
 _WIDE_ADDRESS = _TYPED_ADDRESS.format("jay.kanal9-tv.example/code", "wide")
-_TALL_ADDRESS = _TYPED_ADDRESS.format("basket.mediathek.kanal-neun.example/code", "long")
+_TALL_ADDRESS = _TYPED_ADDRESS.format("jay.mediathek.kanal9-tv.com/code", "long")
 _TWO_LINES = _TYPED_ADDRESS.format(
     "warenkorb.fernsehshop.mediathek.kanal-neun.example/code", "longer"
 )
