@@ -134,11 +134,15 @@ def _named(cell: str) -> Any:
     return _from_json(cell) if cell.startswith("{") else {"name": cell}
 
 
+# float() takes more: 1_000, nan, and digits of other scripts.
+_DECIMAL = re.compile(
+    r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:E[+-]?[0-9]{1,2})?", re.IGNORECASE
+)
+
+
 def _decimal(cell: str) -> Any:
-    try:
-        return float(cell.replace(",", ".", 1))
-    except ValueError:
-        return cell
+    text = cell.strip()
+    return float(text.replace(",", ".")) if _DECIMAL.fullmatch(text) else cell
 
 
 def _percent(cell: str) -> Any:
@@ -148,7 +152,7 @@ def _percent(cell: str) -> Any:
 
 
 # A thousand, or one with three places: as with amounts of money, nobody can tell.
-EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
+EITHER = re.compile(r"\+?[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
 def _content(cell: str) -> Any:

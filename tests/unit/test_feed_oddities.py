@@ -592,7 +592,7 @@ def test_tax_is_told_in_percent(path: Path) -> None:
         assert refused.endswith("VAT is in percent: 19 is 19 %.")
 
 
-@pytest.mark.parametrize("content", ["1.000", "1,500"])
+@pytest.mark.parametrize("content", ["1.000", "1,500", "+1.000", "\uff11.000", "1_000", "nan"])
 def test_what_it_holds_is_left_out_where_it_can_be_read_in_two_ways(
     path: Path, content: str
 ) -> None:
