@@ -13,6 +13,7 @@ import alembic.command
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Connection, create_engine, text
 
 from jay import create_app, make_ready
@@ -242,9 +243,11 @@ def _noon(clock: MovedClock) -> None:
 class Apps:
     """Apps on the databases of the tests: to make one takes longer than most tests do."""
 
-    def __init__(self, clock: MovedClock, data_dir: Path) -> None:
+    def __init__(self, clock: MovedClock, data_dir: Path, compiled: Path) -> None:
         self._clock, self._data_dir = clock, data_dir
         self._made: dict[tuple[object, ...], Flask] = {}
+        # Else each app would compile all templates anew.
+        self._templates = FileSystemBytecodeCache(str(compiled))
 
     def on(self, database_url: str, process: str = "", **changes: Any) -> Flask:
         """Return an app as it is when its process begins: it remembers nothing.
@@ -256,6 +259,7 @@ class Apps:
         if key not in self._made:
             config = settings(database_url, self._data_dir, **changes)
             self._made[key] = create_app(config, clock=self._clock)
+            self._made[key].jinja_env.bytecode_cache = self._templates
         made = self._made[key]
         if process or changes:
             # Other tests end connections at the server; a process that begins has none yet, and
@@ -279,7 +283,7 @@ class Apps:
 @pytest.fixture(scope="session")
 def apps(clock: MovedClock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
     """The apps of all tests, each made once."""
-    made = Apps(clock, tmp_path_factory.mktemp("data"))
+    made = Apps(clock, tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("templates"))
     yield made
     made.close()
 

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
+    precondition,
     rule,
 )
 from sqlalchemy import delete, select
@@ -237,6 +238,22 @@ class FeedMachine(RuleBasedStateMachine):
         for kind in ("unknownSkus", "stale", "updated"):
             self.world.seen[kind] += bool(expected[kind])
         self.world.seen["partly stale"] += bool(expected["stale"] and expected["updated"])
+
+    @precondition(lambda self: self.model)
+    @rule(
+        number=st.integers(0, 19),
+        price=own["price"],
+        stock=own["stockCount"],
+        moment=moments,
+    )
+    def update_what_is_there(
+        self, *, number: int, price: int, stock: int | None, moment: float | None
+    ) -> None:
+        """Of all that can be named in an update, little is there: most of it meets nothing."""
+        known = sorted(self.model)
+        shop, country, sku = known[number % len(known)]
+        items = [{"sku": sku, "price": price, "stockCount": stock}]
+        self.update(shop=shop, country=country, items=items, shared={}, moment=moment)
 
     def expect(
         self,
