@@ -256,7 +256,9 @@ class Mapped:
         sold = [(at, item) for at, item in group if "price" in item]
         main = {**first, "image_link": pictures}
         if len(sold) <= 1 and self._is_single(sold[0][1] if sold else first):
-            main |= {name: sold[0][1][name] for name in _PRICED if sold and name in sold[0][1]}
+            only = sold[0][1] if sold else first
+            main |= {name: only[name] for name in _PRICED if sold and name in only}
+            main["image_link"] = pictures or only.get("variant_image_link", [])
             yield record_of(line, {**main, "id": first.get("id", [self._key])}, self.context)
             return
         own = {name: value for name, value in main.items() if name not in _OFFERED}

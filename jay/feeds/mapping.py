@@ -13,7 +13,8 @@ A mapping names, for Google's attributes (jay/feeds/items.py), the columns that 
 - ``[skip_alone]``: the same, but for rows that are variants
 - ``main_kinds``: which rows are main products that are never sold themselves
 - ``rows_of``: rows that follow each other with the same cell there are one product, which has all
-  their pictures; ``variant_image_link`` is the picture of the row's variant
+  their pictures; ``variant_image_link`` is the picture of the row's variant, and of a product that
+  has no other one
 - ``month_first``: ``11/1/26`` is the first of November
 - ``variants_in``: the column in which a main product's row lists its variants
 """

@@ -528,6 +528,21 @@ def test_a_cell_full_of_blanks_between_addresses_costs_no_time(path: Path) -> No
     assert len(body(alone)["images"]) == 1
 
 
+def test_the_picture_of_its_only_variant_is_that_of_a_product_without_one(path: Path) -> None:
+    records = read(
+        path,
+        "Handle,Title,Variant SKU,Variant Price,Option1 Name,Option1 Value,Image Src"
+        ",Variant Image\n"
+        "mug,Mug,M,5.00,Title,Default Title,,https://a.example/v.jpg\n"
+        "cup,Cup,C,5.00,Title,Default Title,https://a.example/1.jpg,https://a.example/v.jpg\n",
+    )
+
+    assert [body(record)["images"] for record in records] == [
+        [{"url": "https://a.example/v.jpg"}],
+        [{"url": "https://a.example/1.jpg"}],
+    ]
+
+
 def test_an_address_without_its_scheme_is_a_safe_one(path: Path) -> None:
     assert body(one(path, image_link="//cdn.example/1.jpg"))["images"] == [
         {"url": "https://cdn.example/1.jpg"}
