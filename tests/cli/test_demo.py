@@ -23,6 +23,7 @@ from jay.products.models import Product, product_id, products
 from tests.cli.conftest import Run, runner_of
 from tests.clock import NOON
 from tests.demo import catalogue as demo_catalogue
+from tests.demo import flask_commands
 
 ROOT = Path(__file__).parents[2]
 LOCALES = [("de", "DE", "EUR"), ("en", "GB", "GBP")]
@@ -361,11 +362,8 @@ def start(tmp_path: Path, *command: str, **environ: str) -> subprocess.Completed
 
 
 def test_a_real_start_refuses_demo_keys_and_names_the_way_out(tmp_path: Path) -> None:
-    load = (
-        "from app import app; run = app.test_cli_runner().invoke;"
-        "run(args=['db', 'upgrade']); run(args=['demo', 'load'])"
-    )
-    assert start(tmp_path, "-c", load, JAY_DEMO="1").returncode == 0
+    folder = {"JAY_DATA_DIR": str(tmp_path), "JAY_DATABASE_URL": "", "JAY_SECRET_KEY": ""}
+    flask_commands({**folder, "JAY_DEMO": "1"}, ("db", "upgrade"), ("demo", "load"))
 
     refused = start(tmp_path, "-c", "import wsgi")
     heal = "from app import app; run = app.test_cli_runner().invoke;" + "".join(
