@@ -6,7 +6,7 @@ from flask.cli import with_appcontext
 from jay import db
 from jay.merchants.arguments import found_merchant
 from jay.pictures import service
-from jay.pictures.models import TEXTS, Reason
+from jay.pictures.models import Reason, text_of
 from jay.web.commands import Command
 
 PAGE = 500
@@ -31,7 +31,7 @@ def pictures(merchant: str, *, everything: bool, most: int) -> None:
         f"{counts.pop('shown', 0):,} shown, {counts.pop('waiting', 0):,} wait to be fetched."
     )
     for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
-        click.echo(f"{count:>9,} {reason}: {TEXTS[Reason(reason)]}")
+        click.echo(f"{count:>9,} {reason}: {text_of(Reason(reason))}")
     after: str | None = ""
     while after is not None and most > 0:
         with db.reading() as connection:

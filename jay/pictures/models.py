@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import BinaryIO
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
 
-from jay.db.types import UtcDateTime, metadata
+from jay.db.types import OpenEnum, UtcDateTime, metadata
 
 SIZES = (160, 320, 640)
 """Pixels of the longest side: lists on phones, tiles on televisions, one product alone."""
@@ -117,7 +117,7 @@ class Need(IntEnum):
     REST = 2
 
 
-class Reason(StrEnum):
+class Reason(OpenEnum):
     """Why a picture is not there. The words are stable."""
 
     NOT_FOUND = "NOT_FOUND"
@@ -146,7 +146,7 @@ def _(text: str) -> str:
     return text
 
 
-TEXTS: Mapping[Reason, str] = {
+_TEXTS: Mapping[Reason, str] = {
     Reason.NOT_FOUND: _("There is nothing at this address (404)."),
     Reason.DENIED: _("The server does not give it out (401, 403)."),
     Reason.SERVER_BUSY: _("The server asks to be left alone for a while (429, 503)."),
@@ -167,7 +167,13 @@ TEXTS: Mapping[Reason, str] = {
     Reason.STORE_AWAY: _("It could not be stored: this service's store of pictures was away."),
     Reason.OUR_FAULT: _("A fault of this service, which its log describes."),
 }
-"""The reasons in plain words."""
+_LATER = _("Why is known to a later version of this service alone.")
+
+
+def text_of(reason: Reason) -> str:
+    """Return a reason in plain words."""
+    return _TEXTS.get(reason, _LATER)
+
 
 OF_THE_SERVER = frozenset(
     {Reason.SERVER_BUSY, Reason.SERVER_FAILED, Reason.UNREACHABLE, Reason.TOO_SLOW}
@@ -197,7 +203,7 @@ class Unusable(Exception):
     """
 
     def __init__(self, reason: Reason, wait: timedelta | None = None) -> None:
-        super().__init__(TEXTS[reason])
+        super().__init__(_TEXTS[reason])
         self.reason = reason
         self.wait = wait
 

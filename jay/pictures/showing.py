@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from jay import web
 from jay.errors import Busy
 from jay.pictures import service
-from jay.pictures.models import TEXTS, File, Picture
+from jay.pictures.models import File, Picture, text_of
 from jay.pictures.service import Named
 from jay.pictures.store import Store, place, store_of
 from jay.products.showing import Image, Key
@@ -50,7 +50,7 @@ class Fetched:
         """Return why pictures are not there, in the page's language, as far as it is known."""
         found = service.reasons(connection, [Named(*key) for key in keys])
         return {
-            (named.merchant_id, named.url): gettext(TEXTS[reason])
+            (named.merchant_id, named.url): gettext(text_of(reason))
             for named, reason in found.items()
         }
 

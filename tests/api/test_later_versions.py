@@ -33,12 +33,14 @@ from jay.orders.models import (
     order_parts,
 )
 from jay.orders.withdrawals import Unclear, withdrawals
+from jay.pictures.models import Reason, Unusable
 from tests.api.buying import BUYER, bought, found, till_of
 from tests.api.checks import assert_refused
 from tests.builders import Shop, User, add_platform, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import NOON
 from tests.conftest import SECRET, Apps
+from tests.pictures import failed
 
 LATER = "later"
 """A word that this version does not know."""
@@ -182,6 +184,24 @@ def test_texts_and_withdrawals_of_unknown_kinds_hinder_nobody(old: Old) -> None:
 
     assert "later, which only a later version knows" in old.run("orders", "withdrawals")
     bought(old.alice, old.shop, **BUYER)
+
+
+def test_why_a_picture_is_not_there_may_be_known_to_a_later_version_alone(
+    apps: Apps, database_url: str, shop: Shop
+) -> None:
+    url = "https://images.shop.example/mug.jpg"
+    shop.product("mug", description={"images": [{"url": url}]})
+    failed(shop.app, url, Reason(LATER))
+    demo = apps.on(database_url, demo=True)
+
+    page = demo.test_client().get("/catalogue/mugshop/de-DE/mug")
+    assert page.status_code == 200
+    assert "known to a later version" in page.text
+    listed = runner_of(shop.app)("products", "pictures", shop.name)
+    assert listed.exit_code == 0, listed.output
+    assert "1 later: Why is known to a later version" in listed.stdout
+    with pytest.raises(KeyError):  # and nothing that a decoder says becomes one
+        Unusable(Reason(LATER))
 
 
 def test_a_word_is_what_it_says_and_no_member() -> None:
