@@ -267,12 +267,16 @@ _UNFINISHED = re.compile(rb"\{(?:[^\n]*[{\[,])?\s*\n\s*([^\n]*)\n")
 def _is_of_several_lines(head: bytes) -> bool:
     """Tell whether JSON has no object on its first line, nor on the one behind it."""
     found = _UNFINISHED.match(head)
-    if found is None:
-        return False
+    # Objects with a comma behind each are lines, too, though wrong ones.
+    first = head.partition(b"\n")[0].strip().removesuffix(b",")
+    return found is not None and not (_is_object(first) or _is_object(found[1]))
+
+
+def _is_object(line: bytes) -> bool:
     try:
-        return type(orjson.loads(found[1])) is not dict
+        return type(orjson.loads(line)) is dict
     except orjson.JSONDecodeError:
-        return True
+        return False
 
 
 def _not_lines(file: FeedFile, what: str, how: str) -> UnusableFile:

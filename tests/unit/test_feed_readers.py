@@ -319,6 +319,14 @@ def test_json_that_is_one_value_of_all_lines_is_named(
         read(path, content, wanted)
 
 
+def test_lines_with_a_comma_behind_each_are_refused_one_by_one(path: Path) -> None:
+    first, second, last = read(path, '{"sku": "A"},\n{"sku": "B"}, \r\n{"sku": "C"}\n')
+
+    for record in (first, second):
+        assert "not valid JSON" in (record.reason or "")
+    assert last.body == {"sku": "C"}
+
+
 def test_each_json_line_is_a_body_of_the_api(path: Path) -> None:
     records = read(path, '{"sku": "A", "name": "M"}\n\n{"sku": "B"}\n')
 
