@@ -86,6 +86,8 @@ def test_what_is_dear_is_started_for_those_that_share_it(request: pytest.Fixture
     found: dict[str, set[str]] = {"the clock is moved": set(), "the clock is right": set()}
     for item in request.session.items:
         asked = set(getattr(item, "fixturenames", ()))
+        if item.path.stem == "test_tv_to_phone":
+            continue  # for two of its tests the clock is moved, the others count shops and partners
         if "_moved_service" in asked:
             found["the clock is moved"].add(sharing.group(item.nodeid))
         elif asked & {"service", "any_service"} and item.path.stem != "test_idempotency_crash":

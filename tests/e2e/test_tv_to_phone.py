@@ -4,7 +4,6 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from playwright.sync_api import Page, expect
@@ -23,12 +22,6 @@ from tests.e2e.web_shop import WebShop
 
 HOODIE = "Kapuzenpullover Fuchsbau"
 TEAPOT = "Teekanne Nordlicht"
-
-
-@pytest.fixture
-def service(moved_service: Service) -> Service:
-    """The service whose clock can be moved: these files need no other one beside it."""
-    return moved_service
 
 
 def feed(service: Service, sku: str = "PATH") -> dict[str, str]:

@@ -7,7 +7,16 @@ from urllib.parse import urlsplit
 
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, WebError, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    WebError,
+    expect,
+)
 
 from tests.clock import PATIENCE_SECONDS
 from tests.e2e.service import Service
@@ -45,6 +54,7 @@ class Screens:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
+        self._contexts: list[BrowserContext] = []
         self._hosts: set[str] = set()
         self._refusals: set[str] = set()
         self.wrong: list[str] = []
@@ -67,12 +77,13 @@ class Screens:
 
     def close(self) -> None:
         """Close all of them."""
-        for context in self._browser.contexts:
+        for context in self._contexts:
             context.close()
 
     def _open(self, service: Service, options: dict[str, Any]) -> Page:
         self.allow_host(service.url)
         context = self._browser.new_context(locale="de-DE", **options)
+        self._contexts.append(context)
         context.set_default_timeout(PATIENCE_SECONDS * 1000)
         context.on("request", self._on_request)
         context.on("console", self._on_console)
