@@ -9,7 +9,7 @@ export PORT JAY_DATA_DIR
 # What Python has compiled is kept: the tests start a hundred processes, and are read by each worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-# One worker a core, each with databases, services and a browser of its own.
+# Workers, each with databases of its own: one more than there are processors (tests/conftest.py).
 PROCESSES ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')

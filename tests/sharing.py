@@ -31,8 +31,8 @@ SERVICE = (
 """The files of the service whose clock is right, on either database."""
 
 SHARED = ("screens", "the service", "phones")
-"""What is too dear to be started by each worker, in the order in which it is begun: of two workers
-one has the service whose clock is moved, and the other one the others."""
+"""What is too dear to be started by each worker, in the order in which it is begun: each of three
+workers has one of them."""
 
 _FILES = {
     f"tests/e2e/test_{name}.py": group
