@@ -13,7 +13,14 @@ from typing import Any
 
 from jay.feeds.amounts import Money, Unreadable, read_money
 from jay.feeds.readers import EITHER, Attributes, Record
-from jay.feeds.sales import Period, read_period, shop_period
+from jay.feeds.sales import (
+    NO_PRICE,
+    NO_PRICE_BESIDE,
+    NOT_LOWER,
+    Period,
+    read_period,
+    shop_period,
+)
 from jay.products.gtins import is_gtin
 from jay.products.models import normal_sku
 from jay.products.texts import plain_text
@@ -271,11 +278,11 @@ def offer_of(reading: _Reading) -> Attributes:
     listed = reading.first("price")
     if listed is None:
         if reading.first("sale_price") is not None:
-            reading.notes.append("sale_price: there is no price beside it, so it is not used.")
+            reading.notes.append(f"sale_price: {NO_PRICE_BESIDE}, so it is not used.")
         return {}
     amount, currency = reading.amount("price", listed)
     if amount == 0:
-        reading.notes.append("price: 0 is none that a shop means, so it is not used.")
+        reading.notes.append(NO_PRICE)
         return {}
     offer = {"price": amount, "orgPrice": amount, "currency": currency}
     if (was := _side_amount(reading, "was", currency)) is not None and was > amount:
@@ -286,7 +293,7 @@ def offer_of(reading: _Reading) -> Attributes:
     if sale is None or sale == amount:
         return offer
     if not 0 < sale < amount:
-        reading.notes.append("sale_price: it is 0 or above the price, so it is not used.")
+        reading.notes.append(f"sale_price: {NOT_LOWER}, so it is not used.")
         return offer
     when = _when(reading)
     at = reading.context.at

@@ -7,7 +7,7 @@ import marshmallow as ma
 
 from jay.feeds.readers import Attributes, Record
 from jay.feeds.rows import explain
-from jay.feeds.sales import shop_period
+from jay.feeds.sales import NO_PRICE, NO_PRICE_BESIDE, NOT_LOWER, shop_period
 from jay.products.schemas import MAX_IMAGES, ImageSchema, ProductSchema
 
 _FIELDS = ProductSchema().fields
@@ -43,7 +43,7 @@ def with_prices_as_meant(records: Iterator[Record], country: str) -> Iterator[Re
             continue
         kept, notes = dict(body), list(record.notes)
         if kept.get("price") == 0:
-            notes.append("price: 0 is none that a shop means, so it is not used.")
+            notes.append(NO_PRICE)
             del kept["price"]
         if (why := _no_sale(kept)) is not None:
             notes.append(f"salePrice: {why}, so it is not used.")
@@ -80,9 +80,9 @@ def _no_sale(body: Attributes) -> str | None:
     if not isinstance(lower, int):
         return None
     if price is None:
-        return "there is no price beside it"
+        return NO_PRICE_BESIDE
     above = isinstance(price, int) and lower > price
-    return "it is 0 or above the price" if above or lower <= 0 else None
+    return NOT_LOWER if above or lower <= 0 else None
 
 
 def _mended(body: Attributes | None, notes: list[str]) -> Attributes | None:

@@ -9,6 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.core import get_global
 
+NO_PRICE = "price: 0 is none that a shop means, so it is not used."
+NO_PRICE_BESIDE = "there is no price beside it"
+NOT_LOWER = "it is 0 or above the price"
+"""Why a sale is left out."""
+
 
 class Period(NamedTuple):
     """From the first moment on, before the second one; None where it has no such end."""
