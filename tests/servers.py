@@ -141,8 +141,6 @@ class Gunicorn:
     :param app: ``wsgi:app``, or a module of the tests that moves the clock.
     """
 
-    LISTENS = "Listening at"
-
     def __init__(self, environ: dict[str, str], *, app: str = "wsgi:app") -> None:
         self.port = int(environ["PORT"])
         self.url = f"http://127.0.0.1:{self.port}"
@@ -170,7 +168,7 @@ class Gunicorn:
                 urllib.request.urlopen(f"{self.url}/readyz", timeout=10),
             ):
                 # Workers of a master that was killed may answer there, before ours listens.
-                if self.LISTENS in self.log():
+                if "Listening at" in self.log():
                     return  # urlopen raises for every status but success
             time.sleep(0.05)
         raise RuntimeError(f"gunicorn did not start:\n{self.log()}")
@@ -203,8 +201,6 @@ class Gunicorn:
 
 class Granian(Gunicorn):
     """The service under Granian, with as many workers and threads: benchmarks compare it."""
-
-    LISTENS = "Listening at"
 
     def __init__(self, environ: dict[str, str]) -> None:
         super().__init__(environ, app="tests.load.granian_app:app")

@@ -10,8 +10,8 @@ from tests.clock import PATIENCE_SECONDS
 from tests.cluster.parts import Cluster
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp
 from tests.e2e.chromium import started
-from tests.e2e.test_purchase import pay, tell_address
-from tests.e2e.watched import Screens, expect_same_pair, expect_state, scan
+from tests.e2e.purchasing import go_to_checkout, pay
+from tests.e2e.watched import Screens, expect_state
 
 
 @contextlib.contextmanager
@@ -42,13 +42,7 @@ def walk(parts: Cluster, chromium: Browser, sku: str) -> str:
     screens = Screens(chromium)
     try:
         tv, phone = screens.tv(parts), screens.phone(parts)
-        tv.goto(offer["displayUrl"])
-        phone.goto(scan(tv))
-        expect_same_pair(tv, phone)
-        phone.get_by_role("button", name="Ja, übernehmen").click()
-        expect_state(tv, "claimed")
-        phone.get_by_role("link", name="Zur Kasse").click()
-        tell_address(phone)
+        go_to_checkout(tv, phone, offer["displayUrl"])
         expect(phone.locator(".grand .all")).to_contain_text("53,90")
         expect_state(tv, "paying")
         pay(phone)

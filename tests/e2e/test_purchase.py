@@ -5,16 +5,17 @@ import sqlite3
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
 from jay.legal.models import Kind
 from jay.ops import demo_legal
 from tests.clock import PATIENCE_SECONDS
 from tests.demo import flask_commands
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp
-from tests.e2e.checkout_states import DECLINED, PAYS, ZOE
+from tests.e2e.checkout_states import DECLINED, ZOE
+from tests.e2e.purchasing import go_to_checkout, pay
 from tests.e2e.service import Service
-from tests.e2e.watched import Screens, expect_same_pair, expect_state, scan
+from tests.e2e.watched import Screens, expect_state
 from tests.post_office import post_office
 
 SHOWN = [
@@ -42,22 +43,6 @@ def offer(service: Service) -> dict[str, str]:
     return TvApp(service, DEMO_BASKET_KEY).guest((product, 2)).transfer()
 
 
-def tell_address(phone: Page) -> None:
-    """Fill the form in."""
-    for name, text in ZOE.items():
-        if name != "countryCode":
-            phone.locator(f"#{name}").fill(text)
-    phone.locator("#countryCode").select_option(ZOE["countryCode"])
-    phone.get_by_role("button", name="Weiter").click()
-
-
-def pay(phone: Page, card: str = PAYS) -> None:
-    """Press the button, and pay with a card."""
-    phone.get_by_role("button", name="Zahlungspflichtig bestellen").click()
-    phone.get_by_label("Kartennummer").fill(card)
-    phone.locator(".fields .button").click()
-
-
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_from_the_basket_on_the_tv_to_a_paid_order(
     service: Service, screens: Screens, offer: dict[str, str], *, scripts: bool
@@ -66,14 +51,7 @@ def test_from_the_basket_on_the_tv_to_a_paid_order(
     phone = screens.phone(service, java_script_enabled=scripts)
     visited: list[str] = []
     phone.on("framenavigated", lambda frame: visited.append(frame.url))
-    tv.goto(offer["displayUrl"])
-    phone.goto(scan(tv))
-    expect_same_pair(tv, phone)
-    phone.get_by_role("button", name="Ja, übernehmen").click()
-    expect_state(tv, "claimed")
-
-    phone.get_by_role("link", name="Zur Kasse").click()
-    tell_address(phone)
+    go_to_checkout(tv, phone, offer["displayUrl"])
     expect(phone.get_by_role("heading", name="Prüfen und bestellen")).to_be_visible()
     expect(phone.locator(".grand .all")).to_contain_text("53,90")
     expect_state(tv, "paying")
