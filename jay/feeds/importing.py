@@ -15,7 +15,7 @@ from jay.feeds.ahead import one_ahead
 from jay.feeds.checkpoints import PROGRESS, Import, keep
 from jay.feeds.leftovers import START, Place, count_without_stock, remove_page
 from jay.feeds.mending import without_wrong_addresses
-from jay.feeds.readers import Record
+from jay.feeds.readers import Record, two_counts
 from jay.feeds.report import Refusal, Reports
 from jay.feeds.rows import RowRefused, load, load_news, load_variant
 from jay.i18n import COUNTRIES, CURRENCIES, LANGUAGES
@@ -186,6 +186,8 @@ def _hint(body: dict[str, Any]) -> str:
     hints = [" Amounts are in minor units: 1999 is 19.99."] if wrong else []
     if isinstance(body.get("vat"), str):
         hints.append(" VAT is in percent: 19 is 19 %.")
+    if two := two_counts(body.get("stockCount")):
+        hints.append(f" {two}")
     return "".join(hints)
 
 

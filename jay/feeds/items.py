@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from jay.feeds.amounts import Money, Unreadable, read_money
-from jay.feeds.readers import EITHER, Attributes, Record
+from jay.feeds.readers import EITHER, Attributes, Record, two_counts
 from jay.feeds.sales import (
     NO_PRICE,
     NO_PRICE_BESIDE,
@@ -263,8 +263,10 @@ def _stock(reading: _Reading) -> Attributes:
         count = _SQUEEZED[name]
     if quantity is None:
         return {} if availability is None else {"stockCount": count}
+    if two := two_counts(quantity):
+        raise Wrong(f"quantity: {two}")
     # What is sold by weight is counted in whole pieces here: half of one is none.
-    number = re.fullmatch(r"([-+]?[0-9]{1,9})(?:[.,](?:[0-9]{1,2}|[0-9]{4,12}|000)?)?", quantity)
+    number = re.fullmatch(r"([-+]?[0-9]{1,9})(?:[.,][0-9]{0,12})?", quantity)
     if number is None:
         raise Wrong(f"quantity: {quantity!r} is not a number.")
     return {"stockCount": count if count == 0 else int(number[1])}

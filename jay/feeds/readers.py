@@ -103,6 +103,19 @@ def whole_number(cell: str) -> Any:
     return cell
 
 
+# A thousand, or one with three places: as with amounts of money, nobody can tell.
+EITHER = re.compile(r"[+-]?([1-9][0-9]{0,2})[.,]([0-9]{3})")
+
+
+def two_counts(text: object) -> str | None:
+    """Say which two counts of pieces a text such as ``1.000`` can be; None where it is not two."""
+    found = EITHER.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        return None
+    one, thousand = found[1], found[1] + found[2]
+    return f"{text!r} can be read as {one} and as {thousand}: write {one} or {thousand}."
+
+
 _NO_PART = re.compile(r"(?<=[0-9])[.,]0{1,4}\Z")
 
 
@@ -110,8 +123,10 @@ def _stock(cell: str) -> Any:
     if cell.isdecimal():
         return whole_number(cell)
     text = cell.strip()
+    if text.lower() == "unlimited":
+        return None
     # Programs that know numbers with a point alone write 5 as 5.0, or 5,0.
-    return None if text.lower() == "unlimited" else whole_number(_NO_PART.sub("", text))
+    return cell if two_counts(text) else whole_number(_NO_PART.sub("", text))
 
 
 def _currency(cell: str) -> Any:
@@ -149,10 +164,6 @@ def _percent(cell: str) -> Any:
     value = _decimal(cell.strip().removesuffix("%").rstrip())
     # A spreadsheet keeps 19 % as 0.19, and no tax is so low.
     return cell if isinstance(value, float) and 0 < value < 1 else value
-
-
-# A thousand, or one with three places: as with amounts of money, nobody can tell.
-EITHER = re.compile(r"\+?[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
 def _content(cell: str) -> Any:

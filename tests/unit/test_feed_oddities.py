@@ -394,6 +394,44 @@ def test_what_is_sold_by_weight_counts_in_whole_pieces(path: Path, cell: str, st
     assert body(record)["stockCount"] == stock
 
 
+TWO_COUNTS = [
+    ("1.000", "1 and as 1000: write 1 or 1000."),
+    ("1,000", "1 and as 1000: write 1 or 1000."),
+    ("-12.500", "12 and as 12500: write 12 or 12500."),
+]
+
+
+@pytest.mark.parametrize(("cell", "meanings"), TWO_COUNTS)
+@pytest.mark.parametrize(
+    "file",
+    [
+        'sku,name,stockCount\nA,Mug,"{}"\n',
+        'sku,stockCount\nA,"{}"\n',
+        'sku,name,stockCount,variantOf,type,value\nA,,"{}",M,size,S\n',
+        '{{"sku": "A", "name": "Mug", "stockCount": "{}"}}\n',
+        'id,title,price,inventory\nA,Mug,5 EUR,"{}"\n',
+        'Handle,Title,Variant Price,Variant SKU,Variant Inventory Qty\na,Mug,5,A,"{}"\n',
+    ],
+)
+def test_a_count_that_may_be_a_thousand_is_refused(
+    path: Path, file: str, cell: str, meanings: str
+) -> None:
+    (record,) = read(path, file.format(cell))
+
+    refused = put_of(record, SHOP)
+
+    assert isinstance(refused, str)
+    assert refused.endswith(f"{cell!r} can be read as {meanings}")
+
+
+@pytest.mark.parametrize("cell", ["1000.000", "0.000", "1.0000"])
+def test_a_count_of_three_places_that_is_no_thousand_is_read(path: Path, cell: str) -> None:
+    (own,) = read(path, f"sku,name,stockCount\nA,Mug,{cell}\n")
+    (google,) = read(path, f"id,title,price,inventory\nA,Mug,5 EUR,{cell}\n")
+
+    assert body(own)["stockCount"] == body(google)["stockCount"] == int(float(cell))
+
+
 def test_a_count_with_a_point_of_programs_is_a_count(path: Path) -> None:
     first, second = read(path, "sku,name,stockCount\nA,Mug,5.0\nB,Mug,5.5\n")
 
