@@ -21,7 +21,7 @@ from jay.feeds.sales import (
     read_period,
     shop_period,
 )
-from jay.products.gtins import is_gtin
+from jay.products.gtins import read_gtin
 from jay.products.models import normal_sku
 from jay.products.texts import plain_text
 
@@ -118,12 +118,15 @@ def _as_ours(line: int, sku: str, reading: _Reading) -> Record:
     if currency:
         variant["currency"] = currency
     if parent is not None:
-        if pictures := described["images"]:
-            variant["images"] = pictures
+        variant |= {name: value for name in _OF_EACH if (value := described[name])}
         return Record(line, sku, variant, parent, notes=notes)
     # The main product is never sold itself: it has no stock of its own.
     main = {"sku": group, **product, **offer}
     return Record(line, sku, variant, group, main, notes=notes)
+
+
+_OF_EACH = ("images", "gtin", "mpn")
+"""What tells a variant from its main product's others, where its row does not describe it."""
 
 
 def description_of(reading: _Reading) -> Attributes:
@@ -154,12 +157,11 @@ _EACH_ADDRESS = re.compile(r"[\s|,;]+(?=https?://)").split
 
 
 def _gtin(reading: _Reading) -> str | None:
-    given = reading.first("gtin")
-    digits = re.sub(r"[\s-]", "", given or "")
-    if not digits or is_gtin(digits):
-        return digits or None
-    reading.notes.append(f"gtin: {given!r} is none, so it is not used.")
-    return None
+    given = [one for one in reading.item.get("gtin", []) if isinstance(one, str) and one.strip()]
+    found = next((number for one in given if (number := read_gtin(one))), None)
+    if given and found is None:
+        reading.notes.append(f"gtin: {given[0]!r} is none, so it is not used.")
+    return found
 
 
 _METRIC = {

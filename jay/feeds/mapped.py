@@ -1,5 +1,6 @@
 """Tables of other shops, read by a mapping: products, and variants wherever they stand."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ MAX_CHILDREN = 1_000_000
 """Variants that stand apart from the row that lists them: these have to be remembered."""
 
 _OFFERED = ("availability", "quantity", "option", "size", "pattern")
+_NUMBERED = ("gtin", "mpn")
 _PRICED = ("price", "was", "rrp", "sale_price", "sale_from", "sale_until", "currency")
 
 
@@ -67,11 +69,12 @@ class Columns:
         self._skip_alone = self._cells(mapping.skip_alone)
         self._key = [at for heading in mapping.rows_of for at in self._find(heading)][:1]
         self._listed = self._find(mapping.variants_in) if mapping.variants_in else []
+        self._pairs = self._find(mapping.pairs_in) if mapping.pairs_in else []
         present = {name for name, _ in self._attributes}
         self.absent = [
             f"{name} ({' or '.join(headings)})"
             for name, headings in mapping.columns.items()
-            if name not in present
+            if name not in present and not self._pairs
         ]
         for needed in ("id",) if mapping.rows_of or news else ("id", "title"):
             if needed not in present and not self._key:
@@ -123,15 +126,7 @@ class Columns:
 
     def item(self, row: Sequence[str]) -> Item:
         """Return the attributes of a row."""
-        item: Item = {}
-        for name, places in self._attributes:
-            cells = [cell for at in places if (cell := row[at].strip())]
-            means = self.mapping.values.get(name, {})
-            if name in MANY:
-                parts = (part for cell in cells for part in split_addresses(cell))
-                item[name] = [said for part in parts if (said := means.get(part.lower(), part))]
-            elif cells:
-                item[name] = [means.get(cells[0].lower(), cells[0])]
+        item = self._given(row)
         for name, (at, unwanted) in self._drop:
             if _is_one(row[at], unwanted):
                 item.pop(name, None)
@@ -148,10 +143,39 @@ class Columns:
             item["id"] = [_sku(sku[0])]
         return item
 
+    def _given(self, row: Sequence[str]) -> Item:
+        """Return the attributes of a row as its cells have them."""
+        item: Item = {}
+        for name, places in self._attributes:
+            cells = [cell for at in places if (cell := row[at].strip())]
+            means = self.mapping.values.get(name, {})
+            if name in MANY:
+                parts = (part for cell in cells for part in split_addresses(cell))
+                item[name] = [said for part in parts if (said := means.get(part.lower(), part))]
+            elif name == "gtin":
+                item[name] = cells  # internal numbers may stand beside the one of the world
+            elif cells:
+                item[name] = [means.get(cells[0].lower(), cells[0])]
+        for at in self._pairs:
+            further = _pairs(row[at])
+            for name, headings in self.mapping.columns.items():
+                if found := [further[one] for one in headings if further.get(one)]:
+                    item.setdefault(name, found)
+        return item
+
 
 def _is_one(cell: str, cells: Sequence[str]) -> bool:
     written = cell.strip().lower()
     return written in cells or (bool(written) and "*" in cells)
+
+
+_NEXT_PAIR = re.compile(r",(?=[\w.-]+=)").split
+
+
+def _pairs(cell: str) -> dict[str, str]:
+    """Return the columns that stand in one cell, with their cells."""
+    pairs = (pair.partition("=") for pair in _NEXT_PAIR(cell))
+    return {heading_of(name): value.strip() for name, _, value in pairs}
 
 
 def _sku(cell: str) -> str:
@@ -257,11 +281,13 @@ class Mapped:
         main = {**first, "image_link": pictures}
         if len(sold) <= 1 and self._is_single(sold[0][1] if sold else first):
             only = sold[0][1] if sold else first
-            main |= {name: only[name] for name in _PRICED if sold and name in only}
+            main |= {name: only[name] for name in (*_PRICED, *_NUMBERED) if sold and name in only}
             main["image_link"] = pictures or only.get("variant_image_link", [])
             yield record_of(line, {**main, "id": first.get("id", [self._key])}, self.context)
             return
-        own = {name: value for name, value in main.items() if name not in _OFFERED}
+        # Its first row is that of a variant, too, which has a number of its own.
+        of_variants = (*_OFFERED, *_NUMBERED)
+        own = {name: value for name, value in main.items() if name not in of_variants}
         yield record_of(line, {**own, "id": [self._key]}, self.context)
         for at, item in sold:
             options = [

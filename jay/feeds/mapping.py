@@ -17,6 +17,7 @@ A mapping names, for Google's attributes (jay/feeds/items.py), the columns that 
   has no other one
 - ``month_first``: ``11/1/26`` is the first of November
 - ``variants_in``: the column in which a main product's row lists its variants
+- ``pairs_in``: the column in whose cells further columns stand, as ``ean=4006381333931,color=Red``
 """
 
 import tomllib
@@ -74,6 +75,7 @@ class Mapping:
     rows_of: Sequence[str] = ()
     single_option: str = ""
     variants_in: str = ""
+    pairs_in: str = ""
     month_first: bool = False
 
     def matches(self, header: Sequence[str]) -> int:
@@ -137,7 +139,7 @@ class _Wrong(Exception):
 
 _PARTS = (
     *("title", "headings", "reader", "columns", "fixed", "values", "drop", "skip", "skip_alone"),
-    *("main_kinds", "rows_of", "single_option", "variants_in", "month_first"),
+    *("main_kinds", "rows_of", "single_option", "variants_in", "pairs_in", "month_first"),
 )
 _READERS = ("columns", "google")
 
@@ -180,6 +182,7 @@ def _mapping(name: str, given: dict[str, Any]) -> Mapping:
         rows_of=_list("rows_of", given.get("rows_of", [])),
         single_option=_text("single_option", given.get("single_option", "")),
         variants_in=heading_of(_text("variants_in", given.get("variants_in", ""))),
+        pairs_in=heading_of(_text("pairs_in", given.get("pairs_in", ""))),
     )
 
 

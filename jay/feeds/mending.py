@@ -12,7 +12,7 @@ from jay.products.schemas import MAX_IMAGES, ImageSchema, ProductSchema
 
 _FIELDS = ProductSchema().fields
 _IMAGE = ImageSchema()
-_SPARED = ("url", "urlImageUrl", "sale", "basePrice")
+_SPARED = ("url", "urlImageUrl", "sale", "basePrice", "gtin")
 _SHOWN = 200
 
 
@@ -85,7 +85,7 @@ def _no_sale(body: Attributes) -> str | None:
     return NOT_LOWER if above or lower <= 0 else None
 
 
-def _mended(body: Attributes | None, notes: list[str]) -> Attributes | None:
+def _mended(body: Mapping[str, Any] | None, notes: list[str]) -> Attributes | None:
     if body is None:
         return None
     kept = dict(body)
@@ -95,6 +95,10 @@ def _mended(body: Attributes | None, notes: list[str]) -> Attributes | None:
         if len(kept["images"]) > MAX_IMAGES:
             notes.append(f"images: more than {MAX_IMAGES}: the others were left out.")
             del kept["images"][MAX_IMAGES:]
+    if isinstance(variants := body.get("variants"), list):
+        kept["variants"] = [
+            _mended(one, notes) if isinstance(one, Mapping) else one for one in variants
+        ]
     for name in _SPARED:
         if (value := body.get(name)) is not None and (why := _fault(name, value)) is not None:
             notes.append(f"{name}: {str(value)[:_SHOWN]!r} was left out: {why}")

@@ -11,6 +11,7 @@ import orjson
 
 from jay.feeds.files import MAX_LINE, FeedFile
 from jay.feeds.tables import Table
+from jay.products.gtins import read_gtin
 from jay.web.twice import SaidTwice, check_names
 
 MAX_DIGITS = 20
@@ -181,6 +182,10 @@ def _gender(cell: str) -> Any:
     return _from_json(cell) if cell.startswith("{") else whole_number(cell)
 
 
+def _gtin(cell: str) -> str:
+    return read_gtin(cell) or cell.strip()
+
+
 def _images(cell: str) -> Any:
     if cell.startswith("["):
         return _from_json(cell)
@@ -244,7 +249,7 @@ PRODUCT_COLUMNS: dict[str, Convert | None] = {
     "urlImageUrl": None,
     "images": _images,
     "orgPriceKind": None,
-    "gtin": None,
+    "gtin": _gtin,
     "mpn": None,
     "manufacturer": _named,
     "responsiblePerson": _named,
@@ -268,7 +273,9 @@ SHIPPING_COLUMNS: dict[str, Convert] = {
 }
 _SHIPPING = frozenset(SHIPPING_COLUMNS)
 VARIANT_COLUMNS: dict[str, None] = {"variantOf": None, "type": None, "value": None}
-OF_VARIANTS = frozenset({"sku", "stockCount", "price", "orgPrice", "sale", "type", "value"})
+OF_VARIANTS = frozenset(
+    {"sku", "stockCount", "price", "orgPrice", "sale", "type", "value", "gtin", "mpn"}
+)
 
 _COLUMNS: dict[str, Convert | None] = {
     **PRODUCT_COLUMNS,
@@ -343,6 +350,7 @@ _PLAINLY: dict[Convert, str] = {
     whole_number: _DIGITS,
     _gender: _DIGITS,
     _stock: _DIGITS,
+    _gtin: "{0} if {0}.isdecimal() and {0}.isascii() else {1}",
     _text_or_object: "{0} if {0}[0] != '{{' else {1}",
     _images: "[{{'url': {0}}}] if is_one_address({0}) else {1}",
 }

@@ -146,6 +146,26 @@ def test_an_export_is_told_by_its_headings_and_imported(
     assert found.notes == {}
 
 
+NUMBERS = {
+    "shopify.csv": {"HL-CJ-S": "4006381333931", "4012345678901": "4012345678901"},
+    "woocommerce.csv": {"TEE-S": "4006381333931", "MUG": "4006381333931"},
+    "magento2.csv": {"HOOD-S": "4006381333931"},
+    "idealo-full.csv": {"MUG": "4012345678901", "JACKET": "4006381333931"},
+    "awin.csv": {"MUG": "4012345678901"},
+}
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("name", NUMBERS)
+def test_an_exports_barcodes_are_those_of_what_they_stand_on(
+    imported: Callable[..., Imported], name: str
+) -> None:
+    rows = imported(name, *EXPORTS[name][1]).rows
+
+    told = {sku: (row.description or {}).get("gtin") for sku, row in rows.items()}
+    assert {sku: number for sku, number in told.items() if number} == NUMBERS[name]
+
+
 def test_every_kind_of_export_is_tried_and_documented() -> None:
     documentation = (Path(__file__).parents[2] / "docs" / "IMPORT.md").read_text()
 

@@ -395,6 +395,18 @@ def test_a_measure_that_can_be_read_in_two_ways_is_left_out_with_a_note(path: Pa
     )
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["'4006381333931", '="4006381333931"', "4006381333932;4006381333931", "400638-1333931 , 1"],
+)
+def test_the_gtin_of_a_cell_is_found(path: Path, given: str) -> None:
+    quoted = given.replace('"', '""')
+    (google,) = read(path, f'id,title,gtin,availability\nA,Mug,"{quoted}",in stock\n')
+    (own,) = read(path, f'sku,name,gtin\nA,Mug,"{quoted}"\n')
+
+    assert (google.body or {})["gtin"] == (own.body or {})["gtin"] == "4006381333931"
+
+
 def test_a_number_that_is_no_gtin_is_left_out_with_a_note(path: Path) -> None:
     (record,) = read(path, RSS.format(item(gtin="4006381333932")))
 

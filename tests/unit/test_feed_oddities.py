@@ -21,6 +21,7 @@ from jay.feeds.sales import Period, read_period, shop_period
 from jay.feeds.sources import Reading, Source
 from jay.feeds.unpacking import UnusableFile
 from jay.merchants.models import Merchant
+from jay.products.bulk import Put
 from jay.products.schemas import ProductSchema
 from tests.unit.test_feed_files import row, spreadsheet, zipped
 
@@ -658,6 +659,35 @@ def test_what_it_holds_is_left_out_where_it_can_be_read_in_two_ways(
     assert "basePrice" not in body(mended)
     assert mended.notes[0].startswith("basePrice: ")
     assert body(plain)["basePrice"] == {"content": 0.75, "unit": "l"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "sku,name,gtin\nA,Mug,{}\n",
+        "sku,name,variantOf,value,gtin\nA,,M,S,{}\n",
+        '{{"sku": "A", "name": "Mug", "gtin": "{}"}}\n',
+        '{{"sku": "M", "name": "Mug", "variants": [{{"sku": "A", "gtin": "{}"}}]}}\n',
+    ],
+)
+def test_a_number_that_is_no_gtin_costs_no_product(path: Path, file: str) -> None:
+    (record,) = read(path, file.format("4006381333932"))
+
+    mended = without_wrong_addresses(record)
+
+    assert mended is not None
+    assert not isinstance(put_of(mended, SHOP), str)
+    said = "gtin: '4006381333932' was left out: The last digit does not fit the others."
+    assert mended.notes == (said,)
+
+
+def test_a_variant_of_our_own_csv_has_a_number_of_its_own(path: Path) -> None:
+    (record,) = read(path, "sku,name,variantOf,value,gtin,mpn\nA,,M,S,4006381333931,X-1\n")
+
+    put = put_of(record, SHOP)
+
+    assert isinstance(put, Put)
+    assert put.variants[0]["description"] == {"gtin": "4006381333931", "mpn": "X-1"}
 
 
 def test_stock_of_any_table_needs_no_name(path: Path) -> None:
