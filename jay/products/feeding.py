@@ -33,6 +33,7 @@ from jay.errors import SkuTaken
 from jay.merchants.models import Merchant
 from jay.products import stock
 from jay.products.bulk import Put, put_many
+from jay.products.former_prices import Items, dropped_from_update
 from jay.products.models import (
     AS_OF,
     SALE,
@@ -173,7 +174,8 @@ def update_volatile(
 ) -> Updated:
     """Update stock, prices and the like of main products and variants, by SKU.
 
-    Absent fields stay as they are; of a SKU that comes twice, the last one counts.
+    Absent fields stay as they are, but for a former price in another currency, see
+    former_prices.py; of a SKU that comes twice, the last one counts.
 
     :param items: ``{"sku", "stock_count"?, "price"?, "org_price"?}`` each.
     :param shared: ``currency``, ``vat`` and ``shipping`` for all of them, where given.
@@ -184,7 +186,7 @@ def update_volatile(
     lang, country = lang or merchant.lang, country or merchant.country
     stamp = microseconds(now) if as_of is None else observed(as_of, now=now)
     prefix = product_id(merchant.name, lang, country, "")
-    items_by_id = {prefix + item["sku"]: item for item in items}
+    items_by_id: Items = {prefix + item["sku"]: item for item in items}
     given = {each: _given(item, shared) for each, item in items_by_id.items()}
     common = {**shared, "as_of": stamp, "updated": now}
     turns.take(connection)
@@ -210,7 +212,16 @@ def update_volatile(
         }
     changes = Changes(now)
     common["priced_since"] = changes.stamp
-    changed = _priced(changes, items_by_id, stored, news, common)
+    items_by_id, written = dropped_from_update(
+        connection,
+        merchant,
+        items=items_by_id,
+        stored=stored,
+        news=news,
+        currency=shared.get("currency"),
+        stamp=None if as_of is None else stamp,
+    )
+    changed = _priced(changes, items_by_id, stored, written, common)
     changes.write(connection)
     _write(connection, items_by_id, changed, common)
     return Updated(

@@ -427,7 +427,11 @@ class VolatileProductSchema(Schema):
     sku = Sku()
     stock_count = Int(allow_none=True, metadata={"description": "null means without limit."})
     price = amount_field(example=2799)
-    org_price = amount_field(example=3599)
+    org_price = amount_field(
+        example=3599,
+        description="Minor units, tax included. It goes when `price` comes in another currency"
+        " without a new one.",
+    )
 
 
 class VolatileUpdateSchema(Schema):

@@ -101,6 +101,73 @@ def test_what_is_given_for_the_call_holds_for_all_its_products(shop: Shop, alice
     assert [alice.put(product_id, 3).status_code for product_id in ids] == [409, 409, 200]
 
 
+def put_again(shop: Shop, **fields: Any) -> None:
+    post(shop, **fields)
+
+
+def patch_it(shop: Shop, **fields: Any) -> None:
+    shared = {name: fields.pop(name) for name in ("currency", "asOf") if name in fields}
+    patch(shop, {"sku": "mug", **fields}, **shared)
+
+
+@pytest.mark.parametrize("door", [put_again, patch_it])
+@pytest.mark.parametrize(
+    ("news", "expected"),
+    [
+        ({"price": 800, "currency": "USD"}, (800, 800, "USD")),
+        ({"price": 800, "currency": "USD", "orgPrice": 1100}, (800, 1100, "USD")),
+        ({"price": 800, "currency": "EUR"}, (800, 1000, "EUR")),
+        ({"price": 800}, (800, 1000, "EUR")),
+        ({"currency": "USD"}, (900, 1000, "USD")),
+        ({"stockCount": 1, "currency": "USD"}, (900, 1000, "USD")),
+    ],
+)
+def test_a_price_in_another_currency_ends_the_former_price(
+    door: Any, news: dict[str, Any], expected: tuple[int, int, str], shop: Shop, alice: User
+) -> None:
+    mug = post(shop, price=900, orgPrice=1000)  # in the merchant's currency
+
+    door(shop, **news)
+
+    found = details(alice, mug)
+    assert (found["price"], found["orgPrice"], found["currency"]) == expected
+
+
+@pytest.mark.parametrize(("currency", "org_price"), [("USD", 1000), ("EUR", 800)])
+def test_a_variants_former_price_is_in_the_currency_of_its_product(
+    currency: str, org_price: int, shop: Shop, alice: User
+) -> None:
+    small = {"sku": "mug-s", "type": "size", "value": "S", "price": 900, "orgPrice": 1000}
+    mug = post(shop, price=900, currency="USD", variants=[small])
+
+    patch(shop, {"sku": "mug-s", "price": 800}, currency=currency)
+
+    found = details(alice, f"{mug}-s")
+    assert (found["price"], found["orgPrice"]) == (800, org_price)
+
+
+@pytest.mark.parametrize("currency", ["USD", "EUR"])
+def test_a_variant_described_anew_with_its_product_in_another_currency_has_no_former_price(
+    currency: str, shop: Shop, alice: User
+) -> None:
+    small = {"sku": "mug-s", "type": "size", "value": "S", "price": 900}
+    mug = post(shop, price=900, currency="EUR", variants=[{**small, "orgPrice": 1000}])
+
+    post(shop, price=900, currency=currency, variants=[small])
+
+    found = details(alice, f"{mug}-s")
+    assert (found["orgPrice"], found["currency"]) == (1000 if currency == "EUR" else 900, currency)
+
+
+def test_a_newer_former_price_stays(shop: Shop, alice: User) -> None:
+    mug = post(shop)
+    patch(shop, {"sku": "mug", "orgPrice": 1200}, asOf=ago(10))
+
+    patch(shop, {"sku": "mug", "price": 800}, currency="USD", asOf=ago(60))
+
+    assert details(alice, mug)["orgPrice"] == 1200
+
+
 def test_unknown_skus_are_listed_and_the_others_changed(shop: Shop, alice: User) -> None:
     mug = post(shop, price=1)
 

@@ -47,9 +47,9 @@ KINDS = {
         outbox/mails outbox/service outbox/webhooks partners/service pictures/leases
         pictures/purging pictures/service pictures/standing pictures/sweeping pictures/uploading
         privacy/erasing privacy/exporting privacy/finding products/bulk products/bulk_sql
-        products/catalogue products/configuring products/feeding products/listing
-        products/price_history products/repricing products/service products/stock
-        products/stored products/unit_prices products/upserting products/wanted
+        products/catalogue products/configuring products/feeding products/former_prices
+        products/listing products/price_history products/repricing products/service
+        products/stock products/stored products/unit_prices products/upserting products/wanted
         transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
