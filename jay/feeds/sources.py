@@ -255,6 +255,9 @@ def _kind(file: FeedFile, wanted: str | None) -> str:
         return "table"
     if _ARRAY.match(head) or (head.startswith(b"[") and not lines):
         raise _not_lines(file, "a JSON array", "jq -c '.[]'")
+    if listed := _list_within(head):
+        alone = "" if b'"name"' in head else "; --volatile reads stock and prices alone"
+        raise _not_lines(file, "one JSON object with a list", f"jq -c '.{listed}[]'", alone)
     if _is_of_several_lines(head):
         raise _not_lines(file, "JSON that goes over several lines", "jq -c .")
     return JSON_LINES
@@ -262,6 +265,18 @@ def _kind(file: FeedFile, wanted: str | None) -> str:
 
 _ARRAY = re.compile(rb"\[\s*[{\]]")
 _UNFINISHED = re.compile(rb"\{(?:[^\n]*[{\[,])?\s*\n\s*([^\n]*)\n")
+
+
+_LIST_OF_PRODUCTS = re.compile(rb'"(\w{1,50})"\s*:\s*\[\s*\{[^{}\[\]]*"sku"\s*:')
+
+
+def _list_within(head: bytes) -> str | None:
+    """Return the name of the list that holds the products, such as in the body of a PATCH."""
+    found = _LIST_OF_PRODUCTS.search(head) if head.startswith(b"{") else None
+    # A product names its own SKU, before the one of a variant or behind its variants.
+    if found is None or found[1] == b"variants" or b'"sku"' in head[: found.start()]:
+        return None
+    return found[1].decode()
 
 
 def _is_of_several_lines(head: bytes) -> bool:
@@ -279,7 +294,6 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _not_lines(file: FeedFile, what: str, how: str) -> UnusableFile:
-    return UnusableFile(
-        f"{file.path} is {what}: JSON Lines has one product on each line, as {how} writes it."
-    )
+def _not_lines(file: FeedFile, what: str, how: str, more: str = "") -> UnusableFile:
+    expected = f"JSON Lines has one product on each line, as {how} writes it"
+    return UnusableFile(f"{file.path} is {what}: {expected}{more}.")

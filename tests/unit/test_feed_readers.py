@@ -7,7 +7,7 @@ import pytest
 
 from jay.feeds.files import MAX_LINE, FeedFile
 from jay.feeds.readers import Record
-from jay.feeds.sources import Source
+from jay.feeds.sources import Reading, Source
 from jay.feeds.unpacking import UnusableFile
 
 NOON = datetime(2025, 6, 4, 12, tzinfo=UTC)
@@ -308,7 +308,16 @@ def test_what_is_no_feed_is_refused_before_anything_is_read(
         ('\ufeff\n[\n  {"sku": "A"}\n]\n', "is a JSON array"),
         ("[\n]", "is a JSON array"),
         ('{\n  "sku": "A"\n}\n', "JSON that goes over several lines"),
-        ('{"all": [\r\n{"sku": "A"},\r\n{"sku": "B"}\r\n]}', "JSON that goes over several lines"),
+        (
+            '{"products": [{"stockCount": 1, "sku": "A"}]}',
+            r"is one JSON object with a list: .* as jq -c '\.products\[\]' writes it; --volatile",
+        ),
+        (
+            '{"lang": "de", "shippingModel": {"shippingScale": [{"start": 0}]}, "products": [\n'
+            '{"sku": "A", "name": "Mug"}\n]}\n',
+            r"jq -c '\.products\[\]' writes it\.",
+        ),
+        ('{"all": [\r\n{"sku": "A"},\r\n{"sku": "B"}\r\n]}', r"jq -c '\.all\[\]'"),
         ('{"sku": "A",\n"name": "Mug"}\n', "JSON that goes over several lines"),
     ],
 )
@@ -317,6 +326,21 @@ def test_json_that_is_one_value_of_all_lines_is_named(
 ) -> None:
     with pytest.raises(UnusableFile, match=words):
         read(path, content, wanted)
+
+
+def test_a_product_with_its_variants_first_is_a_line(path: Path) -> None:
+    line = '{"variants": [{"sku": "A-S"}], "sku": "A", "name": "Mug"}\n'
+
+    assert [record.sku for record in read(path, line)] == ["A"]
+
+
+def test_the_lines_of_a_patch_are_read_as_news(path: Path) -> None:
+    path.write_text('{"sku": "A", "stockCount": 1}\n')
+
+    with FeedFile(path) as file:
+        (record,) = Source(file, None, Reading(volatile=True)).records("DE", NOON)
+
+    assert (record.body, record.volatile) == ({"sku": "A", "stockCount": 1}, True)
 
 
 def test_lines_with_a_comma_behind_each_are_refused_one_by_one(path: Path) -> None:
