@@ -142,14 +142,19 @@ class Api(flask_smorest.Api):
 
     @property
     def spec(self) -> Any:
-        """The document, with all operations."""
+        """The document, with all operations.
+
+        Where one can't be described, this raises what is wrong with it, each time: a document
+        that lacks operations would be taken for a whole one.
+        """
         with self._described_by_one:
-            waiting, self._not_described = self._not_described, []
-            for blueprint in waiting:
+            while self._not_described:
+                blueprint = self._not_described[0]
                 blueprint.register_views_in_doc(
                     self, self._app, self._spec, name=blueprint.name, parameters=None
                 )
                 self._spec.tag({"name": blueprint.name, "description": blueprint.description})
+                del self._not_described[0]
         return self._spec
 
     @spec.setter

@@ -12,7 +12,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from jay.errors import CheckoutNotFound, all_errors
+from jay.web.blueprint import Blueprint
 from tests.builders import Shop, User
+from tests.conftest import Apps
 
 pytestmark = pytest.mark.one_database
 
@@ -29,6 +31,26 @@ def prefix(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def document(prefix: str, client: FlaskClient) -> dict[str, Any]:
     return read(client, prefix)
+
+
+def test_a_document_that_can_not_be_made_whole_is_not_given_out(
+    database_url: str, apps: Apps, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = apps.on(database_url, "describes-badly")
+    original = Blueprint.register_views_in_doc
+    fails = ["baskets"]
+
+    def describe(blueprint: Blueprint, *args: Any, **more: Any) -> None:
+        original(blueprint, *args, **more)
+        if blueprint.name in fails:
+            raise ValueError("It can't be described.")
+
+    monkeypatch.setattr(Blueprint, "register_views_in_doc", describe)
+    asked = broken.test_client()
+    assert [asked.get("/v2/openapi.json").status_code for _ in range(2)] == [500, 500]
+    fails.clear()
+
+    assert read(asked, "/v2") == read(client, "/v2")
 
 
 def read(client: FlaskClient, prefix: str) -> dict[str, Any]:
