@@ -16,18 +16,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.load.bench import (
-    Row,
-    Seeded,
-    rows_of,
-    run_wrk,
-    script_of,
-    seed,
-    service_environ,
-    speed,
-    warm_up,
-)
+from tests.load.machine import speed
+from tests.load.rows import Row, rows_of
+from tests.load.seeding import Seeded, seed, service_environ
 from tests.load.tv_polling import TICKS_A_SECOND, cpu_seconds
+from tests.load.wrk import run_wrk, script_of, warm_up
 from tests.servers import Gunicorn, children_of, free_port, postgres_cluster, processes_of
 
 CONNECTIONS, ROUNDS, SECONDS = 16, 3, 5
@@ -67,7 +60,7 @@ def lines(cluster: str, folder: Path, only: str | None) -> Iterator[str]:
     try:
         for row in rows_of(seeded, service.url):
             if row.flow is None and (only is None or only in row.name):
-                sent = row._replace(requests=row.again()) if row.again else row
+                sent = row.fresh()
                 yield measure(service, cluster, seeded, sent, folder)
     finally:
         service.stop()

@@ -39,7 +39,7 @@ from jay.merchants import service as merchants
 from jay.ops.cli import alembic_config
 from jay.partners import service as partners
 from jay.products.models import product_id, products
-from tests.load.bench import run_wrk
+from tests.load.wrk import run_wrk
 from tests.servers import Gunicorn, free_port, postgres_cluster
 
 MAINS, VARIANTS = 2_000, 4
@@ -273,7 +273,7 @@ def statements(url: str, ids: list[str]) -> int:
 
     with patch.object(prepared, "execute", counting), database.reading() as connection:
         event.listen(connection, "before_cursor_execute", lambda *args: counted.append(args))
-        found = baskets.details(connection, ids)
+        found = baskets.details(connection, ids, now=datetime.now(UTC))
     database.dispose()
     if any(product is None for _, product, _ in found):
         raise RuntimeError("a product is missing")

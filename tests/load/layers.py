@@ -28,7 +28,9 @@ from werkzeug.test import EnvironBuilder
 
 from jay import create_app, make_ready
 from jay.config import settings_from
-from tests.load.bench import TRACKING, Request, Row, Seeded, rows_of, seed, service_environ
+from tests.load.rows import Row, rows_of
+from tests.load.seeding import Seeded, seed, service_environ
+from tests.load.wrk import TRACKING, Request
 from tests.servers import postgres_cluster
 
 REQUESTS = 6000
@@ -175,7 +177,7 @@ def _rows(app: Any, seeded: Seeded) -> list[Row]:
     try:
         rows = list(rows_of(seeded, f"http://127.0.0.1:{server.port}"))
         # The televisions first: another transfer of the same user ends theirs.
-        again = [row._replace(requests=row.again()) for row in rows if row.again]
+        again = [row.fresh() for row in rows if row.again]
         return [*again, *(row for row in rows if row.requests)]
     finally:
         server.shutdown()

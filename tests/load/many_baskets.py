@@ -21,16 +21,9 @@ from sqlalchemy import create_engine, text
 
 from jay.db.routing import routing_key
 from tests.conftest import new_postgres_database
-from tests.load.bench import (
-    USERS,
-    Seeded,
-    rows_of,
-    run_wrk,
-    script_of,
-    seed,
-    service_environ,
-    warm_up,
-)
+from tests.load.rows import rows_of
+from tests.load.seeding import USERS, Seeded, seed, service_environ
+from tests.load.wrk import run_wrk, script_of, warm_up
 from tests.servers import Gunicorn, free_port, postgres_cluster
 
 SMALL, LARGE = USERS, 10_000_000

@@ -21,7 +21,9 @@ from joserfc import jwt
 from sqlalchemy import make_url
 
 from tests.conftest import new_postgres_database
-from tests.load.bench import PRODUCTS, TRACKING, Seeded, seed, service_environ, speed
+from tests.load.machine import speed
+from tests.load.seeding import PRODUCTS, Seeded, seed, service_environ
+from tests.load.wrk import TRACKING
 from tests.servers import Gunicorn, children_of, free_port, postgres_cluster
 
 SECONDS, USERS_A_SECOND = 600, 40
