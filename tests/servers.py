@@ -197,17 +197,3 @@ class Gunicorn:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
         self._log.close()
-
-
-class Granian(Gunicorn):
-    """The service under Granian, with as many workers and threads: benchmarks compare it."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        super().__init__(environ, app="tests.load.granian_app:app")
-
-    def _command(self, app: str) -> list[str]:
-        return [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
-            *("--port", str(self.port), "--workers", "2", "--blocking-threads", "4"),
-            *("--http", "1", "--no-ws", app),
-        ]

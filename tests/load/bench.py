@@ -7,34 +7,34 @@ turns, and the medians are printed: requests a second, p50 and p99 in ms, and th
 lowest and the highest one of a round; what a request costs in processor time of the workers and of
 PostgreSQL, and that ratio, which is steady also where the machine does something else; how many
 times the limit's p99 the service's is, and how many answers were errors. Before and after, a fixed
-loop says how fast the machine is. ``--granian`` lets the service take its turns under Granian too,
-and says how many times gunicorn's requests a second that gives.
+loop says how fast the machine is.
+
+``--servers granian gevent`` lets the service take its turns under these servers, too, and prints
+a line of each below: how many times gunicorn's figures theirs are. ``--save FILE`` adds all rounds
+to a file, of which ``tests.load.days`` makes the tables of docs/PERFORMANCE.md, of several days.
+
+What it asks is in ``rows``, of whom in ``seeding``, who answers in ``sides``, how it is sent in
+``wrk`` and ``purchases``, what was measured in ``figures``, and where in ``machine``.
 """
 
 import argparse
-import math
-import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.load import purchases
-from tests.load.figures import Figures
-from tests.load.machine import machine, speed
+from tests.load.days import Saving
+from tests.load.figures import LIMIT, SERVICE, Figures, Measured
+from tests.load.machine import loop_ms, machine, speed
 from tests.load.rows import Row, rows_of, shoppers_of, shoppers_of_limit
 from tests.load.seeding import USERS, Seeded, seed, service_environ
+from tests.load.sides import SERVERS, both_sides
 from tests.load.tv_polling import cpu_seconds
 from tests.load.wrk import Request, run_wrk, script_of, warm_up
-from tests.servers import (
-    Granian,
-    Gunicorn,
-    free_port,
-    postgres_cluster,
-    processes_of,
-)
+from tests.servers import Gunicorn, postgres_cluster, processes_of
 
 __all__ = [
     "Request",
@@ -50,32 +50,8 @@ __all__ = [
 QUICK_USERS = 600
 CONNECTIONS = (16, 128)
 FIRST_PURCHASES = 20
-
-
-@contextmanager
-def both_sides(
-    seeded: Seeded, folder: Path, *, granian: bool = False
-) -> Iterator[dict[str, Gunicorn]]:
-    """Run the service and the limit under the same gunicorn settings.
-
-    :param granian: and the service under Granian, with as many workers and threads.
-    """
-    common = {
-        **service_environ(seeded.url, folder),
-        "BENCH_PARTNER": str(seeded.partner),
-        "JAY_DEMO": "1",  # the sandbox's
-    }
-    sides = {
-        "service": Gunicorn({**common, "PORT": str(free_port())}),
-        "limit": Gunicorn({**common, "PORT": str(free_port())}, app="tests.load.limit_app:app"),
-    }
-    if granian:
-        sides["granian"] = Granian({**common, "PORT": str(free_port())})
-    try:
-        yield sides
-    finally:
-        for side in sides.values():
-            side.stop()
+SHOPPERS_A_SECOND = 400
+"""So many carts at most are taken to the checkout in a second, of which each is taken once."""
 
 
 class Bench(NamedTuple):
@@ -91,14 +67,15 @@ class Bench(NamedTuple):
     cluster: str | None
 
     def warm_up(self, row: Row, sides: dict[str, Gunicorn], connections: int) -> None:
-        """Let both sides do a row's work before it counts."""
+        """Let all sides do a row's work before it counts."""
         for side, gunicorn in sides.items():  # the service first: the limit copies its rows
             if row.flow:
                 first = purchases.buy, self.shoppers[side], FIRST_PURCHASES
                 purchases.do_first(gunicorn.port, *first)
                 continue
             script, requests = self._script(row, side)
-            warm_up(gunicorn.port, script, connections, requests)
+            # What another server can't do is counted later, and ends nothing.
+            warm_up(gunicorn.port, script, connections, requests, tolerant=side in SERVERS)
 
     def measure(self, row: Row, side: str, gunicorn: Gunicorn, connections: int) -> Figures:
         """Measure a row once at one of the sides."""
@@ -125,67 +102,63 @@ class Bench(NamedTuple):
         return run_wrk(port, script, connections, seconds, tolerant=True)
 
     def _script(self, row: Row, side: str) -> tuple[Path, int]:
-        sent = row.against if side == "limit" and row.against else row.requests
+        sent = row.against if side == LIMIT and row.against else row.requests
         return script_of(sent, self.seeded, self.folder, merchant=row.merchant), len(sent)
 
 
 def compare(
     seeded: Seeded, folder: Path, options: argparse.Namespace, cluster: str | None = None
-) -> Iterator[str]:
-    """Yield a line a request kind and number of connections: both sides' medians and the ratio."""
+) -> Iterator[Measured]:
+    """Yield what a row and a number of connections have come to."""
     kind = seeded.url.split("://")[0].split("+")[0]
     new = shoppers_of(seeded)
-    shoppers = {"service": new, "granian": new, "limit": shoppers_of_limit(seeded)}
+    shoppers = {SERVICE: new, **dict.fromkeys(SERVERS, new), LIMIT: shoppers_of_limit(seeded)}
     bench = Bench(seeded, folder, shoppers, options.seconds, cluster)
-    with both_sides(seeded, folder, granian=options.granian) as sides:
-        for row in rows_of(seeded, sides["service"].url):
+    with both_sides(seeded, folder, options.servers) as sides:
+        for row in rows_of(seeded, sides[SERVICE].url, options.users):
             if options.row and not any(name in row.name for name in options.row):
                 continue
             for number, connections in enumerate(options.connections):
-                measured = row._replace(requests=row.again()) if row.again else row
                 if number == 0:
-                    bench.warm_up(measured, sides, connections)
+                    bench.warm_up(row.fresh(), sides, connections)
                 found: dict[str, list[Figures]] = {side: [] for side in sides}
                 for _ in range(options.rounds):
+                    asked = row.fresh()
                     for side, gunicorn in sides.items():
-                        found[side].append(bench.measure(measured, side, gunicorn, connections))
-                line = _line(kind, row, connections, found["service"], found["limit"])
-                yield line + (_granian(found) if options.granian else "")
+                        found[side].append(bench.measure(asked, side, gunicorn, connections))
+                yield Measured(kind, row.name, row.goal, connections, found)
 
 
-def _line(
-    kind: str, row: Row, connections: int, service: list[Figures], limit: list[Figures]
-) -> str:
-    ours, theirs = _median(service), _median(limit)
-    ratios = _ratios(service, limit)
-    return (
-        f"{kind:<11}{row.name:<14}{connections:>5}"
+TITLES = f"{'p50':>8}{'p99':>8}"
+HEAD = (
+    f"{'':30}{'service':>9}{TITLES}{'limit':>10}{TITLES}{'ratio':>8}  {'of rounds':11}  (goal)"
+    f"{'cpu us':>9}{'limit':>8}{'ratio':>7}{'p99 x':>7}{'errors':>8}{'limit':>7}"
+)
+
+
+def lines(measured: Measured) -> Iterator[str]:
+    """Yield a line of the service and the limit, and one of each other server."""
+    ours, theirs = measured.median(SERVICE), measured.median(LIMIT)
+    rate, goal = measured.rate(SERVICE, LIMIT), measured.goal
+    yield (
+        f"{measured.database:<11}{measured.row:<14}{measured.connections:>5}"
         f"{ours.per_second:>9.0f}{ours.p50_ms:>8.2f}{ours.p99_ms:>8.2f}"
         f"{theirs.per_second:>10.0f}{theirs.p50_ms:>8.2f}{theirs.p99_ms:>8.2f}"
-        f"{ours.per_second / theirs.per_second:>8.2f}  {min(ratios):.2f}-{max(ratios):.2f}"
-        f"  {'(no)  ' if row.goal is None else f'({row.goal:.2f})'}"
-        f"{ours.cpu_us:>9.0f}{theirs.cpu_us:>8.0f}{theirs.cpu_us / ours.cpu_us:>7.2f}"
-        f"{ours.p99_ms / theirs.p99_ms:>7.1f}{sum(one.errors for one in service):>8}"
-        f"{sum(one.errors for one in limit):>7}"
+        f"{rate.of_medians:>8.2f}  {rate.least:.2f}-{rate.most:.2f}  "
+        f"  {'(no)  ' if goal is None else f'({goal:.2f})'}"
+        f"{ours.cpu_us:>9.0f}{theirs.cpu_us:>8.0f}{measured.cpu(LIMIT, SERVICE).of_medians:>7.2f}"
+        f"{measured.p99(SERVICE, LIMIT).of_medians:>7.1f}{measured.errors(SERVICE):>8}"
+        f"{measured.errors(LIMIT):>7}"
     )
-
-
-def _granian(found: dict[str, list[Figures]]) -> str:
-    ours, other = _median(found["service"]), _median(found["granian"])
-    ratios = _ratios(found["granian"], found["service"])
-    return (
-        f"{other.per_second:>10.0f}{other.p50_ms:>8.2f}{other.p99_ms:>8.2f}"
-        f"{other.per_second / ours.per_second:>8.2f}  {min(ratios):.2f}-{max(ratios):.2f}"
-    )
-
-
-def _ratios(first: list[Figures], second: list[Figures]) -> list[float]:
-    pairs = zip(first, second, strict=True)
-    return [a.per_second / b.per_second if b.per_second else math.inf for a, b in pairs]
-
-
-def _median(figures: list[Figures]) -> Figures:
-    return Figures(*(statistics.median(column) for column in zip(*figures, strict=True)))
+    for server in measured.servers:
+        other = measured.median(server)
+        yield (
+            f"{'':15}under {server:<9}"
+            f"{other.per_second:>9.0f}{other.p50_ms:>8.2f}{other.p99_ms:>8.2f}"
+            f"   times gunicorn's: {measured.rate(server, SERVICE)} requests/s,"
+            f" {measured.p99(server, SERVICE).of_medians:.2f} p99,"
+            f" {measured.cpu(server, SERVICE)} processor time; {measured.errors(server)} errors"
+        )
 
 
 def main() -> None:
@@ -196,32 +169,41 @@ def main() -> None:
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
     parser.add_argument("--row", nargs="+", help="only rows whose name holds one of these")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
-    parser.add_argument("--granian", action="store_true", help="and the service under Granian")
+    parser.add_argument(
+        "--servers", nargs="+", choices=SERVERS, default=[], help="serve it with these, too"
+    )
+    parser.add_argument("--save", type=Path, metavar="FILE", help="add all rounds to it")
     parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
     options = parser.parse_args()
-    users = USERS
+    options.users = USERS
     if options.quick:
-        users, options.rounds, options.seconds, options.connections = QUICK_USERS, 1, 1, [16]
+        options.users, options.rounds, options.seconds = QUICK_USERS, 1, 1
+        options.connections = CONNECTIONS[:1]
+    runs = options.rounds * len(options.connections) * (1 + len(options.servers))
+    users = options.users + SHOPPERS_A_SECOND * options.seconds * runs
+    loop = loop_ms()
     print(machine())
-    print(speed())
-    titles = f"{'p50':>8}{'p99':>8}"
-    print(
-        f"{'':30}{'service':>9}{titles}{'limit':>10}{titles}{'ratio':>8}  {'of rounds':9}  (goal)"
-        f"{'cpu us':>9}{'limit':>8}{'ratio':>7}"
-        f"{'p99 x':>7}{'errors':>8}{'limit':>7}"
-        + (f"{'granian':>10}{titles}{'x':>8}  of rounds" if options.granian else "")
-    )
+    print(speed(loop))
+    print(HEAD)
+    saving = Saving(options.save)
+    saving.begin(loop, options.rounds, options.seconds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.only != "postgresql":
             seeded = seed(f"sqlite:///{folder / 'bench.sqlite3'}", users)
-            for line in compare(seeded, folder, options):
-                print(line, flush=True)
+            _tell(compare(seeded, folder, options), saving)
         if options.only != "sqlite":
             with postgres_cluster() as url:
-                for line in compare(seed(url, users), folder, options, url):
-                    print(line, flush=True)
-    print(speed())
+                _tell(compare(seed(url, users), folder, options, url), saving)
+    loop = loop_ms()
+    print(speed(loop))
+    saving.end(loop)
+
+
+def _tell(found: Iterator[Measured], saving: Saving) -> None:
+    for measured in found:
+        print("\n".join(lines(measured)), flush=True)
+        saving.add(measured)
 
 
 if __name__ == "__main__":
