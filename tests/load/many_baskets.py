@@ -2,12 +2,16 @@
 
 Two databases of each kind, one small and one large, are filled in bulk: all baskets hold ten
 products. Two services stand on them at the same time and take turns, so that both meet the same
-machine; each is asked for 10,000 baskets that lie all over its table. Printed is the median of the
-rounds' p50 in ms, of reading a basket and of putting a product into it.
+machine; each is asked for 10,000 baskets that lie all over its table. Each of these was asked for
+before, so that its pages are in memory; nothing of the filling is left to be written to the disk,
+and who comes first changes from round to round. Printed is the median of the rounds' p50 in ms, of
+reading a basket and of putting a product into it; and how many times as much processor time it
+takes, of the workers and of PostgreSQL, which says whether the rest was waiting for the disk.
 """
 
 import argparse
 import itertools
+import os
 import sqlite3
 import statistics
 import sys
@@ -21,10 +25,11 @@ from sqlalchemy import create_engine, text
 
 from jay.db.routing import routing_key
 from tests.conftest import new_postgres_database
+from tests.load.costs import spent
 from tests.load.rows import rows_of
 from tests.load.seeding import USERS, Seeded, seed, service_environ
 from tests.load.wrk import run_wrk, script_of, warm_up
-from tests.servers import Gunicorn, free_port, postgres_cluster
+from tests.servers import Gunicorn, free_port, postgres_cluster, processes_of
 
 SMALL, LARGE = USERS, 10_000_000
 ROUNDS, SECONDS = 7, 4
@@ -139,9 +144,12 @@ def check(seeded: Seeded, size: int) -> str:
     return f"{octets / 1e9:.2f} GB"
 
 
-def measure(sides: list[Seeded], folder: Path, options: argparse.Namespace) -> Iterator[str]:
+def measure(
+    sides: list[Seeded], folder: Path, options: argparse.Namespace, cluster: str | None
+) -> Iterator[str]:
     """Yield the lines of one kind of database."""
     kind = sides[0].url.split("://")[0].split("+")[0]
+    server = processes_of(cluster)[:1] if cluster else []
     with ExitStack() as stack:
         services = []
         for seeded in sides:
@@ -153,35 +161,49 @@ def measure(sides: list[Seeded], folder: Path, options: argparse.Namespace) -> I
             for seeded, service in zip(sides, services, strict=True)
         ]
         for rows in zip(*pairs, strict=True):
+            for seeded, service, row in zip(sides, services, rows, strict=True):
+                script = script_of(row.requests, seeded, folder, merchant=False)
+                warm_up(service.port, script, CONNECTIONS, USERS * 2 // 3)
             p50: list[list[float]] = [[], []]
-            for number in range(-1, options.rounds):
-                for side, row in enumerate(rows):
-                    script = script_of(row.requests, sides[side], folder, merchant=False)
-                    if number < 0:
-                        warm_up(services[side].port, script, CONNECTIONS, USERS * 2 // 3)
-                        continue
-                    found = run_wrk(services[side].port, script, CONNECTIONS, SECONDS)
+            cpu: list[list[float]] = [[], []]
+            for number in range(options.rounds):
+                for side in (0, 1) if number % 2 else (1, 0):
+                    service, seeded = services[side], sides[side]
+                    script = script_of(rows[side].requests, seeded, folder, merchant=False)
+                    masters = [service._process.pid, *server]
+                    before = sum(map(spent, masters))
+                    found = run_wrk(service.port, script, CONNECTIONS, SECONDS)
                     p50[side].append(found.p50_ms)
+                    cpu[side].append((sum(map(spent, masters)) - before) / found.requests)
             small, large = (statistics.median(values) for values in p50)
             ratios = [b / a for a, b in zip(*p50, strict=True)]
+            more = statistics.median(cpu[1]) / statistics.median(cpu[0])
             verdict = "" if large / small <= GOAL else "  over"
             yield (
                 f"{kind:<12}{rows[0].name:<14}{small:>9.2f}{large:>9.2f}{large / small:>8.2f}"
-                f"  {min(ratios):.2f}-{max(ratios):.2f}{verdict}"
+                f"  {min(ratios):.2f}-{max(ratios):.2f}  processor {more:.2f}{verdict}"
             )
 
 
-def run(url: str, other: str, folder: Path, options: argparse.Namespace) -> None:
-    """Fill two databases of a kind, and print what a request to each of them costs."""
+def run(
+    urls: list[str], folder: Path, options: argparse.Namespace, cluster: str | None = None
+) -> None:
+    """Fill two databases of a kind, and print what a request to each of them costs.
+
+    :param cluster: the PostgreSQL that both are in.
+    """
+    url, other = urls
     sides = [seed(url), seed(other, every=options.size // USERS)]
     for seeded, size in zip(sides, (SMALL, options.size), strict=True):
         seconds = fill(seeded, size)
         octets = check(seeded, size)
         print(f"{size:,} baskets in {seconds:.0f} s: {octets}", flush=True)
+    # Else the first checkpoint of the large one waits until all of its filling is on the disk.
+    os.sync()
     if options.wait:
         print("filled; Enter goes on", flush=True)
         sys.stdin.readline()
-    for line in measure(sides, folder, options):
+    for line in measure(sides, folder, options, cluster):
         print(line, flush=True)
 
 
@@ -200,13 +222,13 @@ def main() -> None:
         folder = Path(name)
         if options.only != "postgresql":
             files = [folder / f"{size}.sqlite3" for size in ("small", "large")]
-            run(*(f"sqlite:///{file}" for file in files), folder, options)
+            run([f"sqlite:///{file}" for file in files], folder, options)
             for file in folder.glob("*.sqlite3*"):
                 file.unlink()
         if options.only != "sqlite":
             with postgres_cluster() as cluster:
                 urls = [new_postgres_database(cluster, f"jay_{size}") for size in ("s", "l")]
-                run(*urls, folder, options)
+                run(urls, folder, options, cluster)
 
 
 if __name__ == "__main__":
