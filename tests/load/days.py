@@ -19,6 +19,7 @@ from tests.load.figures import LIMIT, SERVICE, Measured
 from tests.load.machine import commit, machine, speed
 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+SERVERS = {"granian": "Granian", "gevent": "gevent"}
 ROWS = {
     "GET basket": ("`GET basket`, 10 products", "the same read"),
     "POST product": ("`POST product`", "the same read and write"),
@@ -172,7 +173,7 @@ def servers(day: Day) -> Iterator[str]:
             continue
         yield f"\n| {DATABASES[database]}, {day.name} | gunicorn: requests/s | p50, p99 in ms |" + (
             "".join(
-                f" {name.title()}: times its requests/s | p50, p99 | times its processor time |"
+                f" {SERVERS[name]}: times its requests/s | p50, p99 | times its processor time |"
                 f" errors |"
                 for name in names
             )
