@@ -8,7 +8,7 @@ highest round, and what other servers would have gained.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -79,12 +79,16 @@ class Saving:
 
 @dataclass
 class Day:
-    """What was measured on a day, perhaps in several runs: of a row, the last one holds."""
+    """What was measured on a day, perhaps in several runs: of a row, the last one holds.
+
+    :ivar under: the rows that were measured under other servers, too.
+    """
 
     name: str
     runs: list[dict[str, Any]] = field(default_factory=list)
     loops_ms: list[float] = field(default_factory=list)
     rows: dict[tuple[str, str, int], Measured] = field(default_factory=dict)
+    under: dict[tuple[str, str, int], Measured] = field(default_factory=dict)
 
     def told(self) -> str:
         """Say what the figures are of, as an item of a list."""
@@ -114,7 +118,10 @@ def read(file: Path) -> Day:
             day.runs.append(saved)
         elif "sides" in saved:
             measured = Measured.from_json(saved)
-            day.rows[measured.database, measured.row, measured.connections] = measured
+            key = measured.database, measured.row, measured.connections
+            day.rows[key] = measured
+            if measured.servers:
+                day.under[key] = measured
     if not day.runs:
         raise ValueError(f"{file}: no run of make bench")
     day.name = f"{datetime.fromisoformat(day.runs[0]['began']):%-d %b}"
@@ -123,7 +130,7 @@ def read(file: Path) -> Day:
 
 def ratios(days: list[Day]) -> Iterator[str]:
     """Yield a table for each database: the service's requests a second, of the limit's."""
-    for database, keys in _by_database(days):
+    for database, keys in _by_database(key for day in days for key in day.rows):
         counts = sorted({connections for _, connections in keys})
         columns = [(connections, day) for connections in counts for day in days]
         yield (
@@ -147,7 +154,7 @@ def ratios(days: list[Day]) -> Iterator[str]:
 
 def speeds(day: Day) -> Iterator[str]:
     """Yield a table for each database: what the service answers, and the limit."""
-    for database, keys in _by_database([day]):
+    for database, keys in _by_database(day.rows):
         yield (
             f"\n| {DATABASES[database]}, {day.name} | requests/s | the limit's | p50, p99 in ms"
             " | the limit's | processor time in us | the limit's |"
@@ -165,12 +172,10 @@ def speeds(day: Day) -> Iterator[str]:
 
 def servers(day: Day) -> Iterator[str]:
     """Yield a table for each database: what the service would gain under other servers."""
-    for database, keys in _by_database([day]):
+    for database, keys in _by_database(day.under):
         names = list(
-            dict.fromkeys(name for key in keys for name in day.rows[database, *key].servers)
+            dict.fromkeys(name for key in keys for name in day.under[database, *key].servers)
         )
-        if not names:
-            continue
         yield f"\n| {DATABASES[database]}, {day.name} | gunicorn: requests/s | p50, p99 in ms |" + (
             "".join(
                 f" {SERVERS[name]}: times its requests/s | p50, p99 | times its processor time |"
@@ -180,7 +185,7 @@ def servers(day: Day) -> Iterator[str]:
         )
         yield "|---" * (3 + 4 * len(names)) + "|"
         for row, connections in keys:
-            one = day.rows[database, row, connections]
+            one = day.under[database, row, connections]
             ours = one.median(SERVICE)
             cells = [f"{ROWS.get(row, (row,))[0]}, {connections}", f"{ours.per_second:,.0f}"]
             cells.append(f"{ours.p50_ms:.1f}, {ours.p99_ms:.1f}")
@@ -194,10 +199,13 @@ def servers(day: Day) -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
 
 
-def _by_database(days: list[Day]) -> Iterator[tuple[str, list[tuple[str, int]]]]:
-    places = dict.fromkeys(key for day in days for key in day.rows)
+def _by_database(
+    places: Iterable[tuple[str, str, int]],
+) -> Iterator[tuple[str, list[tuple[str, int]]]]:
     order = {name: number for number, name in enumerate(ROWS)}
-    keys = sorted(places, key=lambda key: (-(key[0] == "sqlite"), order.get(key[1], 99), key[2]))
+    keys = sorted(
+        set(places), key=lambda key: (-(key[0] == "sqlite"), order.get(key[1], 99), key[2])
+    )
     for database, group in groupby(keys, key=lambda key: key[0]):
         yield database, [(row, connections) for _, row, connections in group]
 

@@ -60,7 +60,8 @@ def test_of_a_row_that_was_measured_again_the_last_one_holds(tmp_path: Path) -> 
 
 def test_other_servers_are_told_in_times_of_ours_with_their_errors(tmp_path: Path) -> None:
     one = _measured("GET basket", [100, 100, 100])
-    day = read(_saved(tmp_path / "day", one, day="11-27"))
+    alone = one._replace(sides={side: one.sides[side] for side in ("service", "limit")})
+    day = read(_saved(tmp_path / "day", one, alone, day="11-27"))
     _head, _rule, row = servers(day)
     assert row.endswith("| 100 | 4.0, 8.0 | 1.50 (1.20-1.80) | 4.0, 8.0 | 0.67 | 3 |")
 
