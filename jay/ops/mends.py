@@ -11,7 +11,8 @@ _MENDS: dict[type[JayError], str] = {
     errors.RouteNotFound: "Compare the address with the documentation; ids are percent-encoded.",
     errors.MethodNotAllowed: "Use a method of the Allow header.",
     errors.PayloadTooLarge: "Send fewer items a request.",
-    errors.UnsupportedMediaType: "Send the header Content-Type: application/json.",
+    errors.UnsupportedMediaType: "Send the header Content-Type: application/json, and the body"
+    " as it is, not compressed.",
     errors.TooManyRequests: "Wait as long as Retry-After says.",
     errors.PreconditionFailed: "Read the basket again, and repeat the change with its new ETag.",
     errors.IdempotencyInFlight: "Send the same request again after Retry-After.",

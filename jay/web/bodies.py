@@ -9,6 +9,7 @@ import orjson
 from flask import request
 
 from jay.errors import (
+    JayError,
     MalformedRequest,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -21,6 +22,9 @@ so many; 64 KiB have no room for them."""
 
 MAX_TOKENS = 75_000
 """Texts and commas of a body at most: each stands for a name or a value, which take memory."""
+
+_GZIP = b"\x1f\x8b"
+"""What everything begins with that is packed with gzip (RFC 1952 section 2.3.1)."""
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|,', re.DOTALL)
 
@@ -44,11 +48,23 @@ def load_json_body() -> Any:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise MalformedRequest(f"The request body is not valid JSON: {error}.") from error
+        raise _unreadable(body, error) from error
     # With one colon there is one name at the most.
     if body.count(b":") > 1:
         _check_names(body)
     return content
+
+
+def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> JayError:
+    """Say why a body is no JSON, as far as it is known better than by the parser."""
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    if coding not in {"", "identity"} or body.startswith(_GZIP):
+        return UnsupportedMediaType("The request body must not be compressed.")
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return MalformedRequest("The request body is not valid JSON: it is not written in UTF-8.")
+    return MalformedRequest(f"The request body is not valid JSON: {error}.")
 
 
 def _has_too_many_tokens(body: bytes) -> bool:

@@ -1,5 +1,6 @@
 """Every error has a number of its own, one envelope, and a place in the documentation."""
 
+import gzip
 import html
 from collections import Counter
 from typing import Any
@@ -205,6 +206,27 @@ def test_a_body_that_is_not_json_is_refused(alice: User, shop: Shop) -> None:
         assert_refused(alice.product("POST", mug, **more), UnsupportedMediaType)
 
     assert alice.cart() == {}
+
+
+PACKED = gzip.compress(b'{"count": 1}')
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "gzip, br", None])
+def test_a_compressed_body_is_refused_for_that(coding: str | None, alice: User, shop: Shop) -> None:
+    more = {} if coding is None else {"headers": {"Content-Encoding": coding}}
+
+    told = alice.product("POST", shop.product("mug"), **body(PACKED), **more)
+
+    assert_refused(told, UnsupportedMediaType)
+    assert told.json["error"]["message"] == "The request body must not be compressed."
+    assert alice.cart() == {}
+
+
+def test_a_body_in_another_encoding_is_refused_for_that(alice: User, shop: Shop) -> None:
+    told = alice.product("POST", shop.product("mug"), **body('{"ü": 1}'.encode("latin-1")))
+
+    assert_refused(told, MalformedRequest)
+    assert told.json["error"]["message"].endswith("it is not written in UTF-8.")
 
 
 @pytest.mark.parametrize(
