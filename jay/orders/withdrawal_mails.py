@@ -41,6 +41,9 @@ def acknowledgement(public_url: str, sender: str) -> MessageKind:
             legal=f"{public_url}/legal" if has_legal else None,
         )
 
+        # It goes to whatever address was typed: what was typed with it must not lead anywhere.
+        unlinked = rendering.unlinked
+
         def write() -> Letter:
             _ = i18n.texts(lang).gettext
             return rendering.letter(
@@ -54,10 +57,10 @@ def acknowledgement(public_url: str, sender: str) -> MessageKind:
                 ink=ACCENT.ink,
                 received=i18n.second(found.received, lang, i18n.home(lang)),
                 facts=[
-                    (_("Name"), said.name),
-                    (_("Order number"), said.number),
+                    (_("Name"), unlinked(said.name)),
+                    (_("Order number"), unlinked(said.number)),
                     (_("E-mail"), said.email),
-                    (_("Products"), said.products or _("all of them")),
+                    (_("Products"), unlinked(said.products) or _("all of them")),
                 ],
             )
 

@@ -17,6 +17,7 @@ from jay.outbox.letters import Attachment, Letter, Picture
 
 _FOLDER = Path(__file__).parent.parent.parent / "templates"
 _BLANK_LINES = re.compile(r"\n{3,}")
+_DOT = re.compile(r"\.(?=\w)")
 
 
 @cache
@@ -37,6 +38,14 @@ def _templates(lang: str) -> Environment:
     made.filters["plain"] = i18n.without_controls
     made.globals["lang"] = lang
     return made
+
+
+def unlinked(text: str) -> str:
+    """Return a foreign text in which mail programs find no address to make a link of.
+
+    They make one of ``shop.example/now``, too. A character that nobody sees parts the names.
+    """
+    return _DOT.sub(".\u200c", text)
 
 
 def letter(

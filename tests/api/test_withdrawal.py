@@ -195,6 +195,20 @@ def test_a_mailbox_gets_few_acknowledgements_of_what_nobody_knows_and_its_own_on
     assert "another" in words(desk.deliver()[-1])
 
 
+def test_nothing_typed_becomes_a_link_in_a_mail_to_a_stranger(
+    client: FlaskClient, desk: Desk
+) -> None:
+    links = {"name": "Win shop.example/now", "products": "a.example/?b"}
+    declare(client, "/withdraw", typed("win.example", email="stranger@example.org", **links))
+
+    mail = desk.deliver()[-1]
+    for kind in ("plain", "html"):
+        said = unescape(words(mail, kind))
+        # For who reads it nothing has changed: the character that parts the names has no width.
+        assert links["products"] in said.replace("\u200c", "")
+        assert [name for name in ("shop.example", "win.example", "a.example") if name in said] == []
+
+
 def test_once_the_money_is_back_nothing_is_due_any_more(
     desk: Desk, alice: User, shop: Shop, client: FlaskClient
 ) -> None:
