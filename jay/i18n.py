@@ -195,6 +195,16 @@ def without_controls(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
+_UNSEEN = frozenset({"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"})
+# Letters and a symbol by their category, which are drawn as a blank: Hangul fillers, empty Braille.
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether nothing of a text can be seen, whatever it is made of."""
+    return all(one in _FILLERS or unicodedata.category(one) in _UNSEEN for one in text)
+
+
 def isolated(text: str) -> str:
     """Return a foreign text for the middle of a sentence: what it is written in stays inside it."""
     text = without_controls(text)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jay.i18n import COUNTRIES
+from jay.i18n import COUNTRIES, is_blank
 from jay.net.emails import normal_email
 
 
@@ -185,6 +185,8 @@ def _written(name: str, text: str) -> tuple[str, Problem | None]:
     if any(unicodedata.category(one) in _HIDDEN or one in _TURNING for one in text):
         return "", Problem.NOT_PRINTABLE
     line = " ".join(unicodedata.normalize("NFC", text).split())
+    if is_blank(line):  # of characters that nobody sees: nothing could be delivered there
+        line = ""
     if len(line) > LONGEST[name]:
         return line, Problem.TOO_LONG
     return line, Problem.MISSING if not line and name not in _OPTIONAL else None

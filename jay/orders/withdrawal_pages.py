@@ -108,7 +108,7 @@ def _problems(typed: Mapping[str, str]) -> dict[str, str]:
     }
     found: dict[str, str] = {}
     for name, text in typed.items():
-        if not text and name not in _OPTIONAL:
+        if i18n.is_blank(text) and name not in _OPTIONAL:
             found[name] = missing[name]
         elif len(text) > LONGEST[name]:
             found[name] = _("That is too long: at most %(n)s characters.", n=LONGEST[name])

@@ -369,7 +369,12 @@ def test_what_is_missing_is_said_at_its_field_and_nothing_typed_is_lost(
 ) -> None:
     page = client.post(
         "/widerruf",
-        data={"name": "Ada", "number": "", "email": "ada@", "products": "http://spam.example"},
+        data={
+            "name": "Ada",
+            "number": "\u2800",
+            "email": "ada@",
+            "products": "http://spam.example",
+        },
     )
 
     assert page.status_code == 422

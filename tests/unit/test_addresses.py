@@ -53,6 +53,17 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     }
 
 
+@pytest.mark.parametrize("nothing", ["\u200b", "\u3164 \u2060", "\u2800", "\u00ad", "\u0301"])
+def test_what_nobody_can_see_is_missing(nothing: str) -> None:
+    assert problems(last_name=nothing, street=nothing) == {
+        "last_name": Problem.MISSING,
+        "street": Problem.MISSING,
+    }
+    assert checked_address({**GIVEN, "addition": nothing}) == HOME
+    # Within a word they may be what tells how it is written.
+    assert checked_address({**GIVEN, "city": "\u0646\u06cc\u200c\u0646"}).city.count("\u200c") == 1
+
+
 @pytest.mark.parametrize("hidden", ["\n", "\r\nBcc: x@y.de", "\0", "\u2028", "\u202e", "\ud800"])
 def test_what_can_not_be_printed_is_refused(hidden: str) -> None:
     assert problems(city=f"Ber{hidden}lin") == {"city": Problem.NOT_PRINTABLE}
