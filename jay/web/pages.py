@@ -332,6 +332,7 @@ def page_error(error: JayError) -> Response:
         title, text = _("That went wrong"), _("It is our fault. Please try again in a minute.")
     else:
         title, text = _("That did not work"), _("Please go back and try again.")
+    passing = error.status == 429 or (error.status >= 500 and not isinstance(error, OutcomeUnknown))
     response = page(
         _error_template(endpoint),
         status=error.status,
@@ -340,6 +341,7 @@ def page_error(error: JayError) -> Response:
         partner=None,
         has_basket=has_basket(),
         lost=lost,
+        passing=passing,
         back_url=quote(path) if endpoint else None,
     )
     response.headers.extend(error.told_headers)

@@ -206,7 +206,8 @@ def test_a_kiosk_that_can_not_go_on_says_so_and_leads_to_the_wall(
     assert page.status_code in {429, 503}
     assert page.headers["Retry-After"]
     assert on_a_large_screen(page)
-    assert buttons(page) == [("/kiosk/corner", "To the start")]
+    # It says that trying again helps, and what was picked is still there.
+    assert buttons(page) == [("/kiosk/corner", "Try again")]
 
 
 def test_an_error_below_a_tvs_address_looks_like_the_tv(phone: Browser) -> None:
