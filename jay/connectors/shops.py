@@ -69,7 +69,7 @@ class ShopConnector:
         parts = urlsplit(typed.rstrip("/"))
         plain = parts.scheme == "http" and settings.demo
         if not (plain or parts.scheme == "https") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("must begin with https://, and hold no user")
+            raise ValueError("must begin with https://, and hold no user name")
         if parts.query or parts.fragment:
             raise ValueError("ends with the path")
         return typed.rstrip("/")

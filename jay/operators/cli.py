@@ -10,7 +10,7 @@ from jay.operators import models as operator_models
 from jay.operators import service as operators
 from jay.web.commands import Commands, name_of
 
-operator_cli = Commands("operator", help="People who log in to see the catalogue.")
+operator_cli = Commands("operator", help="People who log in to look at products and orders.")
 
 
 @operator_cli.command("add")
