@@ -5,7 +5,7 @@ Everything that depends on the time gets ``now`` as an argument, so that a test 
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import MINYEAR, UTC, datetime
 
 Clock = Callable[[], datetime]
 """Answers the current moment, aware of its zone, in UTC."""
@@ -25,6 +25,19 @@ def timer(clock: Clock) -> Callable[[], float]:
     if clock is system_clock:
         return time.monotonic
     return lambda: clock().timestamp()
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC.
+
+    Some of the years 1 and 9999 lie beyond both ends there, as ``0001-01-01T00:00:00+14:00`` does:
+    they mean without beginning or end, and are the first or last moment that can be written.
+    """
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        early = moment.year == MINYEAR
+        return datetime.min.replace(tzinfo=UTC) if early else datetime.max.replace(tzinfo=UTC)
 
 
 def iso(moment: datetime) -> str:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from sqlalchemy import DateTime, Dialect, MetaData
 from sqlalchemy.types import TypeDecorator
 
+from jay.clock import in_utc
+
 T = TypeVar("T")
 
 metadata = MetaData(
@@ -33,7 +35,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a moment must know its time zone")
-        return value.astimezone(UTC)
+        return in_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the moment in UTC, whatever zone the session of the server is in."""

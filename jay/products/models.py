@@ -190,8 +190,15 @@ def microseconds(moment: datetime) -> int:
 
 
 def moment_of(as_of: int) -> datetime:
-    """Return the moment that ``microseconds`` has written."""
-    return _EPOCH + timedelta(microseconds=as_of)
+    """Return the moment that ``microseconds`` has written.
+
+    Some of the years 1 and 9999 elsewhere lie beyond what can be written in UTC: they are its ends.
+    """
+    try:
+        return _EPOCH + timedelta(microseconds=as_of)
+    except OverflowError:
+        early = as_of < 0
+        return datetime.min.replace(tzinfo=UTC) if early else datetime.max.replace(tzinfo=UTC)
 
 
 class NotYetObserved(ValueError):

@@ -76,6 +76,17 @@ def test_either_end_may_be_missing_and_a_sale_is_below_its_price(
     assert prices(alice, post(shop, price=2000, sale=sale))[0] == price
 
 
+def test_a_sale_without_end_in_the_last_year_is_read_back(shop: Shop) -> None:
+    ends = {"from": "0001-01-01T00:00:00+14:00", "until": "9999-12-31T23:59:59-14:00"}
+    post(shop, price=2000, sale={"price": 1500, **ends})
+
+    told = shop.call("GET", "/shops/products/mug").json["data"]["sale"]
+
+    assert told["price"] == 1500
+    assert told["from"] == "0001-01-01T00:00:00Z"
+    assert told["until"] == "9999-12-31T23:59:59.999999Z"
+
+
 def test_whoever_sets_the_price_anew_ends_the_sale(
     shop: Shop, alice: User, clock: MovedClock
 ) -> None:

@@ -167,6 +167,9 @@ def test_the_list_goes_from_page_to_page_the_newest_first(
     assert pages() == [numbers[:2], numbers[2:4], numbers[4:]]
     assert pages(state="new") == [numbers[:2], numbers[2:4]]
     assert pages(since="2025-06-04T12:03:00Z") == [numbers[:2], numbers[4:]]
+    # What lies in the year 0 or 10000 of UTC is as early or late as can be.
+    assert pages(since="0001-01-01T00:00:00+14:00") == pages()
+    assert pages(since="9999-12-31T23:59:59-14:00") == [[]]
     forged = shop.call("GET", "/shops/orders?next_token=WyJ4Il0.abc")
     assert_refused(forged, MalformedRequest)
     assert "state" in field_errors(shop.call("GET", "/shops/orders?state=lost"))
