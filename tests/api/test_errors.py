@@ -1,6 +1,5 @@
 """Every error has a number of its own, one envelope, and a place in the documentation."""
 
-import gzip
 import html
 from collections import Counter
 from typing import Any
@@ -205,20 +204,6 @@ def test_a_body_that_is_not_json_is_refused(alice: User, shop: Shop) -> None:
     for more in ({"data": b'{"count": 1}'}, {"data": {"count": "1"}}):
         assert_refused(alice.product("POST", mug, **more), UnsupportedMediaType)
 
-    assert alice.cart() == {}
-
-
-PACKED = gzip.compress(b'{"count": 1}')
-
-
-@pytest.mark.parametrize("coding", ["gzip", "GZIP", "gzip, br", None])
-def test_a_compressed_body_is_refused_for_that(coding: str | None, alice: User, shop: Shop) -> None:
-    more = {} if coding is None else {"headers": {"Content-Encoding": coding}}
-
-    told = alice.product("POST", shop.product("mug"), **body(PACKED), **more)
-
-    assert_refused(told, UnsupportedMediaType)
-    assert told.json["error"]["message"] == "The request body must not be compressed."
     assert alice.cart() == {}
 
 
