@@ -53,6 +53,13 @@ class Framing:
         self.has_body = False
         self.expects = False
 
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """Where the body begins and ends in what has arrived, if that is told by its length."""
+        return (
+            (self._body, self._need) if self._headed and self.whole and not self._chunked else None
+        )
+
     def is_complete(self, data: bytearray) -> bool:
         """Tell whether the request can be answered.
 

@@ -30,6 +30,7 @@ from gunicorn.workers.base import Worker
 from jay.config import ConfigError
 from jay.web import body_files
 from jay.web.framing import Framing
+from jay.web.plain_http import Answer, PlainHttp, PlainRequest
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 
 DEADLINE_SECONDS = 20.0
@@ -126,6 +127,7 @@ class BufferingWorker(Worker):
 
     def init_process(self) -> None:
         """Make what belongs to this process alone, and run."""
+        self._plain = PlainHttp(self.cfg)
         self._selector = selectors.DefaultSelector()
         self._open: set[_Connection] = set()
         self._most = _connections(self.cfg.worker_connections)
@@ -496,6 +498,10 @@ class BufferingWorker(Worker):
 
     def _answer(self, connection: _Connection, outbox: _Outbox) -> bool:
         """Answer a request, and tell whether another one may follow."""
+        if connection.file is None:
+            plain = self._plain.read(connection.data, connection.framing)
+            if plain is not None:
+                return self._answer_plain(plain, connection, outbox)
         whole = connection.framing.whole
         pieces = body_files.in_pieces(connection.file, bytes(connection.data))
         unreader = IterUnreader(pieces)
@@ -525,6 +531,32 @@ class BufferingWorker(Worker):
             return False
         finally:
             self._forget_file(connection)
+
+    def _answer_plain(
+        self, request: PlainRequest, connection: _Connection, outbox: _Outbox
+    ) -> bool:
+        try:
+            del connection.data[: request.end]
+            environ = self._plain.environ(request, outbox, connection.client, connection.server)
+            answer = Answer(self._plain, request, outbox, close=self._count(environ, connection))
+            pieces = self.wsgi(environ, answer.start_response)
+            try:
+                return answer.send(pieces)
+            finally:
+                _close(pieces)
+        except Exception as error:  # noqa: BLE001 - it is answered and logged
+            outbox.pieces.clear()
+            self.handle_error(request, outbox, connection.client, error)
+            return False
+
+    def _count(self, environ: dict[str, Any], connection: _Connection) -> bool:
+        """Count a request, and tell whether it is the last one of its connection."""
+        if time.monotonic() - connection.queued > EXPIRES_SECONDS:
+            environ[EXPIRED] = True
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        return not self.alive or not connection.framing.whole
 
     def _body_of(self, request: Any, connection: _Connection) -> BinaryIO | None:
         """Read the body of a request; the app refuses one that is too large by its beginning.
@@ -567,12 +599,7 @@ class BufferingWorker(Worker):
             environ.pop("HTTP_TRANSFER_ENCODING", None)
             environ["CONTENT_LENGTH"] = str(2 * connection.framing.most_body)
         body.seek(0)
-        if time.monotonic() - connection.queued > EXPIRES_SECONDS:
-            environ[EXPIRED] = True
-        self.nr += 1
-        if self.nr >= self.max_requests:
-            self.alive = False
-        if not self.alive or not connection.framing.whole:
+        if self._count(environ, connection):
             answer.force_close()
         pieces = self.wsgi(environ, answer.start_response)
         try:
@@ -581,10 +608,15 @@ class BufferingWorker(Worker):
             answer.close()
         finally:
             body_files.throw_away(body)
-            close: Callable[[], None] | None = getattr(pieces, "close", None)
-            if close is not None:
-                close()
+            _close(pieces)
         return not answer.should_close()
+
+
+def _close(pieces: Any) -> None:
+    """Tell an application that its answer was read, see PEP 3333."""
+    close: Callable[[], None] | None = getattr(pieces, "close", None)
+    if close is not None:
+        close()
 
 
 def wait_until_free(address: tuple[str, int], tell: Callable[[str], None]) -> None:
