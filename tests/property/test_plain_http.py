@@ -96,6 +96,10 @@ def read_by_gunicorn(data: bytes) -> tuple[Any, dict[str, Any], bytes, bytes]:
 
 @example(b"POST /a%2Fb?c=%20 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nA:\t b \r\n\r\n{}GET /")
 @example(b"GET / HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n")
+@example(b"GET / HTTP/1.1\r\nX-Forwarded-For: a\r\nX_Forwarded_For: b\r\n\r\n")
+@example(b"GET / HTTP/1.1\r\nX_Forwarded_For: b\r\n\r\n")
+@example(b"POST / HTTP/1.1\r\nContent-Length: 1_0\r\n\r\n0123456789")
+@example(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: identity\r\n\r\n{}")
 @example(b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na")
 @given(requests())
 def test_a_plain_request_is_read_as_gunicorn_reads_it(data: bytes) -> None:
