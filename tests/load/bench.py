@@ -178,7 +178,7 @@ def main() -> None:
     options.users = USERS
     if options.quick:
         options.users, options.rounds, options.seconds = QUICK_USERS, 1, 1
-        options.connections = CONNECTIONS[:1]
+        options.connections = options.connections[:1]
     runs = options.rounds * len(options.connections) * (1 + len(options.servers))
     users = options.users + SHOPPERS_A_SECOND * options.seconds * runs
     loop = loop_ms()
