@@ -23,11 +23,12 @@ def take(connection: Connection) -> None:
 
     :raises sqlalchemy.exc.OperationalError: it took too long.
     """
-    if _is_distributed(connection):
+    if is_distributed(connection):
         execute(connection, _LOCK)
 
 
-def _is_distributed(connection: Connection) -> bool:
+def is_distributed(connection: Connection) -> bool:
+    """Tell whether the tables lie on several servers, as far as the connection has learnt it."""
     if connection.dialect.name != "postgresql":
         return False
     known = connection.info.get(_KNOWN)

@@ -238,13 +238,13 @@ def test_the_token_is_worth_nothing_in_another_basket(platform: Platform, shop: 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_guest_that_a_dead_connection_may_have_made_can_be_asked_for_again(
-    app: Flask, platform: Platform, postgres: str
+    app: Flask, platform: Platform, database_url: str
 ) -> None:
     assert create(platform).status_code == 200
     with app.extensions["jay.db"].transaction() as connection:
         process = connection.scalar(text("SELECT pg_backend_pid()"))
     ends = text("SELECT pg_terminate_backend(:process, :patience)")
-    administrator = create_engine(postgres)
+    administrator = create_engine(database_url)
     with administrator.connect() as connection:
         given = {"process": process, "patience": PATIENCE_SECONDS * 1000}
         assert connection.scalar(ends, given)

@@ -12,8 +12,10 @@ from jay.baskets import service as baskets
 from jay.baskets.models import baskets as table
 from jay.db import turns
 from jay.db.prepared import Prepared
+from jay.errors import TransferUnknown
 from jay.transfers import service
 from jay.transfers.models import transfers
+from tests.api.checks import assert_refused
 from tests.builders import Shop, User
 from tests.clock import NOON
 from tests.statements import LOCK_ORDER, Statements
@@ -105,6 +107,26 @@ def test_a_poll_without_the_routing_key_is_noticed(
 
     (line,) = watched.broken
     assert line.startswith("transfers without its key: SELECT")
+
+
+@pytest.mark.parametrize("distributed", [True, False])
+@pytest.mark.parametrize(
+    "asked", ["GET /v2/transfers/x/status", "POST /v2/baskets/guests?jayToken=x"]
+)
+def test_what_nobody_knows_is_looked_for_on_one_server_where_there_are_several(
+    asked: str, distributed: bool, app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everywhere = []
+    of_before = service.of_before
+    monkeypatch.setattr(service, "is_distributed", lambda _connection: distributed)
+    monkeypatch.setattr(service, "of_before", lambda sql: everywhere.append(sql) or of_before(sql))
+    method, _, path = asked.partition(" ")
+
+    answer = app.test_client().open(path, method=method, headers={"X-API-Key": alice.platform.key})
+
+    assert_refused(answer, TransferUnknown)
+    # Of before there were several, a transfer may be there that does not say where it lies.
+    assert bool(everywhere) is not distributed
 
 
 def test_a_write_to_what_is_on_every_server_without_a_turn_is_noticed(
