@@ -313,6 +313,7 @@ class Cluster:
         places = {
             "/run/nginx.pid": str(self.folder / "nginx.pid"),
             "/var/log/nginx/error.log": str(self.folder / "nginx-error.log"),
+            "/var/log/nginx/access.log": str(self.folder / "nginx-access.log"),
         }
         with_tls = replaced("nginx.conf", {**nodes, **places, **self._certificate()})
         check = ["nginx", "-t", "-c", str(self._file("nginx-tls.conf", with_tls))]

@@ -9,7 +9,7 @@ import pytest
 from jay.config import settings_from
 from jay.db.database import Database
 from jay.db.postgresql import ImpatientConnection
-from jay.errors import OutcomeUnknown
+from jay.errors import OutcomeUnknown, PayloadTooLarge
 from jay.web.responses import LARGER_BODIES, MAX_BODY_BYTES
 from tests.cluster.parts import DEPLOY, replaced
 from tests.cluster.release import left_alone_seconds
@@ -32,6 +32,20 @@ def test_nginx_answers_for_nodes_that_are_away_as_the_service_would() -> None:
 
     assert (error["code"], error["details"]) == (OutcomeUnknown.code, OutcomeUnknown.constant())
     assert "Retry-After 1 always" in NGINX
+
+
+def test_nginx_refuses_what_is_too_large_as_the_service_would() -> None:
+    found = re.search(r"return 413 '(.*)\\n'", NGINX)
+    assert found is not None
+    error = json.loads(found[1])["error"]
+
+    assert (error["code"], error["details"]) == (PayloadTooLarge.code, PayloadTooLarge.constant())
+    assert error["message"] == PayloadTooLarge.sentence()
+    # A location with error pages of its own forgets those of the server.
+    for part in re.split(r"(?=server {|location )", NGINX):
+        assert part.startswith("server {\n        listen 80") or (
+            ("error_page 413 @too_large;" in part) == ("=503 @busy;" in part)
+        )
 
 
 def test_nginx_says_so_for_requests_that_may_not_be_repeated_too() -> None:
@@ -72,7 +86,13 @@ def test_nginx_takes_what_the_service_takes_and_keeps_connections_for_less_long(
 
 def test_nginx_leaves_addresses_as_they_came_and_logs_none() -> None:
     assert set(re.findall(r"proxy_pass .*", NGINX)) == {"proxy_pass http://nodes;"}
-    assert "access_log off;" in NGINX
+    [form] = re.findall(r'log_format (\w+) "(.*)";', NGINX)
+    inside = NGINX.split("http {")[1]
+
+    assert not re.search(r"\$(request|request_uri|uri|args|http_\w+|remote_addr)\b", form[1])
+    assert re.findall(r"access_log \S+ (.*);", NGINX) == [f"{form[0]} if=$failed"]
+    # On any other level it quotes the line of a request that has failed.
+    assert re.findall(r"error_log \S+ (\w+);", inside) == ["emerg"]
 
 
 def test_what_systemd_sets_is_known_and_its_data_lie_where_they_may_be_written() -> None:
