@@ -281,7 +281,10 @@ class Cluster:
             "bind :5000": f"bind 127.0.0.1:{self.ports['primary']}",
             "bind :5001": f"bind 127.0.0.1:{self.ports['standby']}",
         }
-        file = self._file("haproxy.cfg", replaced("haproxy.cfg", {**rest, **backup, **doors}))
+        # Nobody but root can become somebody else.
+        users = {} if os.geteuid() == 0 else {"    user haproxy\n    group haproxy\n": ""}
+        text = replaced("haproxy.cfg", {**rest, **backup, **doors, **users})
+        file = self._file("haproxy.cfg", text)
         self.parts["haproxy"] = Part("haproxy", ["haproxy", "-db", "-f", str(file)], self.folder)
 
     def _start_redis(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from typing import Any, NoReturn
 
 import pytest
@@ -22,6 +23,7 @@ VALUES = {
     "JAY_SECRET_KEY": SECRET,
     "JAY_PUBLIC_URL": "https://jay.example",
 }
+LIMIT = (DEPLOY / "systemd/pgbouncer.conf").read_text()
 PATRONI = (DEPLOY / "patroni.yml").read_text()
 
 
@@ -112,10 +114,16 @@ def test_what_systemd_sets_is_known_and_its_data_lie_where_they_may_be_written()
     assert all(f"`{name.removesuffix('_FILE')}`" in readme for name in said)
     assert settings.bind_host == given["JAY_BIND"]
     assert (settings.trusted_proxies, settings.keep_alive) == (1, 75)
-    assert len(units) == 2
+    assert len(units) == 3
     for unit in units:
         assert "Environment=JAY_DATA_DIR=/var/lib/jay\n" in unit
         assert "StateDirectory=jay\n" in unit
+    # What may be done is one and the same, and it is all that is said last.
+    assert len({unit.split("# Who breaks in")[1].split("\n[")[0] for unit in units}) == 1
+    asked = (DEPLOY / "systemd/jay").read_text()
+    for line in ("EnvironmentFile=/etc/jay/environment", "StateDirectory=jay"):
+        assert line in asked
+        assert all(line in unit for unit in units)
 
 
 def test_what_compose_sets_is_known() -> None:
@@ -157,7 +165,9 @@ def test_a_node_that_was_away_is_left_alone_for_as_long_as_the_steps_of_a_releas
 def test_a_node_has_the_time_to_end_what_it_has_begun() -> None:
     config = (ROOT / "gunicorn.conf.py").read_text()
     units = [unit.read_text() for unit in (DEPLOY / "systemd").glob("*.service")]
-    texts = [*units, (DEPLOY / "compose.yaml").read_text()]
+    texts = [unit for unit in units if "Restart=always" in unit]
+    # Its first one is the service's.
+    texts.append((DEPLOY / "compose.yaml").read_text())
 
     graceful = re.search(r"^graceful_timeout = (\d+)$", config, re.MULTILINE)
     given = [re.search(r"(?:TimeoutStopSec=|stop_grace_period: )(\d+)", text) for text in texts]
@@ -165,6 +175,39 @@ def test_a_node_has_the_time_to_end_what_it_has_begun() -> None:
     assert graceful is not None
     assert len(given) == 3
     assert all(one is not None and int(one[1]) > int(graceful[1]) for one in given)
+
+
+def test_what_is_over_goes_every_day_wherever_it_runs() -> None:
+    purge = "flask --app app baskets purge"
+
+    assert purge in (DEPLOY / "systemd/jay-purge.service").read_text()
+    assert "OnCalendar=*-*-*" in (DEPLOY / "systemd/jay-purge.timer").read_text()
+    assert f"{purge}; sleep 86400;" in (DEPLOY / "compose.yaml").read_text()
+
+
+def test_the_image_can_make_backups_of_the_database_that_compose_starts() -> None:
+    server = re.search(r"image: postgres:(\d+)", (DEPLOY / "compose.yaml").read_text())
+    image = (DEPLOY / "Dockerfile").read_text()
+    tools = re.search(r"install .*postgresql-client-(\d+)", image)
+
+    assert server is not None
+    assert tools is not None
+    assert tools[1] == server[1]
+    # The base is one: programs of one Debian are not run on another one's libraries.
+    assert len(set(re.findall(r"^FROM (\S+)", image, re.MULTILINE))) == 1
+
+
+def test_what_operators_put_beside_the_files_is_not_committed() -> None:
+    compose = (DEPLOY / "compose.yaml").read_text()
+    put = {"deploy/.env", *(f"deploy/{name}" for name in re.findall(r"file: \./(\S+) }", compose))}
+    put |= {f"deploy/{name}/x" for name in re.findall(r"- ?\"?\./(\w+):", compose)}
+    put |= {f"deploy/{name}/x" for name in re.findall(r'"\./(\w+):', compose)}
+    ignored = subprocess.run(
+        ["git", "check-ignore", *put], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert len(put) >= 6
+    assert set(ignored.stdout.split()) == put
 
 
 def test_the_builder_is_sent_what_the_image_is_made_of() -> None:
@@ -198,6 +241,12 @@ def test_pgbouncer_has_room_for_what_postgresql_bears_and_roles_for_what_it_keep
     assert most is not None
     assert pool is not None
     assert int(most[1]) - 30 <= int(pool[1]) < int(most[1])
+    # A connection is a file, on either side.
+    clients = re.search(r"^max_client_conn = (\d+)$", pooled, re.MULTILINE)
+    files = re.search(r"^LimitNOFILE=(\d+)$", LIMIT, re.MULTILINE)
+    assert clients is not None
+    assert files is not None
+    assert int(files[1]) > int(clients[1]) + int(pool[1])
     assert dict(re.findall(r"ALTER ROLE jay SET ([\w.]+) = '(.+)';", pooled)) == asked
 
 
