@@ -69,12 +69,14 @@ _BY_ID = select(baskets).where(
     _HERE, baskets.c.id == bindparam("basket"), baskets.c.partner_id == bindparam("partner")
 )
 # By whether a credential names the basket, and whether the row is to be locked.
-_LOOK_UP = {
-    (False, False): Prepared(_BY_USER),
-    (False, True): Prepared(_BY_USER.with_for_update()),
-    (True, False): Prepared(_BY_ID),
-    (True, True): Prepared(_BY_ID.with_for_update()),
+_QUERIES = {
+    (False, False): _BY_USER,
+    (False, True): _BY_USER.with_for_update(of=baskets),
+    (True, False): _BY_ID,
+    (True, True): _BY_ID.with_for_update(of=baskets),
 }
+_LOOK_UP = {how: Prepared(query) for how, query in _QUERIES.items()}
+_LOOK_UP_BOTH = {how: catalogue.beside(query, baskets) for how, query in _QUERIES.items()}
 _CHANGING = ("id", "guest", "entries", "version", "created", "last_changed", "expires")
 _NEW = {name: bindparam(f"new_{name}", type_=baskets.c[name].type) for name in _CHANGING}
 # What transfers have noted stays, unless a new basket takes the place of an expired one.
@@ -118,6 +120,25 @@ def open_for_writing(
     """
     # On SQLite, the transaction itself holds the write lock.
     row = _row_of(connection, user, locked=locks(connection))
+    return _opened(row, user, now, if_match)
+
+
+def _open_with_product(
+    connection: Connection, user: User, product_id: str, context: Context
+) -> tuple[Basket, Product | None]:
+    """Do the same, and find a product at the same time: they are one round trip of two."""
+    now = context.now
+    query = _LOOK_UP_BOTH[user.basket is not None, locks(connection)]
+    parameters = {**_place_of(connection, user), **catalogue.sought(product_id, now=now)}
+    found = query.one_or_none(connection, parameters)
+    row, sold = found or (None, None)
+    basket = _opened(row, user, now, context.if_match)
+    if sold is None:  # where there is no basket yet, nothing stands beside it
+        return basket, catalogue.find(connection, product_id, now=now)
+    return basket, catalogue.from_beside(connection, sold, now=now)
+
+
+def _opened(row: Any, user: User, now: datetime, if_match: Precondition | None) -> Basket:
     basket = Basket.alive(row, now) or _fresh(user, row, now)
     if if_match is not None and not basket.matches(if_match):
         raise PreconditionFailed
@@ -150,8 +171,12 @@ def assign(
     context: Context,
 ) -> Basket:
     """Put a product into the basket, overwrite its count, save or remove it."""
-    basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
-    apply(connection, basket, product_id, count=count, now=context.now, tracking=context.tracking)
+    if count == REMOVE:
+        basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
+        product = None
+    else:
+        basket, product = _open_with_product(connection, user, product_id, context)
+    _put(connection, basket, product_id, count, context, product=product)
     return basket
 
 
@@ -162,17 +187,24 @@ def apply(
     *,
     count: int,
     now: datetime,
-    tracking: Tracking = NOTHING,
 ) -> None:
     """Put a product into an opened basket, overwrite its count, save or remove it."""
     product = catalogue.find(connection, product_id, now=now) if count != REMOVE else None
-    basket.assign(product_id, count, product, now=now)
+    _put(connection, basket, product_id, count, Context(now), product=product)
+
+
+def _put(
+    connection: Connection,
+    basket: Basket,
+    product_id: str,
+    count: int,
+    context: Context,
+    *,
+    product: Product | None,
+) -> None:
+    basket.assign(product_id, count, product, now=context.now)
     kind = EventType.PRODUCT_REMOVED if count == REMOVE else EventType.PRODUCT_ASSIGNED
-    save(
-        connection,
-        basket,
-        event_of(kind, basket, now, tracking, product_id=product_id, count=count),
-    )
+    save(connection, basket, context.event(kind, basket, product_id, count))
 
 
 def put_back(
@@ -226,10 +258,11 @@ def change(
     context: Context,
 ) -> Basket:
     """Change a product that is in the basket; a count of None changes nothing."""
-    basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
     product = None
-    if count not in {None, REMOVE}:
-        product = catalogue.find(connection, product_id, now=context.now)
+    if count in {None, REMOVE}:
+        basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
+    else:
+        basket, product = _open_with_product(connection, user, product_id, context)
     basket.update(product_id, count, product, now=context.now)
     if count is not None:
         kind = EventType.PRODUCT_REMOVED if count == REMOVE else EventType.PRODUCT_UPDATED
@@ -349,14 +382,17 @@ def routing_key_of(connection: Connection, user: User) -> int:
 
 
 def _row_of(connection: Connection, user: User, *, locked: bool = False) -> Any:
-    parameters = {
+    query = _LOOK_UP[user.basket is not None, locked]
+    return query.one_or_none(connection, _place_of(connection, user))
+
+
+def _place_of(connection: Connection, user: User) -> dict[str, Any]:
+    return {
         "routing_key": routing_key_of(connection, user),
         "partner": user.partner_id,
         "basket": user.basket,
         "user": user.user_id,
     }
-    query = _LOOK_UP[user.basket is not None, locked]
-    return query.one_or_none(connection, parameters)
 
 
 def _fresh(user: User, expired: Any, now: datetime) -> Basket:

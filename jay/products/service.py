@@ -1,5 +1,6 @@
 """Use cases of the catalogue: what is sold, as baskets and pages read it."""
 
+from collections import namedtuple
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Select,
     and_,
     bindparam,
     case,
@@ -16,7 +18,9 @@ from sqlalchemy import (
     func,
     literal_column,
     or_,
+    outerjoin,
     select,
+    true,
     union_all,
 )
 
@@ -94,6 +98,8 @@ _SALES_VIEW = (
     .where(~products.c.removed, merchants.c.removed.is_(None))
 )
 
+_SOLD = _SALES_VIEW.where(products.c.id == bindparam("sold_id")).subquery("sold")
+_SoldRow = namedtuple("_SoldRow", _SOLD.c.keys())  # type: ignore[misc]
 _FIND = Prepared(_SALES_VIEW.where(products.c.id == bindparam("id")))
 _FIND_MANY = Prepared(_SALES_VIEW.where(among(products.c.id, "ids")))
 # A main product with a value of its own is one of its variants, the first one.
@@ -217,6 +223,33 @@ def find(connection: Connection, identifier: str, *, now: datetime) -> Product |
         return None  # PostgreSQL can't store it, nor even be asked for it
     row = _FIND.one_or_none(connection, {"id": identifier, "now": microseconds(now)})
     return None if row is None else _products(connection, [row], now)[0]
+
+
+def beside(query: "Select[Any]", table: FromClause) -> Prepared:
+    """Return a query for one row of a table and, beside it, a product: one round trip for both.
+
+    Its row is a pair of the row and of what ``from_beside`` takes, its parameters are those of the
+    query and of ``sought``.
+    """
+    row = namedtuple("Row", query.selected_columns.keys())  # type: ignore[misc]
+    width = len(row._fields)
+    joined = query.select_from(outerjoin(table, _SOLD, true()))
+    return Prepared(
+        # Both have an id, and more of one name.
+        joined.add_columns(*(column.label(f"sold_{column.key}") for column in _SOLD.c)),
+        lambda *values: (row._make(values[:width]), _SoldRow._make(values[width:])),
+    )
+
+
+def sought(identifier: str, *, now: datetime) -> dict[str, Any]:
+    """Return the parameters that name the product of ``beside``."""
+    # PostgreSQL can't be asked for a NUL; no product has an empty id, either.
+    return {"sold_id": "" if "\0" in identifier else identifier, "now": microseconds(now)}
+
+
+def from_beside(connection: Connection, row: Any, *, now: datetime) -> Product | None:
+    """Return the product that was found as it is sold now, or None if there is no such product."""
+    return None if row.id is None else _products(connection, [row], now)[0]
 
 
 def find_many(
