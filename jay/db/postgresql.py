@@ -31,7 +31,15 @@ class NotAnswered(psycopg.OperationalError):
 
 
 class ImpatientConnection(psycopg.Connection[Any]):
-    """Is closed when an answer does not come."""
+    """Is closed when an answer does not come.
+
+    :ivar single: a cursor for statements whose results are read before the next one: to make
+        another one for each costs a fifth of it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.single = self.cursor()
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Do what ``psycopg.Connection`` does, for a limited time.

@@ -208,7 +208,7 @@ class Prepared:
 
 
 def execute(connection: Connection, sql: str, parameters: Any = (), *, many: bool = False) -> Any:
-    """Give a statement to the driver and return its cursor.
+    """Give a statement to the driver and return its cursor, good until the next statement.
 
     A connection that broke on it is taken out of the pool.
 
@@ -217,7 +217,7 @@ def execute(connection: Connection, sql: str, parameters: Any = (), *, many: boo
     driver: Any = connection.connection.driver_connection
     try:
         if not many:
-            return driver.execute(sql, parameters)
+            return getattr(driver, "single", driver).execute(sql, parameters)
         cursor = driver.cursor()
         cursor.executemany(sql, parameters)
         return cursor

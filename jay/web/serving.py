@@ -185,7 +185,6 @@ class BufferingWorker(Worker):
             self._ready.put(None)
 
     def _pass(self) -> None:
-        self.notify()
         for key, events in self._selector.select(TICK_SECONDS):
             if isinstance(key.data, _Connection):
                 self._on_event(key.data, events)
@@ -194,6 +193,7 @@ class BufferingWorker(Worker):
         now = time.monotonic()
         if now >= self._next_tick:
             self._next_tick = now + TICK_SECONDS / 2
+            self.notify()
             self._cut_off(now)
 
     # What the loop does
