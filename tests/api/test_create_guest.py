@@ -243,7 +243,8 @@ def test_a_guest_that_a_dead_connection_may_have_made_can_be_asked_for_again(
     assert create(platform).status_code == 200
     with app.extensions["jay.db"].transaction() as connection:
         process = connection.scalar(text("SELECT pg_backend_pid()"))
-    ends = text("SELECT pg_terminate_backend(:process, :patience)")
+    # Where there are several servers, there are several functions of that name.
+    ends = text("SELECT pg_terminate_backend(CAST(:process AS integer), CAST(:patience AS bigint))")
     administrator = create_engine(database_url)
     with administrator.connect() as connection:
         given = {"process": process, "patience": PATIENCE_SECONDS * 1000}

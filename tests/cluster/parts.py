@@ -406,6 +406,14 @@ class Cluster:
         postmaster = int(file.read_text().split()[0])
         return [postmaster, *children_of(postmaster)]
 
+    def replaying(self, number: int) -> int:
+        """Return the process of a standby that shows what it gets."""
+        named = {
+            pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in self.postgres_pids(number)
+        }
+        [found] = [pid for pid, name in named.items() if "startup" in name]
+        return found
+
     def wait_for_node(self, number: int) -> None:
         """Wait until a node serves."""
         address = f"http://127.0.0.1:{self.ports[f'app{number}']}"

@@ -8,11 +8,15 @@ from typing import Any
 
 from jay.db.standby import LATEST, LOOKED_SECONDS
 from tests.chaos.shoppers import PAUSE_SECONDS, Caller, Tally
-from tests.cluster.parts import Cluster
+from tests.cluster.parts import Cluster, until
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY
+from tests.servers import stopped
 
 STALE_SECONDS = LATEST.total_seconds() + LOOKED_SECONDS + 1
 """How old a price may be that is read from the standby: workers tell it the time twice a second."""
+
+BACK_READS = 50
+"""So many of a standby are none that were only counted late."""
 
 CHANGED_SECONDS = 0.3
 LIMIT = 20
@@ -26,9 +30,10 @@ class PriceWatcher(Caller):
 
     def __init__(self, url: str, tally: Tally, product: str, sku: str) -> None:
         super().__init__(url, tally)
-        self._product, self._sku = product, sku
+        self._product, self.sku = product, sku
         self._acknowledged: list[tuple[float, int]] = []
         self.reads = 0
+        self.shown = 0
         self.oldest = 0.0
         key = {"X-API-Key": DEMO_BASKET_KEY}
         guest = self.until_answered("POST", "/v2/baskets/guests", key).json()["data"]
@@ -48,7 +53,7 @@ class PriceWatcher(Caller):
         for price in range(1_000, 100_000):
             if over.is_set():
                 return
-            body = {"lang": "de", "country": "DE", "products": [{"sku": self._sku, "price": price}]}
+            body = {"lang": "de", "country": "DE", "products": [{"sku": self.sku, "price": price}]}
             answer = self.until_answered("PATCH", "/v1/shops/products", headers, body)
             if answer.status != 200:
                 self.tally.wrong.append(f"PATCH {answer.status} {answer.data[:300]!r}")
@@ -67,6 +72,7 @@ class PriceWatcher(Caller):
             return
         [found] = answer.json()["data"]["products"]
         self.reads += 1
+        self.shown = found["price"]
         # What came after the price that is shown, and was there when it was asked for.
         later = [moment for moment, price in list(self._acknowledged) if price > found["price"]]
         age = max(0.0, asked - min(later, default=asked))
@@ -79,6 +85,33 @@ def standby_reads(parts: Cluster) -> int:
     """Return how often the standby has looked products up; 0 where its door leads elsewhere."""
     counted = "SELECT sum(idx_scan + seq_scan) FROM pg_stat_user_tables WHERE relname = 'products'"
     return int(parts.sql(f"{counted} AND pg_is_in_recovery()", "standby").strip() or 0)
+
+
+def stale_standby(parts: Cluster, watcher: PriceWatcher) -> str:
+    """Let the standby fall behind, and return how much newer readers see than it shows.
+
+    It gets everything and shows nothing of it. They have to leave it in time, which the watcher
+    sees, and to come back when it has caught up.
+    """
+    number = parts.number_of("sync_standby")
+    # HAProxy leads elsewhere from one that is too far behind.
+    price, door = f"SELECT price FROM products WHERE sku = '{watcher.sku}'", f"db{number}"
+    # Patroni would let one go on that was told to pause.
+    with stopped(parts.replaying(number)):
+        read = watcher.reads
+        time.sleep(2 * STALE_SECONDS)
+        stale, shown, read = int(parts.sql(price, door)), watcher.shown, watcher.reads - read
+    if shown <= stale or not read:
+        watcher.tally.wrong.append(f"{read} reads of a standby that stands still: {stale}, {shown}")
+    wait_for_standby_reads(parts)
+    return f"{read} prices read meanwhile, the last one {shown} where the standby shows {stale}"
+
+
+def wait_for_standby_reads(parts: Cluster) -> int:
+    """Wait until the standby is asked, and return how often it was meanwhile."""
+    before = standby_reads(parts)
+    until(lambda: standby_reads(parts) > before + BACK_READS, "nothing is read from the standby")
+    return standby_reads(parts) - before
 
 
 def limited_key(parts: Cluster) -> str:
