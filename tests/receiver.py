@@ -1,6 +1,9 @@
 """A merchant's server that takes webhooks, on loopback; a test says how it behaves."""
 
+import base64
 import contextlib
+import hashlib
+import hmac
 import ipaddress
 import json
 import ssl
@@ -18,6 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.clock import PATIENCE_SECONDS
+
+KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
+"""The secret of merchants who verify what arrives."""
 
 
 @dataclass
@@ -211,3 +217,15 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+def verified(request: Request, key: str = KEY) -> Any:
+    """Verify a webhook by the words of the specification, and return its content."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    identifier, at = headers["webhook-id"], headers["webhook-timestamp"]
+    secret = base64.b64decode(key.removeprefix("whsec_"))
+    content = f"{identifier}.{at}.".encode() + request.body
+    digest = hmac.new(secret, content, hashlib.sha256).digest()
+    expected = "v1," + base64.b64encode(digest).decode()
+    assert expected in headers["webhook-signature"].split(" ")
+    return json.loads(request.body)

@@ -8,12 +8,22 @@ import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import ECKey
+from sqlalchemy import update
 
+from jay import db
+from jay.connectors.webhook.connector import WEBHOOK
+from jay.merchants import service as merchants
+from jay.merchants.models import OrderSecret
+from jay.merchants.models import merchants as merchants_table
+from jay.net.addresses import LOOPBACK
+from jay.net.client import Client
+from jay.outbox.delivery import Deliverer, transports_of
 from jay.web import responses
 from tests.api.checks import Log
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.clock import MovedClock
-from tests.conftest import Apps
+from tests.conftest import SECRET, Apps
+from tests.receiver import KEY, Receiver, receiving
 from tests.stripe_api import StripeApi, serving
 
 # The same key id as the platform's: a key id alone must never be what decides.
@@ -76,3 +86,28 @@ def stripe_api(_stripe_api: StripeApi) -> StripeApi:
     """The stand-in for Stripe, with nothing in it."""
     _stripe_api.empty()
     return _stripe_api
+
+
+@pytest.fixture
+def receiver(app: Flask, shop: Shop) -> Iterator[Receiver]:
+    """The server of the merchant, who has a secret to verify with."""
+    with receiving() as made:
+        with app.app_context(), db.transaction() as connection:
+            owner = merchants.merchant_id(connection, shop.name)
+            assert owner is not None
+            merchants.keep_order_secrets(connection, owner, [OrderSecret(KEY)], secret=SECRET)
+            connection.execute(update(merchants_table).values(order_webhook_url=made.url))
+        yield made
+
+
+@pytest.fixture
+def deliverer(app: Flask, clock: MovedClock) -> Deliverer:
+    on_loopback = replace(app.extensions["jay.settings"], outbound_allow=LOOPBACK)
+    with app.app_context():
+        return Deliverer(
+            db.database(),
+            transports_of(Client(LOOPBACK)),
+            {kind.name: kind for kind in WEBHOOK.kinds(on_loopback)},
+            clock=clock,
+            secret=SECRET,
+        )

@@ -1,77 +1,26 @@
 """Handing parts over to merchants: signed, at least once under one id, by the contract's table."""
 
-import base64
-import hashlib
-import hmac
-import json
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from jay import db
-from jay.connectors.webhook.connector import WEBHOOK
 from jay.connectors.webhook.mails import FAILING, SWITCHED_OFF
-from jay.merchants import service as merchants
-from jay.merchants.models import OrderSecret
 from jay.merchants.models import merchants as merchants_table
-from jay.net.addresses import LOOPBACK
-from jay.net.client import Client
 from jay.orders.handover import WAITS
 from jay.outbox import service
-from jay.outbox.delivery import Deliverer, transports_of
+from jay.outbox.delivery import Deliverer
 from jay.outbox.models import FAILED, WAITING, outbox, outbox_addresses
 from tests.api.buying import BUYER, HANDED_OVER, bought
 from tests.builders import Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
 from tests.conftest import SECRET
-from tests.receiver import Receiver, Request, receiving
-
-KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
-
-
-@pytest.fixture
-def receiver(app: Flask, shop: Shop) -> Iterator[Receiver]:
-    """The server of the merchant, who has a secret to verify with."""
-    with receiving() as made:
-        with app.app_context(), db.transaction() as connection:
-            owner = merchants.merchant_id(connection, shop.name)
-            assert owner is not None
-            merchants.keep_order_secrets(connection, owner, [OrderSecret(KEY)], secret=SECRET)
-            connection.execute(update(merchants_table).values(order_webhook_url=made.url))
-        yield made
-
-
-@pytest.fixture
-def deliverer(app: Flask, clock: MovedClock) -> Deliverer:
-    on_loopback = replace(app.extensions["jay.settings"], outbound_allow=LOOPBACK)
-    with app.app_context():
-        return Deliverer(
-            db.database(),
-            transports_of(Client(LOOPBACK)),
-            {kind.name: kind for kind in WEBHOOK.kinds(on_loopback)},
-            clock=clock,
-            secret=SECRET,
-        )
-
-
-def verified(request: Request, key: str = KEY) -> Any:
-    """Verify a webhook by the words of the specification, and return its content."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    identifier, at = headers["webhook-id"], headers["webhook-timestamp"]
-    secret = base64.b64decode(key.removeprefix("whsec_"))
-    content = f"{identifier}.{at}.".encode() + request.body
-    digest = hmac.new(secret, content, hashlib.sha256).digest()
-    expected = "v1," + base64.b64encode(digest).decode()
-    assert expected in headers["webhook-signature"].split(" ")
-    return json.loads(request.body)
+from tests.receiver import KEY, Receiver, verified
 
 
 def messages(app: Flask) -> list[Any]:

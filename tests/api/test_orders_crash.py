@@ -25,13 +25,12 @@ from jay.outbox.delivery import Deliverer
 from jay.outbox.models import DELIVERED, WAITING
 from jay.outbox.models import outbox as outbox_table
 from tests.api.buying import HANDED_OVER, bought, part, till_of
-from tests.api.test_hand_over import KEY, deliverer, receiver  # noqa: F401 - fixtures
 from tests.builders import Shop, User
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
 from tests.conftest import SECRET
 from tests.depth import few_or_all
-from tests.receiver import Receiver
+from tests.receiver import KEY, Receiver
 
 WORKERS = 4
 PARTS = few_or_all(24, 2000)
@@ -102,8 +101,8 @@ class FailsHalfTheTime:
 def test_many_workers_deliver_every_part_once_and_in_order_to_a_server_that_fails_half_the_time(
     alice: User,
     shops: tuple[Shop, Shop],
-    receiver: Receiver,  # noqa: F811
-    deliverer: Deliverer,  # noqa: F811
+    receiver: Receiver,
+    deliverer: Deliverer,
     clock: MovedClock,
 ) -> None:
     shop, numbers = shops[0], []
@@ -144,7 +143,7 @@ def test_many_workers_deliver_every_part_once_and_in_order_to_a_server_that_fail
 def shops(
     shop: Shop,
     other_shop: Shop,
-    receiver: Receiver,  # noqa: F811
+    receiver: Receiver,
 ) -> tuple[Shop, Shop]:
     """Two merchants with one server and one secret."""
     with shop.app.app_context(), db.transaction() as connection:

@@ -31,7 +31,6 @@ from jay.orders.models import MovementState, ledger, movements
 from jay.outbox.models import DELIVERED, outbox
 from tests.api.buying import BUYER
 from tests.api.stripes import LIVE, signed
-from tests.api.test_hand_over import verified
 from tests.builders import LEGAL, TEXTS
 from tests.clock import PATIENCE_SECONDS
 from tests.depth import is_deep
@@ -39,7 +38,7 @@ from tests.e2e import stripe_app
 from tests.e2e.actors import BasketOfUser, Merchant, TvApp, data
 from tests.e2e.service import SECRET, Service
 from tests.post_office import PostOffice, post_office
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver, receiving, verified
 from tests.servers import ROOT, Gunicorn, free_port
 from tests.stripe_api import StripeApi, serving
 
