@@ -43,7 +43,8 @@ def connect(merchant: str, kind: str, address: str, *, token: bool, unchecked: b
     one a line: never give secrets as arguments, which other people on the machine can see. They are
     stored sealed. The shop is asked whether it can be reached and allows what is needed.
 
-    What has not been delivered by another way is told, and what becomes of it.
+    What another way has not tried to deliver goes by this one. What it has may have arrived: that
+    is told, and what becomes of it.
     """
     settings, way = web.settings(), next(one for one in CONNECTORS if one.name == kind)
     try:
@@ -70,15 +71,21 @@ def connect(merchant: str, kind: str, address: str, *, token: bool, unchecked: b
 def _tell_of_others(left: Iterable[LeftBehind]) -> None:
     """Say what has not been delivered by other ways, and what becomes of it."""
     for one in left:
-        some = "1 earlier part is" if one.parts == 1 else f"{one.parts} earlier parts are"
         if one.end is None:
-            click.echo(f"{some} still on the way by {one.way}.", err=True)
+            click.echo(f"{_parts(one.parts)} still on the way by {one.way}.", err=True)
             continue
-        click.echo(
-            f"{some} not delivered by {one.way}, which has ended: {one.end}."
-            " What is parked can be asked for all the same: GET /v1/shops/orders.",
-            err=True,
-        )
+        if one.follow:
+            told = f"{_parts(one.follow)} not sent by {one.way} yet, and will go by {one.by}."
+            click.echo(told, err=True)
+        if tried := one.parts - one.follow:
+            told = f"{_parts(tried)} not delivered by {one.way}, which has ended: {one.end}."
+            by = one.by and f" It may have arrived; orders retry sends what has not by {one.by}."
+            asked = " What is parked can be asked for all the same: GET /v1/shops/orders."
+            click.echo(f"{told}{by}{asked}", err=True)
+
+
+def _parts(count: int) -> str:
+    return "1 earlier part is" if count == 1 else f"{count} earlier parts are"
 
 
 def _asked(names: Asked) -> dict[str, str]:
@@ -109,8 +116,9 @@ def _check(kind: str, url: str, credentials: Mapping[str, str]) -> str:
 def disconnect(merchant: str) -> None:
     """Put no more orders into the shop of MERCHANT; the credentials are deleted.
 
-    Orders then go by webhook, by mail, or wait to be asked for. What waits for the shop waits
-    until it is connected again, and is given up after four days.
+    Orders then go by webhook or by mail, also those that the shop was not asked to take yet; where
+    the merchant has neither, they wait to be asked for, and what waits for the shop waits until it
+    is connected again, and is given up after four days.
     """
     with db.transaction() as connection:
         owner = found_merchant(connection, merchant)

@@ -3,13 +3,14 @@
 A new way is a folder, and its name in a line here.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import Connection
 
 from jay.config import Settings
-from jay.connectors.connector import Connector, wishes_of
+from jay.connectors.connector import Connector, Wishes, wishes_of
 from jay.connectors.mail.connector import MAIL
 from jay.connectors.pull.connector import PULL
 from jay.connectors.shopify.connector import SHOPIFY
@@ -18,10 +19,11 @@ from jay.connectors.webhook.connector import WEBHOOK
 from jay.connectors.woocommerce.connector import WOOCOMMERCE
 from jay.orders import events
 from jay.orders.events import Happened
-from jay.orders.handover import TYPES
+from jay.orders.handover import TYPES, event_of, part_of
+from jay.orders.models import Happening
 from jay.outbox import service as outbox
 from jay.outbox.kinds import MessageKind
-from jay.outbox.models import FAILED, WAITING
+from jay.outbox.models import FAILED, WAITING, Message
 
 _SHOPS = (SHOPIFY, WOOCOMMERCE)
 
@@ -33,8 +35,50 @@ SHOPS: Mapping[str, ShopConnector] = {one.name: one for one in _SHOPS}
 
 
 def kinds(settings: Settings) -> Iterable[MessageKind]:
-    """Describe all that leaves by them."""
-    return [kind for each in CONNECTORS for kind in each.kinds(settings)]
+    """Describe all that leaves by them.
+
+    What was not sent yet when its way ends leaves by the merchant's present one.
+    """
+    return [
+        replace(kind, other_way=partial(_other_way, each)) if kind.name in _told(each) else kind
+        for each in CONNECTORS
+        for kind in each.kinds(settings)
+    ]
+
+
+def _told(way: Connector) -> Sequence[str]:
+    """Return the kinds of messages that tell of events this way."""
+    return () if way.prefix is None else [way.prefix + told for told in TYPES.values()]
+
+
+def _other_way(way: Connector, connection: Connection, message: Message) -> tuple[str, str] | None:
+    part = part_of(connection, message)
+    event = None if part is None else event_of(part, message)
+    if part is None or event is None:
+        return None
+    wishes = wishes_of(connection, part.merchant_id)
+    if way.end_of(wishes) is None:
+        return None
+    happened = Happened(
+        part.part_no,
+        part.merchant_id,
+        event.number,
+        event.kind,
+        event.by,
+        event.details,
+        event.at,
+    )
+    other = _way_of(connection, happened, wishes)
+    if event.kind is Happening.CREATED and wishes.shop is not None:
+        # It was bought before the shop was connected, but nobody else was told of it.
+        other = SHOPS.get(wishes.shop[0], other)
+    if other is way or other.prefix is None:
+        return None  # it may be connected again; the merchant can ask for it in any case
+    return other.prefix + TYPES[event.kind], other.lane_of(happened)
+
+
+def _way_of(connection: Connection, happened: Happened, wishes: Wishes) -> Connector:
+    return next(one for one in CONNECTORS if one.takes(connection, happened, wishes))
 
 
 @dataclass(frozen=True)
@@ -42,11 +86,14 @@ class LeftBehind:
     """Parts that have not been delivered, by a way that is not the merchant's first one.
 
     :ivar end: what becomes of them; None: they still go that way.
+    :ivar follow: so many of them were not tried yet, and go by ``by`` instead.
     """
 
     way: str
     parts: int
     end: str | None
+    follow: int = 0
+    by: str = ""
 
 
 def left_behind(connection: Connection, merchant: int) -> list[LeftBehind]:
@@ -55,13 +102,24 @@ def left_behind(connection: Connection, merchant: int) -> list[LeftBehind]:
     found = []
     for way in CONNECTORS:
         end = way.end_of(wishes)
-        kinds = [f"{way.prefix}{told}" for told in TYPES.values()]
+        kinds = _told(way)
         # What is parked is not sent unless somebody begins anew, and there is an end to that.
         states = (WAITING,) if end is None else (WAITING, FAILED)
         parts = outbox.count_subjects(connection, merchant, kinds, states)
+        by = None if end is None else _present_way(wishes)
+        follow = by and outbox.count_subjects(connection, merchant, kinds, untried=True)
         if parts:
-            found.append(LeftBehind(way.name, parts, end))
+            found.append(LeftBehind(way.name, parts, end, follow or 0, by or ""))
     return found
+
+
+def _present_way(wishes: Wishes) -> str | None:
+    """Return by which way what was not tried by another one goes; None: by none."""
+    if wishes.shop is not None and wishes.shop[0] in SHOPS:
+        return wishes.shop[0]
+    if wishes.webhook_url is not None:
+        return WEBHOOK.name
+    return MAIL.name if wishes.email is not None else None
 
 
 @events.hears
@@ -71,7 +129,7 @@ def hand_over(connection: Connection, happened: Happened) -> None:
     if told is None:
         return
     wishes = wishes_of(connection, happened.merchant_id)
-    way = next(one for one in CONNECTORS if one.takes(connection, happened, wishes))
+    way = _way_of(connection, happened, wishes)
     if way.prefix is None:
         return
     outbox.enqueue(

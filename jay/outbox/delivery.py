@@ -25,7 +25,7 @@ from jay.outbox import service
 from jay.outbox.kinds import MessageKind, MessageKinds
 from jay.outbox.mails import MAIL
 from jay.outbox.models import DeliveryResult, Message
-from jay.outbox.service import Resting, Taken
+from jay.outbox.service import Moved, Resting, Taken
 from jay.outbox.transports import Transport
 from jay.outbox.transports.calls import CALLS, Caller
 from jay.outbox.transports.http import Sender
@@ -39,6 +39,9 @@ PARALLEL = 8
 
 POLL_SECONDS = 1.0
 """How often it is looked for what has become due."""
+
+MOVED_AT_ONCE = 200
+"""So many messages of a lane leave by another one until others have their turn."""
 
 LOOKED_AGAIN_AFTER = timedelta(seconds=10)
 """How long this process leaves a resting lane alone: its address may be another one by then."""
@@ -149,10 +152,7 @@ class Deliverer:
 
     def attempt(self, lane: str) -> Attempt | Resting | None:
         """Take a message of the lane, send it and record how it went; None when none is due."""
-        with self._database.transaction() as connection:
-            taken = service.take(
-                connection, lane, self._kinds, secret=self._secret, now=self._clock()
-            )
+        taken = self._take(lane)
         if not isinstance(taken, Taken):
             return taken
         # Nothing slow is inside of a transaction: taken, then sent, then recorded.
@@ -172,6 +172,17 @@ class Deliverer:
         )
         self._report(attempt)
         return attempt
+
+    def _take(self, lane: str) -> Taken | Resting | None:
+        """Take the next message of the lane that still leaves by it."""
+        for _ in range(MOVED_AT_ONCE):
+            with self._database.transaction() as connection:
+                taken = service.take(
+                    connection, lane, self._kinds, secret=self._secret, now=self._clock()
+                )
+            if not isinstance(taken, Moved):
+                return taken
+        return None
 
     def _send(self, taken: Taken) -> DeliveryResult:
         if isinstance(taken.destination, DeliveryResult):

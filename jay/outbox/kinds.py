@@ -33,6 +33,13 @@ Delivered = Callable[[Connection, Message, DeliveryResult, datetime], None]
 """Hears that a message has arrived, in the transaction that records it, and when that was."""
 
 
+OtherWay = Callable[[Connection, Message], tuple[str, str] | None]
+"""Returns by which kind and lane a message leaves whose own way has ended; None: by none.
+
+It is asked of messages of which nothing was sent, in the transaction in which they are taken.
+"""
+
+
 @dataclass(frozen=True)
 class MessageKind:
     """A kind of message.
@@ -41,6 +48,7 @@ class MessageKind:
     :ivar find: see ``Find``.
     :ivar schedule: when it is tried again.
     :ivar failed: see ``Failed``; ``delivered``: see ``Delivered``.
+    :ivar other_way: see ``OtherWay``.
     """
 
     name: str
@@ -49,6 +57,7 @@ class MessageKind:
     schedule: Schedule = field(default_factory=Schedule)
     failed: Failed | None = None
     delivered: Delivered | None = None
+    other_way: OtherWay | None = None
 
 
 MessageKinds = Mapping[str, MessageKind]

@@ -73,6 +73,11 @@ class Resting:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """A message leaves by another way, as its own has ended before it was tried."""
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What became of an attempt.
 
@@ -164,7 +169,7 @@ def _is_first_of_its_subject() -> ColumnElement[bool]:
 
 def take(
     connection: Connection, lane: str, kinds: MessageKinds, *, secret: str, now: datetime
-) -> Taken | Resting | None:
+) -> Taken | Resting | Moved | None:
     """Take the message of a lane that has been due the longest, under a lease.
 
     Of many senders at once, one gets it. What waits for an earlier one about the same stays. When
@@ -193,6 +198,8 @@ def take(
     message = _message(connection, row)
     kind = kinds[message.kind]
     destination, failures = _found(connection, message, kind, secret), 0
+    if isinstance(destination, DeliveryResult) and _moves(connection, message, kind, now):
+        return Moved()
     if isinstance(destination, Destination) and destination.write is None:
         key = address_key(message.merchant_id, destination)
         known = connection.execute(
@@ -225,6 +232,21 @@ def _found(
         # One that can't be dealt with must not keep the others waiting, now and for ever.
         log.exception("message without a destination", id=message.id, kind=message.kind)
         return DeliveryResult(failure=f"nobody knows where to: {type(error).__name__}")
+
+
+def _moves(connection: Connection, message: Message, kind: MessageKind, now: datetime) -> bool:
+    """Let a message leave by another way, if its own has ended and nothing of it was sent.
+
+    It stays the same row, so that it is sent by one of them, in its order and under its key.
+    """
+    tried = message.attempts > 1 or message.taken_over
+    way = None if tried or kind.other_way is None else kind.other_way(connection, message)
+    if way is None:
+        return False
+    untried = (_row.state == _WAITING, _row.attempts == 0, _row.lease.is_(None))
+    moved = update(outbox).where(_row.id == message.id, *untried)
+    name, lane = way
+    return connection.execute(moved.values(kind=name, lane=lane, due=now)).rowcount == 1
 
 
 def _goes_ahead(connection: Connection, key: str, now: datetime) -> bool:
@@ -388,13 +410,32 @@ def about(
 
 
 def count_subjects(
-    connection: Connection, merchant: int, kinds: Sequence[str], states: Sequence[str]
+    connection: Connection,
+    merchant: int,
+    kinds: Sequence[str],
+    states: Sequence[str] = (WAITING,),
+    *,
+    untried: bool = False,
 ) -> int:
-    """Count what messages of these kinds to a merchant, in these states, are about."""
-    query = select(func.count(_row.subject.distinct())).where(
-        _row.merchant_id == merchant, _row.kind.in_(kinds), _row.state.in_(states)
-    )
-    return int(connection.execute(query).scalar_one())
+    """Count what messages of these kinds to a merchant, in these states, are about.
+
+    :param untried: without those of which something may have been sent.
+    """
+    these = (_row.merchant_id == merchant, _row.kind.in_(kinds), _row.state.in_(states))
+    query = select(_row.subject).where(*these)
+    if untried:
+        tried = outbox.alias("tried")
+        query = query.where(
+            ~exists().where(
+                tried.c.merchant_id == merchant,
+                tried.c.subject == _row.subject,
+                tried.c.kind.in_(kinds),
+                tried.c.state.in_(states),
+                or_(tried.c.attempts > 0, tried.c.lease.is_not(None)),
+            )
+        )
+    counted = select(func.count()).select_from(query.distinct().subquery())
+    return int(connection.execute(counted).scalar_one())
 
 
 def given_up(connection: Connection, *, since: datetime, most: int) -> Sequence[Any]:
