@@ -55,6 +55,17 @@ _ASKED_BY: dict[type[JayError], str] = {
 class Parser(FlaskParser):
     """Query parameters: the house error where something is wrong."""
 
+    def load_querystring(self, req: Any, schema: ma.Schema) -> Any:
+        """Read the parameters, unless one of those that count says two things.
+
+        Which one a proxy or a log goes by is not known, as with a name that is twice in a body.
+        """
+        names = [field.data_key or name for name, field in schema.fields.items()]
+        twice = [name for name in names if len({*req.args.getlist(name)}) > 1]
+        if twice:
+            raise ValidationFailed(details={name: ["Must be given once."] for name in twice})
+        return super().load_querystring(req, schema)
+
     def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> Any:
         """Answer 422 with the field errors."""
         messages = error.normalized_messages()  # type: ignore[no-untyped-call]

@@ -79,6 +79,16 @@ def test_a_name_that_comes_twice_is_refused(kind: str, send: Send, alice: User, 
     assert alice.cart() == {mug: 7}
 
 
+@pytest.mark.one_database
+def test_a_parameter_that_says_two_things_is_refused(alice: User, mug: str) -> None:
+    path = "/transfer?qr={}&qr={}&utm=1&utm=2"
+
+    for said in (("true", "false"), ("false", "true"), ("true", "")):
+        found = field_errors(alice.call("POST", path.format(*said)))
+        assert found == {"qr": ["Must be given once."]}
+    assert alice.call("POST", path.format("true", "true")).status_code == 200
+
+
 def test_in_every_body_a_name_that_comes_twice_is_refused(
     app: Flask, platform: Platform, alice: User, shop: Shop, client: FlaskClient
 ) -> None:
