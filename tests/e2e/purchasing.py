@@ -1,9 +1,13 @@
-"""The way from the basket on the TV to a paid order, in German."""
+"""The way from the basket on the TV to the phone, and to a paid order, in German."""
 
-from playwright.sync_api import Page
+import re
+
+from playwright.sync_api import Page, expect
 
 from tests.e2e.checkout_states import PAYS, ZOE
 from tests.e2e.watched import expect_same_pair, expect_state, scan
+
+TAKE = "Ja, übernehmen"
 
 
 def go_to_checkout(tv: Page, phone: Page, display_url: str) -> None:
@@ -11,10 +15,22 @@ def go_to_checkout(tv: Page, phone: Page, display_url: str) -> None:
     tv.goto(display_url)
     phone.goto(scan(tv))
     expect_same_pair(tv, phone)
-    phone.get_by_role("button", name="Ja, übernehmen").click()
+    press_take(phone)
     expect_state(tv, "claimed")
     phone.get_by_role("link", name="Zur Kasse").click()
     tell_address(phone)
+
+
+def take_over(phone: Page) -> Page:
+    """Take over the basket that the page asks about, and come to its page."""
+    press_take(phone)
+    expect(phone).to_have_url(re.compile(r"/basket$"))
+    return phone
+
+
+def press_take(phone: Page) -> None:
+    """Press the button of the page that asks whether to take a basket over."""
+    phone.get_by_role("button", name=TAKE).click()
 
 
 def tell_address(phone: Page) -> None:

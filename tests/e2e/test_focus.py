@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, BasketOfUser, Merchant, TvApp, data
+from tests.e2e.purchasing import press_take, take_over
 from tests.e2e.service import Service
 from tests.e2e.watched import Screens
 
@@ -32,9 +33,7 @@ def basket(service: Service, ids: list[str]) -> BasketOfUser:
 def opened(phone: Page, basket: BasketOfUser) -> Page:
     """Take the basket over, and come to its page."""
     phone.goto(basket.transfer()["url"])
-    phone.get_by_role("button", name="Ja, übernehmen").click()
-    expect(phone).to_have_url(re.compile(r"/basket$"))
-    return phone
+    return take_over(phone)
 
 
 def button(phone: Page, action: str, name: str) -> Locator:
@@ -169,10 +168,10 @@ def test_an_outdated_page_leads_back_to_a_fresh_one(
     # Another session has taken the place of the one that the page was made for.
     phone.context.clear_cookies()
     phone.context.request.get(f"{service.url}/code")
-    phone.get_by_role("button", name="Ja, übernehmen").click()
+    press_take(phone)
     expect(phone.get_by_role("heading", level=1)).to_have_text("Bitte noch einmal")
 
     phone.get_by_role("link", name="Noch einmal").click()
-    phone.get_by_role("button", name="Ja, übernehmen").click()
+    press_take(phone)
 
     expect(phone).to_have_url(re.compile(r"/basket$"))

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.clock import PATIENCE_SECONDS
 from tests.e2e.actors import DEMO_SHOP_KEY, Merchant, TvApp, data, error_of
+from tests.e2e.purchasing import press_take
 from tests.e2e.service import Service
 from tests.e2e.watched import Screens, expect_state
 
@@ -37,7 +38,7 @@ def test_no_secret_of_the_whole_path_is_in_the_log(service: Service, screens: Sc
     phone.get_by_label("Code", exact=True).fill(offer["userCode"])
     expect(phone).to_have_url(re.compile(r"/t/"))
     secrets.add(phone.url.rsplit("/", 1)[1])
-    phone.get_by_role("button", name="Ja, übernehmen").click()
+    press_take(phone)
     expect(phone).to_have_url(f"{service.url}/basket")
     phone.get_by_role("button", name="Eins mehr").click()
     expect(phone.locator("input[name=count]")).to_have_value("3")

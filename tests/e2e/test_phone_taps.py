@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, BasketOfUser, Merchant, TvApp
+from tests.e2e.purchasing import take_over
 from tests.e2e.service import Service
 from tests.e2e.watched import Screens
 
@@ -28,9 +29,7 @@ def basket(service: Service, ids: list[str]) -> BasketOfUser:
 
 def opened(phone: Page, basket: BasketOfUser) -> Page:
     phone.goto(basket.transfer()["url"])
-    phone.get_by_role("button", name="Ja, übernehmen").click()
-    expect(phone).to_have_url(re.compile(r"/basket$"))
-    return phone
+    return take_over(phone)
 
 
 def count(phone: Page, number: int = 0) -> str:

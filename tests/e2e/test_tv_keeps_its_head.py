@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.actors import DEMO_BASKET_KEY, TvApp
+from tests.e2e.purchasing import TAKE
 from tests.e2e.service import Service
 from tests.e2e.states import BY_NAME, Visitor
 from tests.e2e.test_hour_on_screen import hall
@@ -130,7 +131,7 @@ def test_the_code_stays_on_the_screen_while_it_is_looked_at_and_can_be_large_aga
         pass
     expect_state(tv, "pending")
 
-    phone.get_by_role("button", name="Ja, übernehmen").tap()
+    phone.get_by_role("button", name=TAKE).tap()
     expect_state(tv, "claimed")
 
 

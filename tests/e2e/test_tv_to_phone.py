@@ -9,6 +9,7 @@ from flask.sessions import SecureCookieSessionInterface
 from playwright.sync_api import Page, expect
 
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, Merchant, TvApp, data, http_client
+from tests.e2e.purchasing import TAKE, take_over
 from tests.e2e.service import SECRET, Service
 from tests.e2e.watched import (
     Screens,
@@ -53,12 +54,6 @@ def feed(service: Service, sku: str = "PATH") -> dict[str, str]:
 def heading(page: Page) -> str:
     """Return the visible headline in one line."""
     return " ".join(page.locator("h1").inner_text().split())
-
-
-def take_over(phone: Page) -> None:
-    """Press the button of the claim page, and wait for the basket."""
-    phone.get_by_role("button", name="Ja, übernehmen").click()
-    expect(phone).to_have_url(re.compile(r"/basket$"))
 
 
 def test_a_basket_goes_from_the_tv_to_the_phone_and_both_go_on_with_it(
@@ -106,7 +101,7 @@ def test_a_basket_goes_from_the_tv_to_the_phone_and_both_go_on_with_it(
     assert heading(tv) == "Schau jetzt auf dein Handy."
 
     # The button takes it over, and the TV says so within two seconds.
-    phone.get_by_role("button", name="Ja, übernehmen").tap()
+    phone.get_by_role("button", name=TAKE).tap()
     expect_state(tv, "claimed")
     assert heading(tv) == "Dein Handy hat ihn."
     expect(tv.locator(".card.done")).to_be_visible()
@@ -196,7 +191,7 @@ def test_after_a_minute_the_tv_offers_a_new_code_and_the_old_one_is_refused(
     assert refused is not None
     assert refused.status == 410
     assert heading(phone) == "Die Zeit ist um"
-    expect(phone.get_by_role("button", name="Ja, übernehmen")).to_have_count(0)
+    expect(phone.get_by_role("button", name=TAKE)).to_have_count(0)
 
     phone.goto(new)
     take_over(phone)

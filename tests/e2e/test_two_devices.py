@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.e2e.actors import DEMO_BASKET_KEY, DEMO_SHOP_KEY, BasketOfUser, Merchant, TvApp, data
+from tests.e2e.purchasing import TAKE, take_over
 from tests.e2e.service import Service
 from tests.e2e.watched import NOTE_REQUESTS, Screens, press_until_focused, rows, scan
 
@@ -37,9 +38,7 @@ def opened(phone: Page, basket: BasketOfUser) -> Page:
     phone.clock.install()
     phone.add_init_script(NOTE_REQUESTS)
     phone.goto(basket.transfer()["url"])
-    phone.get_by_role("button", name="Ja, übernehmen").click()
-    expect(phone).to_have_url(re.compile(r"/basket$"))
-    return phone
+    return take_over(phone)
 
 
 def button(phone: Page, action: str, name: str) -> Locator:
@@ -243,7 +242,7 @@ def test_a_partner_s_colour_and_logo_are_on_every_screen(
         picture = page.locator(".brand img.logo")
         expect(picture).to_be_visible()
         expect(picture).to_have_js_property("naturalWidth", 400)
-    take = phone.get_by_role("button", name="Ja, übernehmen")
+    take = phone.get_by_role("button", name=TAKE)
     expect(take).to_have_css("background-color", "rgb(255, 213, 0)")
     expect(take).to_have_css("color", "rgb(20, 22, 28)")
     expect(tv.locator("#glow stop").first).to_have_attribute("stop-color", "#ffd500")
@@ -314,8 +313,7 @@ def test_after_thank_you_the_kiosk_returns_to_the_start_by_itself(
     tv.get_by_role("button", name="Code zeigen").click()
     expect(tv).to_have_url(re.compile(r"/tv/"))
     phone.goto(scan(tv))
-    phone.get_by_role("button", name="Ja, übernehmen").click()
-    expect(phone).to_have_url(re.compile(r"/basket$"))
+    take_over(phone)
     tv.clock.run_for(2_000)
     expect(tv.locator("#transfer")).to_have_attribute("data-state", "claimed")
 
