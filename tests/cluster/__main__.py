@@ -160,7 +160,7 @@ def happen(parts: Cluster, phases: Phases, watcher: PriceWatcher, kills: int) ->
         say(f"  limits, counted together: {admitted(parts, keys[0], apart, LIMIT)}")
         read = wait_for_standby_reads(parts)
         say(f"  products were looked up {read} times on the standby meanwhile")
-    with phases.phase("the standby's replay paused"):
+    with phases.phase("the standby's replay paused", _OUTAGE):
         say(f"  {stale_standby(parts, watcher)}")
     with phases.phase("Redis killed"):
         say(f"  limits, without Redis: {kill_redis(parts, keys[1], apart)}")
