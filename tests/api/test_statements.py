@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import bindparam, select, text, update
 
 from jay import db
 from jay.auth.models import User as Caller
@@ -154,23 +154,3 @@ def test_what_a_test_asks_by_itself_is_its_own_business(watched: Statements) -> 
 def test_the_order_begins_with_the_basket() -> None:
     assert LOCK_ORDER[0] == "baskets"
     assert LOCK_ORDER.index("baskets") < LOCK_ORDER.index("transfers")
-
-
-def test_a_basket_and_the_product_set_in_it_are_one_look_up(
-    watched: Statements, alice: User, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mug, cup = shop.product(), shop.product("cup")
-    alice.put(mug)
-    looked_up: list[str] = []
-    see = watched.see
-
-    def seen(connection: Connection, sql: str) -> None:
-        see(connection, sql)
-        looked_up.extend([sql] if sql.startswith("SELECT baskets.") else [])
-        assert not sql.startswith("SELECT products.")
-
-    monkeypatch.setattr(watched, "see", seen)
-
-    alice.put(cup)
-    alice.put(mug, 3)
-    assert [sql.count("LEFT OUTER JOIN (SELECT products.") for sql in looked_up] == [1, 1]
