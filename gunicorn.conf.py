@@ -79,6 +79,11 @@ def post_worker_init(_worker):
     gc.freeze()
 
 
+def child_exit(_server, worker):
+    """Let the clients of a process that has ended, however it did, count no more."""
+    worker.shares.leave(worker.place)
+
+
 def when_ready(server):
     """Say that the service listens: gunicorn's own log says so on a level that quotes requests."""
     _tell(f"Listening at {', '.join(map(str, server.LISTENERS))}")

@@ -29,6 +29,7 @@ from gunicorn.workers.base import Worker
 
 from jay.config import ConfigError
 from jay.web import body_files
+from jay.web.fair_shares import FairShares
 from jay.web.framing import Framing
 from jay.web.plain_http import Answer, PlainHttp, PlainRequest
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
@@ -50,6 +51,9 @@ MOST_BUFFERED_BYTES = 64 * 1024 * 1024
 
 MOST_QUEUED_BYTES = 64 * 1024 * 1024
 """Of all requests together that wait for a thread; who comes then is told to come again."""
+
+OFFERED_SECONDS = 0.002
+"""So long a client is left to a process that has fewer."""
 
 PORT_SECONDS, PORT_PAUSE_SECONDS = 30.0, 0.1
 
@@ -125,6 +129,12 @@ class _Outbox:
 class BufferingWorker(Worker):
     """Threads that never wait for clients."""
 
+    shares = FairShares()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.place = self.shares.join()
+
     def init_process(self) -> None:
         """Make what belongs to this process alone, and run."""
         self._plain = PlainHttp(self.cfg)
@@ -135,6 +145,7 @@ class BufferingWorker(Worker):
         self._done: SimpleQueue[_Connection] = SimpleQueue()
         self._listeners: list[Any] = []
         self._accepting = False
+        self._offered, self._offered_until = False, 0.0
         self._queued_bytes = self._stored_bytes = 0
         self._most_stored = body_files.share(self.cfg.workers)
         # Who of loop and thread a connection belongs to changes under this lock.
@@ -170,6 +181,7 @@ class BufferingWorker(Worker):
             for _ in range(self.cfg.backlog):
                 if not self._accept(listener):
                     break
+        self._offered = False
         self._listen(on=False)
         while self._listeners:
             self._listeners.pop().close()
@@ -183,14 +195,19 @@ class BufferingWorker(Worker):
             self._pass()
         for _ in range(self.cfg.threads):
             self._ready.put(None)
+        self.shares.leave(self.place)
 
     def _pass(self) -> None:
-        for key, events in self._selector.select(TICK_SECONDS):
+        wait = OFFERED_SECONDS if self._offered else TICK_SECONDS
+        for key, events in self._selector.select(wait):
             if isinstance(key.data, _Connection):
                 self._on_event(key.data, events)
             else:
                 key.data(key.fileobj)
         now = time.monotonic()
+        if self._offered and now >= self._offered_until:
+            self._offered = False
+            self._listen(on=True)
         if now >= self._next_tick:
             self._next_tick = now + TICK_SECONDS / 2
             self.notify()
@@ -213,9 +230,21 @@ class BufferingWorker(Worker):
         self._accepting = on
         for listener in self._listeners:
             if on:
-                self._selector.register(listener, selectors.EVENT_READ, self._accept)
+                self._selector.register(listener, selectors.EVENT_READ, self._offer)
             else:
                 self._selector.unregister(listener)
+
+    def _offer(self, listener: Any) -> None:
+        """Accept a client, or leave it for a moment to a process that has fewer."""
+        now = time.monotonic()
+        if self.shares.is_least(self.place):
+            self._accept(listener)
+        elif now - self._offered_until < OFFERED_SECONDS:  # nobody has taken it
+            self._offered_until = 0.0
+            self._accept(listener)
+        else:
+            self._offered, self._offered_until = True, now + OFFERED_SECONDS
+            self._listen(on=False)
 
     def _accept(self, listener: Any) -> bool:
         full = len(self._open) >= self._most
@@ -234,6 +263,7 @@ class BufferingWorker(Worker):
         sock.setblocking(False)
         connection = _Connection(sock, client, listener.getsockname(), self.cfg.keepalive)
         self._open.add(connection)
+        self.shares.tell(self.place, len(self._open))
         self._watch(connection, selectors.EVENT_READ)
         return True
 
@@ -426,6 +456,7 @@ class BufferingWorker(Worker):
         self._watch(connection, 0)
         connection.state = _CLOSED
         self._open.discard(connection)
+        self.shares.tell(self.place, len(self._open))
         self._forget_file(connection)
         with contextlib.suppress(OSError):
             if reset:  # what was not read by now is thrown away
