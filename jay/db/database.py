@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from jay.db.breaker import Breaker
 from jay.db.lending import Lender, Lent
 from jay.db.outages import breaks_off, is_outage, is_read_only, is_undone, leads_nowhere
-from jay.db.postgresql import NotAnswered, connect
+from jay.db.postgresql import NotAnswered, connect, prepare
 from jay.db.prepared import execute
 from jay.db.sqlite import (
     LOCK_WAIT_SECONDS,
@@ -141,6 +141,7 @@ class Database:
             event.listen(engine, "connect", set_up_readers if reads else set_up_writers)
         else:
             event.listen(engine, "do_connect", connect)
+            event.listen(engine, "connect", prepare)
         event.listen(engine, "handle_error", _give_up)
         return engine
 

@@ -37,9 +37,7 @@ class ImpatientConnection(psycopg.Connection[Any]):
         another one for each costs a fifth of it.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.single = self.cursor()
+    single: "psycopg.Cursor[Any]"
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Do what ``psycopg.Connection`` does, for a limited time.
@@ -69,6 +67,11 @@ def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Impati
         connection.close()
         raise WrongEncoding(encoding or "none")
     return connection
+
+
+def prepare(connection: ImpatientConnection, _record: Any) -> None:
+    """Give a new connection its cursor, which knows by then how JSON is read and written."""
+    connection.single = connection.cursor()
 
 
 def _addresses(options: dict[str, Any]) -> dict[str, str]:

@@ -7,6 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.adapt import PyFormat
+from psycopg.pq import Format
+from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -231,3 +234,18 @@ def test_what_the_driver_or_the_options_know_of_does_not_wait_for_the_next_one(
     assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]
     lender.give_up()
     engine.dispose()
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_single_statements_read_and_write_json_as_all_others(database: Database) -> None:
+    with database.reading() as connection:
+        driver: Any = connection.connection.driver_connection
+        assert driver.single is not None
+        kinds = [
+            [
+                one.adapters.get_loader(psycopg.postgres.types["jsonb"].oid, Format.TEXT),
+                one.adapters.get_dumper(Jsonb, PyFormat.AUTO),
+            ]
+            for one in (driver.single, driver.cursor())
+        ]
+    assert kinds[0] == kinds[1]
