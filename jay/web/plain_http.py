@@ -21,12 +21,11 @@ from jay.web.framing import Framing
 
 Environ = dict[str, Any]
 
-MOST_HEAD_BYTES = 8190
-"""Within every limit that gunicorn may be given for lines and fields."""
+MOST_HEAD_BYTES, MOST_FIELDS = 8190, 100
+"""Where gunicorn is told of lower limits, it reads everything itself."""
 
-MOST_FIELDS = 100
-MOST_NAMES = 1000
-"""Names of fields that are remembered: clients could send ever new ones."""
+MOST_NAMES, LONGEST_NAME = 1000, 50
+"""Names of fields that are remembered: clients could send ever new ones, and long ones."""
 
 _FIELD_NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]+"
 """The name of a field, but for the underscore: with it names are ambiguous in WSGI."""
@@ -64,6 +63,14 @@ class PlainRequest(NamedTuple):
     end: int
 
     @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Its fields, by names that gunicorn's log knows them by."""
+        return [
+            (key.removeprefix("HTTP_").replace("_", "-"), value)
+            for key, value in self.fields.items()
+        ]
+
+    @property
     def version(self) -> tuple[int, int]:
         """The version of HTTP."""
         return 1, 1
@@ -87,7 +94,13 @@ class PlainHttp:
             "SCRIPT_NAME": "",
         }
         # What is read in another way than here where somebody has set it so.
-        self._leaves_all = bool(os.environ.get("SCRIPT_NAME")) or cfg.proxy_protocol != "off"
+        self._leaves_all = (
+            bool(os.environ.get("SCRIPT_NAME"))
+            or cfg.proxy_protocol != "off"
+            or (cfg.limit_request_fields or MOST_FIELDS) < MOST_FIELDS
+            or (cfg.limit_request_line or MOST_HEAD_BYTES) < MOST_HEAD_BYTES
+            or (cfg.limit_request_field_size or MOST_HEAD_BYTES) < MOST_HEAD_BYTES
+        )
         self._keys: dict[str, str | None] = {}
         self._plain_names: dict[str, str | None] = {}
         self._date = (-1, "")
@@ -177,7 +190,7 @@ class PlainHttp:
             key = upper.replace("-", "_")
         elif upper in _UNUSUAL:
             key = None
-        if len(self._keys) < MOST_NAMES:
+        if len(self._keys) < MOST_NAMES and len(name) <= LONGEST_NAME:
             self._keys[name] = key
         return key
 
@@ -240,6 +253,7 @@ class Answer:
         """
         if self._said is not None and exc_info is None:
             raise AssertionError("an answer has begun already")
+        self._written.clear()
         self._said = status, list(headers)
         return self._written.append
 

@@ -19,6 +19,7 @@ from jay.web.responses import MAX_BODY_BYTES
 CLIENT, SERVER = ("192.0.2.7", 50123), ("127.0.0.1", 8000)
 CFG = Config()
 CFG.set("threads", 2)
+CFG.set("limit_request_line", 8190)
 CFG.set("limit_request_field_size", 16380)
 CFG.set("forwarded_allow_ips", "")
 OWN = {"wsgi.errors", "wsgi.input", "wsgi.early_hints", "gunicorn.socket", "wsgi.multithread"}
@@ -203,6 +204,7 @@ def test_an_error_takes_the_place_of_an_answer_that_has_begun() -> None:
     write = answer.start_response("200 OK", [("Content-Length", "2")])
     with pytest.raises(AssertionError):
         answer.start_response("200 OK", [])
+    write(b"of the first one")
     answer.start_response("500 Internal Server Error", [("Content-Length", "2")], (1, 2, 3))
     write(b"a")
     assert answer.send([b"b"])
@@ -219,3 +221,15 @@ def test_errors_are_written_where_gunicorn_logs_them_then(monkeypatch: pytest.Mo
     monkeypatch.setattr("sys.stderr", later)
     errors.write("told")
     assert later.getvalue() == "told"
+
+
+@pytest.mark.parametrize("name", ["limit_request_fields", "limit_request_line"])
+def test_where_less_is_allowed_gunicorn_reads_all(name: str) -> None:
+    data = bytearray(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    framing = Framing(MAX_BODY_BYTES)
+    assert framing.is_complete(data)
+    cfg = Config()
+    cfg.set("limit_request_line", 8190)
+    assert PlainHttp(cfg).read(data, framing) is not None
+    cfg.set(name, 50)
+    assert PlainHttp(cfg).read(data, framing) is None
