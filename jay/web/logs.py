@@ -5,10 +5,12 @@ and product ids. Headers, bodies and addresses are not logged at all.
 """
 
 import logging
+import random
 import re
-import secrets
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -58,16 +60,49 @@ def _mask(_logger: Any, _method: str, event: EventDict) -> EventDict:
     }
 
 
-class _Lines(structlog.WriteLogger):
-    """Writes to standard output, where that has room.
+_held: deque[str] = deque()
+"""Lines that are not written yet, see ``hold_back_while``."""
 
-    What was done is done, also when it can't be logged: a full disk must not make a 500 of it.
+
+def _no() -> bool:
+    return False
+
+
+_others_wait: Callable[[], bool] = _no
+
+
+def hold_back_while(others_wait: Callable[[], bool] | None) -> None:
+    """Write the lines of several requests at once while others wait to be answered.
+
+    To write one takes a system call, in which a thread loses its turn. Who says so calls ``flush``
+    now and then: the last ones may be followed by nobody.
+
+    :param others_wait: None to write each at once, as at first.
     """
+    global _others_wait  # noqa: PLW0603 - of the process, as its standard output is
+    _others_wait = others_wait or _no
+    flush()
+
+
+def flush() -> None:
+    """Write what is held back."""
+    lines = []
+    with suppress(IndexError):  # there are no more; other threads write some, too
+        while True:
+            lines.append(_held.popleft())
+    if lines:
+        # What was done is done, also when it can't be logged: a full disk makes no 500 of it.
+        with suppress(OSError):
+            sys.stdout.write("".join(lines))
+            sys.stdout.flush()
+
+
+class _Lines(structlog.WriteLogger):
+    """Writes to standard output, where that has room."""
 
     def msg(self, message: str) -> None:
-        with suppress(OSError):
-            sys.stdout.write(message + "\n")
-            sys.stdout.flush()
+        _held.append(message + "\n")
+        flush()
 
     log = debug = info = warn = warning = fatal = failure = msg
     err = error = critical = exception = msg
@@ -113,8 +148,8 @@ def init_app(app: Flask) -> None:
 
 def request_id(asked: str) -> str:
     """Return the id of a request: the asked one if it is harmless, else a new one."""
-    # It goes into a header and into the log.
-    return asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(8)
+    # It goes into a header and into the log, and opens nothing: it need not be hard to guess.
+    return asked if _REQUEST_ID.fullmatch(asked) else f"{random.getrandbits(64):016x}"
 
 
 def write_request(identifier: str, method: str, route: str, status: int, began: float) -> None:
@@ -134,6 +169,6 @@ def write_request(identifier: str, method: str, route: str, status: int, began: 
         "status": status,
         "ms": round((time.perf_counter() - began) * 1000, 1),
     }
-    with suppress(OSError):  # as ``_Lines`` does
-        sys.stdout.write(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode() + "\n")
-        sys.stdout.flush()
+    _held.append(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode() + "\n")
+    if not _others_wait():
+        flush()
