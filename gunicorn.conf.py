@@ -81,7 +81,9 @@ def post_worker_init(_worker):
 
 def child_exit(_server, worker):
     """Let the clients of a process that has ended, however it did, count no more."""
-    worker.shares.leave(worker.place)
+    shares = getattr(worker, "shares", None)  # other kinds of worker have none
+    if shares is not None:
+        shares.leave(worker.place)
 
 
 def when_ready(server):

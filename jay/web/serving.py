@@ -28,7 +28,7 @@ from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.base import Worker
 
 from jay.config import ConfigError
-from jay.web import body_files
+from jay.web import body_files, logs
 from jay.web.fair_shares import FairShares
 from jay.web.framing import Framing
 from jay.web.plain_http import Answer, PlainHttp, PlainRequest
@@ -145,7 +145,8 @@ class BufferingWorker(Worker):
         self._done: SimpleQueue[_Connection] = SimpleQueue()
         self._listeners: list[Any] = []
         self._accepting = False
-        self._offered, self._offered_until = False, 0.0
+        self._offered = self._left_over = False
+        self._offered_until = 0.0
         self._queued_bytes = self._stored_bytes = 0
         self._most_stored = body_files.share(self.cfg.workers)
         # Who of loop and thread a connection belongs to changes under this lock.
@@ -171,6 +172,8 @@ class BufferingWorker(Worker):
             listener.setblocking(False)
             self._listeners.append(listener)
         self._listen(on=True)
+        self.shares.tell(self.place, 0)
+        logs.hold_back_while(lambda: not self._ready.empty())
         while self.alive and self.ppid == os.getppid():
             self._pass()
         self._stop()
@@ -181,6 +184,8 @@ class BufferingWorker(Worker):
             for _ in range(self.cfg.backlog):
                 if not self._accept(listener):
                     break
+        self.shares.rest(self.place)
+        self.place = None  # it is the master's to give it to another one
         self._offered = False
         self._listen(on=False)
         while self._listeners:
@@ -195,7 +200,7 @@ class BufferingWorker(Worker):
             self._pass()
         for _ in range(self.cfg.threads):
             self._ready.put(None)
-        self.shares.leave(self.place)
+        logs.hold_back_while(None)
 
     def _pass(self) -> None:
         wait = OFFERED_SECONDS if self._offered else TICK_SECONDS
@@ -206,11 +211,12 @@ class BufferingWorker(Worker):
                 key.data(key.fileobj)
         now = time.monotonic()
         if self._offered and now >= self._offered_until:
-            self._offered = False
+            self._offered, self._left_over = False, True
             self._listen(on=True)
         if now >= self._next_tick:
             self._next_tick = now + TICK_SECONDS / 2
             self.notify()
+            logs.flush()
             self._cut_off(now)
 
     # What the loop does
@@ -234,17 +240,20 @@ class BufferingWorker(Worker):
             else:
                 self._selector.unregister(listener)
 
+    def _listen_again(self) -> None:
+        """Listen where there may be room again, but not while a client is left to others."""
+        if not self._offered:
+            self._listen(on=True)
+
     def _offer(self, listener: Any) -> None:
         """Accept a client, or leave it for a moment to a process that has fewer."""
-        now = time.monotonic()
-        if self.shares.is_least(self.place):
+        # What nobody has taken by then is there for whoever looks first.
+        left_over, self._left_over = self._left_over, False
+        if left_over or self.shares.may_accept(self.place):
             self._accept(listener)
-        elif now - self._offered_until < OFFERED_SECONDS:  # nobody has taken it
-            self._offered_until = 0.0
-            self._accept(listener)
-        else:
-            self._offered, self._offered_until = True, now + OFFERED_SECONDS
-            self._listen(on=False)
+            return
+        self._offered, self._offered_until = True, time.monotonic() + OFFERED_SECONDS
+        self._listen(on=False)
 
     def _accept(self, listener: Any) -> bool:
         full = len(self._open) >= self._most
@@ -463,7 +472,7 @@ class BufferingWorker(Worker):
                 linger = struct.pack("ii", 1, 0)
                 connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             connection.sock.close()
-        self._listen(on=True)
+        self._listen_again()
 
     def _cut_off(self, now: float) -> None:
         buffered = 0
@@ -480,7 +489,7 @@ class BufferingWorker(Worker):
                 self._close(connection, reset=connection.state == _WRITING)
         if buffered > MOST_BUFFERED_BYTES:
             self._free(buffered - MOST_BUFFERED_BYTES)
-        self._listen(on=True)
+        self._listen_again()
 
     def _free(self, left: int) -> None:
         slow = [one for one in self._open if one.state in {_READING, _WRITING}]
@@ -529,7 +538,7 @@ class BufferingWorker(Worker):
 
     def _answer(self, connection: _Connection, outbox: _Outbox) -> bool:
         """Answer a request, and tell whether another one may follow."""
-        if connection.file is None:
+        if connection.file is None and isinstance(connection.client, tuple):
             plain = self._plain.read(connection.data, connection.framing)
             if plain is not None:
                 return self._answer_plain(plain, connection, outbox)

@@ -88,15 +88,24 @@ class Listener(socket.socket):
 class Server:
     """A worker, and connections to it."""
 
-    def __init__(self, threads: int, most: int = 1000, keepalive: int = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        threads: int,
+        most: int = 1000,
+        keepalive: int = PATIENCE_SECONDS,
+        listening: socket.socket | None = None,
+    ) -> None:
         self.app = App()
         config = Config()
         config.set("threads", threads)
         config.set("worker_connections", most)
         config.set("keepalive", PATIENCE_SECONDS)
+        config.set("limit_request_line", 8190)
         config.set("limit_request_field_size", 16380)
-        self.listener = Listener(fileno=socket.create_server(("127.0.0.1", 0)).detach())
-        self.port = self.listener.getsockname()[1]
+        listening = listening or socket.create_server(("127.0.0.1", 0))
+        self.listener = Listener(fileno=listening.detach())
+        self.address = self.listener.getsockname()
+        self.port = self.address[1]
         self.worker = InThread(
             1, os.getppid(), [self.listener], self.app, 30, config, Logger(config)
         )
@@ -107,11 +116,11 @@ class Server:
 
     def connect(self, sent: bytes = b"", *, buffer: int | None = None) -> socket.socket:
         """Open a connection and send something."""
-        opened = socket.socket()
+        opened = socket.socket(self.listener.family)
         if buffer is not None:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         opened.settimeout(PATIENCE_SECONDS)
-        opened.connect(("127.0.0.1", self.port))
+        opened.connect(self.address)
         opened.sendall(sent)
         self._opened.append(opened)
         return opened
@@ -290,6 +299,15 @@ def test_who_has_waited_too_long_for_a_thread_is_told_so(
     monkeypatch.setattr(serving, "EXPIRES_SECONDS", 0.0)
 
     assert server.ask("/expired") == b"True"
+
+
+def test_a_proxy_on_the_same_machine_may_come_by_a_file(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "sock"))
+    listening.listen()
+    assert serve(listening=listening).ask("/by-a-file") == b"/by-a-file"
 
 
 def test_requests_in_a_row_are_answered_in_their_order(serve: Callable[..., Server]) -> None:
