@@ -430,7 +430,7 @@ def count_subjects(
                 tried.c.merchant_id == merchant,
                 tried.c.subject == _row.subject,
                 tried.c.kind.in_(kinds),
-                tried.c.state.in_(states),
+                tried.c.state.in_((WAITING, FAILED)),
                 or_(tried.c.attempts > 0, tried.c.lease.is_not(None)),
             )
         )

@@ -128,6 +128,22 @@ def test_what_may_have_arrived_stays_until_somebody_says_otherwise(
     assert len(receiver.requests) == 1
 
 
+def test_what_follows_a_message_that_was_given_up_is_not_said_to_go_the_new_way(
+    alice: User, shop: Shop, receiver: Receiver, worker: Deliverer, clock: MovedClock
+) -> None:
+    receiver.answer_with(500)
+    order_no = bought(alice, shop)
+    while told(shop, order_no) != [("merchant.order.created", FAILED)]:
+        clock.move(24 * 3600)
+        work(worker)
+    shop.call("PATCH", f"/shops/orders/{order_no}-1", json={"state": "cancelled"})
+
+    said = change(shop, "mail", "--address", TO)
+
+    assert "1 earlier part is not delivered by webhook" in said
+    assert "will go by mail." not in said
+
+
 def test_the_steps_of_a_part_come_in_their_order_by_the_new_way(
     alice: User, shop: Shop, receiver: Receiver, office: PostOffice, worker: Deliverer
 ) -> None:
