@@ -46,6 +46,12 @@ SECRET_PATH = "?secret=hunter2"
 DAY = 86400
 
 
+@pytest.fixture(autouse=True)
+def _however_slow_the_disk_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all threads wait for their turn to write."""
+    monkeypatch.setitem(Database._take_turn.__globals__, "STUCK_SECONDS", PATIENCE_SECONDS)
+
+
 @pytest.fixture
 def here(demo_app: Callable[..., Flask]) -> Flask:
     """The app in demo mode, which may call servers on this machine."""

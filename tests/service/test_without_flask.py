@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from types import GeneratorType
+from types import GeneratorType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,7 +69,7 @@ from jay.privacy.finding import Account, Traces
 from jay.products import feeding, stock
 from jay.products import service as catalogue
 from jay.products.catalogue import Filters
-from jay.products.models import Product
+from jay.products.models import Product, products
 from jay.sealing import Seal, WrongKey
 from jay.transfers import service as transfers
 from jay.transfers.models import PurchaseState, Transfer
@@ -396,6 +396,10 @@ def part_bought(w: World) -> OrderPart:
 
 BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     **PICTURES,
+    "products/former_prices.drop_from_rows": {"rows": lambda _: [], "default": lambda _: "EUR"},
+    "products/former_prices.dropped_from_update": {"items": lambda _: {}, "news": lambda _: {}},
+    "products/service.beside": {"query": lambda _: select(products), "table": lambda _: products},
+    "products/service.from_beside": {"row": lambda _: SimpleNamespace(id=None)},
     "checkout/sessions.freeze": {"order_no": reserved},
     "checkout/notices.store": {"heard": lambda _: ProviderNotice("evt_1", "something", "pi_1")},
     "checkout/sandbox/service.webhook_kind": {"address": lambda _: "http://localhost"},
