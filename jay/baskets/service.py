@@ -123,11 +123,16 @@ def open_for_writing(
     return _opened(row, user, now, if_match)
 
 
-def _open_with_product(
-    connection: Connection, user: User, product_id: str, context: Context
+def _open_for(
+    connection: Connection, user: User, product_id: str, *, count: int | None, context: Context
 ) -> tuple[Basket, Product | None]:
-    """Do the same, and find a product at the same time: they are one round trip of two."""
+    """Do the same, and find the product of which a count is wanted, in one round trip of two.
+
+    Who removes it, or changes nothing, needs no product.
+    """
     now = context.now
+    if count in {None, REMOVE}:
+        return open_for_writing(connection, user, now=now, if_match=context.if_match), None
     query = _LOOK_UP_BOTH[user.basket is not None, locks(connection)]
     parameters = {**_place_of(connection, user), **catalogue.sought(product_id, now=now)}
     found = query.one_or_none(connection, parameters)
@@ -171,11 +176,7 @@ def assign(
     context: Context,
 ) -> Basket:
     """Put a product into the basket, overwrite its count, save or remove it."""
-    if count == REMOVE:
-        basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
-        product = None
-    else:
-        basket, product = _open_with_product(connection, user, product_id, context)
+    basket, product = _open_for(connection, user, product_id, count=count, context=context)
     _put(connection, basket, product_id, count, context, product=product)
     return basket
 
@@ -258,11 +259,7 @@ def change(
     context: Context,
 ) -> Basket:
     """Change a product that is in the basket; a count of None changes nothing."""
-    product = None
-    if count in {None, REMOVE}:
-        basket = open_for_writing(connection, user, now=context.now, if_match=context.if_match)
-    else:
-        basket, product = _open_with_product(connection, user, product_id, context)
+    basket, product = _open_for(connection, user, product_id, count=count, context=context)
     basket.update(product_id, count, product, now=context.now)
     if count is not None:
         kind = EventType.PRODUCT_REMOVED if count == REMOVE else EventType.PRODUCT_UPDATED
