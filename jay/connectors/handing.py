@@ -115,11 +115,8 @@ def left_behind(connection: Connection, merchant: int) -> list[LeftBehind]:
 
 def _present_way(wishes: Wishes) -> str | None:
     """Return by which way what was not tried by another one goes; None: by none."""
-    if wishes.shop is not None and wishes.shop[0] in SHOPS:
-        return wishes.shop[0]
-    if wishes.webhook_url is not None:
-        return WEBHOOK.name
-    return MAIL.name if wishes.email is not None else None
+    sends = (way for way in CONNECTORS if way.prefix is not None)
+    return next((way.name for way in sends if way.end_of(wishes) is None), None)
 
 
 @events.hears
