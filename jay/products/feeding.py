@@ -40,6 +40,7 @@ from jay.products.models import (
     VOLATILE,
     StoredProduct,
     Updated,
+    is_news,
     microseconds,
     observed,
     product_id,
@@ -207,7 +208,9 @@ def update_volatile(
             count_as_now(connection, products.c.id.in_(list(stored)), stamp=limit)
             stored = {row.id: row for row in _LOCK.all(connection, {"ids": list(stored)})}
         news = {
-            each: frozenset(name for name in fields if _is_news(stored[each], name, stamp))
+            each: frozenset(
+                name for name in fields if is_news(getattr(stored[each], AS_OF[name]), stamp)
+            )
             for each, fields in news.items()
         }
     changes = Changes(now)
@@ -290,8 +293,3 @@ def _write(
     recounted = [each for each, fields in news.items() if "stock_count" in fields]
     stock.counted(connection, recounted, as_of=common["as_of"])
     return written
-
-
-def _is_news(stored: Any, field: str, stamp: int) -> bool:
-    as_of = getattr(stored, AS_OF[field])
-    return as_of is None or stamp >= as_of

@@ -4,14 +4,14 @@ It was told in the currency of before: struck beside the new price, it would be 
 an untrue reduction. Who tells only another currency, and no price, mends the currency of both.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from jay.db.prepared import Prepared, among
 from jay.merchants.models import Merchant
-from jay.products.models import products
+from jay.products.models import is_news, products
 
 _main = products.alias("main")
 _MAINS_CURRENCIES = Prepared(
@@ -49,7 +49,7 @@ def dropped_from_update(
         if fields >= {"price", "currency"}
         and "org_price" not in items[each]
         and stored[each].org_price is not None
-        and _is_news(stored[each], "org_price_as_of", stamp)
+        and is_news(stored[each].org_price_as_of, stamp)
     ]
     if not told:
         return items, news
@@ -71,7 +71,7 @@ def dropped_from_update(
 
 
 def drop_from_rows(
-    rows: Iterable[dict[str, Any]],
+    rows: Sequence[dict[str, Any]],
     stored: Mapping[str, Any],
     *,
     default: str,
@@ -84,31 +84,33 @@ def drop_from_rows(
     :param default: the merchant's currency.
     :param as_of: when they were observed; None: they count whatever is stored.
     """
-    rows = list(rows)
+    told = [
+        (row, there)
+        for row in rows
+        if (there := stored.get(row["id"])) is not None
+        and there.org_price is not None
+        and "price_as_of" in row
+        and "org_price_as_of" not in row
+        and is_news(there.price_as_of, as_of)
+        and is_news(there.org_price_as_of, as_of)
+    ]
+    if not told:  # as nearly always
+        return
     after = {
         row["id"]: row.get("currency")
         for row in rows
-        if "currency_as_of" in row and _is_news(stored.get(row["id"]), "currency_as_of", as_of)
+        if "currency_as_of" in row
+        and ((there := stored.get(row["id"])) is None or is_news(there.currency_as_of, as_of))
     }
 
     def before(there: Any) -> str:
         main = stored.get(there.main_id)
         return there.currency or (main and main.currency) or default
 
-    for row in rows:
-        there = stored.get(row["id"])
-        if there is None or there.org_price is None or "org_price_as_of" in row:
-            continue
-        stamps = ("price_as_of", "org_price_as_of")
-        if "price_as_of" not in row or not all(_is_news(there, one, as_of) for one in stamps):
-            continue
+    for row, there in told:
         main_id = row.get("main_id", "")
         main = stored.get(main_id)
         of_main = after.get(main_id, main and main.currency)
         own = after.get(row["id"], there.currency)
         if (own or of_main or default) != before(there):
             row["org_price"], row["org_price_as_of"] = None, row["price_as_of"]
-
-
-def _is_news(there: Any, stamp: str, as_of: int | None) -> bool:
-    return as_of is None or there is None or as_of >= (getattr(there, stamp) or 0)

@@ -189,6 +189,15 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def is_news(known: int | None, as_of: int | None) -> bool:
+    """Tell whether what was observed then takes the place of what is there.
+
+    :param known: what the ``AS_OF`` column says; None: nothing was observed so far.
+    :param as_of: None: it counts whatever is there.
+    """
+    return as_of is None or known is None or as_of >= known
+
+
 def moment_of(as_of: int) -> datetime:
     """Return the moment that ``microseconds`` has written.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from jay.products.models import SALE
+from jay.products.models import SALE, is_news
 from jay.products.price_history import Changes
 from jay.products.prices import STATE, is_rrp
 
@@ -53,23 +53,19 @@ def _takes_another_price(
 ) -> bool:
     """Tell whether a variant had its price from another main product, or has from now on."""
     moves = there.main_id != row.get("main_id")
-    return moves and None in prices and _is_news(there.described_as_of, as_of)
+    return moves and None in prices and is_news(there.described_as_of, as_of)
 
 
 def _after(row: Mapping[str, Any], there: Any, as_of: int | None) -> tuple[Any, ...]:
     """Return what a product costs once a row is written, in the order of ``STATE``."""
     price, sale, start, end, org_price, currency, rrp = there[_STATE_AT:]
     get = row.get
-    if "price_as_of" in row and _is_news(there.price_as_of, as_of):
+    if "price_as_of" in row and is_news(there.price_as_of, as_of):
         price, sale, start, end = get("price"), *map(get, SALE)
-    if "org_price_as_of" in row and _is_news(there.org_price_as_of, as_of):
+    if "org_price_as_of" in row and is_news(there.org_price_as_of, as_of):
         org_price = get("org_price")
-    if "currency_as_of" in row and _is_news(there.currency_as_of, as_of):
+    if "currency_as_of" in row and is_news(there.currency_as_of, as_of):
         currency = get("currency")
-    if _is_news(there.described_as_of, as_of):
+    if is_news(there.described_as_of, as_of):
         rrp = get("rrp")
     return price, sale, start, end, org_price, currency, rrp
-
-
-def _is_news(stored: int | None, as_of: int | None) -> bool:
-    return as_of is None or stored is None or as_of >= stored
