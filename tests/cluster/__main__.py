@@ -6,6 +6,7 @@ anything was lost or done twice, where a request failed that should not have, or
 when to come again. ``CLUSTER_KILLS`` is how often the primary is killed (10).
 """
 
+import argparse
 import contextlib
 import os
 import signal
@@ -246,7 +247,9 @@ def serve() -> None:
 
 def main() -> None:
     """Run what was asked for."""
-    if sys.argv[1:] == ["test"]:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["test"], help="kill and pause its parts, too")
+    if parser.parse_args().what == "test":
         # Whoever ends it does not leave its parts behind.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         sys.exit(0 if test(int(os.environ.get("CLUSTER_KILLS") or 10)) else 1)
