@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
+from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.clock import PATIENCE_SECONDS
 from tests.servers import free_port
 
 USER, PASSWORD = "jay", "s3cret: with @ all/sorts"
+FROM = Address("Kino Nord", "shop", "kino.example")
 
 
 @dataclass

@@ -19,10 +19,13 @@ from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.outbox.delivery import Deliverer, transports_of
 from jay.web import responses
+from tests.api.buying import Till
 from tests.api.checks import Log
+from tests.api.desk import Desk
 from tests.builders import Platform, Shop, User, add_platform, add_shop
 from tests.clock import MovedClock
 from tests.conftest import SECRET, Apps
+from tests.post_office import post_office
 from tests.receiver import KEY, Receiver, receiving
 from tests.stripe_api import StripeApi, serving
 
@@ -111,3 +114,14 @@ def deliverer(app: Flask, clock: MovedClock) -> Deliverer:
             clock=clock,
             secret=SECRET,
         )
+
+
+@pytest.fixture
+def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
+    return Till(app, client, clock)
+
+
+@pytest.fixture
+def desk(app: Flask, client: FlaskClient, clock: MovedClock) -> Iterator[Desk]:
+    with post_office() as office:
+        yield Desk(app, Till(app, client, clock), office, clock)

@@ -22,9 +22,8 @@ from tests.builders import Shop, User
 from tests.cli.conftest import runner_of
 from tests.clock import PATIENCE_SECONDS, MovedClock
 from tests.conftest import SECRET
-from tests.post_office import PostOffice, post_office
+from tests.post_office import FROM, PostOffice, post_office
 from tests.receiver import Receiver, verified
-from tests.unit.test_mail_sending import FROM
 
 TO = "orders@shop.example"
 WORKERS = 3

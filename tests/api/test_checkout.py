@@ -14,7 +14,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, select
-from werkzeug.test import TestResponse
 
 from jay import db
 from jay.checkout import flow, reconciling, sessions
@@ -38,95 +37,18 @@ from jay.errors import (
 )
 from jay.outbox.models import outbox
 from jay.products.models import stock_reservations
+from tests.api.buying import ASKS, DECLINED, Till, checkout_of, in_stock
 from tests.api.checks import assert_refused
 from tests.builders import Platform, Shop, User, add_platform
-from tests.clock import PATIENCE_SECONDS, MovedClock
+from tests.clock import PATIENCE_SECONDS
 from tests.conftest import SECRET
 
-PAYS, DECLINED, ASKS = "4242 4242 4242 4242", "4000000000000002", "4000002500003155"
 LATE = "4000000000000341"
-
-
-class Till:
-    """The shopper's way through a checkout, and what the worker and the provider do meanwhile."""
-
-    def __init__(self, app: Flask, client: FlaskClient, clock: MovedClock) -> None:
-        self.app, self.client, self.clock = app, client, clock
-
-    def start(self, user: User, **body: Any) -> dict[str, Any]:
-        answer = user.call("POST", "/checkout/sessions", json=body or None)
-        assert answer.status_code == 200, answer.json
-        data: dict[str, Any] = answer.json["data"]
-        return data
-
-    def pay(self, session: dict[str, Any], number: str = PAYS, **more: str) -> TestResponse:
-        path = urlsplit(session["psp"]["paymentUrl"]).path
-        return self.client.post(path, data={"number": number, **more})
-
-    def webhooks(self) -> list[str]:
-        """Return what the provider has to tell by now, as it stands in the outbox."""
-        with self.app.app_context(), db.reading() as connection:
-            query = select(outbox.c.body).where(
-                outbox.c.kind == sandbox.WEBHOOK, outbox.c.due <= self.clock()
-            )
-            return [body for (body,) in connection.execute(query.order_by(outbox.c.id))]
-
-    def tell(self, body: str | bytes, **headers: str) -> TestResponse:
-        text = body if isinstance(body, str) else ""
-        signed = {SIGNATURE_HEADER: sign(text, int(self.clock().timestamp()), SECRET)}
-        return self.client.post("/psp/sandbox/webhook", data=body, headers=signed | headers)
-
-    def hear(self) -> None:
-        """Deliver all webhooks, and let the worker work."""
-        for body in self.webhooks():
-            assert self.tell(body).status_code == 200
-        self.work()
-
-    def work(self) -> None:
-        with self.app.app_context():
-            while reconciling.once():
-                pass
-
-    def session(self, order_no: str) -> Session:
-        with self.app.app_context(), db.reading() as connection:
-            found = sessions.find(connection, order_no)
-        assert found is not None
-        return found
-
-    def state(self, session: dict[str, Any]) -> SessionState:
-        return self.session(session["orderNo"]).state
-
-    def intents(self) -> list[tuple[str, int, int]]:
-        """Return the status of each payment, what has moved, and what has gone back."""
-        with self.app.app_context(), db.reading() as connection:
-            rows = connection.execute(
-                select(
-                    sandbox_intents.c.status, sandbox_intents.c.captured, sandbox_intents.c.refunded
-                ).order_by(sandbox_intents.c.created, sandbox_intents.c.id)
-            )
-            return [tuple(row) for row in rows]
-
-
-@pytest.fixture
-def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
-    return Till(app, client, clock)
 
 
 @pytest.fixture
 def mug(shop: Shop) -> str:
     return shop.product("mug")
-
-
-def checkout_of(user: User) -> dict[str, int]:
-    return {entry["productId"]: entry["count"] for entry in user.basket()["checkout"]}
-
-
-def in_stock(user: User, product_id: str) -> int:
-    answer = user.platform.call(
-        "POST", "/baskets/products/details", token=user.token, json=[product_id]
-    )
-    count: int = answer.json["data"]["products"][0]["currentStockCount"]
-    return count
 
 
 # --- the way to an order

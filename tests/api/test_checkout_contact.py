@@ -3,18 +3,15 @@
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
 from jay import db
 from jay.auth.models import User as Known
 from jay.checkout import contacts, flow, sessions
 from jay.checkout.addresses import NOBODY, Address, Contact
 from jay.errors import CheckoutPaying
+from tests.api.buying import Till
 from tests.api.checks import assert_refused, field_errors
-from tests.api.test_checkout import Till
 from tests.builders import Shop, User
-from tests.clock import MovedClock
 from tests.conftest import SECRET
 
 ZOE = {
@@ -28,11 +25,6 @@ ZOE = {
 }
 HOME = Address("Zoë", "Łuczak", "Große Straße", "7a", "10115", "Berlin", "DE")
 MAIL = "zoe@example.org"
-
-
-@pytest.fixture
-def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
-    return Till(app, client, clock)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from jay import db
@@ -19,7 +18,7 @@ from jay.legal import service as legal
 from jay.legal.models import Kind, Owner
 from jay.merchants import service as merchants
 from tests.api.browser import Browser, csrf_of, problems_of, session_of, text_of
-from tests.api.test_checkout import DECLINED, PAYS, Till
+from tests.api.buying import DECLINED, PAYS, Till
 from tests.builders import Shop, User
 from tests.clock import MovedClock
 from tests.conftest import Apps
@@ -69,11 +68,6 @@ def back_of(page: TestResponse) -> str:
     found = re.search(r'href="([^"]*/checkout/return/[^"]+)"', page.get_data(as_text=True))
     assert found
     return found[1]
-
-
-@pytest.fixture
-def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
-    return Till(app, client, clock)
 
 
 @pytest.fixture

@@ -4,20 +4,12 @@ import hashlib
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
 from jay.errors import CartEmpty
+from tests.api.buying import Till, checkout_of
 from tests.api.checks import assert_refused, field_errors
-from tests.api.test_checkout import Till, checkout_of
 from tests.api.test_checkout_contact import HOME, MAIL, ZOE, contact_of
 from tests.builders import LEGAL, Shop, User
-from tests.clock import MovedClock
-
-
-@pytest.fixture
-def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
-    return Till(app, client, clock)
 
 
 @pytest.fixture

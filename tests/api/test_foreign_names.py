@@ -9,12 +9,11 @@ import pytest
 from flask import Flask
 
 from tests.api.browser import Browser
-from tests.api.test_order_mails import Desk, desk, words
+from tests.api.desk import Desk, words
 from tests.api.test_order_page import page_of
 from tests.builders import Shop, User, add_platform
 from tests.conftest import Apps
 
-__all__ = ["desk"]
 pytestmark = pytest.mark.one_database
 
 NAME, KIND, BRAND = "ספל כחול 12", "גדול 3", "כוכב"

@@ -21,13 +21,12 @@ from jay.outbox.mails import MAIL
 from jay.outbox.models import DELIVERED, FAILED, WAITING, outbox
 from jay.outbox.transports.mail import Mailer
 from tests.api.buying import BUYER, HANDED_OVER, bought
-from tests.api.test_order_mails import words
+from tests.api.desk import words
 from tests.builders import LEGAL, Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
 from tests.conftest import SECRET
-from tests.post_office import PostOffice, post_office
-from tests.unit.test_mail_sending import FROM
+from tests.post_office import FROM, PostOffice, post_office
 
 pytestmark = pytest.mark.one_database
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -27,18 +26,13 @@ from jay.errors import (
 )
 from jay.web import stored_answers
 from jay.web.stored_answers import LEASE
+from tests.api.buying import ASKS, Till, checkout_of, in_stock
 from tests.api.checks import assert_refused, dump, field_errors
-from tests.api.test_checkout import ASKS, Till, checkout_of, in_stock
 from tests.builders import Platform, Shop, User
 from tests.clock import MovedClock
 
 PATH = "/checkout/sessions/pay"
 PIN = "2468"
-
-
-@pytest.fixture
-def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
-    return Till(app, client, clock)
 
 
 @pytest.fixture

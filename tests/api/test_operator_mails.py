@@ -26,8 +26,7 @@ from tests.builders import Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock
 from tests.conftest import SECRET, Apps
-from tests.post_office import post_office
-from tests.unit.test_mail_sending import FROM
+from tests.post_office import FROM, post_office
 
 TO = "ops@jay.example"
 WORKERS = 4

@@ -1,10 +1,6 @@
 """The shopper's mails about an order: each once, whole, and to nobody else."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from email.message import EmailMessage
 from html import unescape
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -18,75 +14,14 @@ from jay.checkout.order_numbers import routing_key_of
 from jay.legal import service as legal
 from jay.legal.models import Kind, Owner
 from jay.merchants import service as merchants
-from jay.orders import events
 from jay.orders.mails import RECEIVED
 from jay.orders.models import Actor, Happening, PartNo, order_parcels, order_parts
-from jay.outbox.delivery import Deliverer
-from jay.outbox.mails import MAIL
 from jay.outbox.models import FAILED, outbox
-from jay.outbox.transports.mail import Mailer
-from tests.api.test_checkout import Till
+from tests.api.desk import EMAIL, Desk, words
 from tests.builders import LEGAL, Shop, User, add_shop
-from tests.clock import NOON, MovedClock
-from tests.conftest import SECRET
-from tests.post_office import PostOffice, post_office
-from tests.unit.test_mail_sending import FROM
+from tests.clock import NOON
 
 pytestmark = pytest.mark.one_database
-
-ADA = {
-    "firstName": "Ada",
-    "lastName": "Lovelace",
-    "street": "Am Analytischen Weg",
-    "houseNumber": "7a",
-    "zip": "20095",
-    "city": "Hamburg",
-    "countryCode": "DE",
-}
-EMAIL = "ada.lovelace@example.com"
-
-
-@dataclass
-class Desk:
-    """A shopper who buys, and the mailbox in which it is told."""
-
-    app: Flask
-    till: Till
-    office: PostOffice
-    clock: MovedClock
-
-    def buy(self, user: User, *products: tuple[str, int], **more: Any) -> str:
-        """Buy products and return the order's number."""
-        for product, count in products:
-            user.put(product, count)
-        started = self.till.start(user, email=EMAIL, billing=ADA, **more)
-        self.till.pay(started)
-        self.till.hear()
-        return str(started["orderNo"])
-
-    def deliver(self) -> list[EmailMessage]:
-        """Send what is due, and return what has arrived so far."""
-        ways = {MAIL: Mailer(self.office.server, FROM)}
-        kinds = self.app.extensions["jay.outbox"]
-        database = self.app.extensions["jay.db"]
-        Deliverer(database, ways, kinds, clock=self.clock, secret=SECRET).run()
-        return self.office.mails
-
-    def happens(self, part: PartNo, kind: Happening, by: Actor, **details: Any) -> int:
-        with self.app.app_context(), db.transaction() as connection:
-            return events.record(connection, part, kind, by, details, now=self.clock())
-
-
-@pytest.fixture
-def desk(app: Flask, client: FlaskClient, clock: MovedClock) -> Iterator[Desk]:
-    with post_office() as office:
-        yield Desk(app, Till(app, client, clock), office, clock)
-
-
-def words(mail: EmailMessage, kind: str = "plain") -> str:
-    body = mail.get_body((kind,))
-    assert body is not None
-    return str(body.get_content()).replace("\r\n", "\n").replace("\u00a0", " ")
 
 
 def put_text(app: Flask, shop: str, kind: Kind, text: str, lang: str = "de") -> None:

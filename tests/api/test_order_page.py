@@ -12,12 +12,11 @@ from jay.checkout.contacts import contacts
 from jay.db.routing import BUCKETS
 from jay.orders import service, steps
 from jay.orders.models import Actor, Parcel, PartNo, PartState, orders
-from tests.api.test_order_mails import ADA, EMAIL, Desk, desk
+from tests.api.desk import ADA, EMAIL, Desk
 from tests.builders import Shop, User, add_shop
 from tests.clock import NOON
 from tests.conftest import SECRET
 
-__all__ = ["desk"]
 pytestmark = pytest.mark.one_database
 
 

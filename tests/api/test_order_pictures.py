@@ -17,13 +17,12 @@ from jay.pictures.models import Picture, picture_sources, pictures
 from jay.pictures.showing import store
 from jay.pictures.store import place
 from tests import photos
+from tests.api.desk import Desk
 from tests.api.test_checkout_pages import taken
-from tests.api.test_order_mails import Desk, desk
 from tests.api.test_order_page import page_of
 from tests.builders import Shop, User
 from tests.pictures import fetched
 
-__all__ = ["desk"]
 URL = "https://images.shop.example/mug.jpg"
 
 pytestmark = pytest.mark.one_database

@@ -24,15 +24,13 @@ from jay.privacy.forgetting import PurchaseRunning
 from tests.api import stripes
 from tests.api.buying import BUYER, bought, till_of
 from tests.api.checks import dump, rows
-from tests.api.test_order_mails import EMAIL, Desk, desk
+from tests.api.desk import EMAIL, Desk
 from tests.api.test_withdrawal import declare, typed
 from tests.builders import Platform, Shop, User
 from tests.cli.conftest import Run, runner_of
 from tests.clock import MovedClock
 from tests.conftest import SECRET, Apps
 from tests.stripe_api import StripeApi
-
-__all__ = ["desk"]
 
 OTHER = {**BUYER, "email": "bob@example.org"}
 WHO = ("--partner", "kino", "--user", "alice")

@@ -3,20 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from jay.transfers.models import CLAIM_WINDOW, FOLLOWED_FOR, RENEWABLE_FOR
 from tests.api.browser import Browser, text_of
-from tests.api.test_checkout import PAYS, Till
+from tests.api.buying import PAYS, Till
 from tests.builders import Shop, User
 from tests.clock import MovedClock
-
-
-@pytest.fixture
-def till(app: Flask, client: FlaskClient, clock: MovedClock) -> Till:
-    return Till(app, client, clock)
 
 
 def status(client: FlaskClient, offer: dict[str, Any]) -> dict[str, Any]:

@@ -26,9 +26,8 @@ from jay.errors import (
 from jay.orders import ledger, refunding, service
 from jay.orders.models import Money, PartNo, movements
 from jay.outbox import service as outbox
-from tests.api.buying import BUYER, bought, part, till_of
+from tests.api.buying import BUYER, bought, in_stock, part, till_of
 from tests.api.checks import assert_refused, field_errors
-from tests.api.test_checkout import in_stock
 from tests.builders import Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import MovedClock

@@ -17,13 +17,12 @@ from jay.orders import service, withdrawal_pages
 from jay.orders.models import Happening, OrderPart
 from jay.orders.withdrawals import ACKNOWLEDGED
 from jay.outbox.models import outbox
-from tests.api.test_order_mails import EMAIL, Desk, desk, words
+from tests.api.desk import EMAIL, Desk, words
 from tests.api.test_order_page import page_of
 from tests.builders import Shop, User, add_shop
 from tests.cli.conftest import runner_of
 from tests.clock import NOON
 
-__all__ = ["desk"]
 pytestmark = pytest.mark.one_database
 
 BUTTONS = {

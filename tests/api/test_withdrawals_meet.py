@@ -9,15 +9,13 @@ from jay import db
 from jay.orders import withdrawals
 from jay.orders.models import Happening
 from jay.orders.withdrawals import Declaration
+from tests.api.desk import EMAIL, Desk
 from tests.api.test_checkout import at_once
-from tests.api.test_order_mails import EMAIL, Desk, desk
 from tests.api.test_withdrawal import declare, parts_of, typed
 from tests.builders import Shop, User
 from tests.cli.conftest import runner_of
 from tests.clock import NOON
 from tests.conftest import SECRET
-
-__all__ = ["desk"]
 
 
 def test_the_14_days_count_from_the_earliest_declaration(

@@ -1,17 +1,26 @@
 """Commands as an operator types them, and databases that are still empty."""
 
+import csv
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from jay import db
+from jay.products.models import products
+from tests.builders import add_shop
+from tests.clock import MovedClock
 from tests.conftest import Apps, Copies
 
 Run = Callable[..., Result]
+DATA = Path(__file__).parents[1] / "data" / "feed"
 
 
 def runner_of(app: Flask) -> Run:
@@ -80,3 +89,39 @@ def written(tmp_path: Path) -> Callable[[str, object], str]:
         return str(path)
 
     return write
+
+
+class Imported(NamedTuple):
+    """What has become of a file: the rows by SKU, the reasons of what was refused, the answer."""
+
+    rows: dict[str, Any]
+    refused: dict[str, str]
+    notes: dict[str, str]
+    result: Result
+
+
+@pytest.fixture
+def imported(
+    app: Flask, client: FlaskClient, run: Run, tmp_path: Path, clock: MovedClock
+) -> Callable[..., Imported]:
+    """Import a file of the data, as the command does, each a second after the one before."""
+    add_shop(app, client)
+
+    def put(name: str, *options: str) -> Imported:
+        clock.move(1)
+        path = tmp_path / name
+        shutil.copy(DATA / name, path)
+        result = run("products", "import", "mugshop", str(path), *options)
+        with app.app_context(), db.reading() as connection:
+            rows = {row.sku: row for row in connection.execute(select(products))}
+        return Imported(rows, _report(path, "refused"), _report(path, "notes"), result)
+
+    return put
+
+
+def _report(path: Path, kind: str) -> dict[str, str]:
+    report = path.with_name(f"{path.name}.{kind}.csv")
+    if not report.exists():
+        return {}
+    with report.open(newline="", encoding="utf-8-sig") as file:
+        return {sku or line: reason for line, sku, reason in list(csv.reader(file))[1:]}

@@ -1,13 +1,10 @@
 """Files that merchants' shops really write, in small: what each becomes."""
 
-import csv
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -15,46 +12,7 @@ from sqlalchemy import select
 from jay import db
 from jay.products.models import products
 from tests.builders import add_shop
-from tests.cli.conftest import Run
-from tests.clock import MovedClock
-
-DATA = Path(__file__).parents[1] / "data" / "feed"
-
-
-class Imported(NamedTuple):
-    """What has become of a file: the rows by SKU, the reasons of what was refused, the answer."""
-
-    rows: dict[str, Any]
-    refused: dict[str, str]
-    notes: dict[str, str]
-    result: Result
-
-
-@pytest.fixture
-def imported(
-    app: Flask, client: FlaskClient, run: Run, tmp_path: Path, clock: MovedClock
-) -> Callable[..., Imported]:
-    """Import a file of the data, as the command does, each a second after the one before."""
-    add_shop(app, client)
-
-    def put(name: str, *options: str) -> Imported:
-        clock.move(1)
-        path = tmp_path / name
-        shutil.copy(DATA / name, path)
-        result = run("products", "import", "mugshop", str(path), *options)
-        with app.app_context(), db.reading() as connection:
-            rows = {row.sku: row for row in connection.execute(select(products))}
-        return Imported(rows, _report(path, "refused"), _report(path, "notes"), result)
-
-    return put
-
-
-def _report(path: Path, kind: str) -> dict[str, str]:
-    report = path.with_name(f"{path.name}.{kind}.csv")
-    if not report.exists():
-        return {}
-    with report.open(newline="", encoding="utf-8-sig") as file:
-        return {sku or line: reason for line, sku, reason in list(csv.reader(file))[1:]}
+from tests.cli.conftest import Imported, Run
 
 
 def prices(rows: dict[str, Any]) -> dict[str, int]:

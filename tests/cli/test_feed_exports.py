@@ -12,10 +12,7 @@ from jay.feeds import mapping
 from jay.feeds.mapping import known, read_mapping
 from jay.feeds.unpacking import UnusableFile
 from tests.builders import add_shop
-from tests.cli.conftest import Run
-from tests.cli.test_feed_cases import Imported, imported
-
-__all__ = ["imported"]  # the fixture
+from tests.cli.conftest import Imported, Run
 
 MEDIA = ("--media-url", "https://shop.example/media/catalog/product")
 

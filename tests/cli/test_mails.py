@@ -20,8 +20,8 @@ from jay.outbox.transports.http import Sender
 from jay.outbox.transports.mail import Mailer
 from tests.clock import MovedClock
 from tests.conftest import SECRET
-from tests.post_office import PostOffice, post_office
-from tests.unit.test_mail_sending import FROM, LETTER, TO
+from tests.post_office import FROM, PostOffice, post_office
+from tests.unit.test_mail_sending import LETTER, TO
 
 pytestmark = pytest.mark.one_database
 

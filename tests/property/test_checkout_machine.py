@@ -25,7 +25,7 @@ from jay import db
 from jay.checkout.models import LIFETIME
 from jay.checkout.sandbox.models import sandbox_intents
 from jay.orders.models import orders
-from tests.api.test_checkout import DECLINED, PAYS, Till, checkout_of, in_stock
+from tests.api.buying import DECLINED, PAYS, Till, checkout_of, in_stock
 from tests.builders import User, add_platform, add_shop
 from tests.clock import MovedClock
 from tests.depth import few_or_all, is_deep

@@ -4,6 +4,7 @@ CONTRIBUTING.md tells them in words. A new file gets its kind here.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -362,3 +363,21 @@ def test_the_clock_module_does_read_it() -> None:
 @pytest.mark.parametrize("name", ["app.py", "wsgi.py"])
 def test_the_entries_are_ten_lines_or_fewer(name: str) -> None:
     assert len((ROOT / name).read_text().splitlines()) <= 10
+
+
+def test_fixtures_that_test_modules_share_stand_in_a_conftest() -> None:
+    # An imported one looks unused, and as if each test that takes it defined it again.
+    borrowed = re.compile(
+        r"^from (tests\.\w+)\.(test_\w+) import (\([\w\s,]+\)|[\w ,]+)$", re.MULTILINE
+    )
+    fixture = re.compile(r"^@pytest\.fixture.*\ndef (\w+)", re.MULTILINE)
+
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for folder, module, names in borrowed.findall(path.read_text())
+        for name in re.findall(r"\w+", names)
+        if name in fixture.findall((ROOT / folder.replace(".", "/") / f"{module}.py").read_text())
+    ]
+
+    assert found == []

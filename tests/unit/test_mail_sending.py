@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email import message_from_bytes, policy
-from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,11 @@ from jay.outbox.models import DeliveryResult, Destination, Message
 from jay.outbox.transports import mail
 from jay.outbox.transports.mail import Mailbox, Mailer
 from tests.clock import NOON
-from tests.post_office import PASSWORD, USER, PostOffice, post_office
+from tests.post_office import FROM, PASSWORD, USER, PostOffice, post_office
 from tests.receiver import Authority
 from tests.servers import free_port
 
 TO = "ada.lovelace@example.com"
-FROM = Address("Kino Nord", "shop", "kino.example")
 LETTER = Letter(
     "Deine Bestellung: schön, J 2345",
     "Hallo,\n\nschön, dass du da bist.\n",
