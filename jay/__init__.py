@@ -36,6 +36,7 @@ from jay.db.standby import Standby
 from jay.errors import Busy
 from jay.feeds import cli as feeds_cli
 from jay.feeds import pull_cli
+from jay.guests import plain as guests_plain
 from jay.guests import routes as guests_routes
 from jay.kiosk import pages as kiosk_pages
 from jay.legal import cli as legal_cli
@@ -216,6 +217,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
             group.add_command(command)
 
     app.wsgi_app = polling.PlainPolls(app, database, clock)  # type: ignore[method-assign]
+    app.wsgi_app = guests_plain.PlainGuests(app, database, clock)  # type: ignore[method-assign]
     app.wsgi_app = plain.PlainBaskets(app, database, clock)  # type: ignore[method-assign]
     app.wsgi_app = EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:

@@ -23,6 +23,8 @@ from jay.errors import (
     ApiKeyMissing,
     ApiKeyRevoked,
     ApiKeyUnknown,
+    Busy,
+    JayError,
     KeySetUnavailable,
     NotYourBasket,
     TokenAlgorithmRefused,
@@ -43,6 +45,7 @@ from jay.net.client import Client
 from jay.partners.models import Partner
 from jay.sealing import hash_secret
 from jay.web import rates
+from jay.web.plain import NotPlain
 
 API_KEY_HEADER = "X-API-Key"
 _API_KEY, _TOKEN = "HTTP_X_API_KEY", "HTTP_AUTHORIZATION"  # as WSGI names them
@@ -109,6 +112,36 @@ class Doorkeeper:
             raise TokenMissing
         return self.tokens.verify(token, partner, now=now)
 
+    def early_partner(self, environ: Mapping[str, Any], *, now: datetime) -> tuple[str, Partner]:
+        """Return an API key's prefix and whose it is, for what is answered before Flask.
+
+        :raises NotPlain: it opens nothing here; the route says why.
+        :raises Busy: the database can't be reached; the route would wait for it once more.
+        """
+        try:
+            key = self.api_key(environ, now=now)
+        except Busy:
+            raise
+        except JayError as error:
+            raise NotPlain from error
+        if key.partner is None:
+            raise NotPlain
+        return key.prefix, key.partner
+
+    def early_user(self, environ: dict[str, Any], partner: Partner, *, now: datetime) -> User:
+        """Return whom the bearer token speaks for, for what is answered before Flask.
+
+        :raises NotPlain: nobody; the route says why, and counts it.
+        :raises Busy: as ``early_partner``.
+        """
+        try:
+            return self.user(environ, partner, now=now)
+        except Busy:
+            raise
+        except JayError as error:
+            environ[REFUSED] = error  # to verify it once more would cost much
+            raise NotPlain from error
+
     def forget(self) -> None:
         """Empty the caches."""
         with self._lock:
@@ -150,7 +183,7 @@ def require_partner() -> None:
 @web.guard(errors=(TooManyRequests,), security={})
 def need_no_user() -> None:
     """Let partners pass before they have a user; these requests leave the users' ones alone."""
-    rates.take(rates.REQUESTS, f"{g.api_key} without a user")
+    rates.take(*budget_without_user(g.api_key))
 
 
 @web.guard(
@@ -209,6 +242,11 @@ def budgets_of(user: User, api_key: str) -> tuple[tuple[str, str], ...]:
         (rates.REQUESTS_OF_USER, f"{user.partner_id} {user.user_id}"),
         (rates.REQUESTS, api_key),
     )
+
+
+def budget_without_user(api_key: str) -> tuple[str, str]:
+    """Return what a request is counted for by which nobody is named."""
+    return rates.REQUESTS, f"{api_key} without a user"
 
 
 def current_partner() -> Partner:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from jay.db.database import Database, P, T, driver_error, retry
 from jay.db.outages import is_undone
 from jay.db.readiness import Readiness
-from jay.db.standby import Standby
+from jay.db.standby import Standby, lately
 from jay.errors import Busy
 
 
@@ -75,23 +75,12 @@ def reading() -> AbstractContextManager[Connection]:
     return database().reading() if connection is None else nullcontext(connection)
 
 
-@contextmanager
-def reading_lately(*, now: datetime) -> Iterator[Connection]:
-    """Open a connection for reading what may be some seconds old: the standby's, if it is fresh.
-
-    :raises Busy: the database can't be reached.
-    """
-    standby: Standby | None = current_app.extensions["jay.standby"]
-    if standby is None or _joined() is not None or not standby.is_fresh(now=now):
-        with reading() as connection:
-            yield connection
-        return
-    try:
-        with standby.database.reading() as connection:
-            yield connection
-    except Busy:
-        standby.leave_alone()
-        raise
+def reading_lately(*, now: datetime) -> AbstractContextManager[Connection]:
+    """Open a connection for reading what may be some seconds old, see ``jay.db.standby``."""
+    connection = _joined()
+    if connection is not None:
+        return nullcontext(connection)
+    return lately(database(), current_app.extensions["jay.standby"], now=now)
 
 
 def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

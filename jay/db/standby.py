@@ -6,7 +6,8 @@ longer gets anything, and so would say that it has everything, is found out as w
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
@@ -68,3 +69,25 @@ class Standby:
         with self.database.reading() as connection:
             checked = connection.execute(query).scalar()
         return checked is not None and abs(now - checked) <= LATEST
+
+
+def lately(
+    primary: Database, standby: Standby | None, *, now: datetime
+) -> AbstractContextManager[Connection]:
+    """Open a connection for reading what may be some seconds old: the standby's, if it is fresh.
+
+    :raises Busy: the database can't be reached.
+    """
+    if standby is None or not standby.is_fresh(now=now):
+        return primary.reading()
+    return _reading_from(standby)
+
+
+@contextmanager
+def _reading_from(standby: Standby) -> Iterator[Connection]:
+    try:
+        with standby.database.reading() as connection:
+            yield connection
+    except Busy:
+        standby.leave_alone()
+        raise

@@ -38,9 +38,13 @@ from jay.web.versions import BASKET_API
 blp = web.Blueprint("guests", __name__, api=BASKET_API, guards=(require_partner, need_no_user))
 blp.description = "Baskets of people without an account at the partner."
 
-
 CLAIM_REPLAYED_FOR = timedelta(minutes=10)
 """A lost answer is asked for again at once. Whoever has its key for longer has the credentials."""
+
+
+def budgets_of(api_key: str, address: str | None) -> list[tuple[str, str]]:
+    """Return what a new guest is counted for: the API key first, then the address."""
+    return [(GUESTS_OF_KEY, api_key), *of_address(GUESTS_OF_ADDRESS, address)]
 
 
 def _redeems() -> bool:
@@ -50,10 +54,7 @@ def _redeems() -> bool:
 def _budgets() -> list[tuple[str, str]]:
     if _redeems():
         return []
-    return [
-        (GUESTS_OF_KEY, str(g.api_key)),
-        *of_address(GUESTS_OF_ADDRESS, request.remote_addr),
-    ]
+    return budgets_of(g.api_key, request.remote_addr)
 
 
 def _kept_for() -> timedelta:

@@ -24,8 +24,8 @@ from jay.transfers.models import (
     TransferState,
 )
 from jay.web import responses
-from jay.web.early import Early
-from jay.web.rates import POLLS, Rate
+from jay.web.early import Early, Environ, Success
+from jay.web.rates import POLLS, Tally
 from jay.web.versions import BASKET_API
 
 ROUTE = f"{BASKET_API.prefix}/transfers/<displayToken>/status"
@@ -54,13 +54,11 @@ class PlainPolls:
     """WSGI middleware that answers the plain polls."""
 
     def __init__(self, app: Flask, database: Database, clock: Clock) -> None:
-        self._app = app.wsgi_app
         self._early = Early(app, BASKET_API)
-        self._rate: Rate = app.extensions["jay.rates"][POLLS]
         self._database = database
         self._clock = clock
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer a plain poll; hand everything else on."""
         path: str = environ["PATH_INFO"]
         if (
@@ -70,23 +68,12 @@ class PlainPolls:
             and self._early.is_plain(environ)
             and _TOKEN.fullmatch(display_token := path[len(_BEFORE) : -len(_AFTER)])
         ):
-            call = self._early.begin(environ, start_response, ROUTE)
-            left = self._rate.take(display_token)
-            try:
-                left.check()
-                body = self._status(display_token)
-            except Exception as error:  # noqa: BLE001 - it is answered and logged
-                return self._early.refuse(call, error, [left])
-            return self._early.answer(call, body, [left])
-        return self._app(environ, start_response)
+            return self._early.answer(environ, start_response, ROUTE, self._status, display_token)
+        return self._early.app(environ, start_response)
 
-    def _status(self, display_token: str) -> bytes:
-        """Return the answer's body.
-
-        :raises TransferUnknown: as ``service.find_by_display``.
-        :raises Busy: the database can't be reached.
-        """
+    def _status(self, _environ: Environ, tally: Tally, display_token: str) -> Success:
+        tally.take(POLLS, display_token)
         now = self._clock()
         with self._database.reading() as connection:
             transfer = service.find_by_display(connection, display_token, now=now)
-        return responses.envelope(status_of(transfer, now))
+        return Success(responses.envelope(status_of(transfer, now)))

@@ -41,6 +41,16 @@ def load_json_body() -> Any:
         return ma.missing
     if not request.is_json:
         raise UnsupportedMediaType
+    return parsed(body, coding=request.headers.get("Content-Encoding", ""))
+
+
+def parsed(body: bytes, *, coding: str = "") -> Any:
+    """Read a JSON document as strictly as bodies are read.
+
+    :param coding: what the request's ``Content-Encoding`` says.
+    :raises MalformedRequest: it is none, says a name twice, or takes too much to read.
+    :raises UnsupportedMediaType: it is compressed.
+    """
     if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
         raise MalformedRequest("The request body has too many objects and arrays.")
     if _has_too_many_tokens(body):
@@ -48,17 +58,16 @@ def load_json_body() -> Any:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _unreadable(body, error) from error
+        raise _unreadable(body, coding, error) from error
     # With one colon there is one name at the most.
     if body.count(b":") > 1:
         _check_names(body)
     return content
 
 
-def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> JayError:
+def _unreadable(body: bytes, coding: str, error: orjson.JSONDecodeError) -> JayError:
     """Say why a body is no JSON, as far as it is known better than by the parser."""
-    coding = request.headers.get("Content-Encoding", "").strip().lower()
-    if coding not in {"", "identity"} or body.startswith(_GZIP):
+    if coding.strip().lower() not in {"", "identity"} or body.startswith(_GZIP):
         return UnsupportedMediaType("The request body must not be compressed.")
     try:
         body.decode()

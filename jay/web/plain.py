@@ -23,7 +23,7 @@ MAX_SHAPES = 1_000
 
 
 class NotPlain(Exception):
-    """It takes the schema to judge this value."""
+    """It takes the schema to judge this value, or the route to answer this request."""
 
 
 Loader = Callable[[Any], Any]

@@ -138,9 +138,9 @@ def init_app(app: Flask, settings: Settings, clock: Clock) -> None:
 
     @app.after_request
     def _tell(response: Response) -> Response:
-        counted: dict[str, Left] | None = notes().get("counted")
-        if counted:
-            for name, value in headers_of(counted.values()).items():
+        tally: Tally | None = notes().get("tally")
+        if tally is not None and tally.counted:
+            for name, value in headers_of(tally.counted.values()).items():
                 response.headers.add(name, value)
         return response
 
@@ -151,7 +151,7 @@ def _of_address(rate: str, most: int) -> dict[str, int]:
 
 def go_by(limits: Mapping[str, int]) -> None:
     """Let the current request's partner have limits of its own."""
-    notes()["limits"] = limits
+    _tally().limits = limits
 
 
 def of_address(rate: str, address: str | None) -> list[tuple[str, str]]:
@@ -159,55 +159,73 @@ def of_address(rate: str, address: str | None) -> list[tuple[str, str]]:
     return list(zip((rate, rate + _SITE), networks_of(address), strict=False))
 
 
-def count(
-    rates: Mapping[str, Rate], rate: str, caller: str, limits: Mapping[str, int] | None
-) -> Left:
-    """Count one request of a caller, and return whether it may pass.
+class Tally:
+    """What one request is counted for.
 
     :param rates: the app's.
-    :param limits: its partner's own.
+    :ivar limits: its partner's own.
+    :ivar counted: what is left of each limit, as the answer tells it.
     """
-    return rates[rate].take(caller, _own(rate, limits) if limits else None)
 
+    __slots__ = ("_rates", "counted", "limits")
 
-def take(rate: str, caller: str) -> None:
-    """Count one request of a caller.
+    def __init__(self, rates: Mapping[str, Rate]) -> None:
+        self._rates = rates
+        self.limits: Mapping[str, int] = {}
+        self.counted: dict[str, Left] = {}
 
-    :raises TooManyRequests: the caller has used up this minute's requests.
-    """
-    noted = notes()
-    left = count(this_app().extensions["jay.rates"], rate, caller, noted.get("limits"))
-    noted.setdefault("counted", {})[rate] = left
-    left.check()
+    def ask(self, budgets: Iterable[tuple[str, str]]) -> None:
+        """Ask whether one more request of each of these rates and callers would pass.
+
+        :raises TooManyRequests: one of them would not.
+        """
+        for rate, caller in budgets:
+            left = self._rates[rate].ask(caller, self._own(rate))
+            if not left.passes:
+                self.counted[rate] = left
+                left.check()
+
+    def take(self, rate: str, caller: str) -> None:
+        """Count one request of a caller.
+
+        :raises TooManyRequests: the caller has used up this minute's requests.
+        """
+        left = self.counted[rate] = self._rates[rate].take(caller, self._own(rate))
+        left.check()
+
+    def take_all(self, budgets: Iterable[tuple[str, str]]) -> None:
+        """Count one request of each of these rates and callers.
+
+        :raises TooManyRequests: one of them has used up this minute's requests.
+        """
+        for rate, caller in budgets:
+            self.take(rate, caller)
+
+    def _own(self, rate: str) -> int | None:
+        if not self.limits:
+            return None
+        whole = self.limits.get(rate.removesuffix(_SITE))
+        return whole and (whole * SITE if rate.endswith(_SITE) else whole)
 
 
 def ask(budgets: Iterable[tuple[str, str]]) -> None:
-    """Ask whether one more request of each of these rates and callers would pass.
+    """Ask for the current request, see ``Tally``."""
+    _tally().ask(budgets)
 
-    :raises TooManyRequests: one of them would not.
-    """
-    for rate, caller in budgets:
-        noted = notes()
-        left = _rate(rate).ask(caller, _own(rate, noted.get("limits", {})))
-        if not left.passes:
-            noted.setdefault("counted", {})[rate] = left
-            left.check()
+
+def take(rate: str, caller: str) -> None:
+    """Count the current request, see ``Tally``."""
+    _tally().take(rate, caller)
 
 
 def take_all(budgets: Iterable[tuple[str, str]]) -> None:
-    """Count one request of each of these rates and callers.
-
-    :raises TooManyRequests: one of them has used up this minute's requests.
-    """
-    for rate, caller in budgets:
-        take(rate, caller)
+    """Count the current request, see ``Tally``."""
+    _tally().take_all(budgets)
 
 
-def _rate(name: str) -> Rate:
-    found: Rate = this_app().extensions["jay.rates"][name]
+def _tally() -> Tally:
+    noted = notes()
+    found: Tally | None = noted.get("tally")
+    if found is None:
+        found = noted["tally"] = Tally(this_app().extensions["jay.rates"])
     return found
-
-
-def _own(rate: str, limits: Mapping[str, int]) -> int | None:
-    whole = limits.get(rate.removesuffix(_SITE))
-    return whole and (whole * SITE if rate.endswith(_SITE) else whole)

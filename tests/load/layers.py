@@ -49,7 +49,7 @@ LAYERS = (
     ("headers, access log", "/jay/web/early", "/jay/web/responses", "/jay/web/logs", "/auth/cors"),
     ("guards: API key, token", "/jay/auth/"),
     ("tracking, event", "/jay/web/tracking", "/jay/events"),
-    ("the house Blueprint, or the way around it", "/jay/web/", "/baskets/plain"),
+    ("the house Blueprint, or the way around it", "/jay/web/", "/plain.py"),
     ("the doors to the database", "/jay/db/"),
     ("the feature: route, rules, schema", "/jay/"),
     ("body and validation", "/marshmallow/", "/webargs/"),

@@ -70,11 +70,11 @@ KINDS = {
         connectors/pull/connector connectors/shopify/connector connectors/shops
         connectors/webhook/connector connectors/webhook/mails connectors/woocommerce/connector
         db/doors feeds/cli feeds/exporting feeds/importing feeds/options feeds/preview
-        feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings guests/routes
-        kiosk/pages legal/cli legal/guarantee legal/pages legal/seller_cli legal/seller_pages
-        merchants/arguments merchants/cli operators/cli operators/pages ops/backup_cli ops/cli
-        ops/demo_catalogue ops/demo_shop ops/distribute_cli ops/docs ops/health
-        ops/operator_mails ops/removal_cli ops/reseal_cli ops/worker orders/cli
+        feeds/pull_cli feeds/pulling feeds/report feeds/running feeds/sayings guests/plain
+        guests/routes kiosk/pages legal/cli legal/guarantee legal/pages legal/seller_cli
+        legal/seller_pages merchants/arguments merchants/cli operators/cli operators/pages
+        ops/backup_cli ops/cli ops/demo_catalogue ops/demo_shop ops/distribute_cli ops/docs
+        ops/health ops/operator_mails ops/removal_cli ops/reseal_cli ops/worker orders/cli
         orders/desk_pages orders/mail_pictures orders/mails orders/pages orders/refunding
         orders/routes orders/showing orders/withdrawal_cli orders/withdrawal_mails
         orders/withdrawal_pages outbox/cli outbox/delivery partners/cli partners/options
