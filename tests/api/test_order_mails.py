@@ -1,5 +1,6 @@
 """The shopper's mails about an order: each once, whole, and to nobody else."""
 
+import re
 from html import unescape
 
 import pytest
@@ -158,9 +159,9 @@ def test_neither_the_outbox_nor_a_subject_says_who_it_was(
         stored = repr(connection.execute(select(outbox)).all())
     (mail,) = desk.deliver()
 
-    for personal in ("ada", "lovelace", "hamburg", "analytisch"):
-        assert personal not in stored.lower()
-        assert personal not in mail["Subject"].lower()
+    # As words: a random number of an order may well have "ada" in it.
+    told = set(re.findall(r"\w+", f"{stored} {mail['Subject']}".lower()))
+    assert told & {"ada", "lovelace", "hamburg", "analytisch"} == set()
 
 
 def test_names_are_no_markup(app: Flask, desk: Desk, alice: User, shop: Shop) -> None:
