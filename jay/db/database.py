@@ -5,10 +5,8 @@ commit, so that they compose.
 """
 
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -32,6 +30,7 @@ from jay.db.sqlite import (
     set_up_readers,
     set_up_writers,
 )
+from jay.db.write_queue import WriteQueue
 from jay.errors import Busy, OutcomeUnknown
 
 P = ParamSpec("P")
@@ -41,9 +40,6 @@ STATEMENT_SECONDS = 10
 
 CONFLICTS_RETRIED = 5
 """How often a write is tried: after the first conflict under locks, so the second one decides."""
-
-STUCK_SECONDS = 1.0
-"""After that long without a step, few may go on to wait for SQLite's write lock."""
 
 
 class Conflict(Exception):
@@ -92,6 +88,7 @@ class Database:
     def __init__(self, url: str, pool_size: int = 4) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._queue = self._made_queue(pool_size) if self.is_sqlite else None
         self.engine = self._engine(pool_size, reads=False)
         self.readers = self._engine(pool_size, reads=True)
         self._lent = self._lender(self.engine, pool_size + 1, keep=pool_size)
@@ -99,12 +96,11 @@ class Database:
         self._lent_to_read = self._lender(self.readers, 2 * pool_size, keep=pool_size)
         self.breaker = Breaker()
         self._writers: Engine = self.engine.execution_options(jay_transaction=True)
-        # SQLite has one writer. Threads queue here instead of in its busy-wait, which is unfair
-        # and burns the processor; other processes are met by busy_timeout.
-        self._gate = threading.Lock() if self.is_sqlite else None
-        self._entered = 0.0  # when the one whose turn it is came to it
-        # With the one whose turn it is, half of the threads may wait for another process.
-        self._patient = threading.Semaphore(max(0, pool_size // 2 - 1))
+
+    def _made_queue(self, threads: int) -> WriteQueue:
+        file = self.url.database
+        in_memory = not file or file.startswith((":", "file:"))
+        return WriteQueue(None if in_memory else file, threads)
 
     def _engine(self, pool_size: int, *, reads: bool) -> Engine:
         options: dict[str, Any] = {
@@ -161,7 +157,7 @@ class Database:
         # for its turn with the last connection would wait for one that waits for a connection.
         with (
             _Work(self, self._lent, self._writers, stake) as connection,
-            self._turn(),
+            self._queue.turn(connection) if self._queue else nullcontext(),
             connection.begin(),
         ):
             if self.is_sqlite:
@@ -211,41 +207,6 @@ class Database:
         """Close the connections that nobody uses; the next ones are made anew."""
         self._lent.give_up()
         self._lent_to_read.give_up()
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if self._gate is None:
-            yield
-            return
-        self._take_turn(self._gate)
-        self._entered = time.monotonic()
-        try:
-            yield
-        finally:
-            self._gate.release()
-
-    def _take_turn(self, gate: threading.Lock) -> None:
-        """Wait for the turn to write; not many do so while nobody gets any further.
-
-        Threads must stay for those who read.
-
-        :raises Busy: it took too long, or enough others wait already.
-        """
-        end = time.monotonic() + LOCK_WAIT_SECONDS
-        while not gate.acquire(timeout=STUCK_SECONDS / 4):
-            now = time.monotonic()
-            if now >= end:
-                raise Busy
-            if now - self._entered < STUCK_SECONDS:
-                continue
-            if not self._patient.acquire(blocking=False):
-                raise Busy
-            try:
-                if gate.acquire(timeout=end - now):
-                    return
-                raise Busy
-            finally:
-                self._patient.release()
 
 
 @dataclass(slots=True)

@@ -44,8 +44,8 @@ def _set_up(connection: Any) -> None:
     # NORMAL in WAL mode survives a killed process; only a power cut may lose the last commits.
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
-    # Pages of 4 KiB: fewer, larger checkpoints, as feeds write the same pages again and again.
-    cursor.execute("PRAGMA wal_autocheckpoint = 4000")
+    # Pages of 4 KiB: before, who writes sees to it that the log begins anew, see WriteQueue.
+    cursor.execute("PRAGMA wal_autocheckpoint = 16000")
     cursor.close()
 
 

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from jay import db
+from jay.db import write_queue
 from jay.db.database import Database
 from jay.errors import Busy
 from jay.merchants import service as merchant_service
@@ -49,7 +50,7 @@ DAY = 86400
 @pytest.fixture(autouse=True)
 def _however_slow_the_disk_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all threads wait for their turn to write."""
-    monkeypatch.setitem(Database._take_turn.__globals__, "STUCK_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(write_queue, "STUCK_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

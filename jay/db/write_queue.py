@@ -1,0 +1,105 @@
+"""Who writes to SQLite: the threads of a process one after the other, and its log kept short.
+
+SQLite has one writer. Threads queue here instead of in its busy-wait, which is unfair and burns the
+processor; other processes are met by ``begin_on_sqlite``.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from jay.db.prepared import execute
+from jay.db.sqlite import LOCK_WAIT_SECONDS
+from jay.errors import Busy
+
+STUCK_SECONDS = 1.0
+"""After that long without a step, few may go on to wait for SQLite's write lock."""
+
+LONGEST_LOG = 16 * 2**20
+"""Bytes of the write-ahead log, after which it is written back and begun anew."""
+
+LOOK_EVERY = 32
+"""After so many transactions of this process it is looked how long the log is."""
+
+CHECKPOINT_WAIT_SECONDS = 0.1
+"""How long a checkpoint waits for writers of other processes, and for those who read."""
+
+
+class WriteQueue:
+    """The queue of a process for one database.
+
+    :param file: the database's; None where it is in memory.
+    :param threads: how many the process has.
+    """
+
+    def __init__(self, file: str | None, threads: int) -> None:
+        self._gate = threading.Lock()
+        self._entered = 0.0  # when the one whose turn it is came to it
+        # With the one whose turn it is, half of the threads may wait for another process.
+        self._patient = threading.Semaphore(max(0, threads // 2 - 1))
+        self._log = None if file is None else Path(f"{file}-wal")
+        self._written = 0
+
+    @contextmanager
+    def turn(self, connection: Connection) -> Iterator[None]:
+        """Wait for the turn to write, which lasts until the end of the block.
+
+        :param connection: what writes, and has committed by the end of the block.
+        :raises Busy: it took too long, or enough others wait already.
+        """
+        self._take_turn()
+        self._entered = time.monotonic()
+        try:
+            yield
+            self._written += 1
+            if self._log is not None and self._written % LOOK_EVERY == 0:
+                self._shorten(self._log, connection)
+        finally:
+            self._gate.release()
+
+    def _take_turn(self) -> None:
+        """Wait for the turn to write; not many do so while nobody gets any further.
+
+        Threads must stay for those who read.
+        """
+        end = time.monotonic() + LOCK_WAIT_SECONDS
+        while not self._gate.acquire(timeout=STUCK_SECONDS / 4):
+            now = time.monotonic()
+            if now >= end:
+                raise Busy
+            if now - self._entered < STUCK_SECONDS:
+                continue
+            if not self._patient.acquire(blocking=False):
+                raise Busy
+            try:
+                if self._gate.acquire(timeout=end - now):
+                    return
+                raise Busy
+            finally:
+                self._patient.release()
+
+    def _shorten(self, log: Path, connection: Connection) -> None:
+        """Write the log back to the database where it is long, so that it begins anew.
+
+        SQLite's own checkpoints let other processes write meanwhile: while these do so without a
+        pause there is always something left in the log, so it never begins anew, and each
+        commit waits for the disk to write back what it has just written.
+        """
+        try:
+            if log.stat().st_size <= LONGEST_LOG:
+                return
+        except FileNotFoundError:
+            return
+        # It is committed, whatever becomes of this: a disk that is full tells the next one, and
+        # who is too busy now is asked again soon.
+        with suppress(sqlite3.OperationalError):
+            execute(connection, f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_SECONDS * 1000:.0f}")
+            try:
+                execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                execute(connection, "PRAGMA busy_timeout = 0")
