@@ -35,6 +35,7 @@ from sqlalchemy.sql.dml import Insert
 
 from jay.db.prepared import Prepared
 from jay.db.types import UtcDateTime, metadata
+from jay.db.write_queue import atomic
 
 MAX_HEADER_LENGTH = 4096
 MAX_VALUE_LENGTH = 200
@@ -203,13 +204,13 @@ class Recorded:
 
         :returns: whether a row was changed.
         """
+        if connection.dialect.name == "sqlite":
+            with atomic(connection):
+                changed = self._alone.rowcount(connection, parameters) == 1
+                if changed and event is not None:
+                    record(connection, event)
+            return changed
         if event is None:
             return self._alone.rowcount(connection, parameters) == 1
-        if connection.dialect.name != "sqlite":
-            both = {**parameters, **event.parameters()}
-            return self._both.rowcount(connection, both) == 1
-        # There is always a transaction around it: SQLite has no optimistic writes.
-        changed = self._alone.rowcount(connection, parameters) == 1
-        if changed:
-            record(connection, event)
-        return changed
+        both = {**parameters, **event.parameters()}
+        return self._both.rowcount(connection, both) == 1

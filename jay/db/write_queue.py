@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
 from jay.db.prepared import execute
-from jay.db.sqlite import LOCK_WAIT_SECONDS
+from jay.db.sqlite import LOCK_WAIT_SECONDS, begin_on_sqlite
 from jay.errors import Busy
 
 STUCK_SECONDS = 1.0
@@ -103,3 +104,24 @@ class WriteQueue:
                 execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 execute(connection, "PRAGMA busy_timeout = 0")
+
+
+@contextmanager
+def atomic(connection: Connection) -> Iterator[None]:
+    """Make what is written in the block one transaction on SQLite, if it is in none yet.
+
+    :raises Busy: as ``WriteQueue.turn``.
+    """
+    driver: Any = connection.connection.driver_connection
+    if driver.in_transaction:
+        yield
+        return
+    queue: WriteQueue = connection.get_execution_options()["jay_queue"]
+    with queue.turn(connection):
+        begin_on_sqlite(connection)
+        try:
+            yield
+            execute(connection, "COMMIT")
+        except BaseException:
+            driver.rollback()
+            raise

@@ -115,7 +115,7 @@ def test_an_optimistic_work_runs_under_locks_after_a_conflict(database: Database
 
     database.write(work)
 
-    assert locked == [database.is_sqlite, True]
+    assert locked == [False, True]
     assert notes(database) == ["done", ""]
 
 

@@ -1,4 +1,4 @@
-"""SQLite's log is kept short."""
+"""SQLite's log is kept short, and what belongs together is written together."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from jay.db import write_queue
 from jay.db.database import Database
+from jay.db.write_queue import atomic
 
 PAGE = 4096
 NOTES = 40
@@ -103,3 +104,31 @@ def test_who_writes_after_a_checkpoint_still_waits_as_before(database: Database)
 
     with database.transaction() as connection:
         assert connection.scalar(text("PRAGMA busy_timeout")) == 0
+
+
+def both(connection: Connection, second: str | None) -> None:
+    with atomic(connection):
+        connection.execute(text("INSERT INTO notes VALUES ('first')"))
+        connection.execute(text("INSERT INTO notes VALUES (:note)"), {"note": second})
+
+
+@pytest.mark.parametrize("in_transaction", [True, False])
+def test_what_is_atomic_is_written_whole_or_not_at_all(
+    database: Database, in_transaction: bool
+) -> None:
+    def attempt(note: str | None) -> None:
+        if in_transaction:
+            with database.transaction() as connection:
+                both(connection, note)
+        else:
+            work: Any = both
+            work.optimistic = True
+            database.write(work, note)
+
+    with pytest.raises(Exception, match="NOT NULL"):
+        attempt(None)
+    assert notes(database) == 0
+
+    attempt("second")
+
+    assert notes(database) == 2
