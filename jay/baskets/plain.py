@@ -1,10 +1,10 @@
-"""Reading a basket and setting a product in it, answered before Flask makes a request of it.
+"""Reading a basket, setting a product in it and the details of products, answered before Flask.
 
 These are most of what partners ask for, and one or two statements each: what Flask does around them
-costs more. So plain ones are answered here, in the same words as by the routes ``get_basket`` and
-``assign_product``, see ``jay.web.early``. Whatever is not plain goes on to them: what has a
-condition or an ``Idempotency-Key``, ids with unusual characters, a body with more than a count, and
-whoever may not enter.
+costs more. So plain ones are answered here, in the same words as by the routes ``get_basket``,
+``assign_product`` and ``product_details``, see ``jay.web.early``. Whatever is not plain goes on to
+them: what has a condition or an ``Idempotency-Key``, ids with unusual characters, a body with more
+than a count, or that only the schema can judge, and whoever may not enter.
 """
 
 import re
@@ -17,13 +17,14 @@ from jay.auth.guards import Doorkeeper, budgets_of
 from jay.auth.models import User
 from jay.baskets import service
 from jay.baskets.models import MAX_COUNT, Basket
-from jay.baskets.schemas import basket_view
+from jay.baskets.schemas import basket_view, details_answer, product_id_list
 from jay.clock import Clock
 from jay.db.database import Database
+from jay.db.standby import Standby, lately
 from jay.web import tracking
-from jay.web.early import OF_PROXIES, Early, Environ, Success, body_of
+from jay.web.early import OF_PROXIES, Early, Environ, Success, body_of, content_of
 from jay.web.paths import ENCODED_SLASH
-from jay.web.plain import NotPlain
+from jay.web.plain import NotPlain, loader_of
 from jay.web.rates import Tally
 from jay.web.responses import envelope
 from jay.web.versions import BASKET_API
@@ -32,6 +33,7 @@ _BASKET = f"{BASKET_API.prefix}/baskets/users/<userId>"
 _PRODUCT = f"{_BASKET}/products/<path:productId>"
 _BEFORE = _BASKET.removesuffix("<userId>")
 _BETWEEN = "/products/"
+_DETAILS = f"{BASKET_API.prefix}/baskets/products/details"
 
 _NOT_PLAIN = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IDEMPOTENCY_KEY")
 
@@ -50,7 +52,9 @@ class PlainBaskets:
         trusted = app.extensions["jay.settings"].trusted_proxies
         self._early = Early(app, BASKET_API, *_NOT_PLAIN, *(() if trusted else OF_PROXIES))
         self._doorkeeper: Doorkeeper = app.extensions["jay.auth"]
+        self._load_ids = loader_of(product_id_list())
         self._database = database
+        self._standby: Standby | None = app.extensions["jay.standby"]
         self._clock = clock
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -73,6 +77,13 @@ class PlainBaskets:
             if method == "POST" and product_id and not product_id.startswith("/"):
                 product_id = product_id.replace(ENCODED_SLASH, "/")
                 return answer(environ, start_response, _PRODUCT, self._assign, user_id, product_id)
+        elif (
+            path == _DETAILS
+            and environ["REQUEST_METHOD"] == "POST"
+            and not environ.get("QUERY_STRING")
+            and self._early.is_plain(environ)
+        ):
+            return self._early.answer(environ, start_response, _DETAILS, self._details)
         return self._early.app(environ, start_response)
 
     def _read(self, environ: Environ, tally: Tally, user_id: str) -> Success:
@@ -88,12 +99,23 @@ class PlainBaskets:
             self._database.write(service.assign, user, product_id, count=count, context=context)
         )
 
-    def _admitted(self, environ: Environ, tally: Tally, user_id: str) -> User:
-        """Return the user, where these may enter; it counts for the user and for the API key."""
+    def _details(self, environ: Environ, tally: Tally) -> Success:
+        product_ids = self._load_ids(content_of(environ))
+        self._admitted(environ, tally)
+        now = self._clock()
+        with lately(self._database, self._standby, now=now) as connection:
+            found = service.details(connection, product_ids, now=now)
+        return Success(envelope(details_answer(found)))
+
+    def _admitted(self, environ: Environ, tally: Tally, user_id: str | None = None) -> User:
+        """Return the user, where these may enter; it counts for the user and for the API key.
+
+        :param user_id: whose the basket is that is asked for.
+        """
         now = self._clock()
         api_key, partner = self._doorkeeper.early_partner(environ, now=now)
         user = self._doorkeeper.early_user(environ, partner, now=now)
-        if user.user_id != user_id:
+        if user_id is not None and user.user_id != user_id:
             raise NotPlain
         tally.limits = partner.limits
         tally.take_all(budgets_of(user, api_key))

@@ -157,4 +157,4 @@ def product_details(body: list[str]) -> Any:
     now = web.now()
     with db.reading_lately(now=now) as connection:
         found = service.details(connection, body, now=now)
-    return answer({"products": [schemas.details_view(*product) for product in found]})
+    return answer(schemas.details_answer(found))

@@ -197,6 +197,13 @@ _NOT_DESCRIBED: dict[str, Any] = {
 }
 
 
+def details_answer(
+    found: Iterable[tuple[str, Product | None, list[Variant]]],
+) -> dict[str, Any]:
+    """Write products as ``DetailsSchema`` has them."""
+    return {"products": [details_view(*one) for one in found]}
+
+
 def details_view(
     identifier: str, product: Product | None, variants: list[Variant]
 ) -> dict[str, Any]:

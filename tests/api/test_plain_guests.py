@@ -53,8 +53,8 @@ def of(*lines: tuple[str, int]) -> dict[str, Any]:
 def told(response: TestResponse) -> Any:
     """Return what an answer says, but for who the guest is."""
     content = response.json
-    data = content.get("data")
-    if data is not None:
+    data = content.get("data", {})
+    if "token" in data:
         header, claims, signature = data.pop("token").split(".")
         said = orjson.loads(base64.urlsafe_b64decode(claims + "=="))
         assert said.pop("sub") == data.pop("userId")
