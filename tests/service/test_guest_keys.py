@@ -57,6 +57,19 @@ def rows(database: Database) -> int:
         return connection.execute(select(func.count()).select_from(signing_keys)).scalar_one()
 
 
+def test_a_token_is_the_one_that_joserfc_signs(database: Database, clock: MovedClock) -> None:
+    tokens = process(database, clock)
+    claims = {"iss": "jay-basket", "aud": 'kin\u00f6 \u2028/"\\', "sub": "g-1", "exp": 4102444800}
+
+    token = tokens.guest_keys.sign(claims)
+
+    kid = jws.extract_compact(token.encode()).headers()["kid"]
+    found = tokens.guest_keys.find(kid)
+    assert found is not None
+    header = {"alg": "EdDSA", "kid": kid, "typ": "guest+jwt"}
+    assert token == jwt.encode(header, claims, found[0], registry=REGISTRIES["EdDSA"])
+
+
 def test_a_process_remembers_so_many_tokens_at_most(
     database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
