@@ -1,8 +1,11 @@
 """What operators copy from ``deploy/`` says the same as the service does."""
 
+import ipaddress
 import json
+import os
 import re
 import subprocess
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -17,6 +20,7 @@ from tests.cluster.release import left_alone_seconds
 from tests.conftest import SECRET
 from tests.servers import ROOT
 
+COMPOSE = (DEPLOY / "compose.yaml").read_text()
 NGINX = (DEPLOY / "nginx.conf").read_text()
 VALUES = {
     "JAY_DATABASE_URL": "postgresql://jay@db1/jay",
@@ -77,8 +81,7 @@ def test_nginx_takes_what_the_service_takes_and_keeps_connections_for_less_long(
 
     upstream = NGINX.split("upstream nodes")[1].split("}")[0]
     kept = re.search(r"keepalive_timeout (\d+)s", upstream)
-    compose = (DEPLOY / "compose.yaml").read_text()
-    waits = re.search(r'JAY_KEEP_ALIVE: "(\d+)"', compose)
+    waits = re.search(r'JAY_KEEP_ALIVE: "(\d+)"', COMPOSE)
 
     assert found == sizes
     assert kept is not None
@@ -127,10 +130,9 @@ def test_what_systemd_sets_is_known_and_its_data_lie_where_they_may_be_written()
 
 
 def test_what_compose_sets_is_known() -> None:
-    compose = (DEPLOY / "compose.yaml").read_text()
-    names = re.findall(r"^ +(JAY_\w+?)(?:_FILE)?:", compose, re.MULTILINE)
+    names = re.findall(r"^ +(JAY_\w+?)(?:_FILE)?:", COMPOSE, re.MULTILINE)
     given = {
-        name: VALUES.get(name) or re.findall(rf'{name}: "?([^"\n]+)', compose)[0] for name in names
+        name: VALUES.get(name) or re.findall(rf'{name}: "?([^"\n]+)', COMPOSE)[0] for name in names
     }
 
     settings = settings_from(given)
@@ -140,10 +142,56 @@ def test_what_compose_sets_is_known() -> None:
     assert (settings.trusted_proxies, settings.keep_alive) == (1, 75)
 
 
+def test_the_image_is_built_by_one_service_and_pulled_by_none() -> None:
+    assert len(re.findall(r"^ +build: ", COMPOSE, re.MULTILINE)) == 1
+    assert re.search(r"image: jay-basket\n +pull_policy: never\b", COMPOSE) is not None
+    assert "build: " in COMPOSE.split("\n  upgrade:\n")[1].split("\n  app1:\n")[0]
+
+
+def test_nginx_finds_the_nodes_again_that_were_started_anew() -> None:
+    fixed = dict(
+        re.findall(r"^  (\w+):\n.+\n +networks: .*ipv4_address: ([\d.]+)", COMPOSE, re.MULTILINE)
+    )
+    given = re.search(r"subnet: (\S+), ip_range: (\S+) }", COMPOSE)
+    assert given is not None
+    subnet, others = map(ipaddress.ip_network, given.groups())
+    addresses = [ipaddress.ip_address(address) for address in fixed.values()]
+
+    assert set(fixed) == set(re.findall(r"server (\w+):8000", NGINX))
+    assert len(set(addresses)) == len(addresses)
+    assert all(address in subnet and address not in others for address in addresses)
+
+
+def test_an_upgrade_with_docker_ends_where_a_step_fails(tmp_path: Path) -> None:
+    steps = (ROOT / "docs/OPERATING.md").read_text().split("## Upgrade")[1]
+    block = steps.split("with Docker:\n\n")[1].split("\n\n")[0]
+    # A program in the place of each; the first node does not become healthy.
+    for name in ("docker", "git", "sleep"):
+        program = tmp_path / name
+        program.write_text('#!/bin/sh\necho "${0##*/} $*"\ncase "$*" in *app1) exit 1; esac\n')
+        program.chmod(0o755)
+
+    told = subprocess.run(
+        ["bash", "-c", block],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.returncode == 1
+    assert told.stdout.splitlines() == [
+        "git pull",
+        "docker compose build",
+        "docker compose run --rm upgrade",
+        "docker compose up -d --no-deps --wait app1",
+    ]
+
+
 def test_redis_keeps_nothing_and_takes_only_so_much_wherever_it_runs() -> None:
     lines = (DEPLOY / "redis.conf").read_text().splitlines()
     said = dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
-    command = re.search(r"\[redis-server, (.*)\]", (DEPLOY / "compose.yaml").read_text())
+    command = re.search(r"\[redis-server, (.*)\]", COMPOSE)
     assert command is not None
     words = [word.strip('"') for word in command[1].split(", ")]
     options = dict(zip(words[::2], words[1::2], strict=True))
@@ -167,7 +215,7 @@ def test_a_node_has_the_time_to_end_what_it_has_begun() -> None:
     units = [unit.read_text() for unit in (DEPLOY / "systemd").glob("*.service")]
     texts = [unit for unit in units if "Restart=always" in unit]
     # Its first one is the service's.
-    texts.append((DEPLOY / "compose.yaml").read_text())
+    texts.append(COMPOSE)
 
     graceful = re.search(r"^graceful_timeout = (\d+)$", config, re.MULTILINE)
     given = [re.search(r"(?:TimeoutStopSec=|stop_grace_period: )(\d+)", text) for text in texts]
@@ -182,11 +230,11 @@ def test_what_is_over_goes_every_day_wherever_it_runs() -> None:
 
     assert purge in (DEPLOY / "systemd/jay-purge.service").read_text()
     assert "OnCalendar=*-*-*" in (DEPLOY / "systemd/jay-purge.timer").read_text()
-    assert f"{purge}; sleep 86400;" in (DEPLOY / "compose.yaml").read_text()
+    assert f"{purge}; sleep 86400;" in COMPOSE
 
 
 def test_the_image_can_make_backups_of_the_database_that_compose_starts() -> None:
-    server = re.search(r"image: postgres:(\d+)", (DEPLOY / "compose.yaml").read_text())
+    server = re.search(r"image: postgres:(\d+)", COMPOSE)
     image = (DEPLOY / "Dockerfile").read_text()
     tools = re.search(r"install .*postgresql-client-(\d+)", image)
 
@@ -197,11 +245,17 @@ def test_the_image_can_make_backups_of_the_database_that_compose_starts() -> Non
     assert len(set(re.findall(r"^FROM (\S+)", image, re.MULTILINE))) == 1
 
 
+def test_the_service_can_read_what_was_cloned_for_its_owner_alone() -> None:
+    image = (DEPLOY / "Dockerfile").read_text()
+    copied = image.rindex("\nCOPY ")
+
+    assert copied < image.index("chmod -R a+rX .") < image.index("\nUSER jay")
+
+
 def test_what_operators_put_beside_the_files_is_not_committed() -> None:
-    compose = (DEPLOY / "compose.yaml").read_text()
-    put = {"deploy/.env", *(f"deploy/{name}" for name in re.findall(r"file: \./(\S+) }", compose))}
-    put |= {f"deploy/{name}/x" for name in re.findall(r"- ?\"?\./(\w+):", compose)}
-    put |= {f"deploy/{name}/x" for name in re.findall(r'"\./(\w+):', compose)}
+    put = {"deploy/.env", *(f"deploy/{name}" for name in re.findall(r"file: \./(\S+) }", COMPOSE))}
+    put |= {f"deploy/{name}/x" for name in re.findall(r"- ?\"?\./(\w+):", COMPOSE)}
+    put |= {f"deploy/{name}/x" for name in re.findall(r'"\./(\w+):', COMPOSE)}
     ignored = subprocess.run(
         ["git", "check-ignore", *put], cwd=ROOT, capture_output=True, text=True, check=False
     )
