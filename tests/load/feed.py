@@ -39,7 +39,7 @@ from jay.merchants import service as merchants
 from jay.ops.cli import alembic_config
 from jay.partners import service as partners
 from jay.products.models import product_id, products
-from tests.load.wrk import run_wrk
+from tests.load.wrk import Request, run_wrk, script_with
 from tests.servers import Gunicorn, free_port, postgres_cluster
 
 MAINS, VARIANTS = 2_000, 4
@@ -53,22 +53,6 @@ DESCRIPTION = {
     "material": "100 % Leinen",
     "images": [{"url": "https://shop.example/p.jpg", "copyrightText": None}],
 }
-SCRIPT = """
-local lines = {{}}
-for line in io.open("{bodies}"):lines() do lines[#lines + 1] = line end
-local headers = {{["X-API-Key"] = "{api_key}", ["Authorization"] = "Bearer {token}",
-                  ["Content-Type"] = "application/json"}}
-local at, requests = 0, {{}}
-init = function()
-  for n, line in ipairs(lines) do
-    requests[n] = wrk.format("{method}", "{path}", headers, line)
-  end
-end
-request = function()
-  at = at % #requests + 1
-  return requests[at]
-end
-"""
 UPSERT = """
 INSERT INTO products (id, merchant_id, sku, lang, country, created, updated,
                       stock_count, stock_set, price, org_price)
@@ -216,14 +200,11 @@ def service(url: str, folder: Path) -> Iterator[Gunicorn]:
 
 def script(folder: Path, seeded: Seeded, method: str, path: str, bodies: list[Any]) -> Path:
     """Write down for wrk what it sends, in turn."""
-    lines = folder / "bodies"
-    lines.write_text("\n".join(json.dumps(body, separators=(",", ":")) for body in bodies))
     api_key = seeded.shop_key if path.startswith("/v1") else seeded.app_key
-    written = folder / "feed.lua"
-    written.write_text(
-        SCRIPT.format(bodies=lines, api_key=api_key, token=seeded.token, method=method, path=path)
+    written = [json.dumps(body, separators=(",", ":")) for body in bodies]
+    return script_with(
+        api_key, [Request(method, path, seeded.token, body) for body in written], folder
     )
-    return written
 
 
 def compare_patch(seeded: Seeded, folder: Path, rounds: int, seconds: int) -> str:

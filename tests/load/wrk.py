@@ -48,12 +48,18 @@ end
 
 
 def script_of(requests: list[Request], seeded: Seeded, folder: Path, *, merchant: bool) -> Path:
-    """Write what wrk sends."""
+    """Write what wrk sends, with the key of the merchant or the partner."""
+    return script_with(seeded.merchant_key if merchant else seeded.api_key, requests, folder)
+
+
+def script_with(api_key: str, requests: list[Request], folder: Path) -> Path:
+    """Write what wrk sends with this key."""
     listed, script = folder / "requests", folder / "script.lua"
     listed.write_text("".join("\t".join(request) + "\n" for request in requests))
     start = int.from_bytes(os.urandom(4)) % len(requests)
-    key = seeded.merchant_key if merchant else seeded.api_key
-    script.write_text(SCRIPT.format(requests=listed, api_key=key, tracking=TRACKING, start=start))
+    script.write_text(
+        SCRIPT.format(requests=listed, api_key=api_key, tracking=TRACKING, start=start)
+    )
     return script
 
 
