@@ -127,6 +127,8 @@ def hand_over(connection: Connection, happened: Happened) -> None:
         return
     wishes = wishes_of(connection, happened.merchant_id)
     way = _way_of(connection, happened, wishes)
+    if happened.kind is not Happening.CREATED:
+        way = _behind(connection, happened, way, wishes)
     if way.prefix is None:
         return
     outbox.enqueue(
@@ -137,3 +139,25 @@ def hand_over(connection: Connection, happened: Happened) -> None:
         merchant=happened.merchant_id,
         now=happened.at,
     )
+
+
+def _behind(
+    connection: Connection, happened: Happened, way: Connector, wishes: Wishes
+) -> Connector:
+    """Return by which way an event is told: where news of its part is still to leave, behind that.
+
+    By another way it could come first, and who hears of a refund has to know the order. Both leave
+    by the present way, one after the other, where theirs has ended.
+    """
+    if way.prefix is None:
+        return way
+    lane, subject = way.lane_of(happened), str(happened.part_no)
+    for other in CONNECTORS:
+        if other.prefix is None or other.lane_of(happened) == lane:
+            continue
+        # What a way that has ended has tried stays there: nobody knows for how long.
+        ended = other.end_of(wishes) is not None
+        where = other.lane_of(happened), subject, _told(other)
+        if outbox.is_waiting(connection, *where, untried=ended):
+            return other
+    return way

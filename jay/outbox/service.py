@@ -134,12 +134,25 @@ def cancel(connection: Connection, lane: str, subjects: Sequence[str]) -> None:
     )
 
 
-def is_waiting(connection: Connection, lane: str, subject: str) -> bool:
-    """Tell whether a message about this has not arrived yet."""
-    query = select(
-        exists().where(_row.lane == lane, _row.subject == subject, _row.state == _WAITING)
-    )
-    return bool(connection.execute(query).scalar_one())
+def is_waiting(
+    connection: Connection,
+    lane: str,
+    subject: str,
+    kinds: Sequence[str] | None = None,
+    *,
+    untried: bool = False,
+) -> bool:
+    """Tell whether a message about this has not arrived yet.
+
+    :param kinds: of these alone.
+    :param untried: of those alone of which nothing was sent.
+    """
+    which = [_row.lane == lane, _row.subject == subject, _row.state == _WAITING]
+    if kinds is not None:
+        which.append(_row.kind.in_(kinds))
+    if untried:
+        which += [_row.attempts == 0, _row.lease.is_(None)]
+    return bool(connection.execute(select(exists().where(*which))).scalar_one())
 
 
 def lanes_with_due(connection: Connection, *, now: datetime) -> list[str]:

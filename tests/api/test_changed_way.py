@@ -14,7 +14,7 @@ from jay.net.client import Client
 from jay.orders.handover import messages_about
 from jay.orders.models import PartNo
 from jay.outbox.delivery import Deliverer, transports_of
-from jay.outbox.mails import MAIL
+from jay.outbox.mails import MAIL, lane_of
 from jay.outbox.models import DELIVERED, FAILED
 from jay.outbox.transports.mail import Mailer
 from tests.api.buying import bought
@@ -157,6 +157,62 @@ def test_the_steps_of_a_part_come_in_their_order_by_the_new_way(
     assert told(shop, order_no) == [(f"merchant-mail.order.{one}", DELIVERED) for one in steps]
     assert office.mails[0]["Subject"] == f"Neue Bestellung {order_no}-1"
     assert (len(office.mails), receiver.requests) == (3, [])
+
+
+def test_what_happens_next_does_not_overtake_the_order_by_the_new_way(
+    alice: User, shop: Shop, receiver: Receiver, office: PostOffice, worker: Deliverer
+) -> None:
+    order_no = bought(alice, shop)
+    change(shop, "mail", "--address", TO)
+    shop.call("PATCH", f"/shops/orders/{order_no}-1", json={"state": "cancelled"})
+
+    # The new way is asked first, as by the thread that happens to be the quicker one.
+    worker.attempt(lane_of(f"{order_no}-1"))
+    assert office.mails == []
+    work(worker)
+
+    steps = ("created", "cancelled", "refunded")
+    assert told(shop, order_no) == [(f"merchant-mail.order.{one}", DELIVERED) for one in steps]
+    assert office.mails[0]["Subject"] == f"Neue Bestellung {order_no}-1"
+    assert (len(office.mails), receiver.requests) == (3, [])
+
+
+def test_what_happens_next_follows_the_order_by_the_way_before_that_still_sends_it(
+    alice: User, shop: Shop, receiver: Receiver, office: PostOffice, worker: Deliverer
+) -> None:
+    change(shop, "mail", "--address", TO)
+    office.says["RCPT"] = "451 later"
+    order_no = bought(alice, shop)
+    work(worker)
+    change(shop, "webhook", "--address", receiver.url)  # the mailbox stays in the configuration
+    shop.call("PATCH", f"/shops/orders/{order_no}-1", json={"state": "cancelled"})
+
+    work(worker)
+    assert receiver.requests == []
+    office.says.clear()
+    shop.app.extensions["jay.clock"].move(10)
+    work(worker)
+
+    steps = ("created", "cancelled", "refunded")
+    assert told(shop, order_no) == [(f"merchant-mail.order.{one}", DELIVERED) for one in steps]
+    assert office.mails[0]["Subject"] == f"Neue Bestellung {order_no}-1"
+    later = bought(alice, shop)
+    work(worker)
+    assert by_webhook(receiver) == [f"{later}-1"]
+
+
+def test_what_happens_next_does_not_wait_for_an_order_that_stays_where_it_was_tried(
+    alice: User, shop: Shop, receiver: Receiver, office: PostOffice, worker: Deliverer
+) -> None:
+    receiver.answer_with(500)
+    order_no = bought(alice, shop)
+    work(worker)
+    change(shop, "mail", "--address", TO)
+    shop.call("PATCH", f"/shops/orders/{order_no}-1", json={"state": "cancelled"})
+
+    work(worker)
+
+    assert by_mail(office) == [f"{order_no}-1"] * 2
 
 
 def test_a_merchant_that_changes_its_configuration_itself_gets_what_waits(
