@@ -105,6 +105,20 @@ class UnsupportedMediaType(RequestError):
 
     status, code = 415, 1008
 
+    def __init__(self, message: str | None = None, *, coded: bool = False) -> None:
+        """Say what is not taken.
+
+        :param coded: it is the coding, such as gzip, and not the type.
+        """
+        super().__init__("The request body must not be compressed." if coded else message)
+        self.coded = coded
+
+    @property
+    def told_headers(self) -> dict[str, str]:
+        """Return also which coding is taken, which is for that alone (RFC 9110 section 12.5.3)."""
+        told = super().told_headers
+        return {**told, "Accept-Encoding": "identity"} if self.coded else told
+
 
 class TooManyRequests(RequestError):
     """Too many requests: please wait as long as the Retry-After header says."""

@@ -24,6 +24,7 @@ from jay.pictures.reading import Drawn, Reader
 from jay.pictures.showing import address, reaching_the_store, store
 from jay.products import schemas
 from jay.web import rates
+from jay.web.bodies import refuse_codings
 from jay.web.responses import answer
 from jay.web.versions import PRODUCT_API
 
@@ -68,6 +69,7 @@ def put_picture(query: dict[str, str], sku: str, position: str) -> Any:
     place = _place(position)
     if request.mimetype in _OTHER_BODIES:
         raise UnsupportedMediaType("The request body must be the picture's file itself.")
+    refuse_codings()
     request.max_content_length = MAX_BYTES + 1  # in chunks Werkzeug refuses just that, too
     drawn = _stored()
     url = _absolute(address(drawn.picture.files("jpg")[-1]))

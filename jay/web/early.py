@@ -26,7 +26,10 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 # What changes the answer is Flask's business: headers, as WSGI names them, and having waited.
-_NOT_PLAIN = ("HTTP_ORIGIN", "HTTP_X_API_VERSION", "HTTP_X_JAY_API_VERSION", responses.EXPIRED)
+_NOT_PLAIN = (
+    *("HTTP_ORIGIN", "HTTP_X_API_VERSION", "HTTP_X_JAY_API_VERSION", "HTTP_CONTENT_ENCODING"),
+    responses.EXPIRED,
+)
 
 OF_PROXIES = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED")
 """Not plain where no proxy is trusted: the operator is to know of it, see ``jay.web.seldom``."""

@@ -30,6 +30,7 @@ from jay.errors import FormOutdated, JayError, OutcomeUnknown
 from jay.i18n import isolated, without_controls
 from jay.sealing import older_than
 from jay.web.blueprint import Guard
+from jay.web.bodies import refuse_codings
 from jay.web.versions import api_of_path
 
 SESSION_LIFETIME = timedelta(days=30)
@@ -97,6 +98,8 @@ class PageBlueprint(Blueprint):
         request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
         for guard in self.guards:
             guard()
+        if request.method not in SAFE_METHODS:
+            refuse_codings()
         if self.csrf and request.method not in SAFE_METHODS:
             proof: Proof | None = getattr(
                 current_app.view_functions[str(request.endpoint)], "instead_of_csrf", None

@@ -348,19 +348,46 @@ def test_a_body_that_ends_too_early_changes_nothing(send: Send, alice: User, mug
 # --- how a body is written ---
 
 
-@pytest.mark.parametrize("coding", ["gzip", "GZIP", "gzip, br", None])
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "gzip, br", "identity, gzip", None])
 @pytest.mark.one_database
 def test_a_compressed_body_is_refused_for_that(
     coding: str | None, send: Send, alice: User, mug: str
 ) -> None:
     told = {} if coding is None else {"headers": {"Content-Encoding": coding}}
-    zipped = gzip.compress(b'{"count": 8}')
-    for data in (zipped, zipped[:-4], b"\x1f\x8b" + b"\0" * 20, gzip.compress(b"0" * LIMIT)):
+    plain = b'{"count": 8}'
+    zipped = gzip.compress(plain)
+    packed = [zipped, zipped[:-4], b"\x1f\x8b" + b"\0" * 20, gzip.compress(b"0" * LIMIT)]
+    for data in packed if coding is None else [*packed, plain]:
         response = send(**body(data), **told)
         assert_refused(response, UnsupportedMediaType)
         assert response.json["error"]["message"] == "The request body must not be compressed."
+        assert response.headers["Accept-Encoding"] == "identity"
 
     assert alice.cart() == {mug: 7}
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity"])
+@pytest.mark.one_database
+def test_a_body_that_is_called_uncompressed_is_taken(
+    coding: str, send: Send, alice: User, mug: str
+) -> None:
+    assert send(json={"count": 8}, headers={"Content-Encoding": coding}).status_code == 200
+    assert alice.cart() == {mug: 8}
+
+
+@pytest.mark.one_database
+def test_every_door_refuses_what_is_called_compressed(
+    platform: Platform, alice: User, shop: Shop, client: FlaskClient
+) -> None:
+    labelled = {"headers": {"Content-Encoding": "gzip"}}
+    for response in (
+        platform.call("POST", "/baskets/guests", json={}, **labelled),
+        platform.call("POST", "/baskets/products/details", token=alice.token, json=[], **labelled),
+        shop.call("PATCH", "/shops/config", json={"vat": 19}, **labelled),
+        shop.call("PUT", "/shops/pictures/mug/1", data=b"\x89PNG", **labelled),
+    ):
+        assert_refused(response, UnsupportedMediaType)
+    assert client.post("/code", data={"code": "x"}, **labelled).status_code == 415
 
 
 ENCODED = {

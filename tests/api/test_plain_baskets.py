@@ -155,6 +155,7 @@ def test_any_other_body_goes_to_the_route(body: str, app: Flask, alice: User, sh
         {"If-Match": "*"},
         {"If-None-Match": '"x"'},
         {"Idempotency-Key": "a-key-of-a-test"},
+        {"Content-Encoding": "identity"},
         {"X-Forwarded-For": "192.0.2.1"},
         {"Forwarded": "for=192.0.2.1"},
     ],

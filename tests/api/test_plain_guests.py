@@ -187,6 +187,7 @@ def test_any_other_body_goes_to_the_route(
         {"Idempotency-Key": "a-key-of-a-test-0123456789"},
         {"X-Forwarded-For": "192.0.2.1"},
         {"Forwarded": "for=192.0.2.1"},
+        {"Content-Encoding": "identity"},
         {"Transfer-Encoding": "chunked"},
     ],
     ids=lambda headers: next(iter(headers)),
@@ -236,7 +237,7 @@ def test_other_types_methods_and_queries_go_to_the_route(app: Flask, platform: P
 
 
 def test_the_headers_of_others_change_nothing(app: Flask, platform: Platform) -> None:
-    odd = {"Authorization": "Bearer nonsense", "If-Match": '"x"', "Content-Encoding": "gzip"}
+    odd = {"Authorization": "Bearer nonsense", "If-Match": '"x"', "Accept-Encoding": "gzip"}
 
     assert_same(
         *both(app, lambda headers=None: create(platform, headers={**odd, **(headers or {})}))
