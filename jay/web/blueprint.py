@@ -27,7 +27,7 @@ from jay.errors import (
     ValidationFailed,
     VersionUnknown,
 )
-from jay.web import idempotency, rates, versions
+from jay.web import idempotency, rates, tracking, versions
 from jay.web.bodies import load_json_body
 from jay.web.context import notes, this_request
 from jay.web.idempotency import Once
@@ -60,7 +60,8 @@ class Parser(FlaskParser):
 
         Which one a proxy or a log goes by is not known, as with a name that is twice in a body.
         """
-        names = [field.data_key or name for name, field in schema.fields.items()]
+        names = {field.data_key or name for name, field in schema.fields.items()}
+        names -= {tracking.PROVIDER}
         twice = [name for name in names if len({*req.args.getlist(name)}) > 1]
         if twice:
             raise ValidationFailed(details={name: ["Must be given once."] for name in twice})

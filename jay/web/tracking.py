@@ -10,12 +10,15 @@ from jay.events import MAX_VALUE_LENGTH, NOTHING, Tracking
 from jay.web.context import notes, this_request
 
 HEADER = "X-JAY-Tracking"
+PROVIDER = "provider_id"
+"""The query parameter; whatever it says, it fails nobody's request."""
+
 _SENT = "HTTP_X_JAY_TRACKING"  # as WSGI names it
 SESSIONS_REMEMBERED = 2_000
 
 
 class Ignored:
-    """Counts the broken headers of this process; a broken one never fails a shopper's request."""
+    """Counts what was broken of it in this process, which never fails a shopper's request."""
 
     count = 0
 
@@ -23,7 +26,8 @@ class Ignored:
 def current() -> Tracking:
     """Return where the current request comes from, as far as it says so.
 
-    ``provider_id`` in the query is the provider where the session names none.
+    ``provider_id`` in the query is the provider where the session names none. One that says two
+    things says nothing: which of them others go by is not known.
     """
     noted = notes()
     found: Tracking | None = noted.get("tracking")
@@ -50,7 +54,11 @@ def sent(environ: Mapping[str, Any]) -> Tracking:
 
 def _of_request(request: Request) -> Tracking:
     found = sent(request.environ)
-    provider = request.args.get("provider_id") if request.query_string else None
+    said = {*request.args.getlist(PROVIDER)} if request.query_string else ()
+    if len(said) > 1:
+        Ignored.count += 1
+        return found
+    provider = next(iter(said), None)
     if found.provider_name is None and provider and len(provider) <= MAX_VALUE_LENGTH:
         return Tracking(
             session_id=found.session_id,

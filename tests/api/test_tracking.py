@@ -355,6 +355,24 @@ def test_no_provider_of_the_query_fails_a_request(
         assert event.provider is None or "\0" not in event.provider
 
 
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("second", "expected"), [("netflix", None), ("", None), ("prime", "prime")]
+)
+def test_a_provider_of_the_query_that_says_two_things_says_nothing(
+    second: str, expected: str | None, app: Flask, alice: User, shop: Shop
+) -> None:
+    query = f"?provider_id=prime&provider_id={second}"
+    for call, path in (
+        (alice.call, f"/products/{shop.product('mug')}"),
+        (alice.call, "/transfer"),
+        (alice.platform.call, "/baskets/guests"),
+    ):
+        Ignored.count = 0
+        assert call("POST", path + query).status_code == 200
+        assert (last(app)[2], Ignored.count) == (expected, int(expected is None))
+
+
 @pytest.mark.parametrize("session_id", ["1", "ümlaut 🙂", "x" * 200, "a\nb", "'; DROP--"])
 def test_what_a_session_says_is_recorded_as_it_is(
     session_id: str, app: Flask, alice: User, shop: Shop
