@@ -19,7 +19,7 @@ from jay.errors import ApiKeyRevoked
 from jay.merchants.models import Merchant
 from jay.products import bulk_sql as sql
 from jay.products import stock
-from jay.products.former_prices import drop_from_rows
+from jay.products.former_prices import drop_from_rows, drop_of_variants
 from jay.products.groups import common_description, common_name, own_description
 from jay.products.models import (
     AS_OF,
@@ -445,7 +445,17 @@ class _Batch:
             sql.LOCK.all(self.connection, {"ids": list(ids)})
         if rows:
             as_of = None if self.alone else self.as_of
-            drop_from_rows(rows, self.stored, default=self.merchant.currency, as_of=as_of)
+            told_otherwise = drop_from_rows(
+                self.connection, rows, self.stored, default=self.merchant.currency, as_of=as_of
+            )
+            drop_of_variants(
+                self.connection,
+                told_otherwise,
+                but={row["id"] for row in rows},
+                now=now,
+                stamp=self.as_of,
+                always=self.alone,
+            )
             keep_prices(self.connection, rows, self.stored, now=now, as_of=as_of)
             recounted = [row["id"] for row in rows if "stock_count" in row and self._is_taken(row)]
             upsert(

@@ -33,7 +33,12 @@ from jay.errors import SkuTaken
 from jay.merchants.models import Merchant
 from jay.products import stock
 from jay.products.bulk import Put, put_many
-from jay.products.former_prices import Items, dropped_from_update
+from jay.products.former_prices import (
+    Items,
+    drop_of_variants,
+    dropped_from_update,
+    in_another_currency,
+)
 from jay.products.models import (
     AS_OF,
     SALE,
@@ -223,6 +228,14 @@ def update_volatile(
         news=news,
         currency=shared.get("currency"),
         stamp=None if as_of is None else stamp,
+    )
+    drop_of_variants(
+        connection,
+        in_another_currency(merchant, stored=stored, news=news, currency=shared.get("currency")),
+        but=stored,
+        now=now,
+        stamp=stamp,
+        always=as_of is None,
     )
     changed = _priced(changes, items_by_id, stored, written, common)
     changes.write(connection)

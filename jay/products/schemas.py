@@ -429,8 +429,8 @@ class VolatileProductSchema(Schema):
     price = amount_field(example=2799)
     org_price = amount_field(
         example=3599,
-        description="Minor units, tax included. It goes when `price` comes in another currency"
-        " without a new one.",
+        description="Minor units, tax included. It goes when `price`, or that of its product,"
+        " comes in another currency without a new one.",
     )
 
 

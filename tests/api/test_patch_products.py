@@ -159,6 +159,67 @@ def test_a_variant_described_anew_with_its_product_in_another_currency_has_no_fo
     assert (found["orgPrice"], found["currency"]) == (1000 if currency == "EUR" else 900, currency)
 
 
+SMALL = {"sku": "mug-s", "type": "size", "value": "S"}
+
+
+@pytest.mark.parametrize(
+    ("door", "news", "expected"),
+    [
+        (patch_it, {"price": 800, "currency": "USD"}, 700),
+        (patch_it, {"price": 800, "currency": "EUR"}, 1000),
+        (patch_it, {"currency": "USD"}, 1000),  # it is the currency of all that was wrong
+        (put_again, {"price": 800, "currency": "USD", "variants": [SMALL]}, 700),
+        (put_again, {"price": 800, "currency": "EUR", "variants": [SMALL]}, 1000),
+        (put_again, {"price": 800, "currency": "USD", "variants": []}, 700),
+    ],
+)
+@pytest.mark.parametrize("told", [{}, {"currency": "USD"}])
+def test_a_products_price_in_another_currency_ends_the_former_prices_of_its_variants(
+    *,
+    door: Any,
+    news: dict[str, Any],
+    expected: int,
+    told: dict[str, str],
+    shop: Shop,
+    alice: User,
+) -> None:
+    mug = post(shop, price=900, variants=[{**SMALL, "price": 900, "orgPrice": 1000}])
+    door(shop, **news)
+    if news.get("variants") == []:
+        post(shop, variants=[SMALL])
+    told = told and {"currency": str(news["currency"])}
+
+    patch(shop, {"sku": "mug-s", "price": 700}, **told)
+
+    found = details(alice, f"{mug}-s")
+    assert (found["price"], found["orgPrice"]) == (700, expected)
+    assert found["currency"] == news["currency"]
+
+
+def test_a_variant_with_a_currency_of_its_own_keeps_its_former_price(
+    shop: Shop, alice: User
+) -> None:
+    mug = post(shop, price=900, variants=[{**SMALL, "price": 900, "orgPrice": 1000}])
+    patch(shop, {"sku": "mug-s"}, currency="EUR")
+
+    patch(shop, {"sku": "mug", "price": 800}, currency="USD")
+
+    found = details(alice, f"{mug}-s")
+    assert (found["orgPrice"], found["currency"]) == (1000, "EUR")
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(10, 1200), (90, 900)])
+def test_a_newer_former_price_of_a_variant_stays(
+    seconds: float, expected: int, shop: Shop, alice: User
+) -> None:
+    mug = post(shop, variants=[SMALL])
+    patch(shop, {"sku": "mug-s", "price": 900, "orgPrice": 1200}, asOf=ago(seconds))
+
+    patch(shop, {"sku": "mug", "price": 800}, currency="USD", asOf=ago(60))
+
+    assert details(alice, f"{mug}-s")["orgPrice"] == expected
+
+
 def test_a_newer_former_price_stays(shop: Shop, alice: User) -> None:
     mug = post(shop)
     patch(shop, {"sku": "mug", "orgPrice": 1200}, asOf=ago(10))

@@ -137,3 +137,16 @@ def test_what_patch_set_on_a_variant_is_replaced_by_the_next_description(
     found = details(alice, S)
     assert (found["price"], found["currency"], found["vat"]) == (2300, "USD", 7.0)
     assert alice.put(S, 2).json["error"]["details"]["constant"] == "ORDER_LIMIT"
+
+
+@pytest.mark.parametrize(("currency", "org_price"), [("USD", 1000), ("EUR", 700)])
+def test_a_variant_that_moves_keeps_a_former_price_that_is_in_the_same_currency(
+    currency: str, org_price: int, shop: Shop, alice: User
+) -> None:
+    small = {"sku": "s", "type": "size", "value": "S", "price": 900}
+    post(shop, price=900, currency="USD", variants=[{**small, "orgPrice": 1000}])
+
+    hat = post(shop, sku="hat", price=800, currency=currency, variants=[{**small, "price": 700}])
+
+    assert hat == HAT
+    assert details(alice, S)["orgPrice"] == org_price

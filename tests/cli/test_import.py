@@ -450,6 +450,32 @@ def test_a_dry_run_checks_and_writes_nothing(app: Flask, run: Run, shop: Shop, f
     assert not Path(f"{path}.refused.csv").exists()
 
 
+def test_a_former_price_goes_also_where_a_product_comes_in_another_batch_than_its_variants(
+    *,
+    app: Flask,
+    run: Run,
+    shop: Shop,
+    feed: Any,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", 1)
+    variants = [variant("A-M", price=400), variant("A-L", price=400)]
+    run("products", "import", "mugshop", feed(table(main(), *variants)))
+    shop.call(
+        "PATCH",
+        "/shops/products",
+        json={"products": [{"sku": "A-M", "orgPrice": 700}, {"sku": "A-L", "orgPrice": 700}]},
+    )
+
+    clock.move(1)
+    in_dollars = table(main(currency="USD"), *variants)
+    assert run("products", "import", "mugshop", feed(in_dollars)).exit_code == 0
+
+    rows = stored(app)
+    assert [(rows[sku].price, rows[sku].org_price) for sku in ("A-M", "A-L")] == [(400, None)] * 2
+
+
 def test_a_dry_run_of_an_update_shows_the_former_price_alone_too(
     run: Run, shop: Shop, feed: Any
 ) -> None:
@@ -523,7 +549,13 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, batches: int) -> dict[str, int]:
 
 
 def test_a_stopped_import_begins_anew_when_the_file_has_changed_and_says_so(
-    app: Flask, run: Run, shop: Shop, feed: Any, monkeypatch: pytest.MonkeyPatch
+    *,
+    app: Flask,
+    run: Run,
+    shop: Shop,
+    feed: Any,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importing, "BATCH_ROWS", 1)
     state = stop_after(monkeypatch, 1)
@@ -538,7 +570,13 @@ def test_a_stopped_import_begins_anew_when_the_file_has_changed_and_says_so(
 
 
 def test_a_stopped_import_begins_anew_when_asked_to(
-    app: Flask, run: Run, shop: Shop, feed: Any, monkeypatch: pytest.MonkeyPatch
+    *,
+    app: Flask,
+    run: Run,
+    shop: Shop,
+    feed: Any,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importing, "BATCH_ROWS", 1)
     state = stop_after(monkeypatch, 1)
@@ -605,7 +643,13 @@ def test_an_import_that_went_on_elsewhere_is_left_alone(
 
 
 def test_a_file_that_breaks_off_says_what_is_stored(
-    app: Flask, run: Run, shop: Shop, feed: Any, monkeypatch: pytest.MonkeyPatch
+    *,
+    app: Flask,
+    run: Run,
+    shop: Shop,
+    feed: Any,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importing, "BATCH_ROWS", 1)
     post(shop, sku="A", name="A", variants=[{"sku": "A-0"}])
