@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from flask import Flask
+from flask import Flask, Response
 from sqlalchemy import inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -159,6 +159,11 @@ class _App(Flask):
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def send_static_file(self, filename: str) -> Response:
+        """Serve a file of /static."""
+        folder = Path(self.static_folder or "")
+        return responses.file_answer(folder, filename, max_age=self.get_send_file_max_age(filename))
 
 
 def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -> Flask:

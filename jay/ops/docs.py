@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, render_template, send_from_directory
+from flask import Blueprint, Response, render_template
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from jay import web
@@ -11,6 +11,7 @@ from jay.errors import all_errors
 from jay.ops import demo, demo_viewer
 from jay.ops.mends import mend_of
 from jay.web.pages import page
+from jay.web.responses import file_answer
 from jay.web.versions import APIS, BASKET_API, PRODUCT_API
 from jay.web.words import EXAMPLES
 
@@ -50,7 +51,7 @@ def documentation() -> Response:
 @blp.get("/docs/assets/<path:name>")
 def asset(name: str) -> Response:
     """Serve a file of Swagger UI."""
-    return send_from_directory(_ASSETS, name, max_age=86400)
+    return file_answer(_ASSETS, name, max_age=86400)
 
 
 @blp.get("/docs/errors")

@@ -1,6 +1,8 @@
-"""Answers: JSON, the success envelope, and one renderer for all errors."""
+"""Answers: JSON, the success envelope, files, and one renderer for all errors."""
 
+import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -9,6 +11,8 @@ import structlog
 from flask import Flask, Response, current_app, g, redirect, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
+from werkzeug.security import safe_join
+from werkzeug.utils import send_from_directory
 
 from jay.errors import (
     Busy,
@@ -84,6 +88,32 @@ def answer(data: Any, *, etag: str | None = None) -> Response:
         if asked and this.method in {"GET", "HEAD"} and this.if_none_match:
             response.make_conditional(conditions.without_codings())
     return response
+
+
+def file_answer(folder: Path, name: str, *, max_age: int | None) -> Response:
+    """Answer a file of a folder, its entity tag made of what it holds.
+
+    Flask makes that of when the file was written, which is another moment on each node: a browser
+    that comes to another one would load again what it has.
+
+    :param max_age: seconds for which a browser needs not ask again; None: it asks each time.
+    """
+    path = safe_join(str(folder), name)
+    etag = None
+    if path is not None and Path(path).is_file():
+        with Path(path).open("rb") as file:
+            etag = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    response = send_from_directory(
+        folder,
+        name,
+        conditions.without_codings(),
+        conditional=True,
+        etag=etag or False,
+        max_age=max_age,
+        response_class=current_app.response_class,
+    )
+    del response.headers["Last-Modified"]
+    return response  # type: ignore[return-value]
 
 
 ErrorRenderer = Callable[[JayError], Response]
