@@ -1,6 +1,6 @@
 """Use cases of the basket."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -354,17 +354,13 @@ def details(
     connection: Connection, product_ids: Sequence[str], *, now: datetime
 ) -> list[tuple[str, Product | None, list[Variant]]]:
     """Return each product in the asked order with its variants; None for unknown ones."""
-    found = catalogue.find_many(connection, dict.fromkeys(product_ids), now=now)
-    variants = catalogue.choices_of(connection, _main_ids(found.values()), now=now)
+    wanted = dict.fromkeys(product_ids)
+    found, variants = catalogue.find_with_choices(connection, wanted, now=now)
     return [
-        (identifier, product, variants[product.main_id or product.id] if product else [])
+        (identifier, product, variants.get(product.main_id or product.id, []) if product else [])
         for identifier in product_ids
         for product in (found.get(identifier),)
     ]
-
-
-def _main_ids(products: Iterable[Product]) -> list[str]:
-    return list(dict.fromkeys(product.main_id or product.id for product in products))
 
 
 def routing_key_of(connection: Connection, user: User) -> int:

@@ -101,7 +101,11 @@ _SALES_VIEW = (
 _SOLD = _SALES_VIEW.where(products.c.id == bindparam("sold_id")).subquery("sold")
 _SoldRow = namedtuple("_SoldRow", _SOLD.c.keys())  # type: ignore[misc]
 _FIND = Prepared(_SALES_VIEW.where(products.c.id == bindparam("id")))
-_FIND_MANY = Prepared(_SALES_VIEW.where(among(products.c.id, "ids")))
+_MANY = _SALES_VIEW.where(among(products.c.id, "ids"))
+_FIND_MANY = Prepared(_MANY)
+_variant = products.alias("variant")
+_HAS_VARIANTS = exists().where(_variant.c.main_id == products.c.id, ~_variant.c.removed)
+_FIND_MANY_WITH_CHOICES = Prepared(_MANY.add_columns(_HAS_VARIANTS.label("has_variants")))
 # A main product with a value of its own is one of its variants, the first one.
 _IS_CHOICE = and_(products.c.main_id.is_(None), products.c.variant_value.is_not(None))
 _OF_MAINS = (
@@ -259,13 +263,33 @@ def find_many(
 
     It is one query, and one more if any is reduced: for what it cost before.
     """
+    rows = _rows(connection, _FIND_MANY, identifiers, now)
+    return {one.id: one for one in _products(connection, rows, now)}
+
+
+def find_with_choices(
+    connection: Connection, identifiers: Iterable[str], *, now: datetime
+) -> tuple[dict[str, Product], dict[str, list[Variant]]]:
+    """Return what ``find_many`` does, and ``choices_of`` those that come in variants.
+
+    Where none does, no query asks for any.
+    """
+    rows = _rows(connection, _FIND_MANY_WITH_CHOICES, identifiers, now)
+    found = {one.id: one for one in _products(connection, rows, now)}
+    mains = dict.fromkeys(
+        row.main_id or row.id
+        for row in rows
+        if row.has_variants or row.main_id is not None or row.variant_value is not None
+    )
+    return found, choices_of(connection, mains, now=now)
+
+
+def _rows(
+    connection: Connection, query: Prepared, identifiers: Iterable[str], now: datetime
+) -> list[Any]:
     # PostgreSQL can't be asked for a NUL.
     wanted = [identifier for identifier in identifiers if "\0" not in identifier]
-    if not wanted:
-        return {}
-    given = {"ids": wanted, "now": microseconds(now)}
-    rows = _FIND_MANY.all(connection, given)
-    return {one.id: one for one in _products(connection, rows, now)}
+    return query.all(connection, {"ids": wanted, "now": microseconds(now)}) if wanted else []
 
 
 def variants_of(

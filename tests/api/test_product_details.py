@@ -229,6 +229,20 @@ def test_fifty_products_take_as_few_statements_as_one(
     assert (of_one, len(statements) - of_one) == (2, 2)
 
 
+def test_products_without_variants_take_one_statement(
+    alice: User, shop: Shop, statements: list[str]
+) -> None:
+    ids = [shop.product(f"p{n}") for n in range(3)]
+    gone = shop.product("p4", variants=[{"sku": "p4-s"}])
+    shop.product("p4", variants=[])
+    details(alice, *ids)
+    statements.clear()
+
+    assert [one["variants"] for one in details(alice, *ids, gone, "unknown")[:4]] == [[]] * 4
+
+    assert len(statements) == 1
+
+
 def test_50_ids_are_accepted_and_51_are_not(alice: User) -> None:
     ids = [f"product-{number}" for number in range(51)]
 
