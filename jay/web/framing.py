@@ -109,11 +109,12 @@ class Framing:
         head = bytes(data[: end + 2]).lower()
         if b"\r\ntransfer-encoding:" in head:
             self._chunked, self._at = True, self._body
-        elif b"\r\ncontent-length:" in head:
+        elif lengths := head.count(b"\r\ncontent-length:"):
             found = _LENGTH.search(head)
             length = int(found[1]) if found else 0
             self._need += length
-            self.whole = found is not None and length <= self.most_body
+            # Of several lengths none is the right one.
+            self.whole = lengths == 1 and found is not None and length <= self.most_body
         self.has_body = self._chunked or self._need > self._body or not self.whole
         if expected := head.count(b"\r\nexpect:"):
             self._read_expectation(head, expected)

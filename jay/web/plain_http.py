@@ -276,4 +276,10 @@ class Answer:
         for piece in written:
             answer.write(piece)
         answer.close()
-        return not answer.should_close()
+        return not answer.should_close() and not breaks_off(answer)
+
+
+def breaks_off(answer: wsgi.Response) -> bool:
+    """Tell whether less was written than announced: what followed would be taken for the rest."""
+    announced: int | None = answer.response_length
+    return announced is not None and answer.sent < announced and not answer._omits_body

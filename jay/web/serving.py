@@ -31,7 +31,7 @@ from jay.config import ConfigError
 from jay.web import body_files, logs
 from jay.web.fair_shares import FairShares
 from jay.web.framing import Framing
-from jay.web.plain_http import Answer, PlainHttp, PlainRequest
+from jay.web.plain_http import Answer, PlainHttp, PlainRequest, breaks_off
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 
 DEADLINE_SECONDS = 20.0
@@ -649,7 +649,7 @@ class BufferingWorker(Worker):
         finally:
             body_files.throw_away(body)
             _close(pieces)
-        return not answer.should_close()
+        return not answer.should_close() and not breaks_off(answer)
 
 
 def _close(pieces: Any) -> None:

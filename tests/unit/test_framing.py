@@ -95,6 +95,7 @@ def test_what_is_too_long_is_not_waited_for(beginning: bytes) -> None:
         post(b"Transfer-Encoding: chunked", b"1" * (MOST_LINE_BYTES + 2)),
         post(b"Content-Length: -5", b""),
         post(b"Content-Length: five", b""),
+        post(b"Content-Length: 0\r\nContent-Length: 5", b""),
         post(b"Content-Length: 0000000000000000005", b""),
         post(b"Content-Length: 9999999999999999999", b""),
         post(b"Transfer-Encoding: chunked", b"0000000000000005\r\n"),

@@ -58,7 +58,8 @@ class App:
             "/unread": lambda: b"unread",
             "/expired": lambda: str(EXPIRED in environ).encode(),
         }.get(path, path.encode)()
-        start_response("200 OK", [("Content-Length", str(len(answer)))])
+        announced = len(answer) + (path == "/short")
+        start_response("200 OK", [("Content-Length", str(announced))])
         return [answer]
 
 
@@ -615,6 +616,29 @@ def test_the_parser_copies_no_more_than_a_little_for_each_chunk(
 
     assert body_of(server.connect(asked)) == b"x" * 10_000
     assert most <= 2 * body_files.PARSED_BYTES
+
+
+@pytest.mark.parametrize("more", [b"", b"A_B: read by gunicorn\r\n"])
+def test_nothing_follows_an_answer_that_is_shorter_than_announced(
+    server: Server, more: bytes
+) -> None:
+    asked = get("/short").replace(b"Host", more + b"Host")
+
+    heard = read_all(server.connect(asked + get("/next")))
+
+    assert heard.endswith(b"\r\n\r\n/short")
+    assert "/next" not in [path for path, _ in server.app.asked]
+
+
+def test_a_question_for_life_with_two_lengths_is_refused_and_nothing_follows(
+    server: Server,
+) -> None:
+    asked = get("/healthz")[:-2] + b"Content-Length: 0\r\nContent-Length: 9\r\n\r\n"
+
+    heard = read_all(server.connect(asked + get("/smuggled")))
+
+    assert heard.startswith(b"HTTP/1.1 400 ")
+    assert heard.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_body_is_not_read_by_the_loop(server: Server) -> None:
