@@ -8,10 +8,12 @@ import logging
 import random
 import re
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from select import PIPE_BUF
 from typing import Any
 
 import orjson
@@ -26,6 +28,11 @@ from jay.web.context import notes, this_request
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID_SENT = "HTTP_X_REQUEST_ID"  # as WSGI names it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+MOST_HELD_BACK, HELD_BACK_SECONDS = 16, 0.25
+"""Lines of requests, about as many as a pipe takes without a part of another process's between
+them (4 KiB); and after how long they are written, however many others wait.
+"""
 
 # What looks like a token, an API key or a bearer header is masked wherever it turns up, in
 # exception texts above all.
@@ -63,6 +70,8 @@ def _mask(_logger: Any, _method: str, event: EventDict) -> EventDict:
 _held: deque[str] = deque()
 """Lines that are not written yet, see ``hold_back_while``."""
 
+_writing = threading.Lock()
+
 
 def _no() -> bool:
     return False
@@ -74,27 +83,41 @@ _others_wait: Callable[[], bool] = _no
 def hold_back_while(others_wait: Callable[[], bool] | None) -> None:
     """Write the lines of several requests at once while others wait to be answered.
 
-    To write one takes a system call, in which a thread loses its turn. Who says so calls ``flush``
-    now and then: the last ones may be followed by nobody.
+    To write one takes a system call, in which a thread loses its turn. The last ones may be
+    followed by nobody: what is held back is written after a moment, by a thread of its own, as
+    whoever reads our output may be slow.
 
-    :param others_wait: None to write each at once, as at first.
+    :param others_wait: None to write each at once, as at first, and what is held back now.
     """
     global _others_wait  # noqa: PLW0603 - of the process, as its standard output is
     _others_wait = others_wait or _no
+    if others_wait is not None:
+        threading.Thread(target=_write_while, args=(others_wait,), name="log", daemon=True).start()
     flush()
+
+
+def _write_while(others_wait: Callable[[], bool]) -> None:
+    while _others_wait is others_wait:
+        time.sleep(HELD_BACK_SECONDS)
+        flush()
 
 
 def flush() -> None:
     """Write what is held back."""
-    lines = []
-    with suppress(IndexError):  # there are no more; other threads write some, too
-        while True:
-            lines.append(_held.popleft())
-    if lines:
-        # What was done is done, also when it can't be logged: a full disk makes no 500 of it.
-        with suppress(OSError):
-            sys.stdout.write("".join(lines))
-            sys.stdout.flush()
+    with _writing:
+        while _held:
+            # What was done is done, also when it can't be logged: a full disk makes no 500 of it.
+            with suppress(OSError):
+                sys.stdout.write(_lot())
+                sys.stdout.flush()
+
+
+def _lot() -> str:
+    """Take as many lines as are written at once, of all processes that share a pipe."""
+    lot = _held.popleft()
+    while _held and len(lot) + len(_held[0]) <= PIPE_BUF:
+        lot += _held.popleft()
+    return lot
 
 
 class _Lines(structlog.WriteLogger):
@@ -170,5 +193,5 @@ def write_request(identifier: str, method: str, route: str, status: int, began: 
         "ms": round((time.perf_counter() - began) * 1000, 1),
     }
     _held.append(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode() + "\n")
-    if not _others_wait():
+    if len(_held) >= MOST_HELD_BACK or not _others_wait():
         flush()

@@ -174,9 +174,12 @@ class BufferingWorker(Worker):
         self._listen(on=True)
         self.shares.tell(self.place, 0)
         logs.hold_back_while(lambda: not self._ready.empty())
-        while self.alive and self.ppid == os.getppid():
-            self._pass()
-        self._stop()
+        try:
+            while self.alive and self.ppid == os.getppid():
+                self._pass()
+            self._stop()
+        finally:  # also where a signal ends it at once
+            logs.hold_back_while(None)
 
     def _stop(self) -> None:
         # Who is next to have the port must not wait for our clients.
@@ -200,7 +203,6 @@ class BufferingWorker(Worker):
             self._pass()
         for _ in range(self.cfg.threads):
             self._ready.put(None)
-        logs.hold_back_while(None)
 
     def _pass(self) -> None:
         wait = OFFERED_SECONDS if self._offered else TICK_SECONDS
@@ -216,7 +218,6 @@ class BufferingWorker(Worker):
         if now >= self._next_tick:
             self._next_tick = now + TICK_SECONDS / 2
             self.notify()
-            logs.flush()
             self._cut_off(now)
 
     # What the loop does

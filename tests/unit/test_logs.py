@@ -6,7 +6,11 @@ import json
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from select import PIPE_BUF
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from flask import Flask
 
 from jay import create_app
 from jay.web import logs
+from tests.clock import PATIENCE_SECONDS
 from tests.conftest import settings
 from tests.unit import logged_app
 from tests.unit.logged_app import API_KEY, DISPLAY_TOKEN, JAY_TOKEN, JWT, PRODUCT, SECRETS, USER
@@ -247,3 +252,61 @@ def test_what_can_not_be_logged_is_done_all_the_same(
     logs._Lines().error("a line")
 
     assert app.test_client().get("/healthz").status_code == 200
+
+
+# --- while others wait
+
+
+class Noted(io.StringIO):
+    """Notes what is written at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lots: list[str] = []
+        self.written = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.lots.append(text)
+        self.written.set()
+        return len(text)
+
+
+@contextmanager
+def held_back() -> Iterator[Noted]:
+    """Hold lines back; give what reaches standard output."""
+    noted = Noted()
+    with redirect_stdout(noted):
+        logs.hold_back_while(lambda: True)
+        try:
+            yield noted
+        finally:
+            logs.hold_back_while(None)
+
+
+def write_requests(number: int) -> None:
+    for _ in range(number):
+        logs.write_request("i" * 64, "POST", "/v2/baskets/users/<userId>", 200, 0.0)
+
+
+def test_so_many_lines_are_written_at_once_that_no_other_process_writes_between_them() -> None:
+    with held_back() as noted:
+        write_requests(100)
+        assert 100 - sum(lot.count("\n") for lot in noted.lots) < logs.MOST_HELD_BACK
+
+    assert len([json.loads(line) for line in "".join(noted.lots).splitlines()]) == 100
+    assert len(noted.lots) < 20
+    assert all(lot.endswith("\n") and len(lot) <= PIPE_BUF for lot in noted.lots)
+
+
+def test_a_line_that_is_longer_is_written_by_itself() -> None:
+    with held_back() as noted:
+        logs._held.extend(["a\n", "b" * PIPE_BUF + "\n", "c\n"])
+
+    assert [lot[0] for lot in noted.lots] == ["a", "b", "c"]
+
+
+def test_what_is_held_back_is_written_after_a_moment_though_nobody_follows() -> None:
+    with held_back() as noted:
+        write_requests(1)
+
+        assert noted.written.wait(PATIENCE_SECONDS)

@@ -2,10 +2,12 @@
 
 import errno
 import gc
+import io
 import itertools
 import os
 import runpy
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -19,7 +21,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from jay.config import ConfigError
-from jay.web import body_files, serving
+from jay.web import body_files, logs, serving
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 from jay.web.serving import BufferingWorker
 from tests.clock import PATIENCE_SECONDS
@@ -826,6 +828,49 @@ def test_what_has_begun_is_finished_before_the_end(server: Server) -> None:
     # A request may have been on its way: it is answered, and told that it was the last one.
     kept.sendall(get("/second"))
     assert b"\r\nConnection: close\r\n" in read_all(kept)
+
+
+class Deaf(io.StringIO):
+    """A log that nobody reads: who writes to it waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.go_on = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.entered.set()
+        assert self.go_on.wait(PATIENCE_SECONDS)
+        return super().write(text)
+
+
+def test_who_waits_for_the_log_keeps_the_loop_from_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", deaf := Deaf())
+    logs._held.append("held back\n")
+    try:
+        assert deaf.entered.wait(PATIENCE_SECONDS)
+        assert server.ask("/healthz") == ALIVE
+    finally:
+        deaf.go_on.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_was_held_back_is_written_where_a_signal_ends_the_process_at_once(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end() -> None:
+        logs._held.append("held back\n")
+        raise SystemExit
+
+    monkeypatch.setattr(logs, "HELD_BACK_SECONDS", PATIENCE_SECONDS)
+    server = serve()
+    monkeypatch.setattr(sys, "stdout", written := io.StringIO())
+    monkeypatch.setattr(server.worker, "_pass", end)
+    os.write(server.worker.PIPE[1], b".")
+    server._thread.join(PATIENCE_SECONDS)
+
+    assert written.getvalue() == "held back\n"
 
 
 def test_clients_that_come_and_go_at_random_leave_nothing(serve: Callable[..., Server]) -> None:
