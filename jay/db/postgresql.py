@@ -61,6 +61,8 @@ def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Impati
         connection = ImpatientConnection.connect(*arguments, **given)
     except errors.ConnectionTimeout as error:
         raise NotAnswered(str(error)) from error
+    except OSError as error:  # of the driver's own: it needs a file to wait for the server
+        raise psycopg.OperationalError(f"no connection can be made: {error.strerror}") from error
     # The server has said so by itself: it costs no round trip.
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":

@@ -1,5 +1,6 @@
 """A PostgreSQL that has stopped to answer, for real: its processes are stopped by a signal."""
 
+import errno
 import os
 import signal
 import socket
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import waiting
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from jay.db import postgresql
+from jay.db.causes import cause_of
 from jay.db.database import Database, optimistic
 from jay.db.prepared import execute
 from jay.errors import Busy, OutcomeUnknown
@@ -134,6 +137,24 @@ def test_a_server_that_takes_no_connections_is_an_outage(
 
     with database.reading() as connection:
         assert connection.scalar(text("SELECT 1")) == 1
+    database.dispose()
+
+
+def test_where_there_is_no_file_for_a_connection_it_is_an_outage(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_file() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    database = Database(url)
+    with monkeypatch.context() as patch:
+        patch.setattr(waiting, "DefaultSelector", no_file)
+        with pytest.raises(Busy) as told, database.reading():
+            pass
+    assert "Too many open files" in (cause_of(told.value.__cause__) or "")
+
+    with database.reading() as connection:
+        assert execute(connection, "SELECT 1").fetchone() == (1,)
     database.dispose()
 
 
