@@ -30,6 +30,9 @@ LOOK_EVERY = 32
 CHECKPOINT_WAIT_SECONDS = 0.1
 """How long a checkpoint waits for writers of other processes, and for those who read."""
 
+PUT_OFF_SECONDS = 5.0
+"""After one that has waited in vain: nobody writes meanwhile, and a backup reads for minutes."""
+
 
 class WriteQueue:
     """The queue of a process for one database.
@@ -45,6 +48,7 @@ class WriteQueue:
         self._patient = threading.Semaphore(max(0, threads // 2 - 1))
         self._log = None if file is None else Path(f"{file}-wal")
         self._written = 0
+        self._put_off_until = 0.0
 
     @contextmanager
     def turn(self, connection: Connection) -> Iterator[None]:
@@ -92,16 +96,17 @@ class WriteQueue:
         commit waits for the disk to write back what it has just written.
         """
         try:
-            if log.stat().st_size <= LONGEST_LOG:
+            if time.monotonic() < self._put_off_until or log.stat().st_size <= LONGEST_LOG:
                 return
         except FileNotFoundError:
             return
-        # It is committed, whatever becomes of this: a disk that is full tells the next one, and
-        # who is too busy now is asked again soon.
+        # It is committed, whatever becomes of this: a disk that is full tells the next one.
         with suppress(sqlite3.OperationalError):
             execute(connection, f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_SECONDS * 1000:.0f}")
             try:
-                execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                in_vain, *_ = execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if in_vain:
+                    self._put_off_until = time.monotonic() + PUT_OFF_SECONDS
             finally:
                 execute(connection, "PRAGMA busy_timeout = 0")
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from jay.db import write_queue
+from jay.db import prepared, write_queue
 from jay.db.database import Database
 from jay.db.write_queue import atomic
+from tests.clock import PATIENCE_SECONDS
 
 PAGE = 4096
 NOTES = 40
@@ -27,6 +28,7 @@ def file(tmp_path: Path) -> Path:
 def database(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     monkeypatch.setattr(write_queue, "LONGEST_LOG", 10 * PAGE)
     monkeypatch.setattr(write_queue, "LOOK_EVERY", 1)
+    monkeypatch.setattr(write_queue, "PUT_OFF_SECONDS", 0.0)
     made = Database(f"sqlite:///{file}")
     with made.transaction() as connection:
         connection.execute(text("CREATE TABLE notes (note TEXT NOT NULL)"))
@@ -74,6 +76,26 @@ def test_whoever_still_reads_from_the_log_holds_up_no_writer(
     assert notes(database) == NOTES + 2
 
 
+def test_who_reads_for_long_makes_all_others_wait_once(
+    file: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def execute(connection: Connection, sql: str) -> Any:
+        tried.append(sql)
+        return prepared.execute(connection, sql)
+
+    monkeypatch.setattr(write_queue, "execute", execute)
+    monkeypatch.setattr(write_queue, "PUT_OFF_SECONDS", PATIENCE_SECONDS)
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        write(database)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM notes").fetchall()
+        write(database, NOTES)
+
+    assert tried.count("PRAGMA wal_checkpoint(TRUNCATE)") == 1
+
+
 def test_another_process_that_writes_puts_the_checkpoint_off(
     file: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +114,7 @@ def test_another_process_that_writes_puts_the_checkpoint_off(
         monkeypatch.undo()
         monkeypatch.setattr(write_queue, "LOOK_EVERY", 1)
         monkeypatch.setattr(write_queue, "LONGEST_LOG", 10 * PAGE)
+        monkeypatch.setattr(write_queue, "PUT_OFF_SECONDS", 0.0)
 
         write(database)
 
