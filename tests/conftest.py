@@ -24,7 +24,7 @@ from jay.db.types import metadata
 from jay.operators import models as operator_models
 from jay.operators import service as operator_service
 from jay.ops.cli import alembic_config
-from tests import depth, sharing, statements
+from tests import depth, left_open, sharing, statements
 from tests.clock import NOON, MovedClock
 from tests.servers import postgres_cluster
 
@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     depth.configure(config)
+    left_open.watch()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -364,7 +364,7 @@ def test_after_a_rest_one_message_goes_ahead_of_all_processes(
     def process(_number: int) -> object:
         database = Database(url)
         result = Deliverer(database, WAYS, OUR_KINDS, clock=clock, secret="s").attempt(lane)
-        database.engine.dispose()
+        database.dispose()
         return result
 
     with ThreadPoolExecutor(4) as pool:

@@ -1,6 +1,7 @@
 """Reads that bear to be some seconds old go to a standby, and to the primary where it is late."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,12 +45,22 @@ def seconds() -> Seconds:
     return Seconds()
 
 
+@contextmanager
+def app_on(primary: str, standby: str, folder: Path) -> Iterator[Flask]:
+    """Make an app, and close both databases when the block ends."""
+    made = create_app(settings(primary, folder, database_read_url=standby), clock=MovedClock())
+    try:
+        with made.app_context():
+            yield made
+    finally:
+        for database in (made.extensions["jay.db"], made.extensions["jay.standby"].database):
+            database.dispose()
+
+
 @pytest.fixture
 def app(urls: tuple[str, str], tmp_path: Path, seconds: Seconds) -> Iterator[Flask]:
-    primary, standby = urls
-    made = create_app(settings(primary, tmp_path, database_read_url=standby), clock=MovedClock())
-    made.extensions["jay.standby"]._monotonic = seconds
-    with made.app_context():
+    with app_on(*urls, tmp_path) as made:
+        made.extensions["jay.standby"]._monotonic = seconds
         yield made
 
 
@@ -105,9 +116,8 @@ def test_one_that_breaks_off_is_left_alone(app: Flask) -> None:
 
 def test_one_that_is_away_is_not_missed(tmp_path: Path, urls: tuple[str, str]) -> None:
     nobody = "postgresql+psycopg://jay@127.0.0.1:1/jay"
-    app = create_app(settings(urls[0], tmp_path, database_read_url=nobody), clock=MovedClock())
 
-    with app.app_context():
+    with app_on(urls[0], nobody, tmp_path):
         assert asked() == "primary"
 
 
