@@ -6,7 +6,8 @@
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from threading import local
 from typing import Any
@@ -33,8 +34,12 @@ LOCK_ORDER = (
 )
 """First a basket, then its transfer (CONTRIBUTING.md). Nobody waits for an event."""
 
-IN_TURN = {"products", "stock_reservations", "price_history", "outbox"}
-"""What is on every server (Citus): whoever changes a row there holds the table (jay/db/turns)."""
+IN_TURN = {
+    *("products", "stock_reservations", "price_history", "wanted_skus", "product_imports"),
+    *("outbox", "outbox_addresses", "pictures", "picture_sources", "picture_uses"),
+}
+"""What is on every server (Citus): whoever changes a row there holds the table, and those that it
+refers to (jay/db/turns). Here is what transactions change that hold others of these already."""
 
 WRITING_GETS = ("/readyz", "/checkout/return/")
 """The first proves that the database can be written. By the other a provider leads the shopper
@@ -103,7 +108,8 @@ class Statements:
         if written and _only_reads():
             self.broken.append(f"{request.method} {request.path} writes: {sql}")
         held = IN_TURN.intersection((*locked, *written)) if locks(connection) else set()
-        if held and getattr(_serving, "depth", 0) and "turn" not in connection.info:
+        ours = getattr(_serving, "depth", 0) or getattr(_serving, "commands", 0)
+        if held and ours and "turn" not in connection.info:
             self.broken.append(f"{', '.join(sorted(held))} without a turn: {sql}")
         # SQLite has one writer: there nobody waits for a row.
         if locks(connection) and connection.dialect.name != "sqlite":
@@ -128,6 +134,16 @@ def _begun(connection: Connection) -> None:
 def _taken(connection: Connection) -> None:
     connection.info["turn"] = True
     _take(connection)
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Look at turns, too, in what a command or the worker does here; it may ask every server."""
+    _serving.commands = getattr(_serving, "commands", 0) + 1
+    try:
+        yield
+    finally:
+        _serving.commands -= 1
 
 
 _take = turns.take

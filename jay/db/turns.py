@@ -19,7 +19,8 @@ def take(connection: Connection) -> None:
 
     On one server nobody waits: a row is locked there, and no table. A connection learns once
     where it leads to; those that are open while tables are distributed learn it with the next one.
-    Comes after what is a shopper's own, and before everything of the catalogue and the outbox.
+    Comes after what is a shopper's own, and before everything of the catalogue, its pictures and
+    imports, and the outbox.
 
     :raises sqlalchemy.exc.OperationalError: it took too long.
     """

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from jay.db import turns
 from jay.feeds.models import product_imports
 from jay.merchants.models import Merchant
 from jay.products.bulk import lock_merchant
@@ -108,5 +109,6 @@ def keep(connection: Connection, import_: Import, **values: Any) -> None:
     :raises TakenOver: another process goes on with it.
     """
     mine = (product_imports.c.id == import_.id, product_imports.c.run == import_.run)
+    turns.take(connection)
     if connection.execute(update(product_imports).where(*mine).values(**values)).rowcount != 1:
         raise TakenOver

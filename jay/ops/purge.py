@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Delete, Table, and_, delete, or_, select, tuple_
 
 from jay.auth.models import GUEST_TOKEN_LIFETIME, signing_keys
 from jay.baskets.models import baskets
@@ -13,6 +14,8 @@ from jay.checkout.contacts import contacts
 from jay.checkout.models import UNPAID_KEPT_FOR, SessionState, checkout_sessions
 from jay.checkout.notices import KEPT_FOR as NOTICES_KEPT_FOR
 from jay.checkout.notices import psp_notices
+from jay.db import turns
+from jay.db.routing import ROUTED_BY
 from jay.operators.models import SESSION_LIFETIME, operator_sessions
 from jay.orders.withdrawals import withdrawals
 from jay.outbox.models import KEPT_FOR as MESSAGES_KEPT_FOR
@@ -113,8 +116,14 @@ def delete_in_batches(
     while left > 0:
         chosen = select(*keys).where(condition).limit(min(batch, left))
         statement = delete(table).where(tuple_(*keys).in_(chosen), condition)
-        deleted = write(lambda connection: connection.execute(statement).rowcount)  # noqa: B023
+        deleted = write(partial(_delete, statement=statement, table=table))
         if deleted == 0:
             return
         left -= deleted
         yield deleted
+
+
+def _delete(connection: Connection, *, statement: Delete, table: Table) -> int:
+    if table.name not in ROUTED_BY:
+        turns.take(connection)
+    return connection.execute(statement).rowcount

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from jay import db, web
 from jay.clock import Clock
+from jay.db import turns
 from jay.db.database import Database
 from jay.errors import JayError
 from jay.net.client import Client
@@ -218,6 +219,7 @@ class Filler:
     def _record(
         self, connection: Connection, host: Host, outcomes: Sequence[Outcome], now: datetime
     ) -> None:
+        turns.take(connection)
         for outcome in outcomes:
             if outcome.picture is not None and outcome.size:
                 service.store_picture(connection, outcome.picture, outcome.size, now=now)

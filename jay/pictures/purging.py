@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, select, update
 
+from jay.db import turns
 from jay.pictures.models import picture_sources, picture_uses, pictures
 
 KEPT_FOR = timedelta(days=30)
@@ -37,6 +38,7 @@ def mark_unused(connection: Connection, shelf: str, *, now: datetime) -> int:
         )
         .values(unused=now)
     )
+    turns.take(connection)
     return connection.execute(marked).rowcount
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from jay.db import turns
 from jay.db.prepared import Prepared, among
 from jay.db.upsert import insert_into
 from jay.net.addresses import origin_of
@@ -96,6 +97,8 @@ def note(
             known = sources.get(key)
             if known is None or known["need"] > wanted:
                 sources[key] = _new_source(key, row.merchant_id, url, wanted, now)
+    if named:
+        turns.take(connection)
     added = _add_sources(connection, list(sources.values()), now=now)
     _change_uses(connection, named, now=now)
     return added
@@ -225,6 +228,8 @@ def keep_for_orders(
         columns.digest.in_(sorted(digests)), columns.ordered.is_not(None)
     )
     kept = set(connection.execute(known).scalars())
+    if digests - kept:
+        turns.take(connection)
     for digest in sorted(digests - kept):  # one by one: everybody locks them in this order
         first = update(pictures).where(columns.digest == digest, columns.ordered.is_(None))
         if connection.execute(first.values(ordered=now)).rowcount:

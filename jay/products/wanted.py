@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 
+from jay.db import turns
 from jay.db.prepared import Prepared, among
 from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
@@ -120,6 +121,7 @@ def want(
 def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
     if not rows:
         return set()
+    turns.take(connection)
     statement = insert_into(connection, wanted_skus).values(rows).on_conflict_do_nothing()
     return set(connection.execute(statement.returning(wanted_skus.c.sku)).scalars())
 
@@ -135,6 +137,7 @@ def unwant(
         wanted_skus.c.country == country,
         wanted_skus.c.sku.in_(asked),
     )
+    turns.take(connection)
     gone = connection.execute(statement.returning(wanted_skus.c.sku)).scalars().all()
     subjects = [_subject(lang, country, sku) for sku in gone]
     webhooks.cancel(connection, merchant.id, ADD_PRODUCT, subjects)

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from jay import db
 from jay.products.models import products
+from tests import statements
 from tests.builders import add_shop
 from tests.clock import MovedClock
 from tests.conftest import Apps, Copies
@@ -27,7 +28,8 @@ def runner_of(app: Flask) -> Run:
     """Return a function that types a command: ``run("key", "issue", "--partner", "kino")``."""
 
     def run(*words: str) -> Result:
-        result = app.test_cli_runner().invoke(args=list(words))
+        with statements.working():
+            result = app.test_cli_runner().invoke(args=list(words))
         # A command ends by itself or says what is wrong: a traceback is neither.
         assert result.exception is None or isinstance(result.exception, SystemExit), result
         return result

@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from jay import db
+from jay.db import turns
 from jay.errors import Busy
 from jay.feeds import importing, leftovers
 from jay.feeds.cli import import_products
@@ -630,6 +631,7 @@ def test_an_import_that_went_on_elsewhere_is_left_alone(
 
     def taken_over(file: FeedFile) -> None:
         with db.transaction() as connection:
+            turns.take(connection)
             connection.execute(product_imports.update().values(run="another"))
         check(file)
 

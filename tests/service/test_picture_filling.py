@@ -16,7 +16,7 @@ from jay import db
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.ops.worker import GUESTS
-from jay.pictures import fetching, leases, service
+from jay.pictures import fetching, leases, service, tidying
 from jay.pictures.filling import Filler
 from jay.pictures.leases import LeaseLost
 from jay.pictures.models import (
@@ -29,8 +29,8 @@ from jay.pictures.models import (
 )
 from jay.pictures.service import Named
 from jay.pictures.store import FolderStore
-from jay.pictures.sweeping import SWEEPS
-from tests import photos
+from jay.pictures.sweeping import SOONEST, SWEEPS
+from tests import photos, statements
 from tests.api.feed import post
 from tests.builders import Shop, add_platform, add_shop
 from tests.clock import MovedClock
@@ -101,6 +101,24 @@ def test_what_a_product_names_is_fetched_once_and_shown(
     store = FolderStore(tmp_path)
     for kind in ("webp", "jpg"):
         assert all(store.get(file.name) for file in picture.files(kind))
+
+
+def test_what_is_on_every_server_is_written_in_turn(
+    app: Flask, clock: MovedClock, server: PictureServer, shop: Shop, filler: Filler
+) -> None:
+    offer(shop, "A", server.put("/mug.jpg", small()))
+    with statements.working():
+        filler.fill_due()
+    offer(shop, "A", server.put("/cup.jpg", small(1)))
+    clock.move(SOONEST.total_seconds())
+
+    with statements.working():
+        filler.fill_due()
+        with app.app_context():
+            tidying.mark_unused()
+
+    assert server.asked == ["/mug.jpg", "/cup.jpg"]
+    assert app.extensions["tests.statements"].broken == []
 
 
 def _merchant(app: Flask) -> int:
