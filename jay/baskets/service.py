@@ -14,6 +14,7 @@ from jay.baskets.offered import end_with, withdraw
 from jay.db.database import Conflict, locks, optimistic
 from jay.db.prepared import Prepared
 from jay.db.routing import NOWHERE, of_before
+from jay.db.turns import is_distributed
 from jay.errors import (
     GuestNotAllowed,
     NothingToMerge,
@@ -128,11 +129,14 @@ def _open_for(
 ) -> tuple[Basket, Product | None]:
     """Do the same, and find the product of which a count is wanted, in one round trip of two.
 
-    Who removes it, or changes nothing, needs no product.
+    Who removes it, or changes nothing, needs no product. With several servers they are two: those
+    plan each join anew, which costs them more than both look-ups by themselves.
     """
     now = context.now
-    if count in {None, REMOVE}:
-        return open_for_writing(connection, user, now=now, if_match=context.if_match), None
+    needed = count not in {None, REMOVE}
+    if not needed or is_distributed(connection):
+        basket = open_for_writing(connection, user, now=now, if_match=context.if_match)
+        return basket, catalogue.find(connection, product_id, now=now) if needed else None
     query = _LOOK_UP_BOTH[user.basket is not None, locks(connection)]
     parameters = {**_place_of(connection, user), **catalogue.sought(product_id, now=now)}
     found = query.one_or_none(connection, parameters)

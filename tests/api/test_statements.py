@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from jay import db
 from jay.auth.models import User as Caller
@@ -127,6 +127,33 @@ def test_what_nobody_knows_is_looked_for_on_one_server_where_there_are_several(
     assert_refused(answer, TransferUnknown)
     # Of before there were several, a transfer may be there that does not say where it lies.
     assert bool(everywhere) is not distributed
+
+
+@pytest.mark.parametrize("distributed", [False, True])
+def test_a_basket_and_the_product_set_in_it_are_looked_up_at_once_on_one_server(
+    distributed: bool,
+    watched: Statements,
+    alice: User,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mug = shop.product("mug")
+    alice.put(mug)
+    looked_up: list[set[str]] = []
+    see = watched.see
+
+    def seen(connection: Connection, sql: str) -> None:
+        see(connection, sql)
+        tables = {"baskets", "products"}.intersection(sql.replace(".", " ").split())
+        looked_up.extend([tables] if sql.startswith("SELECT ") and tables else [])
+
+    monkeypatch.setattr(baskets, "is_distributed", lambda _connection: distributed)
+    monkeypatch.setattr(watched, "see", seen)
+
+    alice.put(mug, 3)
+
+    # Several plan a join anew each time.
+    assert looked_up == ([{"baskets"}, {"products"}] if distributed else [{"baskets", "products"}])
 
 
 def test_a_write_to_what_is_on_every_server_without_a_turn_is_noticed(
