@@ -17,8 +17,9 @@ from jay.pictures.models import Need
 from jay.products import catalogue
 from jay.products.models import products
 
-PAGE = 500
-"""Products, or events, that are looked at in a transaction."""
+PAGE = 100
+"""Products, or events, that are looked at in a transaction. On several servers feeds and checkouts
+wait for it (jay/db/turns): there 500 took more than two seconds."""
 
 WALL = 100
 """Products of a kiosk's wall, in each of its languages, that are fetched first."""
