@@ -286,10 +286,10 @@ def test_pgbouncer_has_room_for_what_postgresql_bears_and_roles_for_what_it_keep
 
     def connect(*, options: str, **_: Any) -> NoReturn:
         asked.update(re.findall(r"-c ([\w.]+)=(\S+)", options))
-        raise ConnectionAbortedError
+        raise LookupError  # none of a connection that can't be made
 
     monkeypatch.setattr(ImpatientConnection, "connect", connect)
-    with pytest.raises(ConnectionAbortedError):
+    with pytest.raises(LookupError):
         Database("postgresql+psycopg://jay@127.0.0.1/jay").engine.connect()
 
     assert most is not None
