@@ -162,13 +162,42 @@ def test_nginx_finds_the_nodes_again_that_were_started_anew() -> None:
     assert all(address in subnet and address not in others for address in addresses)
 
 
-def test_an_upgrade_with_docker_ends_where_a_step_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("heading", "failing", "begun"),
+    [
+        (
+            "with Docker",
+            "*app1",  # it does not become healthy
+            [
+                "git pull",
+                "docker compose build",
+                "docker compose run --rm upgrade",
+                "docker compose up -d --no-deps --wait app1",
+            ],
+        ),
+        (
+            "wait a few seconds",
+            "*install",
+            ["git -C /srv/jay pull", "make -C /srv/jay install"],
+        ),
+        (
+            "wait a few seconds",
+            "db*",
+            ["git -C /srv/jay pull", "make -C /srv/jay install", "jay db upgrade"],
+        ),
+    ],
+    ids=["docker", "systemd, packages", "systemd, tables"],
+)
+def test_an_upgrade_ends_where_a_step_fails(
+    tmp_path: Path, heading: str, failing: str, begun: list[str]
+) -> None:
     steps = (ROOT / "docs/OPERATING.md").read_text().split("## Upgrade")[1]
-    block = steps.split("with Docker:\n\n")[1].split("\n\n")[0]
-    # A program in the place of each; the first node does not become healthy.
-    for name in ("docker", "git", "sleep"):
+    block = steps.split(f"{heading}:\n\n")[1].split("\n\n")[0]
+    for name in ("docker", "git", "jay", "make", "sleep", "systemctl"):
         program = tmp_path / name
-        program.write_text('#!/bin/sh\necho "${0##*/} $*"\ncase "$*" in *app1) exit 1; esac\n')
+        program.write_text(
+            f'#!/bin/sh\necho "${{0##*/}} $*"\ncase "$*" in {failing}) exit 1; esac\n'
+        )
         program.chmod(0o755)
 
     told = subprocess.run(
@@ -180,12 +209,7 @@ def test_an_upgrade_with_docker_ends_where_a_step_fails(tmp_path: Path) -> None:
     )
 
     assert told.returncode == 1
-    assert told.stdout.splitlines() == [
-        "git pull",
-        "docker compose build",
-        "docker compose run --rm upgrade",
-        "docker compose up -d --no-deps --wait app1",
-    ]
+    assert told.stdout.splitlines() == begun
 
 
 def test_redis_keeps_nothing_and_takes_only_so_much_wherever_it_runs() -> None:
