@@ -397,6 +397,13 @@ def part_bought(w: World) -> OrderPart:
 BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     **PICTURES,
     "products/former_prices.drop_from_rows": {"rows": lambda _: [], "default": lambda _: "EUR"},
+    "products/former_prices.drop_of_variants": {
+        "mains": lambda _: ["A"],
+        "but": lambda _: (),
+        "stamp": lambda _: 0,
+        "always": lambda _: False,
+    },
+    "products/former_prices.in_another_currency": {"news": lambda _: {}},
     "products/former_prices.dropped_from_update": {"items": lambda _: {}, "news": lambda _: {}},
     "products/service.beside": {"query": lambda _: select(products), "table": lambda _: products},
     "products/service.from_beside": {"row": lambda _: SimpleNamespace(id=None)},
