@@ -21,7 +21,7 @@ from jay.errors import Busy
 STUCK_SECONDS = 1.0
 """After that long without a step, few may go on to wait for SQLite's write lock."""
 
-LONGEST_LOG = 16 * 2**20
+LONGEST_LOG = 32 * 2**20
 """Bytes of the write-ahead log, after which it is written back and begun anew."""
 
 LOOK_EVERY = 32
@@ -48,6 +48,7 @@ class WriteQueue:
         self._patient = threading.Semaphore(max(0, threads // 2 - 1))
         self._log = None if file is None else Path(f"{file}-wal")
         self._written = 0
+        self._shortening = threading.Lock()
         self._put_off_until = 0.0
 
     @contextmanager
@@ -62,10 +63,11 @@ class WriteQueue:
         try:
             yield
             self._written += 1
-            if self._log is not None and self._written % LOOK_EVERY == 0:
-                self._shorten(self._log, connection)
+            looks = self._written % LOOK_EVERY == 0
         finally:
             self._gate.release()
+        if self._log is not None and looks:
+            self._shorten(self._log, connection)
 
     def _take_turn(self) -> None:
         """Wait for the turn to write; not many do so while nobody gets any further.
@@ -91,24 +93,40 @@ class WriteQueue:
     def _shorten(self, log: Path, connection: Connection) -> None:
         """Write the log back to the database where it is long, so that it begins anew.
 
-        SQLite's own checkpoints let other processes write meanwhile: while these do so without a
-        pause there is always something left in the log, so it never begins anew, and each
-        commit waits for the disk to write back what it has just written.
+        Most of it while others write on, as the disk is waited for. What they have written by then
+        is written back while nobody writes. SQLite's own checkpoints leave it, so the log never
+        begins anew while several processes write without a pause, and each commit waits for the
+        disk to write back what it has just written.
         """
-        try:
-            if time.monotonic() < self._put_off_until or log.stat().st_size <= LONGEST_LOG:
-                return
-        except FileNotFoundError:
+        if not self._is_long(log) or not self._shortening.acquire(blocking=False):
             return
-        # It is committed, whatever becomes of this: a disk that is full tells the next one.
-        with suppress(sqlite3.OperationalError):
-            execute(connection, f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_SECONDS * 1000:.0f}")
-            try:
-                in_vain, *_ = execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                if in_vain:
-                    self._put_off_until = time.monotonic() + PUT_OFF_SECONDS
-            finally:
-                execute(connection, "PRAGMA busy_timeout = 0")
+        try:
+            # It is committed, whatever becomes of this: a disk that is full tells the next one.
+            with suppress(sqlite3.OperationalError, Busy):
+                execute(connection, "PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self._take_turn()
+                try:
+                    if self._is_long(log):  # no other process was quicker
+                        self._begin_anew(connection)
+                finally:
+                    self._gate.release()
+        finally:
+            self._shortening.release()
+
+    def _is_long(self, log: Path) -> bool:
+        try:
+            return time.monotonic() >= self._put_off_until and log.stat().st_size > LONGEST_LOG
+        except FileNotFoundError:
+            return False
+
+    def _begin_anew(self, connection: Connection) -> None:
+        execute(connection, f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_SECONDS * 1000:.0f}")
+        try:
+            in_vain, *_ = execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if in_vain:
+                self._put_off_until = time.monotonic() + PUT_OFF_SECONDS
+        finally:
+            execute(connection, "PRAGMA busy_timeout = 0")
 
 
 @contextmanager
