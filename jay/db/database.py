@@ -26,6 +26,7 @@ from jay.db.prepared import execute
 from jay.db.sqlite import (
     LOCK_WAIT_SECONDS,
     begin_on_sqlite,
+    in_memory,
     keep_private,
     set_up_readers,
     set_up_writers,
@@ -100,8 +101,7 @@ class Database:
 
     def _made_queue(self, threads: int) -> WriteQueue:
         file = self.url.database
-        in_memory = not file or file.startswith((":", "file:"))
-        return WriteQueue(None if in_memory else file, threads)
+        return WriteQueue(None if in_memory(file) else file, threads)
 
     def _engine(self, pool_size: int, *, reads: bool) -> Engine:
         options: dict[str, Any] = {

@@ -17,9 +17,14 @@ SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.002
 """How long a process waits before it asks again for SQLite's write lock; longer each time."""
 
 
+def in_memory(file: str | None) -> bool:
+    """Tell whether a database, by the name that a URL has for it, is no file of its own."""
+    return not file or file.startswith((":", "file:"))
+
+
 def keep_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
     """Make a new database its owner's alone; SQLite gives the files beside it the same mode."""
-    if arguments[0].startswith((":", "file:")):
+    if in_memory(arguments[0]):
         return
     with suppress(OSError):  # it is there already, or SQLite itself says why it can't be
         os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL, 0o600))
