@@ -6,9 +6,10 @@ another end. Two that have nothing to do with each other would wait for each oth
 given up. They have to wait anyway, so they do it before they hold anything.
 """
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, text
 
 from jay.db.prepared import execute
+from jay.db.routing import ROUTED_BY
 
 _KNOWN = "on_every_server"
 _LOCK = "SELECT pg_advisory_xact_lock(1784772984)"  # a number of ours alone
@@ -26,6 +27,12 @@ def take(connection: Connection) -> None:
     """
     if is_distributed(connection):
         execute(connection, _LOCK)
+
+
+def take_for(connection: Connection, table: Table) -> None:
+    """Wait for the turn, as ``take``, where all servers have this table."""
+    if table.name not in ROUTED_BY:
+        take(connection)
 
 
 def is_distributed(connection: Connection) -> bool:

@@ -15,7 +15,6 @@ from jay.checkout.models import UNPAID_KEPT_FOR, SessionState, checkout_sessions
 from jay.checkout.notices import KEPT_FOR as NOTICES_KEPT_FOR
 from jay.checkout.notices import psp_notices
 from jay.db import turns
-from jay.db.routing import ROUTED_BY
 from jay.operators.models import SESSION_LIFETIME, operator_sessions
 from jay.orders.withdrawals import withdrawals
 from jay.outbox.models import KEPT_FOR as MESSAGES_KEPT_FOR
@@ -124,6 +123,5 @@ def delete_in_batches(
 
 
 def _delete(connection: Connection, *, statement: Delete, table: Table) -> int:
-    if table.name not in ROUTED_BY:
-        turns.take(connection)
+    turns.take_for(connection, table)
     return connection.execute(statement).rowcount
