@@ -48,6 +48,7 @@ _address = outbox_addresses.c
 
 # Written out in the statement, so that the indexes of what waits fit.
 _WAITING = literal(WAITING, literal_execute=True)
+_UNTRIED = (_row.attempts == 0, _row.lease.is_(None))
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def is_waiting(
     if kinds is not None:
         which.append(_row.kind.in_(kinds))
     if untried:
-        which += [_row.attempts == 0, _row.lease.is_(None)]
+        which += _UNTRIED
     return bool(connection.execute(select(exists().where(*which))).scalar_one())
 
 
@@ -256,8 +257,7 @@ def _moves(connection: Connection, message: Message, kind: MessageKind, now: dat
     way = None if tried or kind.other_way is None else kind.other_way(connection, message)
     if way is None:
         return False
-    untried = (_row.state == _WAITING, _row.attempts == 0, _row.lease.is_(None))
-    moved = update(outbox).where(_row.id == message.id, *untried)
+    moved = update(outbox).where(_row.id == message.id, _row.state == _WAITING, *_UNTRIED)
     name, lane = way
     return connection.execute(moved.values(kind=name, lane=lane, due=now)).rowcount == 1
 
