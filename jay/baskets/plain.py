@@ -22,7 +22,7 @@ from jay.clock import Clock
 from jay.db.database import Database
 from jay.db.standby import Standby, lately
 from jay.web import tracking
-from jay.web.early import OF_PROXIES, Early, Environ, Success, body_of, content_of
+from jay.web.early import Early, Environ, Success, body_of, content_of, not_plain_of_proxies
 from jay.web.paths import ENCODED_SLASH
 from jay.web.plain import NotPlain, loader_of
 from jay.web.rates import Tally
@@ -49,8 +49,7 @@ class PlainBaskets:
     """WSGI middleware that answers the plain requests for a basket."""
 
     def __init__(self, app: Flask, database: Database, clock: Clock) -> None:
-        trusted = app.extensions["jay.settings"].trusted_proxies
-        self._early = Early(app, BASKET_API, *_NOT_PLAIN, *(() if trusted else OF_PROXIES))
+        self._early = Early(app, BASKET_API, *_NOT_PLAIN, *not_plain_of_proxies(app))
         self._doorkeeper: Doorkeeper = app.extensions["jay.auth"]
         self._load_ids = loader_of(product_id_list())
         self._database = database

@@ -20,7 +20,7 @@ from jay.guests import service
 from jay.guests.routes import budgets_of
 from jay.guests.schemas import GuestRequestSchema, guest_view
 from jay.web import tracking
-from jay.web.early import OF_PROXIES, Early, Environ, Success, content_of
+from jay.web.early import Early, Environ, Success, content_of, not_plain_of_proxies
 from jay.web.plain import loader_of_schema
 from jay.web.rates import Tally
 from jay.web.responses import envelope
@@ -33,8 +33,7 @@ class PlainGuests:
     """WSGI middleware that makes guests where that is plainly asked for."""
 
     def __init__(self, app: Flask, database: Database, clock: Clock) -> None:
-        trusted = app.extensions["jay.settings"].trusted_proxies
-        not_plain = ("HTTP_IDEMPOTENCY_KEY", *(() if trusted else OF_PROXIES))
+        not_plain = ("HTTP_IDEMPOTENCY_KEY", *not_plain_of_proxies(app))
         self._early = Early(app, BASKET_API, *not_plain)
         self._doorkeeper: Doorkeeper = app.extensions["jay.auth"]
         self._load = loader_of_schema(GuestRequestSchema())

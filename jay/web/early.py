@@ -31,8 +31,7 @@ _NOT_PLAIN = (
     responses.EXPIRED,
 )
 
-OF_PROXIES = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED")
-"""Not plain where no proxy is trusted: the operator is to know of it, see ``jay.web.seldom``."""
+_OF_PROXIES = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED")
 
 LONGEST_BODY = 8 * 1024
 """Bytes of a body that may be a plain one."""
@@ -134,6 +133,14 @@ class Early:
         response.headers.update([*self._headers, *more])
         _log(call, identifier, error.status)
         return response(call.environ, call.start_response)
+
+
+def not_plain_of_proxies(app: Flask) -> tuple[str, ...]:
+    """Return the headers of proxies, as WSGI names them, where none is trusted.
+
+    They are not plain then: the operator is to know of them, see ``jay.web.seldom``.
+    """
+    return () if app.extensions["jay.settings"].trusted_proxies else _OF_PROXIES
 
 
 def body_of(environ: Environ, *, most: int = LONGEST_BODY) -> bytes:
