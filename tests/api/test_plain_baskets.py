@@ -1,6 +1,5 @@
 """Plain requests for a basket are answered before Flask, in the very words of the routes."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,12 +18,10 @@ from jay.errors import (
     TokenSignatureInvalid,
 )
 from tests.api.checks import Log, assert_refused, rows
-from tests.api.test_plain_polls import BY_ROUTE, flask_requests, headers_of
+from tests.api.plain_ways import BY_ROUTE, both, both_failing, flask_requests, headers_of
 from tests.builders import Platform, Shop, User
 from tests.clock import MovedClock
 from tests.conftest import Apps
-
-Send = Callable[..., TestResponse]
 
 
 def get(user: User, **more: Any) -> TestResponse:
@@ -34,16 +31,6 @@ def get(user: User, **more: Any) -> TestResponse:
 def post(user: User, product_id: str, body: str = '{"count": 2}', **more: Any) -> TestResponse:
     more = {"content_type": "application/json", **more}
     return user.product("POST", product_id, data=body, **more)
-
-
-def both(app: Flask, send: Send) -> tuple[TestResponse, TestResponse]:
-    """Send a plain request, and the same once more to its route."""
-    with flask_requests(app) as seen:
-        plain = send()
-        assert seen == []
-        routed = send(headers=BY_ROUTE)
-        assert len(seen) == 1
-    return plain, routed
 
 
 def assert_same(plain: TestResponse, routed: TestResponse, *another: str) -> None:
@@ -264,54 +251,33 @@ def test_a_busy_database_is_told_in_the_words_of_the_route_after_one_wait(
     log: Log,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = list[Any]()
-
-    def busy(*_args: Any, **_more: Any) -> None:
-        asked.append(_args)
-        raise error from TimeoutError("no answer")
-
-    monkeypatch.setattr(service, "assign", busy)
     alice.platform.client = twin.test_client()
-    log.lines()
 
-    plain = post(alice, "mug")
-    assert len(asked) == 1
-    routed = post(alice, "mug", headers=BY_ROUTE)
+    plain, routed, _ = both_failing(
+        monkeypatch, log, (service, "assign"), error, lambda **more: post(alice, "mug", **more)
+    )
 
-    assert_refused(plain, error)
     assert_same(plain, routed)
-    lines = [{**line, "timestamp": "", "ms": 0, "id": ""} for line in log.lines()]
-    assert len(lines) == 4
-    assert lines[:2] == lines[2:]
 
 
 def test_what_crashes_is_done_once_and_told_in_the_words_of_the_route(
     twin: Flask, alice: User, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = list[Any]()
-
-    def crash(*_args: Any, **_more: Any) -> None:
-        asked.append(_args)
-        raise RuntimeError("a fault of ours")
-
-    monkeypatch.setattr(service, "assign", crash)
     alice.platform.client = twin.test_client()
-    log.lines()
 
-    plain = post(alice, "mug")
-    assert len(asked) == 1
-    routed = post(alice, "mug", headers=BY_ROUTE)
+    plain, routed, lines = both_failing(
+        monkeypatch,
+        log,
+        (service, "assign"),
+        InternalError,
+        lambda **more: post(alice, "mug", **more),
+    )
 
-    assert_refused(plain, InternalError)
     assert_same(plain, routed)
     left = [str(one.headers["RateLimit"]).split(",")[0] for one in (plain, routed)]
     first, second = (int(part.split(";r=")[1].split(";")[0]) for part in left)
     assert first == second + 1
-    lines = log.lines()
     assert all("a fault of ours" in line["exception"] for line in (lines[0], lines[2]))
-    alike = [{**line, "timestamp": "", "ms": 0, "id": "", "exception": ""} for line in lines]
-    assert len(alike) == 4
-    assert alike[:2] == alike[2:]
 
 
 def test_what_crashes_before_it_is_counted_is_left_to_the_route(

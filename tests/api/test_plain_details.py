@@ -17,8 +17,8 @@ from jay.errors import (
     TokenMalformed,
 )
 from tests.api.checks import Log, assert_refused
-from tests.api.test_plain_baskets import assert_same, both
-from tests.api.test_plain_polls import BY_ROUTE, flask_requests
+from tests.api.plain_ways import BY_ROUTE, both, both_failing, flask_requests
+from tests.api.test_plain_baskets import assert_same
 from tests.builders import Platform, Shop, User
 from tests.clock import NOON
 from tests.conftest import Apps, NewDatabase
@@ -169,27 +169,13 @@ def test_what_fails_is_tried_once_and_told_in_the_words_of_the_route(
     log: Log,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = list[Any]()
-
-    def fail(*_args: Any, **_more: Any) -> None:
-        asked.append(_args)
-        if error is Busy:
-            raise Busy from TimeoutError("no answer")
-        raise RuntimeError("a fault of ours")
-
-    monkeypatch.setattr(service, "details", fail)
     alice.platform.client = twin.test_client()
-    log.lines()
 
-    plain = ask(alice, ["mug"])
-    assert len(asked) == 1
-    routed = ask(alice, ["mug"], headers=BY_ROUTE)
+    plain, routed, _ = both_failing(
+        monkeypatch, log, (service, "details"), error, lambda **more: ask(alice, ["mug"], **more)
+    )
 
-    assert_refused(plain, error)
     assert_same(plain, routed)
-    lines = [{**line, "timestamp": "", "ms": 0, "id": "", "exception": ""} for line in log.lines()]
-    assert len(lines) == 4
-    assert lines[:2] == lines[2:]
 
 
 def test_both_ways_are_logged_alike(twin: Flask, alice: User, log: Log) -> None:

@@ -29,8 +29,7 @@ from jay.errors import (
 from jay.guests import service
 from jay.partners import service as partners
 from tests.api.checks import Log, assert_refused, rows
-from tests.api.test_plain_baskets import both
-from tests.api.test_plain_polls import BY_ROUTE, flask_requests, headers_of
+from tests.api.plain_ways import BY_ROUTE, both, both_failing, flask_requests, headers_of
 from tests.builders import Platform, Shop, User
 from tests.clock import MovedClock
 from tests.conftest import Apps
@@ -330,51 +329,31 @@ def test_a_busy_database_is_told_in_the_words_of_the_route_after_one_wait(
     log: Log,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = list[Any]()
-
-    def busy(*_args: Any, **_more: Any) -> None:
-        asked.append(_args)
-        raise error from TimeoutError("no answer")
-
-    monkeypatch.setattr(service, "start", busy)
     platform.client = twin.test_client()
-    log.lines()
 
-    plain = create(platform)
-    assert len(asked) == 1
-    routed = create(platform, headers=BY_ROUTE)
+    plain, routed, _ = both_failing(
+        monkeypatch, log, (service, "start"), error, lambda **more: create(platform, **more)
+    )
 
-    assert_refused(plain, error)
     assert_same(plain, routed)
-    lines = [{**line, "timestamp": "", "ms": 0, "id": ""} for line in log.lines()]
-    assert len(lines) == 4
-    assert lines[:2] == lines[2:]
 
 
 def test_what_crashes_is_done_once_and_told_in_the_words_of_the_route(
     twin: Flask, platform: Platform, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = list[Any]()
-
-    def crash(*_args: Any, **_more: Any) -> None:
-        asked.append(_args)
-        raise RuntimeError("a fault of ours")
-
-    monkeypatch.setattr(service, "start", crash)
     platform.client = twin.test_client()
-    log.lines()
 
-    plain = create(platform)
-    assert len(asked) == 1
-    routed = create(platform, headers=BY_ROUTE)
+    plain, routed, _ = both_failing(
+        monkeypatch,
+        log,
+        (service, "start"),
+        InternalError,
+        lambda **more: create(platform, **more),
+    )
 
-    assert_refused(plain, InternalError)
     assert_same(plain, routed)
     first, second = left(plain), left(routed)
     assert [first[name] - second[name] for name in first] == [1] * 3
-    lines = [{**line, "timestamp": "", "ms": 0, "id": "", "exception": ""} for line in log.lines()]
-    assert len(lines) == 4
-    assert lines[:2] == lines[2:]
 
 
 def test_both_ways_are_logged_alike(twin: Flask, platform: Platform, log: Log) -> None:

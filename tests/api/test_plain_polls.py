@@ -1,40 +1,18 @@
 """Plain polls of a TV are answered before Flask, in the very words of the route."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from flask import Flask, request_started
+from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from jay.errors import Busy, InternalError, JayError, TooManyRequests, TransferUnknown
 from jay.transfers import service
 from tests.api.browser import Browser
 from tests.api.checks import Log, assert_refused
+from tests.api.plain_ways import BY_ROUTE, flask_requests, headers_of
 from tests.builders import User
 from tests.clock import MovedClock
-
-BY_ROUTE = {"X-API-Version": "2025-09-15"}
-
-
-@contextmanager
-def flask_requests(app: Flask) -> Iterator[list[Any]]:
-    """Count what reaches Flask."""
-    seen: list[Any] = []
-
-    def note(sender: Flask, **_more: Any) -> None:
-        seen.append(sender)
-
-    with request_started.connected_to(note, app):
-        yield seen
-
-
-def headers_of(response: TestResponse) -> dict[str, str]:
-    """Return the headers but for what is another one each time."""
-    another = {"X-Request-ID", "RateLimit"}
-    return {name: value for name, value in response.headers if name not in another}
 
 
 @pytest.mark.parametrize("state", ["pending", "opened", "claimed", "expired", "cancelled"])

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 
+from tests.api.plain_ways import BY_ROUTE, flask_requests, headers_of
 from tests.api.test_plain_guests import told
-from tests.api.test_plain_polls import BY_ROUTE, flask_requests, headers_of
 from tests.builders import add_platform, add_shop
 from tests.depth import few_or_all
 
