@@ -15,7 +15,7 @@ _KNOWN = "on_every_server"
 _LOCK = "SELECT pg_advisory_xact_lock(1784772984)"  # a number of ours alone
 
 
-def take(connection: Connection) -> None:
+def take(connection: Connection, table: Table | None = None) -> None:
     """Wait for the turn to write to what is on every server; it ends with the transaction.
 
     On one server nobody waits: a row is locked there, and no table. A connection learns once
@@ -23,16 +23,11 @@ def take(connection: Connection) -> None:
     Comes after what is a shopper's own, and before everything of the catalogue, its pictures and
     imports, and the outbox.
 
+    :param table: what is written to: nobody waits for one of which each server has its part.
     :raises sqlalchemy.exc.OperationalError: it took too long.
     """
-    if is_distributed(connection):
+    if (table is None or table.name not in ROUTED_BY) and is_distributed(connection):
         execute(connection, _LOCK)
-
-
-def take_for(connection: Connection, table: Table) -> None:
-    """Wait for the turn, as ``take``, where all servers have this table."""
-    if table.name not in ROUTED_BY:
-        take(connection)
 
 
 def is_distributed(connection: Connection) -> bool:

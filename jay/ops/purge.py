@@ -123,5 +123,5 @@ def delete_in_batches(
 
 
 def _delete(connection: Connection, *, statement: Delete, table: Table) -> int:
-    turns.take_for(connection, table)
+    turns.take(connection, table)
     return connection.execute(statement).rowcount

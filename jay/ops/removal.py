@@ -138,7 +138,7 @@ def erase(connection: Connection, owner: Owner, identifier: int) -> None:
     for table in tables:
         if table is transfers:  # orders are locked between a basket and its transfer
             _erase_orders(connection, numbers)
-        turns.take_for(connection, table)
+        turns.take(connection, table)
         connection.execute(delete(table).where(table.c[owner.column] == identifier))
     texts = legal_models.legal_texts
     mine = (texts.c.owner == owner.kind, texts.c.owner_id == identifier)
