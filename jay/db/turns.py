@@ -6,16 +6,15 @@ another end. Two that have nothing to do with each other would wait for each oth
 given up. They have to wait anyway, so they do it before they hold anything.
 """
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, text
 
 from jay.db.prepared import execute
-from jay.db.routing import ROUTED_BY
 
 _KNOWN = "on_every_server"
 _LOCK = "SELECT pg_advisory_xact_lock(1784772984)"  # a number of ours alone
 
 
-def take(connection: Connection, table: Table | None = None) -> None:
+def take(connection: Connection) -> None:
     """Wait for the turn to write to what is on every server; it ends with the transaction.
 
     On one server nobody waits: a row is locked there, and no table. A connection learns once
@@ -23,10 +22,9 @@ def take(connection: Connection, table: Table | None = None) -> None:
     Comes after what is a shopper's own, and before everything of the catalogue, its pictures and
     imports, and the outbox.
 
-    :param table: what is written to: nobody waits for one of which each server has its part.
     :raises sqlalchemy.exc.OperationalError: it took too long.
     """
-    if (table is None or table.name not in ROUTED_BY) and is_distributed(connection):
+    if is_distributed(connection):
         execute(connection, _LOCK)
 
 

@@ -15,6 +15,7 @@ from jay.checkout.models import UNPAID_KEPT_FOR, SessionState, checkout_sessions
 from jay.checkout.notices import KEPT_FOR as NOTICES_KEPT_FOR
 from jay.checkout.notices import psp_notices
 from jay.db import turns
+from jay.db.routing import ROUTED_BY
 from jay.operators.models import SESSION_LIFETIME, operator_sessions
 from jay.orders.withdrawals import withdrawals
 from jay.outbox.models import KEPT_FOR as MESSAGES_KEPT_FOR
@@ -123,5 +124,6 @@ def delete_in_batches(
 
 
 def _delete(connection: Connection, *, statement: Delete, table: Table) -> int:
-    turns.take(connection, table)
+    if table.name not in ROUTED_BY:
+        turns.take(connection)
     return connection.execute(statement).rowcount

@@ -12,6 +12,7 @@ from jay.baskets.models import baskets
 from jay.checkout.comfort import comfort_settings
 from jay.checkout.models import checkout_sessions
 from jay.db import turns
+from jay.db.routing import ROUTED_BY
 from jay.events import events
 from jay.feeds.models import feed_pulls, product_imports
 from jay.legal import models as legal_models
@@ -138,7 +139,8 @@ def erase(connection: Connection, owner: Owner, identifier: int) -> None:
     for table in tables:
         if table is transfers:  # orders are locked between a basket and its transfer
             _erase_orders(connection, numbers)
-        turns.take(connection, table)
+        if table.name not in ROUTED_BY:
+            turns.take(connection)
         connection.execute(delete(table).where(table.c[owner.column] == identifier))
     texts = legal_models.legal_texts
     mine = (texts.c.owner == owner.kind, texts.c.owner_id == identifier)
