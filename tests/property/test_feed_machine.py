@@ -6,6 +6,7 @@ row by row, so what one merchant sends never shows in the other's.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +40,9 @@ STEPS = 15
 AHEAD = timedelta(minutes=5)
 SKUS = ["mug", "mug-s", "mug-l", "hat", "hat-s"]
 COUNTRIES = ["DE", "AT"]
+CURRENCY = "EUR"
+"""The merchants' own: that of a product of which none is told."""
+
 COLUMNS = {
     "stockCount": "stock_count",
     "price": "price",
@@ -67,6 +71,7 @@ shared = {
 }
 items = st.fixed_dictionaries({"sku": st.sampled_from([*SKUS, "never"])}, optional=own)
 variants = st.lists(st.fixed_dictionaries({"sku": skus}, optional=own), max_size=3)
+numbers = st.integers(0, 19)
 # Seconds after now at which news was observed; many of them meet one another.
 moments = st.sampled_from([None, None, -60, -30, -20, -10, -1, 0, 1, 299, 300]) | st.sampled_from(
     [-0.000001, 0.000001, 300.000001, 9999]
@@ -161,6 +166,12 @@ class FeedMachine(RuleBasedStateMachine):
             self.world.seen["a SKU is taken"] += 1
             return
         assert answer.status_code == 200, answer.json
+        repriced = set()
+        if (there := self.model.get((shop, country, sku))) and self.reprices(there, fields):
+            repriced.add(main)
+        before = {
+            key: (product["main"], self.currency(product)) for key, product in self.model.items()
+        }
         for product in self.model.values():
             if product["main"] == main and not product["removed"]:
                 product["removed"] = True
@@ -173,6 +184,61 @@ class FeedMachine(RuleBasedStateMachine):
             self.store(key, main, position, None, variant)
             for field in shared:
                 self.model[key]["fields"][field] = (None, self.now)
+        told = {(shop, country, one["sku"]): one for one in ({"sku": sku, **fields}, *variants)}
+        self.end_former_prices(told, before, repriced)
+
+    @staticmethod
+    def own_currency(product: dict[str, Any]) -> str | None:
+        currency, _ = product["fields"].get("currency", (None, None))
+        return currency
+
+    def currency(self, product: dict[str, Any]) -> str:
+        """Return the currency in which a product's prices are."""
+        mains = [one for one in self.model.values() if one["id"] == product["main"]]
+        return next(filter(None, map(self.own_currency, (product, *mains))), CURRENCY)
+
+    def reprices(self, product: dict[str, Any], given: dict[str, Any]) -> bool:
+        """Tell whether a price comes in another currency than that for the product's variants."""
+        return (
+            given.keys() >= {"price", "currency"}
+            and (self.own_currency(product) or CURRENCY) != given["currency"]
+        )
+
+    def end_former_prices(
+        self,
+        told: dict[tuple[str, str, str], dict[str, Any]],
+        before: dict[tuple[str, str, str], tuple[str | None, str]],
+        repriced: set[str],
+    ) -> None:
+        """End those of a description.
+
+        :param before: the main products of all products so far, and the currencies of their prices.
+        :param repriced: the main product, where its price comes in another currency.
+        """
+        for key in told.keys() & before.keys():
+            product, (main, currency) = self.model[key], before[key]
+            follows = product["main"] == main and main in repriced
+            if ("price" in told[key] or follows) and self.currency(product) != currency:
+                self.end_former_price(product, told[key], self.now)
+        self.end_those_of_variants(repriced, told, None)
+
+    def end_former_price(
+        self, product: dict[str, Any], given: dict[str, Any], stamp: datetime | None
+    ) -> None:
+        """Nothing is struck beside a price in another currency, but what was told with it."""
+        value, _ = product["fields"].get("orgPrice", (None, None))
+        if value is None or "orgPrice" in given or self.is_newer(product, "orgPrice", stamp):
+            return
+        product["fields"]["orgPrice"] = (None, stamp or self.now)
+        self.world.seen["a former price ended"] += 1
+
+    def end_those_of_variants(
+        self, mains: set[str], told: Collection[tuple[str, str, str]], stamp: datetime | None
+    ) -> None:
+        """Those told in the currency of their main product, which has another one now."""
+        for key, product in self.model.items():
+            if product["main"] in mains and key not in told and not self.own_currency(product):
+                self.end_former_price(product, {}, stamp)
 
     def may_be(self, shop: str, country: str, named: list[str]) -> bool:
         """Tell whether no variant is a product with other variants of its own."""
@@ -241,19 +307,40 @@ class FeedMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model)
     @rule(
-        number=st.integers(0, 19),
-        price=own["price"],
-        stock=own["stockCount"],
+        number=numbers,
+        item=st.fixed_dictionaries(
+            {"price": own["price"], "stockCount": own["stockCount"]},
+            optional={"orgPrice": own["orgPrice"]},
+        ),
+        shared=st.fixed_dictionaries({}, optional={"currency": shared["currency"]}),
         moment=moments,
     )
     def update_what_is_there(
-        self, *, number: int, price: int, stock: int | None, moment: float | None
+        self, *, number: int, item: dict[str, Any], shared: dict[str, Any], moment: float | None
     ) -> None:
         """Of all that can be named in an update, little is there: most of it meets nothing."""
-        known = sorted(self.model)
-        shop, country, sku = known[number % len(known)]
-        items = [{"sku": sku, "price": price, "stockCount": stock}]
-        self.update(shop=shop, country=country, items=items, shared={}, moment=moment)
+        shop, country, sku = self.known(number)
+        items = [{"sku": sku, **item}]
+        self.update(shop=shop, country=country, items=items, shared=shared, moment=moment)
+
+    @precondition(lambda self: self.model)
+    @rule(
+        number=numbers,
+        variants=variants,
+        fields=st.fixed_dictionaries(
+            {"price": own["price"]}, optional={"currency": shared["currency"]}
+        ),
+    )
+    def describe_what_is_there(
+        self, *, number: int, variants: list[dict[str, Any]], fields: dict[str, Any]
+    ) -> None:
+        shop, country, sku = self.known(number)
+        self.describe(
+            shop=shop, country=country, sku=sku, variants=variants, fields=fields, name="C"
+        )
+
+    def known(self, number: int) -> tuple[str, str, str]:
+        return sorted(self.model)[number % len(self.model)]
 
     def expect(
         self,
@@ -265,17 +352,34 @@ class FeedMachine(RuleBasedStateMachine):
     ) -> dict[str, Any]:
         """Change the model as the contract says, and return what is to be answered."""
         unknown, updated, stale = [], 0, 0
+        told: dict[tuple[str, str, str], dict[str, Any]] = {}
         for sku, item in {item["sku"]: item for item in items}.items():
             product = self.model.get((shop, country, sku))
             if product is None or product["removed"]:
                 unknown.append(sku)
                 continue
-            given = {**shared, **{name: item[name] for name in own if name in item}}
-            skipped = [name for name in given if self.is_newer(product, name, stamp)]
-            for name in given.keys() - set(skipped):
-                product["fields"][name] = (given[name], stamp or self.now)
-            stale += len(skipped)
-            updated += len(skipped) < len(given) or not given
+            told[shop, country, sku] = {
+                **shared,
+                **{name: item[name] for name in own if name in item},
+            }
+        before = {key: self.currency(self.model[key]) for key in told}
+        repriced: set[str] = set()
+        for key, given in told.items():
+            product = self.model[key]
+            news = {
+                name: value
+                for name, value in given.items()
+                if not self.is_newer(product, name, stamp)
+            }
+            if self.reprices(product, news):
+                repriced.add(product["id"])
+            if news.keys() >= {"price", "currency"} and before[key] != news["currency"]:
+                self.end_former_price(product, given, stamp)
+            for name, value in news.items():
+                product["fields"][name] = (value, stamp or self.now)
+            stale += len(given) - len(news)
+            updated += bool(news) or not given
+        self.end_those_of_variants(repriced, told, stamp)
         return {"updated": updated, "unknownSkus": unknown, "stale": stale}
 
     @staticmethod
@@ -318,5 +422,5 @@ def test_no_run_shows_a_difference_to_the_model(
         return
     # It was worth something only if everything was met.
     kinds = ("a SKU is taken", "a variant vanished", "moved", "from the future", "unknownSkus")
-    for kind in (*kinds, "updated", "stale", "partly stale"):
+    for kind in (*kinds, "updated", "stale", "partly stale", "a former price ended"):
         assert world.seen[kind] >= MET, world.seen
