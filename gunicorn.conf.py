@@ -8,7 +8,7 @@ import sys
 from gunicorn.errors import HaltServer
 
 from jay.config import or_exit, settings_from
-from jay.web.serving import wait_until_free
+from jay.web.ports import wait_until_free
 
 _settings = or_exit(settings_from)
 

@@ -27,7 +27,6 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.base import Worker
 
-from jay.config import ConfigError
 from jay.web import body_files, logs
 from jay.web.fair_shares import FairShares
 from jay.web.framing import Framing
@@ -54,8 +53,6 @@ MOST_QUEUED_BYTES = 64 * 1024 * 1024
 
 OFFERED_SECONDS = 0.002
 """So long a client is left to a process that has fewer."""
-
-PORT_SECONDS, PORT_PAUSE_SECONDS = 30.0, 0.1
 
 OTHER_FILES = 100
 """Databases, logs and whatever else is open beside connections."""
@@ -658,38 +655,6 @@ def _close(pieces: Any) -> None:
     close: Callable[[], None] | None = getattr(pieces, "close", None)
     if close is not None:
         close()
-
-
-def wait_until_free(address: tuple[str, int], tell: Callable[[str], None]) -> None:
-    """Wait until nobody listens at an address any more, for half a minute at most.
-
-    When a master was killed, its workers need a moment to notice and to let go of the port.
-
-    :raises ConfigError: another program goes on to listen there.
-    """
-    end = time.monotonic() + PORT_SECONDS
-    told = False
-    while _is_taken(address):
-        if time.monotonic() >= end:
-            raise ConfigError(
-                f"Cannot start: another program listens at {address[0]} port {address[1]};"
-                f" end it, or choose another port, such as PORT={address[1] + 1}"
-            )
-        if not told:
-            tell(f"{address[0]} port {address[1]} is in use: waiting for it")
-            told = True
-        time.sleep(PORT_PAUSE_SECONDS)
-
-
-def _is_taken(address: tuple[str, int]) -> bool:
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:  # what else is wrong with it gunicorn says itself
-            return error.errno == errno.EADDRINUSE
-    return False
 
 
 def _connections(wanted: int) -> int:

@@ -102,7 +102,7 @@ KINDS = {
         outbox/transports/http outbox/transports/mail partners/keys pictures/bucket
         pictures/drawing pictures/fetching pictures/reading pictures/store products/texts
         transfers/qr web/body_files web/counts web/fair_shares web/framing web/plain_http
-        web/serving
+        web/ports web/serving
     """,
 }
 

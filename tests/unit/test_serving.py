@@ -20,7 +20,6 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from jay.config import ConfigError
 from jay.web import body_files, logs, serving
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 from jay.web.serving import BufferingWorker
@@ -895,51 +894,6 @@ def test_clients_that_come_and_go_at_random_leave_nothing(serve: Callable[..., S
 def _no_files_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     # The limit of this process is that of all tests in it.
     monkeypatch.setattr(serving, "_connections", lambda wanted: wanted)
-
-
-def test_a_port_is_waited_for_until_it_is_free() -> None:
-    told: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = listener.getsockname()[:2]
-
-        def free(text: str) -> None:
-            told.append(text)
-            listener.close()
-
-        serving.wait_until_free(address, free)
-        serving.wait_until_free(address, free)
-
-    assert told == [f"127.0.0.1 port {address[1]} is in use: waiting for it"]
-
-
-def test_a_port_of_another_program_is_not_waited_for_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(serving, "PORT_SECONDS", 0.0)
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        pytest.raises(ConfigError, match=r"another program listens .* such as PORT="),
-    ):
-        serving.wait_until_free(listener.getsockname()[:2], lambda _text: None)
-
-
-@pytest.mark.parametrize("handed_over", ["GUNICORN_FD", "LISTEN_FDS"])
-def test_a_port_that_is_handed_over_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, handed_over: str
-) -> None:
-    waited: list[object] = []
-    monkeypatch.setattr(serving, "wait_until_free", lambda address, _tell: waited.append(address))
-    monkeypatch.delenv("GUNICORN_FD", raising=False)
-    monkeypatch.delenv("LISTEN_FDS", raising=False)
-    conf = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
-    arbiter = SimpleNamespace(cfg=SimpleNamespace(address=[("127.0.0.1", 1)]))
-
-    conf["on_starting"](arbiter)
-    monkeypatch.setenv(handed_over, "3")
-    conf["on_starting"](arbiter)
-
-    assert waited == [("127.0.0.1", 1)]
-    assert conf["http_parser"] == "python"  # jay.web.framing reckons with that one
 
 
 def test_what_a_worker_has_loaded_is_not_walked_again_and_again() -> None:
