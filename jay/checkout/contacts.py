@@ -7,6 +7,7 @@ order, no event and no message repeats it. What was never paid is erased after a
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 import orjson
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    bindparam,
     delete,
     select,
     tuple_,
@@ -26,6 +28,7 @@ from sqlalchemy import (
 from jay.checkout.addresses import NOBODY, Address, Contact
 from jay.checkout.models import UNPAID_KEPT_FOR
 from jay.checkout.order_numbers import routing_key_of
+from jay.db.prepared import Prepared
 from jay.db.routing import on_every_server
 from jay.db.types import UtcDateTime, metadata, read_known
 from jay.db.upsert import insert_into
@@ -46,6 +49,13 @@ contacts = Table(
 )
 
 _row = contacts.c
+
+_THIS = (
+    _row.routing_key == bindparam("key_routing_key"),
+    _row.order_no == bindparam("key_order_no"),
+)
+_FIND = Prepared(select(_row.content, _row.locked).where(*_THIS))
+_KEEP = Prepared(update(contacts).where(*_THIS).values(ends=None))
 
 AT_ONCE = 1000
 """How many are read at a time where each has to be opened."""
@@ -76,11 +86,10 @@ def find(connection: Connection, order_no: str, *, secret: str, locked: bool = F
 
     :param locked: also what is kept for the books alone; else that is as if it was not there.
     """
-    query = select(_row.content).where(*_named(order_no))
-    if not locked:
-        query = query.where(_row.locked.is_(None))
-    content = connection.execute(query).scalar_one_or_none()
-    return NOBODY if content is None else _opened(order_no, content, secret)
+    found = _FIND.one_or_none(connection, _key(order_no))
+    if found is None or (found.locked is not None and not locked):
+        return NOBODY
+    return _opened(order_no, found.content, secret)
 
 
 def find_all(
@@ -116,7 +125,7 @@ _ADDRESSES = ("billing", "shipping")
 
 def keep(connection: Connection, order_no: str) -> None:
     """Keep it for as long as the order is kept, which has been made."""
-    connection.execute(update(contacts).where(*_named(order_no)).values(ends=None))
+    _KEEP.rowcount(connection, _key(order_no))
 
 
 def lock(connection: Connection, order_no: str, *, until: datetime, now: datetime) -> bool:
@@ -172,3 +181,7 @@ def seal_of(order_no: str, secret: str) -> Seal:
 
 def _named(order_no: str) -> tuple[ColumnElement[bool], ...]:
     return _row.routing_key == routing_key_of(order_no), _row.order_no == order_no
+
+
+def _key(order_no: str) -> dict[str, Any]:
+    return {"key_routing_key": routing_key_of(order_no), "key_order_no": order_no}

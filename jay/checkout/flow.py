@@ -125,7 +125,7 @@ def start(
         now = web.now()
         with db.reading() as connection:
             draft = sessions.draft(connection, user, asked, now=now)
-            unfinished = sessions.active(connection, user, now=now)
+            unfinished = sessions.active_of(connection, draft.basket)
         if unfinished is not None and _is_elsewhere(unfinished):
             _abandon(unfinished)
             continue
@@ -148,7 +148,7 @@ def start(
         except CartChanged:
             continue
         if made is not None:
-            return _payable(made)
+            return _payable(made, contact)
     raise Busy
 
 
@@ -229,10 +229,9 @@ def _start(
     except Exception:
         db.write(stock.release, order_no)
         raise
-    if not stored:
+    if stored is None:
         db.write(stock.release, order_no)
-        return None
-    return _stored(order_no)
+    return stored
 
 
 def _stored(order_no: str) -> Session | None:
@@ -240,14 +239,16 @@ def _stored(order_no: str) -> Session | None:
         return sessions.find(connection, order_no)
 
 
-def _payable(session: Session) -> Payable:
+def _payable(session: Session, contact: Contact | None = None) -> Payable:
     secret = web.settings().secret_key
     found = sessions.how_to_pay(session, secret=secret)
     if found is None:
         opened = _open(session)
         session = db.write(sessions.record_intent, session, opened, secret=secret)
         found = opened.client_secret, opened.payment_url
-    return Payable(session, *found, _contact(session.order_no))
+    if contact is None:
+        contact = _contact(session.order_no)
+    return Payable(session, *found, contact)
 
 
 def _open(session: Session) -> Opened:

@@ -84,13 +84,9 @@ class Way:
 
 def _way(connection: Connection, now: datetime) -> Way:
     mine, _basket = read_opened(connection, now)
-    asked = _asked()
-    return Way(
-        mine,
-        sessions.draft(connection, mine.user, asked, now=now),
-        sessions.active(connection, mine.user, now=now),
-        remembered(connection),
-    )
+    draft = sessions.draft(connection, mine.user, _asked(), now=now)
+    active = sessions.active_of(connection, draft.basket)
+    return Way(mine, draft, active, remembered(connection))
 
 
 def _asked() -> Asked:

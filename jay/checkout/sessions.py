@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
 
 from jay.auth.models import User
 from jay.baskets import service as baskets
@@ -22,6 +22,7 @@ from jay.checkout import contacts
 from jay.checkout.addresses import NOBODY, Contact, Said, Wrong, undelivered
 from jay.checkout.models import (
     ACTIVE,
+    IS_ACTIVE,
     LIFETIME,
     LeftOut,
     Session,
@@ -32,7 +33,9 @@ from jay.checkout.models import (
 )
 from jay.checkout.order_numbers import routing_key_of
 from jay.checkout.providers.interface import Intent, Opened
-from jay.db.upsert import insert_into
+from jay.db.prepared import Prepared
+from jay.db.types import UtcDateTime
+from jay.db.upsert import AddedOnce
 from jay.errors import (
     CartEmpty,
     CheckoutPaying,
@@ -54,6 +57,49 @@ from jay.transfers import service as transfers
 from jay.transfers.models import PurchaseState
 
 _row = checkout_sessions.c
+_THIS = (
+    _row.routing_key == bindparam("key_routing_key"),
+    _row.order_no == bindparam("key_order_no"),
+)
+_OWNED = (
+    _row.routing_key == bindparam("key_routing_key"),
+    _row.partner_id == bindparam("key_partner_id"),
+    _row.user_id == bindparam("key_user_id"),
+)
+_MOMENT = bindparam("moment", type_=UtcDateTime())
+_FIND = Prepared(select(checkout_sessions).where(*_THIS))
+_ACTIVE = Prepared(select(checkout_sessions).where(*_OWNED, IS_ACTIVE))
+_WAS_PAID = and_(_row.state == SessionState.PAID, _row.ended >= _MOMENT)
+_ACTIVE_OR_PAID = Prepared(
+    select(checkout_sessions)
+    .where(*_OWNED, or_(IS_ACTIVE, _WAS_PAID))
+    .order_by(_WAS_PAID, _row.ended.desc())
+    .limit(1)
+)
+_IS_OPEN = _row.state == SessionState.OPEN
+_HOLD = Prepared(update(checkout_sessions).where(*_THIS, _IS_OPEN).values(state=_row.state))
+_BEGIN_PAYING = Prepared(
+    update(checkout_sessions)
+    .where(*_THIS, _IS_OPEN, _row.expires > _MOMENT)
+    .values(state=SessionState.PAYING)
+)
+_END = Prepared(
+    update(checkout_sessions)
+    .where(*_THIS, IS_ACTIVE)
+    .values(state=bindparam("as_state"), ended=_MOMENT, due=None)
+)
+_FREEZE = AddedOnce(
+    checkout_sessions,
+    (
+        *("routing_key", "order_no", "partner_id", "user_id", "basket_id", "state", "fingerprint"),
+        *("left_out", "provider", "created", "expires", "due", "test", "lang", "country"),
+        *("currency", "amount", "shipping", "tax", "lines", "parts"),
+    ),
+)
+_RECORD_INTENT = Prepared(
+    update(checkout_sessions).where(*_THIS),
+    columns=("intent_id", "publishable_key", "client_secret", "payment_url", "methods"),
+)
 
 FIRST_ASKED = timedelta(seconds=15)
 """When the provider is asked about an intent of which no webhook has told; later twice as long."""
@@ -182,10 +228,10 @@ def freeze(
     secret: str,
     now: datetime,
     tracking: Tracking,
-) -> bool:
+) -> Session | None:
     """Store the session of a draft, whose stock is reserved, and move its products to checkout.
 
-    :returns: whether it was stored; not when another one of this user was first.
+    :returns: it; None when another one of this user was first.
     :raises CartChanged: the basket has changed since it was looked at.
     """
     basket = baskets.open_for_writing(connection, user, now=now)
@@ -211,14 +257,9 @@ def freeze(
         "country": asked.country or draft.positions[0][0].country,
         **frozen(sums, draft.sellers, lang),
     }
-    stored = connection.execute(
-        insert_into(connection, checkout_sessions)
-        .values(**values)
-        .on_conflict_do_nothing()
-        .returning(_row.order_no)
-    ).one_or_none()
+    stored = _FREEZE.add(connection, values)
     if stored is None:
-        return False
+        return None
     if contact != NOBODY:
         contacts.put(connection, order_no, contact, secret=secret, now=now)
     basket.check_out({product.id for product, _ in draft.positions}, now=now)
@@ -231,7 +272,7 @@ def freeze(
     held = stock.extend(connection, order_no, until=until, now=now)
     if held != len(stocks) and not asked.test:
         raise CartChanged  # it took so long that what was reserved has run out
-    return True
+    return Session.from_row(stored)
 
 
 def tell(
@@ -244,7 +285,7 @@ def tell(
     :raises Wrong: a merchant of it does not deliver there.
     """
     # It stays as it is, and nobody else moves it on meanwhile.
-    waits = _move(connection, session.order_no, (SessionState.OPEN,), SessionState.OPEN)
+    waits = _HOLD.rowcount(connection, _key(session.order_no)) == 1
     known = contacts.find(connection, session.order_no, secret=secret)
     contact = replace(known, **said)
     if not waits and contact != known:
@@ -294,9 +335,8 @@ def record_intent(
         "payment_url": seal.close(opened.payment_url.encode()),
     }
     methods = list(opened.methods)
-    connection.execute(
-        update(checkout_sessions).where(*_named(session.order_no)).values(**values, methods=methods)
-    )
+    given = {**_key(session.order_no), **values, "methods": methods}
+    _RECORD_INTENT.rowcount(connection, given)
     return replace(session, **values)
 
 
@@ -322,14 +362,21 @@ def _named(order_no: str) -> tuple[Any, ...]:
     return _row.routing_key == routing_key_of(order_no), _row.order_no == order_no
 
 
+def _key(order_no: str) -> dict[str, Any]:
+    return {"key_routing_key": routing_key_of(order_no), "key_order_no": order_no}
+
+
 def active(connection: Connection, user: User, *, now: datetime) -> Session | None:
     """Return the unfinished session of whom the user's basket belongs to, a late one too.
 
     :raises TokenRevoked: a credential from a transfer, whose basket is gone.
     """
-    owned = _of_owner(baskets.read(connection, user, now=now))
-    query = select(checkout_sessions).where(*owned, _row.state.in_(ACTIVE))
-    row = connection.execute(query).one_or_none()
+    return active_of(connection, baskets.read(connection, user, now=now))
+
+
+def active_of(connection: Connection, basket: Basket) -> Session | None:
+    """Return the unfinished session of whom a basket belongs to, a late one too."""
+    row = _ACTIVE.one_or_none(connection, _owned(basket))
     return None if row is None else Session.from_row(row)
 
 
@@ -340,11 +387,8 @@ def unfinished_or_paid(
 
     :param since: not one that was paid before that.
     """
-    owned = _of_owner(baskets.read(connection, user, now=now))
-    paid = and_(_row.state == SessionState.PAID, _row.ended >= since)
-    query = select(checkout_sessions).where(*owned, or_(_row.state.in_(ACTIVE), paid))
-    query = query.order_by(paid, _row.ended.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
+    basket = baskets.read(connection, user, now=now)
+    row = _ACTIVE_OR_PAID.one_or_none(connection, {**_owned(basket), "moment": since})
     return None if row is None else Session.from_row(row)
 
 
@@ -356,9 +400,17 @@ def _of_owner(basket: Basket) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def _owned(basket: Basket) -> dict[str, Any]:
+    return {
+        "key_routing_key": basket.routing_key,
+        "key_partner_id": basket.partner_id,
+        "key_user_id": basket.user_id,
+    }
+
+
 def find(connection: Connection, order_no: str) -> Session | None:
     """Return the session with this order number."""
-    row = connection.execute(select(checkout_sessions).where(*_named(order_no))).one_or_none()
+    row = _FIND.one_or_none(connection, _key(order_no))
     return None if row is None else Session.from_row(row)
 
 
@@ -367,13 +419,7 @@ def begin_paying(connection: Connection, order_no: str, *, now: datetime) -> boo
 
     :returns: whether this call did so.
     """
-    return _move(
-        connection,
-        order_no,
-        (SessionState.OPEN,),
-        SessionState.PAYING,
-        _row.expires > now,
-    )
+    return _BEGIN_PAYING.rowcount(connection, {**_key(order_no), "moment": now}) == 1
 
 
 def end(connection: Connection, session: Session, state: SessionState, *, now: datetime) -> bool:
@@ -383,7 +429,7 @@ def end(connection: Connection, session: Session, state: SessionState, *, now: d
     """
     # First the basket, then the session, as everywhere.
     basket = _basket_of(connection, session, now=now)
-    if not _move(connection, session.order_no, ACTIVE, state, ended=now, due=None):
+    if not _ended(connection, session.order_no, state, now):
         return False
     stock.release(connection, session.order_no)
     _leave(connection, session, basket, EventType.CHECKOUT_ENDED, bought=False, now=now)
@@ -400,8 +446,7 @@ def complete(
     :returns: whether this call did so; not when it was paid, or has ended, before.
     """
     basket = _basket_of(connection, session, now=now)
-    paid = SessionState.PAID
-    if not _move(connection, session.order_no, ACTIVE, paid, ended=now, due=None):
+    if not _ended(connection, session.order_no, SessionState.PAID, now):
         return False
     if not session.test:
         stock.sell(connection, session.order_no, session.bought, now=now)
@@ -438,21 +483,9 @@ def due(connection: Connection, *, limit: int, now: datetime) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def _move(
-    connection: Connection,
-    order_no: str,
-    before: Sequence[SessionState],
-    after: SessionState,
-    *conditions: Any,
-    **values: Any,
-) -> bool:
-    statement = (
-        update(checkout_sessions)
-        .where(*_named(order_no), _row.state.in_(before), *conditions)
-        .values(state=after, **values)
-        .returning(_row.order_no)
-    )
-    return connection.execute(statement).one_or_none() is not None
+def _ended(connection: Connection, order_no: str, state: SessionState, now: datetime) -> bool:
+    given = {**_key(order_no), "as_state": state, "moment": now}
+    return _END.rowcount(connection, given) == 1
 
 
 def _basket_of(connection: Connection, session: Session, *, now: datetime) -> Basket | None:

@@ -6,7 +6,7 @@ first use; types are converted by the same processors. Everything else goes the 
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, cast
@@ -103,11 +103,15 @@ class Prepared:
 
     :param statement: with ``bindparam()`` for everything that changes; ``among()`` for lists.
     :param row: a named tuple for its columns, in their order; one is made up where none is given.
+    :param columns: those that an INSERT or an UPDATE sets, each to the parameter of its name.
     """
 
-    def __init__(self, statement: ClauseElement, row: Any = None) -> None:
+    def __init__(
+        self, statement: ClauseElement, row: Any = None, *, columns: Sequence[str] | None = None
+    ) -> None:
         self._statement = statement
         self._row = row
+        self._columns = columns
         self._plans: dict[str, _Plan] = {}
         self._out: dict[str, list[tuple[int, Processor]]] = {}
 
@@ -203,7 +207,9 @@ class Prepared:
     def _plan(self, dialect: Dialect) -> _Plan:
         plan = self._plans.get(dialect.name)
         if plan is None:
-            plan = self._plans[dialect.name] = _compile(self._statement, dialect, self._row)
+            plan = self._plans[dialect.name] = _compile(
+                self._statement, dialect, self._row, self._columns
+            )
         return plan
 
 
@@ -232,8 +238,10 @@ def execute(connection: Connection, sql: str, parameters: Any = (), *, many: boo
         raise
 
 
-def _compile(statement: ClauseElement, dialect: Dialect, row: Any) -> _Plan:
-    compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
+def _compile(
+    statement: ClauseElement, dialect: Dialect, row: Any, columns: Sequence[str] | None
+) -> _Plan:
+    compiled = cast("SQLCompiler", statement.compile(dialect=dialect, column_keys=columns))
     into = {}  # by name: a parameter may stand in several places
     for parameter, name in compiled.bind_names.items():
         process = parameter.type.dialect_impl(dialect).bind_processor(dialect)

@@ -69,4 +69,6 @@ class OpenEnum(enum.StrEnum):
 def read_known(made: Callable[..., T], stored: Mapping[str, Any]) -> T:
     """Make a dataclass of a stored object, without what only a later version says of it."""
     known: Mapping[str, Any] = vars(made)["__dataclass_fields__"]
-    return made(**{name: value for name, value in stored.items() if name in known})
+    if not stored.keys() <= known.keys():
+        stored = {name: value for name, value in stored.items() if name in known}
+    return made(**stored)
