@@ -23,6 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
     bindparam,
 )
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
@@ -54,32 +55,36 @@ class TextsInJson(TypeDecorator[list[str]]):
         return orjson.dumps(value).decode()
 
 
-class _TextList(TextsInJson):
-    """Texts as one parameter: an array, or a JSON array where there are none."""
+class _List(TextsInJson):
+    """Values of a column as one parameter: an array, or a JSON array where there are none."""
 
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(ARRAY(Text) if dialect.name == "postgresql" else Text())
+    def __init__(self, of: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.of = of
 
-    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(self.of) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
             return value
         return super().process_bind_param(value, dialect)
 
 
 class among(ColumnElement[bool]):  # noqa: N801 - reads like a function of SQLAlchemy
-    """The condition that a column is one of the texts that a parameter lists.
+    """The condition that a column is one of the texts, or numbers, that a parameter lists.
 
     It takes the place of ``in_()``, whose SQL differs with the number of texts.
     """
 
     inherit_cache = False
 
-    def __init__(self, column: ColumnElement[str], name: str) -> None:
+    def __init__(self, column: ColumnElement[str] | ColumnElement[int], name: str) -> None:
         self.type = Boolean()
         self.column = column
-        self.texts = bindparam(name, type_=_TextList())
+        self.listed = bindparam(name, type_=_List(column.type))
 
     def self_group(self, against: Any = None) -> "among":
         """Stand as it is: SQLAlchemy would compare it with 1, and SQLite then uses no index."""
@@ -88,14 +93,14 @@ class among(ColumnElement[bool]):  # noqa: N801 - reads like a function of SQLAl
 
 @compiles(among, "postgresql")
 def _among_on_postgresql(element: among, compiler: SQLCompiler, **kwargs: Any) -> str:
-    column, texts = (compiler.process(part, **kwargs) for part in (element.column, element.texts))
-    return f"{column} = ANY ({texts})"
+    column, listed = (compiler.process(part, **kwargs) for part in (element.column, element.listed))
+    return f"{column} = ANY ({listed})"
 
 
 @compiles(among, "sqlite")
 def _among_on_sqlite(element: among, compiler: SQLCompiler, **kwargs: Any) -> str:
-    column, texts = (compiler.process(part, **kwargs) for part in (element.column, element.texts))
-    return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 - no text of others
+    column, listed = (compiler.process(part, **kwargs) for part in (element.column, element.listed))
+    return f"{column} IN (SELECT value FROM json_each({listed}))"  # noqa: S608 - no text of others
 
 
 class Prepared:
@@ -123,6 +128,16 @@ class Prepared:
         if values is None:
             return None
         return plan.row(*_converted(values, self._processors(connection.dialect, cursor)))
+
+    def one(self, connection: Connection, parameters: Mapping[str, Any]) -> Any:
+        """Do the same where there must be one.
+
+        :raises NoResultFound: there is none.
+        """
+        row = self.one_or_none(connection, parameters)
+        if row is None:
+            raise NoResultFound
+        return row
 
     def all(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Any]:
         """Execute it and return its rows, with the columns as attributes."""

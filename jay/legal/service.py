@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select
 
+from jay.db.prepared import Prepared, among
 from jay.legal.models import (
     MAX_TEXTS,
     MERCHANT,
@@ -19,6 +20,14 @@ from jay.legal.sellers import Seller
 from jay.merchants.service import merchant_by_id
 
 _row = legal_texts.c
+_THERE = or_(_row.url.is_not(None), _row.text.is_not(None)).label("there")
+_COLUMNS = (_row.owner, _row.owner_id, _row.kind, _row.lang, _row.version, _row.url, _row.hash)
+_OF_OWNERS = Prepared(
+    select(*_COLUMNS, _row.created, _THERE)
+    .where(_row.owner == bindparam("owner"), among(_row.owner_id, "ids"))
+    .order_by(_row.version)
+)
+_KINDS = frozenset(Kind)
 
 
 def put(
@@ -99,16 +108,14 @@ def end_all(connection: Connection, owner: Owner, *, now: datetime) -> None:
 
 def current(connection: Connection, owners: Sequence[Owner]) -> list[Notice]:
     """Return the notices of these owners that are in force, without the texts."""
-    there = or_(_row.url.is_not(None), _row.text.is_not(None)).label("there")
-    columns = (_row.owner, _row.owner_id, _row.kind, _row.lang, _row.version, _row.url, _row.hash)
-    query = select(*columns, _row.created, there).where(
-        # A later version may know more kinds.
-        or_(*(and_(*_of(o)) for o in owners)),
-        _row.kind.in_(list(Kind)),
-    )
     newest = {
         (row.owner, row.owner_id, row.kind, row.lang): row
-        for row in connection.execute(query.order_by(_row.version))
+        for kind in dict.fromkeys(owner.kind for owner in owners)
+        for row in _OF_OWNERS.all(
+            connection,
+            {"owner": kind, "ids": [owner.id for owner in owners if owner.kind == kind]},
+        )
+        if row.kind in _KINDS  # a later version may know more
     }
     return [
         Notice(

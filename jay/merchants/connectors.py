@@ -13,11 +13,13 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     case,
     delete,
     select,
 )
 
+from jay.db.prepared import Prepared
 from jay.db.types import UtcDateTime, metadata
 from jay.db.upsert import insert_into
 from jay.sealing import Seal
@@ -33,6 +35,9 @@ merchant_connectors = Table(
     Column("connected", UtcDateTime, nullable=False),
 )
 _row = merchant_connectors.c
+_SINCE = Prepared(
+    select(_row.kind, _row.connected).where(_row.merchant_id == bindparam("merchant"))
+)
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,7 @@ def disconnect(connection: Connection, merchant: int) -> bool:
 
 def since(connection: Connection, merchant: int) -> tuple[str, datetime] | None:
     """Return which kind of shop a merchant's orders are put into, and since when; None: none."""
-    query = select(_row.kind, _row.connected).where(_row.merchant_id == merchant)
-    row = connection.execute(query).one_or_none()
+    row = _SINCE.one_or_none(connection, {"merchant": merchant})
     return None if row is None else (row.kind, row.connected)
 
 

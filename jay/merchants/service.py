@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
+from jay.db.prepared import Prepared
 from jay.db.upsert import add_named
 from jay.merchants.models import LEAST_WITHDRAWAL_DAYS, Feed, Merchant, OrderSecret, merchants
 from jay.sealing import Seal
+
+_BY_ID = Prepared(select(merchants).where(merchants.c.id == bindparam("merchant")))
 
 
 def add_merchant(
@@ -90,9 +93,9 @@ def all_merchants(connection: Connection) -> list[Merchant]:
     return [_merchant(row) for row in connection.execute(query)]
 
 
-def details(connection: Connection, merchant: int) -> Row[Any]:
+def details(connection: Connection, merchant: int) -> Any:
     """Return all that is stored of a merchant, addresses and sealed token included."""
-    return connection.execute(select(merchants).where(merchants.c.id == merchant)).one()
+    return _BY_ID.one(connection, {"merchant": merchant})
 
 
 def merchant_names(connection: Connection, *, most: int, only: int | None = None) -> list[str]:
@@ -116,7 +119,7 @@ def merchant_by_name(connection: Connection, name: str) -> Merchant | None:
 
 def merchant_by_id(connection: Connection, merchant: int) -> Merchant:
     """Return a merchant with its configuration as it is now, a removed one, too."""
-    return _merchant(connection.execute(select(merchants).where(merchants.c.id == merchant)).one())
+    return _merchant(details(connection, merchant))
 
 
 def keep_webhook_token(

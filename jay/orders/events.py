@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, case, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, insert, select, update
 
 from jay.checkout.order_numbers import routing_key_of
+from jay.db.prepared import Prepared
 from jay.orders.models import (
     Actor,
     Attention,
@@ -28,6 +29,17 @@ MOST_DOUBTS = 50
 _MORE_DOUBTS = "and more: compare all its refunds in the shop with those here"
 
 _part = order_parts.c
+_COUNT = Prepared(
+    update(order_parts)
+    .where(
+        _part.routing_key == bindparam("key"),
+        _part.order_no == bindparam("order"),
+        _part.number == bindparam("part"),
+    )
+    .values(events=_part.events + 1, changed=bindparam("moment", type_=_part.changed.type))
+    .returning(_part.events, _part.merchant_id)
+)
+_APPEND = Prepared(insert(order_events), columns=order_events.c.keys())
 
 
 @dataclass(frozen=True)
@@ -79,26 +91,21 @@ def record(
     now: datetime,
 ) -> int:
     """Append an event to a part, tell those who hear it, and return its number."""
-    counted = (
-        update(order_parts)
-        .where(*of_part(order_parts, part_no))
-        .values(events=_part.events + 1, changed=now)
-        .returning(_part.events, _part.merchant_id)
-    )
-    number, merchant_id = connection.execute(counted).one()
+    key = routing_key_of(part_no.order_no)
+    counted = {"key": key, "order": part_no.order_no, "part": part_no.number, "moment": now}
+    number, merchant_id = _COUNT.one(connection, counted)
     told = dict(details or {})
-    connection.execute(
-        insert(order_events).values(
-            routing_key=routing_key_of(part_no.order_no),
-            order_no=part_no.order_no,
-            part=part_no.number,
-            number=number,
-            at=now,
-            kind=kind,
-            by=by,
-            details=told,
-        )
-    )
+    event = {
+        "routing_key": key,
+        "order_no": part_no.order_no,
+        "part": part_no.number,
+        "number": number,
+        "at": now,
+        "kind": kind,
+        "by": by,
+        "details": told,
+    }
+    _APPEND.rowcount(connection, event)
     happened = Happened(part_no, merchant_id, number, kind, by, told, now)
     for hearer in _hearers:
         hearer(connection, happened)

@@ -6,11 +6,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from sqlalchemy import Connection, func, select
 
 from jay.checkout.order_numbers import routing_key_of
-from jay.db.upsert import insert_into
+from jay.db.upsert import AddedOnce
 from jay.orders.events import of_part
 from jay.orders.models import Money, PartNo, ledger
 
 _row = ledger.c
+_ENTER = AddedOnce(ledger, tuple(_row.keys()))
 
 
 def enter(
@@ -27,21 +28,16 @@ def enter(
     :param amount: minor units, signed as the platform sees it.
     :returns: whether this call did so.
     """
-    entered = connection.execute(
-        insert_into(connection, ledger)
-        .values(
-            routing_key=routing_key_of(part_no.order_no),
-            order_no=part_no.order_no,
-            part=part_no.number,
-            kind=kind,
-            reference=reference,
-            amount=amount,
-            at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(_row.reference)
-    ).one_or_none()
-    return entered is not None
+    entered = {
+        "routing_key": routing_key_of(part_no.order_no),
+        "order_no": part_no.order_no,
+        "part": part_no.number,
+        "kind": kind,
+        "reference": reference,
+        "amount": amount,
+        "at": now,
+    }
+    return _ENTER.add(connection, entered) is not None
 
 
 def sums_of_part(connection: Connection, part_no: PartNo) -> dict[Money, int]:

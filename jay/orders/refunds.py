@@ -203,13 +203,14 @@ def account_of(connection: Connection, merchant: int) -> str | None:
 
 
 def reserve_share(
-    connection: Connection, part_no: PartNo, amount: int, *, merchant: int, now: datetime
+    connection: Connection, part_no: PartNo, amount: int, *, account: str | None, now: datetime
 ) -> Movement | None:
     """Decide that a merchant gets its share of a payment; None where it has no account.
 
     :param amount: minor units.
+    :param account: the merchant's own.
     """
-    if amount <= 0 or account_of(connection, merchant) is None:
+    if amount <= 0 or not account:
         return None
     return _reserve(connection, part_no, Money.TRANSFER, amount, by=Actor.SERVICE, now=now)
 

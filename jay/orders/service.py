@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, insert, select, tuple_
 from jay.checkout import sessions
 from jay.checkout.models import Line, Session
 from jay.checkout.providers.interface import Intent
+from jay.db.prepared import Prepared
 from jay.db.routing import on_every_server
 from jay.db.types import read_known
 from jay.merchants.models import Merchant
@@ -52,6 +53,22 @@ _DESCRIBED = (
 _ROUTING = 3
 _BASE = len(CODE_ALPHABET)
 
+_MAKE = Prepared(insert(orders), columns=orders.c.keys())
+_MAKE_PART = Prepared(
+    insert(order_parts),
+    columns=(
+        *("routing_key", "order_no", "number", "merchant_id", "merchant", "goods", "shipping"),
+        *("tax", "texts", "created", "changed"),
+    ),
+)
+_MAKE_LINES = Prepared(
+    insert(order_lines),
+    columns=(
+        *("routing_key", "order_no", "part", "position", "product_id", "stock_id", "sku", "name"),
+        *("variant", "described", "picture", "price", "vat", "tax", "ordered"),
+    ),
+)
+
 Position = tuple[datetime, str, int]
 """Moment, order number and number of a part in a merchant's list."""
 
@@ -65,52 +82,51 @@ def make(
     # A hosted page is over once it is paid: the payment is what is refunded and shared out.
     payment = intent.payment or intent.id
     named = {"routing_key": session.routing_key, "order_no": session.order_no}
-    connection.execute(
-        insert(orders).values(
-            **named,
-            partner_id=session.partner_id,
-            test=session.test,
-            lang=session.lang,
-            country=session.country,
-            currency=session.currency,
-            amount=session.amount,
-            provider=session.provider,
-            intent_id=payment,
-            method=intent.method,
-            token_hash=hash_secret(token),
-            token=seal_of(session.order_no, secret).close(token.encode()),
-            created=now,
-        )
-    )
+    order = {
+        **named,
+        "partner_id": session.partner_id,
+        "test": session.test,
+        "lang": session.lang,
+        "country": session.country,
+        "currency": session.currency,
+        "amount": session.amount,
+        "provider": session.provider,
+        "intent_id": payment,
+        "method": intent.method,
+        "token_hash": hash_secret(token),
+        "token": seal_of(session.order_no, secret).close(token.encode()),
+        "created": now,
+    }
+    _MAKE.rowcount(connection, order)
     found = catalogue.find_many(connection, [line.product_id for line in session.lines], now=now)
     looks = _looks(connection, found.values(), now)
     for number, part in enumerate(session.parts, 1):
-        connection.execute(
-            insert(order_parts).values(
-                **named,
-                number=number,
-                merchant_id=part.merchant_id,
-                merchant=part.merchant,
-                goods=part.goods,
-                shipping=part.shipping,
-                tax=part.tax,
-                texts=[*part.texts],
-                created=now,
-                changed=now,
-            )
-        )
+        row = {
+            **named,
+            "number": number,
+            "merchant_id": part.merchant_id,
+            "merchant": part.merchant,
+            "goods": part.goods,
+            "shipping": part.shipping,
+            "tax": part.tax,
+            "texts": [*part.texts],
+            "created": now,
+            "changed": now,
+        }
+        _MAKE_PART.rowcount(connection, row)
         lines = [line for line in session.lines if line.merchant_id == part.merchant_id]
         rows = [
-            {**named, "part": number, "position": position, **_line_row(line, found, looks)}
+            {"position": position, **_line_row(line, found, looks)}
             for position, line in enumerate(lines, 1)
         ]
-        connection.execute(insert(order_lines), rows)
+        _MAKE_LINES.many_alike(connection, rows, {**named, "part": number})
         part_no = PartNo(session.order_no, number)
         money.enter(connection, part_no, Money.CHARGE, payment, part.total, now=now)
-        merchant = part.merchant_id
-        fee = money.fee_of(part.total, _fee_percent(connection, session.partner_id, merchant))
+        own = merchant_details(connection, part.merchant_id)
+        fee = money.fee_of(part.total, _fee_percent(connection, session.partner_id, own))
         money.enter_fee(connection, part_no, fee, now=now)
-        refunds.reserve_share(connection, part_no, part.total - fee, merchant=merchant, now=now)
+        share, account = part.total - fee, own.stripe_account
+        refunds.reserve_share(connection, part_no, share, account=account, now=now)
         events.record(connection, part_no, Happening.CREATED, Actor.SHOPPER, now=now)
 
 
@@ -144,9 +160,12 @@ def pictures_of(
     return found | {key: there[named] for key, named in firsts.items() if named in there}
 
 
-def _fee_percent(connection: Connection, partner: int, merchant: int) -> float:
-    """Return what the operator keeps: as agreed with the merchant, or else with the partner."""
-    own = merchant_details(connection, merchant).fee_percent
+def _fee_percent(connection: Connection, partner: int, merchant: Any) -> float:
+    """Return what the operator keeps: as agreed with the merchant, or else with the partner.
+
+    :param merchant: all that is stored of it.
+    """
+    own = merchant.fee_percent
     return float(partner_by_id(connection, partner).fee_percent if own is None else own)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from jay.db import turns
+from jay.db.prepared import Prepared
 from jay.db.upsert import insert_into
 from jay.errors import JayError
 from jay.merchants.models import merchants
@@ -48,6 +49,10 @@ _address = outbox_addresses.c
 
 # Written out in the statement, so that the indexes of what waits fit.
 _WAITING = literal(WAITING, literal_execute=True)
+_ENQUEUE = Prepared(
+    insert(outbox).returning(_row.id),
+    columns=("kind", "lane", "merchant_id", "subject", "key", "body", "created", "since", "due"),
+)
 _UNTRIED = (_row.attempts == 0, _row.lease.is_(None))
 
 
@@ -124,6 +129,8 @@ def enqueue(
         for subject, body in bodies.items()
     ]
     turns.take(connection)
+    if len(rows) == 1:
+        return [_ENQUEUE.one(connection, rows[0]).id]
     return list(connection.execute(insert(outbox).returning(_row.id), rows).scalars())
 
 

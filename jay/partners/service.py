@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from jay.db.prepared import Prepared
 from jay.db.types import read_known
 from jay.db.upsert import add_named
 from jay.partners.branding import Logo, Palette, palette_of
 from jay.partners.models import HOME, Partner, partner_logos, partners
+
+_BY_ID = Prepared(select(partners).where(partners.c.id == bindparam("partner")))
 
 
 def add_partner(
@@ -121,7 +124,7 @@ def partner_by_name(connection: Connection, name: str) -> Partner | None:
 
 def partner_by_id(connection: Connection, identifier: int) -> Partner:
     """Return the partner with this id, a removed one, too."""
-    return _partner(connection.execute(select(partners).where(partners.c.id == identifier)).one())
+    return _partner(_BY_ID.one(connection, {"partner": identifier}))
 
 
 def all_partners(connection: Connection) -> list[Partner]:

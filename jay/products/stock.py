@@ -13,7 +13,17 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, exists, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from jay.db import turns
 from jay.db.prepared import Prepared, among
@@ -39,6 +49,9 @@ _TAKE = Prepared(
         ),
     )
     .values(taken=products.c.taken + bindparam("wanted"))
+)
+_RESERVE = Prepared(
+    insert(stock_reservations), columns=("product_id", "reference", "count", "expires")
 )
 _ADD = Prepared(
     update(products)
@@ -108,12 +121,9 @@ def reserve(
             taken[product.stock_id] = taken.get(product.stock_id, 0) + count
         else:
             missing.append(product.id)
-    rows = [
-        {"product_id": each, "reference": reference, "count": count, "expires": until}
-        for each, count in taken.items()
-    ]
+    rows = [{"product_id": each, "count": count} for each, count in taken.items()]
     if rows:
-        connection.execute(insert_into(connection, stock_reservations), rows)
+        _RESERVE.many_alike(connection, rows, {"reference": reference, "expires": until})
     return missing
 
 
