@@ -7,7 +7,6 @@ have arrived whole, and leave their answers behind. Everything has a deadline, a
 
 import contextlib
 import errno
-import io
 import os
 import re
 import resource
@@ -17,21 +16,27 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, BinaryIO
+from typing import Any
 
-from gunicorn.http import wsgi
-from gunicorn.http.errors import NoMoreData, ParseException
-from gunicorn.http.message import Request
-from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.base import Worker
 
 from jay.web import body_files, logs
+from jay.web.answering import Answering
+from jay.web.connections import (
+    BUSY,
+    CLOSED,
+    CONTINUE,
+    LATE,
+    LINGERING,
+    READING,
+    WORKING,
+    WRITING,
+    Connection,
+    Outbox,
+)
 from jay.web.fair_shares import FairShares
-from jay.web.framing import Framing
-from jay.web.plain_http import Answer, PlainHttp, PlainRequest, breaks_off
-from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
+from jay.web.responses import MAX_BODY_BYTES
 
 DEADLINE_SECONDS = 20.0
 """For a request to arrive, and for each 256 KiB of its answer to be taken."""
@@ -40,9 +45,6 @@ PIECE_BYTES = 256 * 1024
 
 LINGER_SECONDS = 2.0
 """For what may be on its way still, when a connection is about to be closed."""
-
-EXPIRES_SECONDS = 5.0
-"""A request that has waited that long for a thread is told to come again: nobody waits any more."""
 
 TICK_SECONDS = 0.5
 MOST_BUFFERED_BYTES = 64 * 1024 * 1024
@@ -58,69 +60,11 @@ OTHER_FILES = 100
 """Databases, logs and whatever else is open beside connections."""
 
 _NO_MORE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_READING, _WORKING, _WRITING, _LINGERING, _CLOSED = range(5)
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_BOUNDED = "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_LATE = _BOUNDED.format("408 Request Timeout").encode()
-_MALFORMED = _BOUNDED.format("400 Bad Request").encode()
-_BUSY = _BOUNDED.format("503 Service Unavailable\r\nRetry-After: 1").encode()
-_LARGE_HEAD = _BOUNDED.format("431 Request Header Fields Too Large").encode()
 _HEALTH = re.compile(rb"(GET|HEAD) /healthz HTTP/1\.1\r\n([\w-]+:[\t\x20-\x7e]*\r\n)+\r\n")
 _LIVES = (
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n"
     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: {}\r\n\r\n"
 )
-
-
-class _NoRoom(Exception):
-    """There is no file for a larger body, or no room for it on the disk."""
-
-
-class _Connection:
-    """A client. It belongs to the loop, and to a thread while that works for it."""
-
-    __slots__ = (
-        *("client", "close_after", "data", "deadline", "file", "framing", "out", "queued"),
-        *("served", "server", "sock", "state", "stored", "watched"),
-    )
-
-    def __init__(self, sock: socket.socket, client: Any, server: Any, patience: float) -> None:
-        self.sock, self.client, self.server = sock, client, server
-        self.data = bytearray()
-        # The beginning of a larger request, of which ``data`` is the rest.
-        self.file: BinaryIO | None = None
-        self.stored = 0
-        self.framing = Framing(MAX_BODY_BYTES, LARGER_BODIES)
-        self.out = memoryview(b"")
-        self.state = _READING
-        # Browsers and balancers open some that they may not need: what says nothing is late at
-        # nothing. The first byte begins the deadline of a request.
-        self.deadline = time.monotonic() + patience
-        self.queued = 0.0
-        self.served = 0
-        self.close_after = False
-        self.watched = 0  # which events the selector looks for
-
-    @property
-    def begun(self) -> bool:
-        """Whether anything of a request is here."""
-        return bool(self.data or self.stored)
-
-    @property
-    def buffered(self) -> int:
-        return len(self.data) + len(self.out)
-
-
-class _Outbox:
-    """Takes the place of the socket for gunicorn's answers, and keeps what is written."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.sendall = self.pieces.append
-
-    def gettimeout(self) -> float:
-        """It never waits."""
-        return 0.0
 
 
 class BufferingWorker(Worker):
@@ -134,12 +78,12 @@ class BufferingWorker(Worker):
 
     def init_process(self) -> None:
         """Make what belongs to this process alone, and run."""
-        self._plain = PlainHttp(self.cfg)
+        self._answering = Answering(self, self._forget_file)
         self._selector = selectors.DefaultSelector()
-        self._open: set[_Connection] = set()
+        self._open: set[Connection] = set()
         self._most = _connections(self.cfg.worker_connections)
-        self._ready: SimpleQueue[_Connection | None] = SimpleQueue()
-        self._done: SimpleQueue[_Connection] = SimpleQueue()
+        self._ready: SimpleQueue[Connection | None] = SimpleQueue()
+        self._done: SimpleQueue[Connection] = SimpleQueue()
         self._listeners: list[Any] = []
         self._accepting = False
         self._offered = self._left_over = False
@@ -204,7 +148,7 @@ class BufferingWorker(Worker):
     def _pass(self) -> None:
         wait = OFFERED_SECONDS if self._offered else TICK_SECONDS
         for key, events in self._selector.select(wait):
-            if isinstance(key.data, _Connection):
+            if isinstance(key.data, Connection):
                 self._on_event(key.data, events)
             else:
                 key.data(key.fileobj)
@@ -224,7 +168,7 @@ class BufferingWorker(Worker):
             os.read(pipe, 4096)
         while not self._done.empty():
             connection = self._done.get()
-            if connection.state == _WORKING:
+            if connection.state == WORKING:
                 self._after_answer(connection)
 
     def _listen(self, *, on: bool) -> None:
@@ -268,34 +212,34 @@ class BufferingWorker(Worker):
         if full:
             self._make_room()
         sock.setblocking(False)
-        connection = _Connection(sock, client, listener.getsockname(), self.cfg.keepalive)
+        connection = Connection(sock, client, listener.getsockname(), self.cfg.keepalive)
         self._open.add(connection)
         self.shares.tell(self.place, len(self._open))
         self._watch(connection, selectors.EVENT_READ)
         return True
 
     def _can_make_room(self) -> bool:
-        return any(one.state != _WORKING for one in self._open)
+        return any(one.state != WORKING for one in self._open)
 
     def _make_room(self) -> bool:
         """Close the connection that would be cut off next, of those that nobody works for."""
-        waiting = [one for one in self._open if one.state != _WORKING]
+        waiting = [one for one in self._open if one.state != WORKING]
         if waiting:
             self._close(min(waiting, key=lambda one: one.deadline))
         return bool(waiting)
 
-    def _on_event(self, connection: _Connection, events: int) -> None:
+    def _on_event(self, connection: Connection, events: int) -> None:
         with self._handover:
-            if connection.state == _WORKING:
+            if connection.state == WORKING:
                 # It sends what comes next, or has gone: that must wait.
                 self._watch(connection, 0)
                 return
-        if connection.state == _WRITING:
+        if connection.state == WRITING:
             self._write(connection)
         elif events & selectors.EVENT_READ:
             self._read(connection)
 
-    def _read(self, connection: _Connection) -> None:
+    def _read(self, connection: Connection) -> None:
         try:
             arrived = connection.sock.recv(PIECE_BYTES)
         except BlockingIOError:
@@ -304,18 +248,18 @@ class BufferingWorker(Worker):
             arrived = b""
         if not arrived:
             self._close(connection)
-        elif connection.state == _READING:
+        elif connection.state == READING:
             if not connection.begun:
                 connection.deadline = time.monotonic() + DEADLINE_SECONDS
             connection.data += arrived
             self._look(connection)
             larger = connection.framing.most_body > MAX_BODY_BYTES
-            if larger and len(connection.data) >= MAX_BODY_BYTES and connection.state == _READING:
+            if larger and len(connection.data) >= MAX_BODY_BYTES and connection.state == READING:
                 # What may be so much more has the time of an ordinary body for each such part.
                 connection.deadline = time.monotonic() + DEADLINE_SECONDS
                 self._store(connection)
 
-    def _store(self, connection: _Connection) -> None:
+    def _store(self, connection: Connection) -> None:
         """Move what has arrived of a larger request to a file: memory is for all the others."""
         part = connection.framing.let_go(connection.data)
         try:
@@ -324,18 +268,18 @@ class BufferingWorker(Worker):
             body_files.write(connection.file, part)
         except OSError as error:
             self.log.error("No room for what a client sends: %s", error.strerror)
-            self._refuse(connection, _BUSY)
+            self._refuse(connection, BUSY)
             return
         connection.stored += len(part)
         with self._handover:
             self._stored_bytes += len(part)
             too_much = self._stored_bytes > self._most_stored
-            sending = [one for one in self._open if one.stored and one.state == _READING]
+            sending = [one for one in self._open if one.stored and one.state == READING]
         if too_much:
             # Who goes on to send has a later deadline than who holds the room and does not.
-            self._refuse(min(sending, key=lambda one: one.deadline), _BUSY)
+            self._refuse(min(sending, key=lambda one: one.deadline), BUSY)
 
-    def _forget_file(self, connection: _Connection) -> None:
+    def _forget_file(self, connection: Connection) -> None:
         file, stored = connection.file, connection.stored
         if file is None:
             return
@@ -344,26 +288,26 @@ class BufferingWorker(Worker):
             self._stored_bytes -= stored
         body_files.throw_away(file)
 
-    def _look(self, connection: _Connection, *, inline: bool = True) -> None:
+    def _look(self, connection: Connection, *, inline: bool = True) -> None:
         """Hand a request that has arrived to the threads."""
         if not connection.framing.is_complete(connection.data):
             if connection.framing.expects:
                 connection.framing.expects = False
                 with contextlib.suppress(OSError):
-                    connection.sock.send(_CONTINUE)
+                    connection.sock.send(CONTINUE)
             return
         connection.queued = time.monotonic()
         if inline and self._says_that_it_lives(connection):
             return
         if self._is_queue_full(len(connection.data)):
-            self._refuse(connection, _BUSY)
+            self._refuse(connection, BUSY)
             return
-        connection.state = _WORKING
+        connection.state = WORKING
         with self._handover:
             self._queued_bytes += len(connection.data)
         self._ready.put(connection)
 
-    def _says_that_it_lives(self, connection: _Connection) -> bool:
+    def _says_that_it_lives(self, connection: Connection) -> bool:
         """Answer whether the process lives: that needs no thread, no app and no log.
 
         What is put in an unusual way goes to the app, which is the judge of it.
@@ -378,10 +322,10 @@ class BufferingWorker(Worker):
         self._say(connection, head.encode() + (b"ok\n" if asked[1] == b"GET" else b""), close=close)
         return True
 
-    def _refuse(self, connection: _Connection, answer: bytes) -> None:
+    def _refuse(self, connection: Connection, answer: bytes) -> None:
         self._say(connection, answer, close=True)
 
-    def _say(self, connection: _Connection, answer: bytes, *, close: bool) -> None:
+    def _say(self, connection: Connection, answer: bytes, *, close: bool) -> None:
         """Answer in place of the app."""
         self._forget_file(connection)
         connection.out, connection.close_after = memoryview(answer), close
@@ -395,10 +339,10 @@ class BufferingWorker(Worker):
         most = max(self.cfg.threads, self._most * 9 // 10 - self.cfg.threads)
         return self._ready.qsize() >= most or self._queued_bytes + more > MOST_QUEUED_BYTES
 
-    def _after_answer(self, connection: _Connection) -> None:
+    def _after_answer(self, connection: Connection) -> None:
         """Go on with a connection that a thread has left: not all could be done there."""
         if connection.out:
-            connection.state = _WRITING
+            connection.state = WRITING
             self._watch(connection, selectors.EVENT_WRITE)
         elif connection.close_after:
             self._end(connection)
@@ -408,15 +352,15 @@ class BufferingWorker(Worker):
             if connection.data:
                 self._look(connection, inline=False)
 
-    def _next(self, connection: _Connection) -> None:
-        connection.framing = Framing(MAX_BODY_BYTES, LARGER_BODIES)
+    def _next(self, connection: Connection) -> None:
+        connection.expect_request()
         patience = DEADLINE_SECONDS if connection.data else self.cfg.keepalive
         if not self.alive:
             patience = min(patience, LINGER_SECONDS)
         connection.deadline = time.monotonic() + patience
-        connection.state = _READING
+        connection.state = READING
 
-    def _write(self, connection: _Connection) -> None:
+    def _write(self, connection: Connection) -> None:
         before = len(connection.out)
         try:
             sent = connection.sock.send(connection.out)
@@ -431,12 +375,12 @@ class BufferingWorker(Worker):
         if not connection.out:
             self._after_answer(connection)
 
-    def _end(self, connection: _Connection) -> None:
+    def _end(self, connection: Connection) -> None:
         """Close it, but leave the answer alone: unread bytes would reset the connection."""
         if connection.framing.whole and not connection.data:
             self._close(connection)
             return
-        connection.state = _LINGERING
+        connection.state = LINGERING
         connection.data = bytearray()
         connection.deadline = time.monotonic() + LINGER_SECONDS
         try:
@@ -446,7 +390,7 @@ class BufferingWorker(Worker):
         else:
             self._watch(connection, selectors.EVENT_READ)
 
-    def _watch(self, connection: _Connection, events: int) -> None:
+    def _watch(self, connection: Connection, events: int) -> None:
         if events == connection.watched:
             return
         if not connection.watched:
@@ -457,11 +401,11 @@ class BufferingWorker(Worker):
             self._selector.unregister(connection.sock)
         connection.watched = events
 
-    def _close(self, connection: _Connection, *, reset: bool = False) -> None:
-        if connection.state == _CLOSED:
+    def _close(self, connection: Connection, *, reset: bool = False) -> None:
+        if connection.state == CLOSED:
             return
         self._watch(connection, 0)
-        connection.state = _CLOSED
+        connection.state = CLOSED
         self._open.discard(connection)
         self.shares.tell(self.place, len(self._open))
         self._forget_file(connection)
@@ -476,21 +420,21 @@ class BufferingWorker(Worker):
         buffered = 0
         for connection in list(self._open):
             with self._handover:
-                working = connection.state == _WORKING
+                working = connection.state == WORKING
             if working:
                 continue
             if now < connection.deadline:
                 buffered += connection.buffered
-            elif connection.state == _READING and connection.begun:
-                self._refuse(connection, _LATE)
+            elif connection.state == READING and connection.begun:
+                self._refuse(connection, LATE)
             else:
-                self._close(connection, reset=connection.state == _WRITING)
+                self._close(connection, reset=connection.state == WRITING)
         if buffered > MOST_BUFFERED_BYTES:
             self._free(buffered - MOST_BUFFERED_BYTES)
         self._listen_again()
 
     def _free(self, left: int) -> None:
-        slow = [one for one in self._open if one.state in {_READING, _WRITING}]
+        slow = [one for one in self._open if one.state in {READING, WRITING}]
         for connection in sorted(slow, key=lambda one: -one.buffered):
             if left <= 0 or not connection.buffered:
                 return
@@ -505,10 +449,10 @@ class BufferingWorker(Worker):
                 self._queued_bytes -= len(connection.data)
             self._serve(connection)
 
-    def _serve(self, connection: _Connection) -> None:
-        outbox = _Outbox()
+    def _serve(self, connection: Connection) -> None:
+        outbox = Outbox()
         try:
-            keep = self._answer(connection, outbox)
+            keep = self._answering.answer(connection, outbox)
         except BaseException:  # a thread that ends would be missed
             self.log.exception("Error handling request")
             outbox.pieces.clear()
@@ -533,128 +477,6 @@ class BufferingWorker(Worker):
         self._done.put(connection)
         with contextlib.suppress(BlockingIOError):  # then it is full, and the loop awake
             os.write(self.PIPE[1], b".")
-
-    def _answer(self, connection: _Connection, outbox: _Outbox) -> bool:
-        """Answer a request, and tell whether another one may follow."""
-        if connection.file is None and isinstance(connection.client, tuple):
-            plain = self._plain.read(connection.data, connection.framing)
-            if plain is not None:
-                return self._answer_plain(plain, connection, outbox)
-        whole = connection.framing.whole
-        pieces = body_files.in_pieces(connection.file, bytes(connection.data))
-        unreader = IterUnreader(pieces)
-        request = None
-        try:
-            request = Request(self.cfg, unreader, connection.client, connection.served + 1)
-            body = self._body_of(request, connection)
-            if body is None:  # before anything is done: nobody knows what the client meant
-                outbox.pieces[:] = [_MALFORMED]
-                return False
-            # Nothing can follow what is not whole.
-            rest = unreader.take_buffered() + b"".join(pieces) if whole else b""
-            connection.data = bytearray(rest)
-            self._forget_file(connection)
-            return self._run(request, body, connection, outbox) and whole
-        except _NoRoom:
-            outbox.pieces[:] = [_BUSY]
-            return False
-        except (NoMoreData, StopIteration):
-            # The parser wants more than there will be.
-            if not whole:
-                outbox.pieces[:] = [_LARGE_HEAD]
-            return False
-        except Exception as error:  # noqa: BLE001 - it is answered and logged
-            outbox.pieces.clear()
-            self.handle_error(request, outbox, connection.client, error)
-            return False
-        finally:
-            self._forget_file(connection)
-
-    def _answer_plain(
-        self, request: PlainRequest, connection: _Connection, outbox: _Outbox
-    ) -> bool:
-        try:
-            del connection.data[: request.end]
-            environ = self._plain.environ(request, outbox, connection.client, connection.server)
-            answer = Answer(self._plain, request, outbox, close=self._count(environ, connection))
-            pieces = self.wsgi(environ, answer.start_response)
-            try:
-                return answer.send(pieces)
-            finally:
-                _close(pieces)
-        except Exception as error:  # noqa: BLE001 - it is answered and logged
-            outbox.pieces.clear()
-            self.handle_error(request, outbox, connection.client, error)
-            return False
-
-    def _count(self, environ: dict[str, Any], connection: _Connection) -> bool:
-        """Count a request, and tell whether it is the last one of its connection."""
-        if time.monotonic() - connection.queued > EXPIRES_SECONDS:
-            environ[EXPIRED] = True
-        self.nr += 1
-        if self.nr >= self.max_requests:
-            self.alive = False
-        return not self.alive or not connection.framing.whole
-
-    def _body_of(self, request: Any, connection: _Connection) -> BinaryIO | None:
-        """Read the body of a request; the app refuses one that is too large by its beginning.
-
-        :return: ``None`` if it is malformed, or not all here.
-        :raises _NoRoom: it needs a file.
-        """
-        whole = connection.framing.whole
-        larger = whole and connection.file is not None
-        body: BinaryIO = io.BytesIO()
-        try:
-            body = body_files.nameless(self.cfg.tmp_upload_dir) if larger else body
-            while piece := request.body.read(MAX_BODY_BYTES):
-                if larger:
-                    body_files.write(body, piece)
-                else:
-                    body.write(piece)
-                if not whole:
-                    break
-            lengths = [int(value) for name, value in request.headers if name == "CONTENT-LENGTH"]
-            if all(body.tell() == length or length > MAX_BODY_BYTES for length in lengths):
-                return body
-        except (ParseException, NoMoreData):
-            pass
-        except OSError as error:
-            body_files.throw_away(body)
-            raise _NoRoom from error
-        body_files.throw_away(body)
-        return None
-
-    def _run(self, request: Any, body: BinaryIO, connection: _Connection, outbox: _Outbox) -> bool:
-        request._expected_100_continue = False  # the loop has said it
-        answer, environ = wsgi.create(
-            request, outbox, connection.client, connection.server, self.cfg
-        )
-        environ["wsgi.multithread"] = True
-        environ["wsgi.input"] = body
-        if not connection.framing.whole and body.seek(0, os.SEEK_END) >= MAX_BODY_BYTES:
-            # In chunks it tells no length, and its beginning must not be taken for all of it.
-            environ.pop("HTTP_TRANSFER_ENCODING", None)
-            environ["CONTENT_LENGTH"] = str(2 * connection.framing.most_body)
-        body.seek(0)
-        if self._count(environ, connection):
-            answer.force_close()
-        pieces = self.wsgi(environ, answer.start_response)
-        try:
-            for piece in pieces:
-                answer.write(piece)
-            answer.close()
-        finally:
-            body_files.throw_away(body)
-            _close(pieces)
-        return not answer.should_close() and not breaks_off(answer)
-
-
-def _close(pieces: Any) -> None:
-    """Tell an application that its answer was read, see PEP 3333."""
-    close: Callable[[], None] | None = getattr(pieces, "close", None)
-    if close is not None:
-        close()
 
 
 def _connections(wanted: int) -> int:

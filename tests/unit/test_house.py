@@ -101,8 +101,8 @@ KINDS = {
         ops/backup ops/demo_viewer ops/lan ops/revision outbox/rendering outbox/transports/calls
         outbox/transports/http outbox/transports/mail partners/keys pictures/bucket
         pictures/drawing pictures/fetching pictures/reading pictures/store products/texts
-        transfers/qr web/body_files web/counts web/fair_shares web/framing web/plain_http
-        web/ports web/serving
+        transfers/qr web/answering web/body_files web/connections web/counts web/fair_shares
+        web/framing web/plain_http web/ports web/serving
     """,
 }
 

@@ -20,7 +20,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from jay.web import body_files, logs, serving
+from jay.web import answering, body_files, logs, serving
+from jay.web.connections import LINGERING
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
 from jay.web.serving import BufferingWorker
 from tests.clock import PATIENCE_SECONDS
@@ -238,7 +239,7 @@ def test_who_is_late_can_read_so_though_it_goes_on_to_send(
 ) -> None:
     monkeypatch.setattr(serving, "DEADLINE_SECONDS", 0.1)
     late = server.connect(SLOW["half a body"])
-    server.until(lambda: any(one.state == serving._LINGERING for one in list(server.worker._open)))
+    server.until(lambda: any(one.state == LINGERING for one in list(server.worker._open)))
 
     # To a connection that is closed these bytes would be answered with a reset, which takes what
     # was not read yet with it.
@@ -298,7 +299,7 @@ def test_who_has_waited_too_long_for_a_thread_is_told_so(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert server.ask("/expired") == b"False"
-    monkeypatch.setattr(serving, "EXPIRES_SECONDS", 0.0)
+    monkeypatch.setattr(answering, "EXPIRES_SECONDS", 0.0)
 
     assert server.ask("/expired") == b"True"
 
@@ -604,14 +605,14 @@ def test_the_parser_copies_no_more_than_a_little_for_each_chunk(
 ) -> None:
     most = 0
 
-    class Watched(serving.IterUnreader):
+    class Watched(answering.IterUnreader):
         def read(self, *args: Any, **more: Any) -> bytes:
             nonlocal most
             found: bytes = super().read(*args, **more)
             most = max(most, len(found))
             return found
 
-    monkeypatch.setattr(serving, "IterUnreader", Watched)
+    monkeypatch.setattr(answering, "IterUnreader", Watched)
     asked = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + CHUNKED
     asked += b"1\r\nx\r\n" * 10_000 + b"0\r\n\r\n"
 
