@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import Connection
 
 from jay import db, web
 from jay.auth.models import User
@@ -321,13 +320,14 @@ def current(user: User) -> Payable:
     return Payable(found, *how, _contact(found.order_no))
 
 
-def to_finish(connection: Connection, user: User, *, ordered: bool) -> str | None:
+def to_finish(user: User, *, ordered: bool) -> str | None:
     """Return the order number of the checkout that a client means to finish; None: it is paid.
 
     :raises NoActiveCheckout: there is none.
     """
     now = web.now()
-    found = sessions.unfinished_or_paid(connection, user, since=now - JUST_PAID, now=now)
+    with db.reading() as connection:
+        found = sessions.unfinished_or_paid(connection, user, since=now - JUST_PAID, now=now)
     if found is not None and found.state in ACTIVE:
         return found.order_no
     # A webhook may have been quicker than the client.
@@ -364,7 +364,9 @@ def stop(session: Session) -> None:
         except (PaymentRefused, PaymentUnavailable):
             return  # there is none, and the session has ended
     assert session.intent_id is not None  # noqa: S101 - for the type checker
-    _apply(session, _psp_of(session).cancel(session.intent_id, test=session.test))
+    cancelled = _psp_of(session).cancel(session.intent_id, test=session.test)
+    if _apply(session, cancelled) is not None:
+        return
     found = _stored(session.order_no)
     if found is not None and found.state in ACTIVE:
         raise CheckoutPaying
@@ -388,7 +390,9 @@ def settle(order_no: str) -> SessionState | None:
     if session.intent_id is not None:
         intent = _psp_of(session).find(session.intent_id, test=session.test)
         if intent is not None:
-            _apply(session, intent)
+            became = _apply(session, intent)
+            if became is not None:
+                return became
         elif session.state in ACTIVE and session.expires <= web.now():
             # Nothing can be paid that is not there; but where has it gone?
             log.error("payment intent vanished", order=session.order_no)
@@ -457,16 +461,18 @@ def _let_go(intent: Intent, *, test: bool) -> None:
         log.error("payment refunded", order=intent.reference, reason=SECOND)
 
 
-def _apply(session: Session, intent: Intent) -> None:
+def _apply(session: Session, intent: Intent) -> SessionState | None:
+    """Do what follows from how far a payment is; return the final state that this has led to."""
     now = web.now()
     if intent.status is IntentStatus.AUTHORISED:
         intent = _decide(session, intent, now)
     if intent.status is IntentStatus.CAPTURED:
-        _captured(session, intent, now)
-    elif intent.status is IntentStatus.CANCELLED:
+        return SessionState.PAID if _captured(session, intent, now) else None
+    if intent.status is IntentStatus.CANCELLED:
         # By us, or by the provider, as an authorisation does not last: nothing is paid.
         ended = SessionState.EXPIRED if session.expires <= now else SessionState.ABORTED
-        db.write(sessions.end, session, ended, now=now)
+        return ended if db.write(sessions.end, session, ended, now=now) else None
+    return None
 
 
 def _decide(session: Session, intent: Intent, now: datetime) -> Intent:
@@ -484,14 +490,15 @@ def _decide(session: Session, intent: Intent, now: datetime) -> Intent:
     return psp.cancel(intent.id, test=session.test)
 
 
-def _captured(session: Session, intent: Intent, now: datetime) -> None:
+def _captured(session: Session, intent: Intent, now: datetime) -> bool:
+    """Make the order, or see that there is one; else the money goes back."""
     right = (intent.captured, intent.currency) == (session.amount, session.currency)
     secret = web.settings().secret_key
     if right and db.write(sessions.complete, session, intent, secret=secret, now=now):
-        return
+        return True
     found = _stored(session.order_no)
     if found is not None and found.state is SessionState.PAID:
-        return
+        return True
     # No order can be made of it: the money goes back at once, and somebody has to look.
     reason = TOO_LATE if right else WRONG_AMOUNT
     left = intent.captured - intent.refunded
@@ -500,6 +507,7 @@ def _captured(session: Session, intent: Intent, now: datetime) -> None:
         log.error("payment refunded", order=session.order_no, reason=reason)
     if not right:
         db.write(sessions.end, session, SessionState.ABORTED, now=now)
+    return False
 
 
 def pay_stored(order_no: str, *, customer: str, token: str) -> tuple[Payable, Intent | None]:

@@ -33,7 +33,7 @@ from jay.errors import (
     ValidationFailed,
 )
 from jay.web import rates, tracking
-from jay.web.idempotency import STEPWISE, done, step
+from jay.web.idempotency import STEPWISE, done, note
 from jay.web.responses import answer
 from jay.web.versions import BASKET_API
 
@@ -101,7 +101,7 @@ def start_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> 
             found = flow.start(current_user(), asked, said=said, tracking=tracking.current())
         except Wrong as error:
             raise ValidationFailed(details=schemas.field_errors(error.problems)) from error
-        started = step("started", lambda _connection: _view(found))
+        started = note("started", lambda: _view(found))
     return answer(started)
 
 
@@ -148,7 +148,7 @@ def pay_checkout(query: dict[str, str], body: dict[str, Any], userId: str) -> Re
         if body.get("full_price", found.session.amount) != found.session.amount:
             details = {"constant": PriceChanged.constant(), "fullPrice": found.session.amount}
             raise PriceChanged(details=details)
-        order_no = step("order", lambda _connection: found.session.order_no)
+        order_no = note("order", lambda: found.session.order_no)
     else:
         wallet = one_click.wallet_of(user)
     return answer(_view(one_click.pay(order_no, wallet)))
@@ -169,7 +169,7 @@ def get_active_checkout(userId: str) -> Response:  # noqa: N803, ARG001
 def finish_active_checkout(body: dict[str, bool], userId: str) -> Response:  # noqa: N803, ARG001
     """Finish the active checkout; that it is paid is the provider's to say, not the client's."""
     # What it was about is kept: a repetition must not look for another one.
-    order_no = step("found", flow.to_finish, current_user(), ordered=body["ordered"])
+    order_no = note("found", lambda: flow.to_finish(current_user(), ordered=body["ordered"]))
     if order_no is not None:
         flow.finish(order_no, ordered=body["ordered"])
     with db.reading() as connection:

@@ -30,12 +30,12 @@ class listed(among):  # noqa: N801 - it stands for an operator
 
     def __init__(self, column: ColumnElement[str], name: str) -> None:
         super().__init__(column, name)
-        self.texts = bindparam(name, type_=TextsInJson())
+        self.listed = bindparam(name, type_=TextsInJson())
 
 
 @compiles(listed, "postgresql")
 def _listed_on_postgresql(element: listed, compiler: SQLCompiler, **kwargs: Any) -> str:
-    column, texts = (compiler.process(part, **kwargs) for part in (element.column, element.texts))
+    column, texts = (compiler.process(part, **kwargs) for part in (element.column, element.listed))
     return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(({texts})::json)))"
 
 

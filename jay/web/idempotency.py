@@ -210,6 +210,20 @@ def step(
     return mine.done[name]
 
 
+def note(name: str, work: Callable[[], Any]) -> Any:
+    """Do a step that writes nothing itself, and record what it leads to for a later try.
+
+    Without a key nothing is written, and no transaction is opened.
+    """
+    mine: _Try | None = g.get("idempotent_try")
+    if mine is None:
+        return work()
+    if name in mine.done:
+        return mine.done[name]
+    outcome = work()
+    return step(name, lambda _connection: outcome)
+
+
 def done(name: str) -> Any:
     """Return what a step has led to in an earlier try, None when none came so far."""
     mine: _Try | None = g.get("idempotent_try")

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, event, select
 
 from jay import db
 from jay.checkout import flow, reconciling, sessions
@@ -25,6 +25,7 @@ from jay.checkout.sandbox import service as sandbox
 from jay.checkout.sandbox.models import SIGNATURE_HEADER, sandbox_intents, sign
 from jay.checkout.sandbox.provider import Sandbox
 from jay.db import turns
+from jay.db.database import Database
 from jay.errors import (
     CartEmpty,
     CheckoutNotFound,
@@ -529,6 +530,27 @@ def test_a_client_that_is_slower_than_the_webhook_is_not_refused(
     assert (told.status_code, told.json["data"]["checkout"]) == (200, [])
     aborted = alice.call("POST", "/checkout/sessions/finish-active", json={"ordered": False})
     assert_refused(aborted, NoActiveCheckout)
+
+
+def test_a_purchase_without_a_key_writes_as_often_as_it_has_steps(
+    till: Till, alice: User, mug: str
+) -> None:
+    database: Database = till.app.extensions["jay.db"]
+    begun: list[Connection] = []
+    alice.put(mug)
+    event.listen(database.engine, "begin", begun.append)
+
+    started = till.start(alice)
+    # What is reserved, the session, the provider's payment, and the session's note of it.
+    assert len(begun) == 4
+
+    till.pay(started)
+    begun.clear()
+    finished = alice.call("POST", "/checkout/sessions/finish-active", json={"ordered": True})
+    assert finished.status_code == 200
+    # The session is being paid, the provider takes the money, and the order is made.
+    assert len(begun) == 3
+    assert till.state(started) is SessionState.PAID
 
 
 def test_a_payment_that_was_cancelled_is_not_handed_out_again(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from jay.checkout.providers.interface import (
     Intent,
@@ -30,7 +30,8 @@ from jay.checkout.sandbox.models import (
     sign,
     transfer_id,
 )
-from jay.db.upsert import insert_into
+from jay.db.prepared import Prepared
+from jay.db.upsert import AddedOnce, insert_into
 from jay.errors import PaymentRefused
 from jay.outbox import service as outbox
 from jay.outbox.kinds import MessageKind
@@ -39,31 +40,44 @@ from jay.outbox.webhooks import HTTP
 
 WEBHOOK = "sandbox-webhook"
 _row, _share = sandbox_intents.c, sandbox_transfers.c
+_THIS = _row.id == bindparam("intent")
+_OPEN = AddedOnce(
+    sandbox_intents,
+    ("id", "reference", "status", "amount", "currency", "lang", "return_url", "created"),
+)
+_FIND = Prepared(select(sandbox_intents).where(_THIS))
+_AUTHORISE = Prepared(
+    update(sandbox_intents)
+    .where(_THIS, or_(*(_row.status == one for one in PAYABLE)))
+    .values(status=IntentStatus.AUTHORISED, card=bindparam("last_four"), failure=None)
+)
+_CAPTURE = Prepared(
+    update(sandbox_intents)
+    .where(_THIS, _row.status == IntentStatus.AUTHORISED)
+    .values(status=IntentStatus.CAPTURED, captured=_row.amount)
+)
 
 
 def open_intent(connection: Connection, purchase: Purchase, *, now: datetime) -> str:
     """Make the intent of a purchase, or find the one that was made for its reference."""
     identifier = intent_id(purchase.reference)
-    connection.execute(
-        insert_into(connection, sandbox_intents)
-        .values(
-            id=identifier,
-            reference=purchase.reference,
-            status=IntentStatus.OPEN,
-            amount=purchase.amount,
-            currency=purchase.currency,
-            lang=purchase.lang,
-            return_url=purchase.return_url,
-            created=now,
-        )
-        .on_conflict_do_nothing()
-    )
+    made = {
+        "id": identifier,
+        "reference": purchase.reference,
+        "status": IntentStatus.OPEN,
+        "amount": purchase.amount,
+        "currency": purchase.currency,
+        "lang": purchase.lang,
+        "return_url": purchase.return_url,
+        "created": now,
+    }
+    _OPEN.add(connection, made)
     return identifier
 
 
 def row_of(connection: Connection, identifier: str) -> Any:
     """Return an intent's row; None where there is none."""
-    return connection.execute(select(sandbox_intents).where(_row.id == identifier)).one_or_none()
+    return _FIND.one_or_none(connection, {"intent": identifier})
 
 
 def find(connection: Connection, identifier: str, *, now: datetime) -> Intent | None:
@@ -97,12 +111,7 @@ def pay(
         if connection.execute(statement.values(failure=card.failure)).rowcount:
             _tell(connection, identifier, "payment_intent.payment_failed", now=now)
         return False
-    statement = (
-        update(sandbox_intents)
-        .where(_row.id == identifier, _row.status.in_(PAYABLE))
-        .values(status=IntentStatus.AUTHORISED, card=last_four, failure=None)
-    )
-    if not connection.execute(statement).rowcount:
+    if not _AUTHORISE.rowcount(connection, {"intent": identifier, "last_four": last_four}):
         return False
     kind = "payment_intent.amount_capturable_updated"
     _tell(connection, identifier, kind, now=now, late=card.late)
@@ -120,12 +129,7 @@ def refuse(connection: Connection, identifier: str, *, now: datetime) -> None:
 
 def capture(connection: Connection, identifier: str, *, now: datetime) -> None:
     """Take the money that is held, if it is."""
-    statement = (
-        update(sandbox_intents)
-        .where(_row.id == identifier, _row.status == IntentStatus.AUTHORISED)
-        .values(status=IntentStatus.CAPTURED, captured=_row.amount)
-    )
-    if connection.execute(statement).rowcount:
+    if _CAPTURE.rowcount(connection, {"intent": identifier}):
         _tell(connection, identifier, "payment_intent.succeeded", now=now)
 
 
