@@ -11,8 +11,8 @@ import orjson
 
 from jay.feeds.files import MAX_LINE, FeedFile
 from jay.feeds.tables import Table
+from jay.net.json_names import SaidTwice, check_names
 from jay.products.gtins import read_gtin
-from jay.web.twice import SaidTwice, check_names
 
 MAX_DIGITS = 20
 

@@ -14,7 +14,7 @@ from jay.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
-from jay.web.twice import SaidTwice, check_names
+from jay.net.json_names import SaidTwice, check_names
 
 MAX_CONTAINERS = 25_000
 """Objects and arrays of a body at most, which are what parsing costs most for. No operation takes

@@ -31,11 +31,11 @@ KINDS = {
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
         checkout/order_numbers checkout/pay_links checkout/pins checkout/providers/interface
         checkout/sandbox/models connectors/interface connectors/twins feeds/foreign feeds/models
-        feeds/progress legal/models legal/sellers merchants/models net/addresses
+        feeds/progress legal/models legal/sellers merchants/models net/addresses net/json_names
         operators/models ops/demo_legal ops/mends orders/models orders/words outbox/letters
         outbox/models partners/branding partners/models pictures/models privacy/registry
         products/groups products/gtins products/models products/price_merging products/prices
-        products/search products/shipping transfers/models web/names web/twice web/versions
+        products/search products/shipping transfers/models web/names web/versions
     """,
     SERVICE: """
         events auth/service auth/signing_keys baskets/offered baskets/pictured baskets/service
