@@ -7,7 +7,6 @@ network.
 """
 
 import base64
-import binascii
 import enum
 import random
 import threading
@@ -36,6 +35,7 @@ from sqlalchemy.sql.dml import Insert
 from jay.db.prepared import Prepared
 from jay.db.types import UtcDateTime, metadata
 from jay.db.write_queue import atomic
+from jay.net.json_names import check_names
 
 MAX_HEADER_LENGTH = 4096
 MAX_VALUE_LENGTH = 200
@@ -92,16 +92,18 @@ class Tracking:
     def parse(cls, header: str) -> "Tracking":
         """Read the header: base64 (either alphabet) of a JSON object.
 
-        :raises ValueError: it is something else.
+        :raises ValueError: it is something else, or says a name twice.
         """
         if len(header) > MAX_HEADER_LENGTH:
             raise ValueError("too long")
         standard = header.strip().rstrip("=").replace("-", "+").replace("_", "/")
         try:
             padded = standard + "=" * (-len(standard) % 4)
-            content = orjson.loads(base64.b64decode(padded, validate=True))
-        except (binascii.Error, orjson.JSONDecodeError, UnicodeEncodeError) as error:
-            raise ValueError("not base64 of JSON") from error
+            document = base64.b64decode(padded, validate=True)
+            content = orjson.loads(document)
+            check_names(document)
+        except (ValueError, RecursionError) as error:
+            raise ValueError("not base64 of JSON that says each name once") from error
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
         for required in ("session_id", "start_time", "source"):

@@ -47,6 +47,7 @@ class Record(NamedTuple):
 NOT_JSON = "The line is not valid JSON: {}."
 NOT_OBJECT = "The line is not a JSON object."
 TWICE = "An object of the line has the same name twice."
+TWICE_IN_CELL = "An object in a cell has the same name twice."
 TOO_DEEP = "The line is nested too deeply."
 TOO_LONG = f"The line is longer than {MAX_LINE // 2**20} MiB."
 
@@ -172,10 +173,16 @@ def _content(cell: str) -> Any:
 
 
 def _from_json(cell: str) -> Any:
+    """Read a cell that holds JSON; leave anything else for the schema to refuse.
+
+    :raises SaidTwice: an object of it says a name twice.
+    """
     try:
-        return orjson.loads(cell)
-    except orjson.JSONDecodeError:
+        content = orjson.loads(cell)
+        check_names(cell.encode())
+    except (orjson.JSONDecodeError, RecursionError):
         return cell
+    return content
 
 
 def _gender(cell: str) -> Any:
@@ -306,7 +313,11 @@ def own_csv(table: Table) -> Iterator[Record]:
         if row is None:
             yield Record(line, reason=reason)
             continue
-        body = body_of(row)
+        try:
+            body = body_of(row)
+        except SaidTwice:
+            yield Record(line, row[sku_at], reason=TWICE_IN_CELL)
+            continue
         if not body:
             continue
         if nested:

@@ -435,6 +435,8 @@ BROKEN = {
     "raw emoji": "🙂".encode().decode("latin-1"),
     "raw umlaut": "ü".encode("latin-1").decode("latin-1"),
     "plain JSON": json.dumps(SESSION),
+    "a name twice": encoded(json.dumps(SESSION)[:-1].encode() + b', "source": "other"}'),
+    "a name twice inside": encoded(json.dumps(SESSION)[:-1].encode() + b', "x": {"y": 1, "y": 2}}'),
     "two in one": f"{encoded(SESSION)},{encoded(SESSION)}",
     **{
         f"without {name}": encoded({key: SESSION[key] for key in SESSION if key != name})

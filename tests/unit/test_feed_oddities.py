@@ -280,6 +280,27 @@ def test_our_own_csv_has_a_column_for_all_that_the_api_has(path: Path) -> None:
     assert named - columns == {"shippingModel", "variants", "type", "value"}
 
 
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("brand", '{"name": "A", "name": "B"}'),
+        ("manufacturer", '{"name": "A", "address": "X", "address": "Y"}'),
+        ("safety", '[{"lang": "de", "text": "Hot", "text": "Cold"}]'),
+        ("shippingScale", '[{"start": 0, "price": 490, "price": 0}]'),
+    ],
+)
+def test_a_cell_whose_object_says_a_name_twice_refuses_its_row_alone(
+    path: Path, column: str, cell: str
+) -> None:
+    quoted = cell.replace('"', '""')
+
+    wrong, other = read(path, f'sku,name,{column}\nA,Mug,"{quoted}"\nB,Cup,\n')
+
+    assert (wrong.line, wrong.sku, wrong.body) == (2, "A", None)
+    assert "the same name twice" in str(wrong.reason)
+    assert (other.sku, other.reason) == ("B", None)
+
+
 def test_a_sale_in_another_unit_refuses_a_table_too(path: Path) -> None:
     with pytest.raises(UnusableFile, match=r"salePrice is '15\.99'"):
         read(path, "sku,name,price,salePrice\nA,Mug,2000,15.99\n")
