@@ -1,16 +1,18 @@
 """Jay Basket: the shopping basket for television."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import click
 import structlog
 from flask import Flask, Response
+from flask.cli import AppGroup
 from sqlalchemy import inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jay import db, web
-from jay.auth import cli as auth_cli
 from jay.auth import cors, guards
 from jay.auth import routes as auth_routes
 from jay.auth.service import demo_keys_in_force
@@ -28,55 +30,31 @@ from jay.checkout.sandbox.provider import Sandbox
 from jay.checkout.sandbox.service import webhook_kind
 from jay.clock import Clock, system_clock
 from jay.config import ELEMENTS, ConfigError, Settings, open_to_others, settings_from
-from jay.connectors import cli as connectors_cli
 from jay.connectors import handing
 from jay.db.causes import cause_of
 from jay.db.database import Database
 from jay.db.standby import Standby
 from jay.errors import Busy
-from jay.feeds import cli as feeds_cli
-from jay.feeds import pull_cli
 from jay.guests import plain as guests_plain
 from jay.guests import routes as guests_routes
 from jay.kiosk import pages as kiosk_pages
-from jay.legal import cli as legal_cli
-from jay.legal import guarantee, seller_cli, seller_pages
+from jay.legal import guarantee, seller_pages
 from jay.legal import pages as legal_pages
-from jay.merchants import cli as merchants_cli
-from jay.operators import cli as operators_cli
 from jay.operators import pages as operator_pages
-from jay.ops import (
-    backup_cli,
-    demo_shop,
-    distribute_cli,
-    docs,
-    health,
-    operator_mails,
-    removal_cli,
-    reseal_cli,
-    revision,
-)
-from jay.ops import cli as ops_cli
-from jay.ops import worker as ops_worker
-from jay.orders import cli as orders_cli
-from jay.orders import desk_pages, withdrawal_cli, withdrawal_pages
+from jay.ops import demo_shop, docs, health, operator_mails, revision
+from jay.orders import desk_pages, withdrawal_pages
 from jay.orders import pages as order_pages
 from jay.orders import routes as orders_routes
 from jay.orders.mails import ShopperMails
 from jay.orders.withdrawal_mails import acknowledgement
-from jay.outbox import cli as outbox_cli
 from jay.outbox import delivery, webhooks
-from jay.partners import cli as partners_cli
 from jay.partners import models as partner_models
 from jay.partners import pages as partner_pages
-from jay.pictures import cli as pictures_cli
 from jay.pictures import pages as picture_pages
 from jay.pictures import routes as picture_routes
 from jay.pictures import showing as picture_showing
 from jay.pictures.store import store_of
 from jay.playouts import routes as playouts_routes
-from jay.privacy import cli as privacy_cli
-from jay.products import cli as products_cli
 from jay.products import pages as catalogue_pages
 from jay.products import routes as products_routes
 from jay.transfers import pages as transfer_pages
@@ -125,26 +103,6 @@ PAGES = (
     health.blp,
     auth_routes.blp,
 )
-COMMANDS = (
-    ops_cli.db_cli,
-    ops_cli.demo_cli,
-    ops_cli.baskets_cli,
-    partners_cli.partner_cli,
-    merchants_cli.merchant_cli,
-    legal_cli.legal_cli,
-    auth_cli.key_cli,
-    auth_cli.guest_key_cli,
-    reseal_cli.secret_cli,
-    operators_cli.operator_cli,
-    products_cli.products_cli,
-    orders_cli.orders_cli,
-    privacy_cli.customer_cli,
-    outbox_cli.webhooks_cli,
-    ops_worker.worker,
-)
-OF_MERCHANTS = (removal_cli.remove_merchant, seller_cli.merchant_legal, *connectors_cli.COMMANDS)
-"""Commands about merchants of packages that stand right of theirs."""
-
 EASILY_TYPED = 26
 """Characters of an address that a television still shows large, on one line."""
 
@@ -166,6 +124,21 @@ class _App(Flask):
         return responses.file_answer(folder, filename, max_age=self.get_send_file_max_age(filename))
 
 
+class _Commands(AppGroup):
+    """The commands, which are loaded once one is asked for: a process that serves needs none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._load()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def _load(self) -> None:
+        import_module("jay.ops.commands").add_to(self)
+
+
 def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -> Flask:
     """Build the application: the only place that knows every part.
 
@@ -175,6 +148,7 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
     """
     settings = config or settings_from()
     app = _App("jay", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.cli = _Commands(app.name)
     database = Database(settings.database_url, pool_size=settings.threads)
     app.extensions["jay.settings"] = settings
     app.extensions["jay.clock"] = clock
@@ -206,20 +180,6 @@ def create_app(config: Settings | None = None, *, clock: Clock = system_clock) -
         app.register_blueprint(pages_of_feature)
     if settings.demo:
         app.register_blueprint(demo_shop.blp)
-    for commands in COMMANDS:
-        app.cli.add_command(commands)
-    for group, commands_of_others in (
-        (ops_cli.db_cli, (*backup_cli.COMMANDS, *distribute_cli.COMMANDS)),
-        (orders_cli.orders_cli, (*withdrawal_cli.COMMANDS, *privacy_cli.COMMANDS)),
-        (partners_cli.partner_cli, (removal_cli.remove_partner,)),
-        (merchants_cli.merchant_cli, OF_MERCHANTS),
-        (
-            products_cli.products_cli,
-            (*feeds_cli.COMMANDS, *pull_cli.COMMANDS, *pictures_cli.COMMANDS),
-        ),
-    ):
-        for command in commands_of_others:
-            group.add_command(command)
 
     app.wsgi_app = polling.PlainPolls(app, database, clock)  # type: ignore[method-assign]
     app.wsgi_app = guests_plain.PlainGuests(app, database, clock)  # type: ignore[method-assign]

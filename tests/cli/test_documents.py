@@ -24,6 +24,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> click.Group:
     """The commands of an app whose database is never opened."""
     folder = tmp_path_factory.mktemp("documents")
     app: Flask = create_app(settings(f"sqlite:///{folder / 'jay.sqlite3'}", folder))
+    app.cli.list_commands(click.Context(app.cli))  # loads them
     return app.cli
 
 
