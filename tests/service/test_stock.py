@@ -8,8 +8,9 @@ from typing import Any
 
 import alembic.command
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
+from jay.db import prepared
 from jay.db.database import Database
 from jay.merchants import service as merchants
 from jay.merchants.models import Merchant
@@ -130,6 +131,29 @@ def test_what_is_missing_leaves_the_others_reserved(shelf: Shelf) -> None:
 
     assert shelf.reserve("a", ("mug", 2), ("hat", 2), ("card", 900)) == ["shop/de-DE/mug"]
     assert [shelf.available(sku) for sku in ("mug", "hat", "card")] == [1, 3, None]
+
+
+def test_what_there_is_enough_of_is_taken_in_one_round_trip(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        shelf.put(f'"mug" {number}', number)
+    sent: list[str] = []
+    execute = prepared.execute
+
+    def kept(connection: Connection, sql: str, *more: Any, **options: Any) -> Any:
+        sent.append(sql)
+        return execute(connection, sql, *more, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(prepared, "execute", kept)
+        wanted = [(f'"mug" {number}', number) for number in range(1, 5)]
+        assert shelf.reserve("a", *wanted) == []
+
+    # SQLite has no round trips to save.
+    statements = len(wanted) if shelf.database.is_sqlite else 1
+    assert len([sql for sql in sent if sql.startswith("UPDATE products")]) == statements
+    assert [shelf.available(sku) for sku, _ in wanted] == [0] * 4
 
 
 def test_variants_without_a_stock_of_their_own_share_their_products(shelf: Shelf) -> None:
