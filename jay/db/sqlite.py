@@ -16,6 +16,11 @@ LOCK_WAIT_SECONDS = 5
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.002
 """How long a process waits before it asks again for SQLite's write lock; longer each time."""
 
+READERS_CACHE_KIB = 512
+"""Of pages, in each connection that reads. SQLite's default of 2 MB is no quicker: a connection
+forgets them all once another one has written, and the system has them in memory, too. Who writes
+keeps the default: what does not fit is written twice in a large transaction."""
+
 
 def in_memory(file: str | None) -> bool:
     """Tell whether a database, by the name that a URL has for it, is no file of its own."""
@@ -34,6 +39,7 @@ def set_up_readers(connection: Any, _record: Any) -> None:
     """Let a connection read, and never write."""
     _set_up(connection)
     connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{READERS_CACHE_KIB}")
 
 
 def set_up_writers(connection: Any, _record: Any) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from jay.db import postgresql
 from jay.db.database import Conflict, Database, locks, optimistic
 from jay.db.lending import Lender
 from jay.db.prepared import execute
+from jay.db.sqlite import READERS_CACHE_KIB
 from jay.errors import Busy
 from tests.clock import PATIENCE_SECONDS
 
@@ -67,6 +69,19 @@ def test_nothing_is_written_through_the_door_that_reads(
         run(reader, statement)
 
     assert notes(database) == ["", ""]
+
+
+def test_who_reads_from_sqlite_keeps_few_pages_and_who_writes_those_of_a_transaction(
+    tmp_path: Path,
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'jay.sqlite3'}")
+    size = "PRAGMA cache_size"  # below 0 in KiB
+
+    with database.transaction() as writer, database.reading() as reader:
+        sizes = [one.exec_driver_sql(size).scalar_one() for one in (reader, writer)]
+
+    database.dispose()
+    assert sizes == [-READERS_CACHE_KIB, -2000]
 
 
 def test_write_hands_on_the_arguments_and_what_the_work_returns(database: Database) -> None:
