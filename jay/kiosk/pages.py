@@ -35,6 +35,7 @@ from jay.partners.models import Partner
 from jay.partners.service import kiosk_partners
 from jay.partners.view import partner_at, partner_view
 from jay.products import service as catalogue
+from jay.products import wall as walls
 from jay.products.models import Product
 from jay.products.showing import Image, first_images
 from jay.products.view import price_text, unit_price, was
@@ -118,7 +119,7 @@ def wall(name: str) -> Response:
     number, now = _asked_page(), web.now()
     with db.reading() as connection:
         partner = _kiosk(connection, name)
-        products, count = catalogue.wall(
+        products, count = walls.find_page(
             connection,
             lang=language(),
             country=partner.country,

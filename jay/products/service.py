@@ -324,35 +324,3 @@ def choices_of(
         for one in variants:
             found[one.main_id].append(one._replace(lowest_price=before.get(one.id)))
     return found
-
-
-def wall(
-    connection: Connection, *, lang: str, country: str, offset: int, limit: int, now: datetime
-) -> tuple[list[Product], int]:
-    """Return one page of the products that a kiosk offers, and how many there are in all.
-
-    :param lang: which of a product's languages is shown; one that has it not is shown in another.
-    """
-    other = products.alias("other")
-    better = exists().where(
-        other.c.merchant_id == products.c.merchant_id,
-        other.c.sku == products.c.sku,
-        other.c.country == country,
-        other.c.main_id.is_(None),
-        ~other.c.not_shoppable,
-        ~other.c.removed,
-        or_(other.c.lang == lang, other.c.lang < products.c.lang),
-    )
-    offered = and_(
-        products.c.main_id.is_(None),
-        ~products.c.not_shoppable,
-        products.c.country == country,
-        or_(products.c.lang == lang, ~better),
-    )
-    count = connection.execute(
-        select(func.count()).select_from(products).where(offered, ~products.c.removed)
-    ).scalar_one()
-    query = _SALES_VIEW.where(offered).order_by(products.c.created, products.c.id)
-    given = {"now": microseconds(now)}
-    rows = connection.execute(query.offset(offset).limit(limit), given)
-    return _products(connection, rows, now), count

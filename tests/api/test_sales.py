@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from jay import db
-from jay.products import catalogue, service
+from jay.products import catalogue, wall
 from jay.products.catalogue import Filters
 from tests.api.checks import field_errors
 from tests.api.feed import details, post, stored
@@ -114,11 +114,13 @@ def test_the_catalogue_and_the_kiosk_show_what_it_costs_now(app: Flask, shop: Sh
         with app.app_context(), db.reading() as connection:
             page = catalogue.find_page(connection, Filters(), now=now)
             item = catalogue.find_item(connection, mug, now=now)
-            wall, _ = service.wall(connection, lang="de", country="DE", offset=0, limit=9, now=now)
+            tiles, _ = wall.find_page(
+                connection, lang="de", country="DE", offset=0, limit=9, now=now
+            )
         assert item is not None
         found = (page.items[0], item)
         offered = [one.product for each in found for one in (each.main, *each.variants)]
-        shown.append({one.price for one in (*offered, *wall)})
+        shown.append({one.price for one in (*offered, *tiles)})
 
     assert shown == [{2000}, {1500}, {2000}]
 

@@ -50,8 +50,8 @@ KINDS = {
         privacy/erasing privacy/exporting privacy/finding products/bulk products/bulk_sql
         products/catalogue products/configuring products/feeding products/former_prices
         products/listing products/price_history products/repricing products/service
-        products/stock products/stored products/unit_prices products/upserting products/wanted
-        transfers/service web/limits web/stored_answers
+        products/stock products/stored products/unit_prices products/upserting products/wall
+        products/wanted transfers/service web/limits web/stored_answers
     """,
     SCHEMA: """
         baskets/schemas checkout/schemas feeds/amounts feeds/mending feeds/rows guests/schemas
