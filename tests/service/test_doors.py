@@ -136,23 +136,28 @@ def test_an_optimistic_work_runs_under_locks_after_a_conflict(database: Database
 
 def cross(database: Database) -> dict[str, Any]:
     """Let two threads lock two rows the other way round."""
-    met = threading.Barrier(2)
+    met, done = threading.Barrier(2), threading.Event()
     tries: dict[str, int] = {"a": 0, "b": 0}
     failures: list[BaseException] = []
 
     def work(connection: Connection, name: str, first: int, second: int) -> None:
         tries[name] += 1
         # The other one may be slow on a busy machine.
-        for limit in ("lock_timeout", "statement_timeout"):
+        for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(text(f"SET LOCAL {limit} = '{PATIENCE_SECONDS}s'"))
+        if tries[name] > 1:
+            # Else it may have its first row again before the one that waits for that has woken up,
+            # and so they would meet once more.
+            done.wait(PATIENCE_SECONDS)
         set_note(connection, name, number=first)
-        if sum(tries.values()) <= 2:
+        if tries[name] == 1:
             met.wait(PATIENCE_SECONDS)  # both have their first row
         set_note(connection, name, number=second)
 
     def run(*arguments: Any) -> None:
         try:
             database.write(work, *arguments)
+            done.set()
         except BaseException as error:  # noqa: BLE001 - told to the test
             failures.append(error)
 
