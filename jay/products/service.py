@@ -93,7 +93,9 @@ _SALES_VIEW = (
         products.c.own_images,
         _main.c.own_images.label("main_own_images"),
     )
-    .join_from(products, merchants, merchants.c.id == products.c.merchant_id)
+    # There is always a merchant. As an inner join, PostgreSQL would begin with the merchants and
+    # look at all products of each where it does not know yet how many there are.
+    .outerjoin_from(products, merchants, merchants.c.id == products.c.merchant_id)
     .outerjoin(_main, _main.c.id == products.c.main_id)
     .where(~products.c.removed, merchants.c.removed.is_(None))
 )
