@@ -13,7 +13,7 @@ from jay.clock import Clock
 from jay.errors import Busy
 from jay.feeds.ahead import one_ahead
 from jay.feeds.checkpoints import PROGRESS, Import, keep
-from jay.feeds.leftovers import START, Place, count_without_stock, remove_page
+from jay.feeds.leftovers import START, Place, count_without_stock, look_anew, remove_page
 from jay.feeds.mending import without_wrong_addresses
 from jay.feeds.readers import Record, two_counts
 from jay.feeds.report import Refusal, Reports
@@ -26,6 +26,9 @@ from jay.products.models import moment_of, normal_sku
 
 BATCH_ROWS = 500
 """Rows of the catalogue that are written in one transaction: few, to stand in nobody's way."""
+
+MANY_ADDED = 10_000
+"""After so many new products and variants the database looks at the catalogue anew."""
 
 ATTEMPTS = 5
 """How often a batch is tried while the database is busy; each try waits for its locks."""
@@ -345,6 +348,11 @@ def finish(
     :returns: how many variants were taken out.
     :raises TakenOver: another process goes on with this import.
     """
+    if import_.added >= MANY_ADDED:
+        # Before variants are looked for: of what it does not know it would sort all that is left,
+        # for each stretch. Where it takes too long, it is done without: it looks later by itself.
+        with suppress(Busy):
+            write(look_anew)
     removed = 0
     if parted and not import_.refused:
         after: Place | None = START

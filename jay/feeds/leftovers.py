@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
 
+from jay.db import statistics
 from jay.feeds.checkpoints import Import
 from jay.merchants.models import Merchant
 from jay.products.bulk import remove_unseen
@@ -19,6 +20,11 @@ Place = tuple[str, str, str]
 START: Place = ("", "", "")
 
 _KEY = (products.c.lang, products.c.country, products.c.sku)
+
+
+def look_anew(connection: Connection) -> None:
+    """Let the database look anew at how many products there are, and which."""
+    statistics.renew(connection, products)
 
 
 def remove_page(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from jay import create_app, db
 from jay.baskets.models import baskets
@@ -93,6 +93,20 @@ def test_what_was_answered_before_is_in_a_backup_while_others_write(
     assert restored.exit_code == 0, restored.output
     assert before <= users(elsewhere) <= set(answered)
     assert runner_of(elsewhere)("partner", "list").exit_code == 0
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_postgresql_knows_its_tables_after_a_restore(
+    typed: Run, elsewhere: Flask, tmp_path: Path
+) -> None:
+    file = tmp_path / "jay.backup"
+    typed("db", "backup", str(file))
+
+    assert runner_of(elsewhere)("db", "restore", str(file)).exit_code == 0
+
+    with elsewhere.app_context(), db.reading() as connection:
+        known = set(connection.execute(text("SELECT tablename FROM pg_stats")).scalars())
+    assert {"products", "partners", "merchants"} <= known
 
 
 def test_check_says_what_is_in_it_and_writes_nothing(typed: Run, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import random
 import re
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from jay import db
 from jay.db import turns
@@ -57,6 +57,58 @@ def feed(tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+Known = Callable[[], list[float]]
+
+
+@pytest.fixture
+def known(app: Flask) -> Iterator[Known]:
+    """What PostgreSQL knows of the SKUs, at first nothing: how many there are, -1 for all."""
+
+    def ask() -> list[float]:
+        query = "SELECT n_distinct FROM pg_stats WHERE tablename = 'products' AND attname = 'sku'"
+        with app.app_context(), db.reading() as connection:
+            return list(connection.exec_driver_sql(query).scalars())
+
+    def do(statement: str) -> None:
+        with app.app_context(), db.transaction() as connection:
+            connection.exec_driver_sql(statement)
+
+    do("ALTER TABLE products SET (autovacuum_enabled = false)")
+    do("DELETE FROM pg_statistic WHERE starelid = 'products'::regclass")
+    yield ask
+    do("ALTER TABLE products RESET (autovacuum_enabled)")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_postgresql_knows_the_catalogue_when_a_large_import_ends(
+    run: Run, shop: Shop, feed: Callable[..., str], known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MANY_ADDED", 2)
+
+    assert run("products", "import", "mugshop", feed("sku,name\none,One\n")).exit_code == 0
+    assert known() == []
+    more = feed("sku,name\ntwo,Two\nthree,Three\n", "more.csv")
+    assert run("products", "import", "mugshop", more).exit_code == 0
+    assert known() == [-1]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_import_ends_well_where_the_database_looks_at_it_too_slowly(
+    run: Run, shop: Shop, feed: Callable[..., str], known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_slow(connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 1")
+        connection.exec_driver_sql("SELECT pg_sleep(60)")
+
+    monkeypatch.setattr(importing, "MANY_ADDED", 1)
+    monkeypatch.setattr(importing, "look_anew", too_slow)
+
+    result = run("products", "import", "mugshop", feed("sku,name\none,One\n"))
+
+    assert (result.exit_code, known()) == (0, [])
+    assert "1 added" in result.stdout
 
 
 def table(*rows: dict[str, Any]) -> str:

@@ -94,15 +94,15 @@ KINDS = {
         checkout/sandbox/provider connectors/calling connectors/shopify/shop
         connectors/woocommerce/shop db/breaker db/causes db/database db/distributing db/lending
         db/outages db/postgresql db/prepared db/readiness db/routing db/sqlite db/standby
-        db/turns db/types db/upsert db/write_queue feeds/ahead feeds/downloading feeds/files
-        feeds/google feeds/items feeds/major feeds/mapped feeds/mapping feeds/readers feeds/sales
-        feeds/skus feeds/sources feeds/spreadsheets feeds/tables feeds/units feeds/unpacking
-        legal/markup net/buckets net/client net/deadlines net/emails net/names net/smtp net/waits
-        ops/backup ops/demo_viewer ops/lan ops/revision outbox/rendering outbox/transports/calls
-        outbox/transports/http outbox/transports/mail partners/keys pictures/bucket
-        pictures/drawing pictures/fetching pictures/reading pictures/store products/texts
-        transfers/qr web/answering web/body_files web/connections web/counts web/fair_shares
-        web/framing web/plain_http web/ports web/serving
+        db/statistics db/turns db/types db/upsert db/write_queue feeds/ahead feeds/downloading
+        feeds/files feeds/google feeds/items feeds/major feeds/mapped feeds/mapping
+        feeds/readers feeds/sales feeds/skus feeds/sources feeds/spreadsheets feeds/tables
+        feeds/units feeds/unpacking legal/markup net/buckets net/client net/deadlines net/emails
+        net/names net/smtp net/waits ops/backup ops/demo_viewer ops/lan ops/revision
+        outbox/rendering outbox/transports/calls outbox/transports/http outbox/transports/mail
+        partners/keys pictures/bucket pictures/drawing pictures/fetching pictures/reading
+        pictures/store products/texts transfers/qr web/answering web/body_files web/connections
+        web/counts web/fair_shares web/framing web/plain_http web/ports web/serving
     """,
 }
 
