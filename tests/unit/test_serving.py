@@ -20,6 +20,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from jay import i18n
 from jay.web import answering, body_files, logs, serving
 from jay.web.connections import LINGERING
 from jay.web.responses import EXPIRED, LARGER_BODIES, MAX_BODY_BYTES
@@ -897,11 +898,24 @@ def _no_files_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_connections", lambda wanted: wanted)
 
 
-def test_what_a_worker_has_loaded_is_not_walked_again_and_again() -> None:
+@pytest.mark.parametrize("hook", ["when_ready", "post_worker_init"])
+def test_what_a_process_has_loaded_is_not_walked_again_and_again(hook: str) -> None:
     conf = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
+    gc.unfreeze()  # what other tests have left so
 
     try:
-        conf["post_worker_init"](None)
+        conf[hook](SimpleNamespace(LISTENERS=[]))
         assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
+
+
+def test_texts_are_read_before_there_are_workers() -> None:
+    conf = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
+    i18n.texts.cache_clear()
+
+    try:
+        conf["when_ready"](SimpleNamespace(LISTENERS=[]))
+        assert i18n.texts.cache_info().currsize == len(i18n.languages())
     finally:
         gc.unfreeze()
