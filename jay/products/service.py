@@ -108,8 +108,10 @@ _FIND_MANY = Prepared(_MANY)
 _variant = products.alias("variant")
 _HAS_VARIANTS = exists().where(_variant.c.main_id == products.c.id, ~_variant.c.removed)
 _FIND_MANY_WITH_CHOICES = Prepared(_MANY.add_columns(_HAS_VARIANTS.label("has_variants")))
-# A main product with a value of its own is one of its variants, the first one.
-_IS_CHOICE = and_(products.c.main_id.is_(None), products.c.variant_value.is_not(None))
+# A main product with a value of its own is one of its variants, the first one. Said as IS NULL,
+# PostgreSQL would look at the whole index of main products where it does not know how many it has.
+_IS_MAIN = func.coalesce(products.c.main_id, products.c.id) == products.c.id
+_IS_CHOICE = and_(_IS_MAIN, products.c.variant_value.is_not(None))
 _OF_MAINS = (
     select(
         products.c.main_id,
