@@ -165,7 +165,7 @@ class Database:
             if self.is_sqlite:
                 begin_on_sqlite(connection)
             else:
-                connection.exec_driver_sql("BEGIN")
+                execute(connection, "BEGIN")
             yield connection
             stake.committing = True
 
