@@ -28,7 +28,8 @@ from werkzeug.test import EnvironBuilder
 
 from jay import create_app, make_ready
 from jay.config import settings_from
-from tests.load.rows import Row, rows_of
+from tests.load import purchases
+from tests.load.rows import Row, rows_of, shoppers_of, shoppers_of_limit
 from tests.load.seeding import Seeded, seed, service_environ
 from tests.load.wrk import TRACKING, Request
 from tests.servers import postgres_cluster
@@ -40,6 +41,10 @@ DIFFERENT = 500
 """So many different requests are sent of an operation."""
 
 BLOCKS, BLOCK_SECONDS = 12, 0.1
+PURCHASES = 20
+"""So many in a block."""
+
+STEPS = ("purchase: start", "purchase: card", "purchase: finish")
 PROFILED = ("GET basket", "POST product")
 
 LAYERS = (
@@ -130,6 +135,50 @@ def costs(*senders: Callable[[], None]) -> list[float]:
     return least
 
 
+class InProcess:
+    """Stands for a connection to an application of this process, and notes what requests cost."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.took: list[float] = []
+        self.status, self._content = 0, b""
+
+    def request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Send a request."""
+        made = EnvironBuilder(path, method=method, headers=headers, data=body)
+        environ = {**made.get_environ(), "RAW_URI": path}
+        statuses: list[str] = []
+        began = time.process_time()
+        self._content = b"".join(
+            self._app(environ, lambda status, _headers, _error=None: statuses.append(status))
+        )
+        self.took.append(time.process_time() - began)
+        self.status = int(statuses[0].split()[0])
+
+    def getresponse(self) -> "InProcess":
+        """Return the answer."""
+        return self
+
+    def read(self) -> bytes:
+        """Return the body of the answer."""
+        return self._content
+
+
+def purchase_costs(service: Any, limit: Any, seeded: Seeded) -> dict[str, list[float]]:
+    """Return the processor time of a purchase's requests at both, in microseconds."""
+    sides = [(service, shoppers_of(seeded)), (limit, shoppers_of_limit(seeded))]
+    found = {step: [float("inf")] * len(sides) for step in STEPS}
+    for block in range(BLOCKS + 1):
+        for side, (app, shoppers) in enumerate(sides):
+            connection: Any = InProcess(app)
+            for shopper in itertools.islice(shoppers, PURCHASES):
+                purchases.buy(connection, shopper)
+            for number, step in enumerate(STEPS if block else ()):  # both know how by then
+                took = connection.took[number :: len(STEPS)]
+                found[step][side] = min(found[step][side], sum(took) / len(took) * 1e6)
+    return found
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -146,7 +195,8 @@ def main() -> None:
 
 def _print(name: str, url: str, folder: str) -> None:
     seeded = seed(url, USERS)
-    app = make_ready(create_app(settings_from(service_environ(seeded.url, Path(folder)))))
+    environ = {**service_environ(seeded.url, Path(folder)), "JAY_DEMO": "1"}  # the sandbox's
+    app = make_ready(create_app(settings_from(environ)))
     limit = _limit(seeded)
     found, cost = {}, {}
     # The access log costs what it costs, and is read by nobody.
@@ -158,6 +208,7 @@ def _print(name: str, url: str, folder: str) -> None:
             cost[row.name] = costs(ours, theirs)
             if row.name in PROFILED and not seeded.url.startswith("sqlite"):
                 found[row.name] = profile(ours)
+        cost |= purchase_costs(app.wsgi_app, limit, seeded)
     if found:
         print(f"\n| {name}: layer | " + " | ".join(found) + " |")
         print("|---|" + "---|" * len(found))
