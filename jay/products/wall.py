@@ -6,12 +6,13 @@ knows nothing of a catalogue that was just imported, and with a choice it would 
 of a merchant for each of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, ScalarSelect, Select, func, select, union_all
 
+from jay.i18n import languages
 from jay.merchants.models import merchants
 from jay.products import service
 from jay.products.models import Product, products
@@ -19,6 +20,10 @@ from jay.products.models import Product, products
 MOST = 4_000
 """How many products of a language are looked at: nobody leafs further, and they are counted for
 each page."""
+
+MOST_LANGUAGES = 12
+"""How many languages are looked at: each is compared with all that are better, and there are 184,
+in which a single merchant may have put something."""
 
 _other = products.alias("other")
 
@@ -30,8 +35,7 @@ def find_page(
 
     :param lang: which of a product's languages is shown; one that has it not is shown in another.
     """
-    others = [each for each in _languages(connection, country) if each != lang]
-    langs = [lang, *others]
+    langs = [lang, *_others(_languages(connection, country), lang)]
     added = [_added(each, langs[:place], country) for place, each in enumerate(langs)]
     counts = [select(func.count()).select_from(each.subquery()) for each in added]
     count = sum(connection.execute(select(*(each.scalar_subquery() for each in counts))).one())
@@ -42,6 +46,13 @@ def find_page(
     found = service.find_many(connection, ids, now=now)
     # What vanishes between two statements is no longer shown.
     return [found[one] for one in ids if one in found], count
+
+
+def _others(found: Iterable[str], lang: str) -> list[str]:
+    """Return which other languages are looked at: nobody can crowd out those that pages speak."""
+    spoken = {code for code, _name in languages()}
+    first = sorted(set(found) - {lang}, key=lambda each: (each not in spoken, each))
+    return sorted(first[: MOST_LANGUAGES - 1])
 
 
 def _added(lang: str, better: Sequence[str], country: str) -> Select[Any]:

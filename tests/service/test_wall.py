@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from jay.db.database import Database
+from jay.i18n import LANGUAGES, languages
 from jay.merchants import service as merchants
 from jay.merchants.models import Merchant
 from jay.products import feeding, wall
@@ -88,6 +89,24 @@ def test_a_wall_ends_somewhere(
 
     # Two of each language are looked at, and of those in English one is there in German.
     assert shown(database, "de") == ([("de", "hat"), ("de", "mug"), ("fr", "cap")], 3)
+
+
+def test_no_merchant_makes_a_wall_of_all_the_languages_that_there_are(
+    database: Database, merchant: Merchant
+) -> None:
+    named = {"name": "Pin", "not_shoppable": False, "type": None, "value": None}
+    pin = {**named, "volatile": {"price": 1000}, "description": {}}
+    for lang in sorted(LANGUAGES):
+        database.write(
+            feeding.put_many, merchant, [feeding.Put(lang, lang, "DE", pin, ())], now=NOON
+        )
+
+    # Those that the pages speak are among them, however many come before by their codes.
+    found, count = shown(database, "fr", limit=99)
+    spoken = {code for code, _name in languages()}
+    assert {lang for lang, _sku in found} >= {"fr", *spoken}
+    assert len({lang for lang, _sku in found}) == wall.MOST_LANGUAGES
+    assert count == len(found)
 
 
 def test_a_merchant_who_has_gone_sells_nothing(database: Database, merchant: Merchant) -> None:
