@@ -7,6 +7,10 @@ primary result code: an error that nobody has thought of still falls into a clas
 import sqlite3
 
 import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+DATABASE_ERRORS = (SQLAlchemyError, sqlite3.Error, psycopg.Error)
+"""What goes wrong in a database: drivers tell it themselves where SQLAlchemy is not asked."""
 
 OUTAGE_CLASSES = {
     "08",  # connection exception

@@ -19,9 +19,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
 from jay.db import turns
+from jay.db.outages import DATABASE_ERRORS
 from jay.db.prepared import Prepared
 from jay.db.upsert import insert_into
 from jay.errors import JayError
@@ -247,7 +247,7 @@ def _found(
 ) -> Destination | DeliveryResult:
     try:
         return kind.find(connection, message, secret)
-    except (JayError, SQLAlchemyError):
+    except (JayError, *DATABASE_ERRORS):
         raise
     except Exception as error:
         # One that can't be dealt with must not keep the others waiting, now and for ever.

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy.exc import DBAPIError
 
 from jay.config import ConfigError
 from jay.db.causes import cause_of
+from jay.db.database import driver_error
+from jay.db.outages import DATABASE_ERRORS
 from jay.errors import Busy, JayError
 from jay.web.names import NAME_PATTERN
 
@@ -31,7 +32,7 @@ def without_traceback() -> Iterator[None]:
         raise click.ClickException(with_cause(error)) from error
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
-    except DBAPIError as error:
+    except DATABASE_ERRORS as error:
         if not _lacks_a_table_or_column(error):
             raise
         raise click.ClickException(
@@ -112,10 +113,11 @@ def known(values: Container[str], what: str) -> Callable[..., str | None]:
     return check
 
 
-def _lacks_a_table_or_column(error: DBAPIError) -> bool:
+def _lacks_a_table_or_column(error: BaseException) -> bool:
     # SQLSTATE undefined_table and undefined_column; SQLite says it in words alone.
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    text = str(error.orig)
+    told = driver_error(error)
+    sqlstate = getattr(told, "sqlstate", None)
+    text = str(told)
     return sqlstate in {"42P01", "42703"} or any(
         words in text for words in ("no such table", "no such column", "has no column named")
     )

@@ -18,6 +18,7 @@ COMMANDS = (
     ("key", "list"),
     ("guest-key", "list"),
     ("baskets", "purge"),
+    ("legal", "list"),  # the driver itself tells of it, not SQLAlchemy
 )
 
 

@@ -1,13 +1,16 @@
 """Mails in the outbox: they leave by the mail server, wait where there is none, and keep quiet."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 import structlog
 from flask import Flask
 from sqlalchemy import Connection, select
 
 from jay import db, make_ready
+from jay.db import prepared
 from jay.net.addresses import LOOPBACK
 from jay.net.client import Client
 from jay.outbox import delivery, mails, service
@@ -141,6 +144,25 @@ def test_a_mail_that_cannot_be_written_or_addressed_ends_nothing(
     assert row(app, unwritten)[:2] == (WAITING, "it can't be written: ZeroDivisionError")
     assert row(app, unaddressed)[:2] == (WAITING, "nobody knows where to: KeyError")
     assert row(app, good)[0] == DELIVERED
+
+
+def test_what_goes_wrong_in_the_database_is_no_fault_of_a_mail(
+    app: Flask, put: Callable[..., int], clock: MovedClock
+) -> None:
+    def failing(connection: Connection, *_: object) -> Destination:
+        prepared.execute(connection, "SELECT 1 FROM nowhere")
+        raise AssertionError
+
+    number = put()
+    kinds = {"greeting": mails.mail_kind("greeting", failing)}
+    with (
+        app.app_context(),
+        pytest.raises((sqlite3.Error, psycopg.Error)),
+        db.transaction() as connection,
+    ):
+        service.take(connection, mails.lane_of("J2345"), kinds, secret=SECRET, now=clock())
+
+    assert row(app, number) == (WAITING, None, 0)
 
 
 def test_a_server_that_is_away_is_asked_again_for_days(
