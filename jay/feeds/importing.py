@@ -27,8 +27,9 @@ from jay.products.models import moment_of, normal_sku
 BATCH_ROWS = 500
 """Rows of the catalogue that are written in one transaction: few, to stand in nobody's way."""
 
-MANY_ADDED = 10_000
-"""After so many new products and variants the database looks at the catalogue anew."""
+MANY = 10_000
+"""After so many records the database looks at the catalogue anew, and at the end of as many that
+are new."""
 
 ATTEMPTS = 5
 """How often a batch is tried while the database is busy; each try waits for its locks."""
@@ -88,7 +89,12 @@ def run(
     with _garbage_seldom_looked_for(), closing(batches):
         for batch in batches:
             still_valid()
+            few = import_.records < MANY
             import_ = _attempts(write, _Batch(merchant, import_, batch, reports, clock))
+            if few and import_.records >= MANY:
+                # Plans that were made while a table was empty are kept until then: each batch would
+                # read all former prices that those before it have put away.
+                _look_anew(write)
             yield import_
         still_valid()
 
@@ -111,6 +117,12 @@ def _garbage_seldom_looked_for() -> Iterator[None]:
 _THRESHOLDS = gc.get_threshold()
 _GENERATIONS = _THRESHOLDS[1:]
 _OBJECTS_BETWEEN = 100_000
+
+
+def _look_anew(write: Write) -> None:
+    # Where that takes too long, it is done without: the database looks later by itself.
+    with suppress(Busy):
+        write(look_anew)
 
 
 def check(records: Iterator[Record], merchant: Merchant) -> Iterator[Batch]:
@@ -348,11 +360,10 @@ def finish(
     :returns: how many variants were taken out.
     :raises TakenOver: another process goes on with this import.
     """
-    if import_.added >= MANY_ADDED:
+    if import_.added >= MANY:
         # Before variants are looked for: of what it does not know it would sort all that is left,
-        # for each stretch. Where it takes too long, it is done without: it looks later by itself.
-        with suppress(Busy):
-            write(look_anew)
+        # for each stretch.
+        _look_anew(write)
     removed = 0
     if parted and not import_.refused:
         after: Place | None = START

@@ -10,6 +10,7 @@ from jay.feeds.checkpoints import Import
 from jay.merchants.models import Merchant
 from jay.products.bulk import remove_unseen
 from jay.products.models import products
+from jay.products.prices import price_history
 
 SCANNED = 20_000
 """Rows that are looked through at once."""
@@ -23,8 +24,9 @@ _KEY = (products.c.lang, products.c.country, products.c.sku)
 
 
 def look_anew(connection: Connection) -> None:
-    """Let the database look anew at how many products there are, and which."""
-    statistics.renew(connection, products)
+    """Let the database look anew at how many products and former prices there are, and which."""
+    for table in (products, price_history):
+        statistics.renew(connection, table)
 
 
 def remove_page(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from jay import db
 from jay.db import turns
@@ -85,13 +85,34 @@ def known(app: Flask) -> Iterator[Known]:
 def test_postgresql_knows_the_catalogue_when_a_large_import_ends(
     run: Run, shop: Shop, feed: Callable[..., str], known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "MANY_ADDED", 2)
+    monkeypatch.setattr(importing, "MANY", 2)
 
     assert run("products", "import", "mugshop", feed("sku,name\none,One\n")).exit_code == 0
     assert known() == []
     more = feed("sku,name\ntwo,Two\nthree,Three\n", "more.csv")
     assert run("products", "import", "mugshop", more).exit_code == 0
     assert known() == [-1]
+
+
+def test_the_database_looks_anew_once_on_the_way_and_at_the_end_of_what_is_new(
+    run: Run, app: Flask, shop: Shop, feed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def look(connection: Connection) -> None:
+        stored = connection.scalar(select(func.count()).select_from(products))
+        looks.append(stored or 0)
+
+    monkeypatch.setattr(importing, "MANY", 2)
+    monkeypatch.setattr(importing, "BATCH_ROWS", 1)
+    monkeypatch.setattr(importing, "look_anew", look)
+
+    for price in (100, 200):
+        rows = [f"{sku},{sku},{price}\n" for sku in "abcd"]
+        file = feed(f"sku,name,price\n{''.join(rows)}")
+        assert run("products", "import", "mugshop", file).exit_code == 0
+
+    assert looks == [2, 4, 4]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -102,7 +123,7 @@ def test_an_import_ends_well_where_the_database_looks_at_it_too_slowly(
         connection.exec_driver_sql("SET LOCAL statement_timeout = 1")
         connection.exec_driver_sql("SELECT pg_sleep(60)")
 
-    monkeypatch.setattr(importing, "MANY_ADDED", 1)
+    monkeypatch.setattr(importing, "MANY", 1)
     monkeypatch.setattr(importing, "look_anew", too_slow)
 
     result = run("products", "import", "mugshop", feed("sku,name\none,One\n"))

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from jay.db import statistics
 from jay.db.database import Database
+from jay.feeds.leftovers import look_anew
 from jay.merchants import service
 from jay.merchants.models import merchants
 from tests.clock import NOON
@@ -55,3 +56,13 @@ def test_a_table_of_somebody_else_is_left_as_it_is(database: Database) -> None:
         connection.execute(text("RESET ROLE"))
         connection.execute(text("DROP ROLE jay_guest"))
         assert not is_known(connection)
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_imports_make_products_and_former_prices_known(database: Database) -> None:
+    database.write(look_anew)
+
+    with database.reading() as connection:
+        query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples >= 0"
+        looked_at = set(connection.execute(text(query)).scalars())
+    assert {"products", "price_history"} <= looked_at
