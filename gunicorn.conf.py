@@ -78,6 +78,12 @@ def _load_what_first_requests_need():
     Image.preinit()
 
 
+def on_reload(_server):
+    """Let the workers that begin now read the texts as they are now (``systemctl reload jay``)."""
+    languages.cache_clear()
+    texts.cache_clear()
+
+
 def post_worker_init(_worker):
     """Leave what was loaded since, alone, too: it lives as long as the process.
 

@@ -919,3 +919,20 @@ def test_texts_are_read_before_there_are_workers() -> None:
         assert i18n.texts.cache_info().currsize == len(i18n.languages())
     finally:
         gc.unfreeze()
+
+
+def test_a_reload_reads_the_texts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
+    monkeypatch.setattr(i18n, "_FOLDER", tmp_path)
+    try:
+        conf["on_reload"](SimpleNamespace())
+        assert i18n.texts("fr").gettext("Basket") == "Basket"
+        (tmp_path / "fr.po").write_text('msgid "Basket"\nmsgstr "Panier"\n')
+
+        conf["on_reload"](SimpleNamespace())
+
+        assert "fr" in dict(i18n.languages())
+        assert i18n.texts("fr").gettext("Basket") == "Panier"
+    finally:
+        i18n.languages.cache_clear()
+        i18n.texts.cache_clear()
