@@ -475,7 +475,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'jay.sqlite3'}"
     cluster = request.getfixturevalue("postgres")
-    return new_postgres_database(cluster, "jay_killed_anywhere")
+    return new_postgres_database(cluster, "jay_killed_anywhere", anew=True)
 
 
 @contextlib.contextmanager
