@@ -3,7 +3,8 @@
 Each caller is a user of whom nobody has heard, with a token that nobody has seen: he reads his
 basket, puts a product into it, asks for its details, starts a transfer whose state is asked for,
 and a guest comes along. For ten minutes the memory of each of gunicorn's workers (RSS) is printed
-every minute. It must stay below 130 MB, and not grow once what is remembered is full.
+every minute. It must stay below 130 MB, and not grow once what is remembered is full. At the end
+its part is printed, too, where what processes share is divided among them (PSS).
 """
 
 import argparse
@@ -93,6 +94,12 @@ def resident_mb(pid: int) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
 
 
+def proportional_mb(pid: int) -> float:
+    """Return how much of it is a process's part (PSS), where others share it, in MB."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.split("Pss:")[1].split()[0]) * 1024 / 1e6
+
+
 def watch(service: Gunicorn, crowd: Crowd, options: argparse.Namespace) -> Iterator[str]:
     """Let users come at an even pace, and yield what the workers hold, every minute and at last."""
     workers = children_of(service._process.pid)
@@ -120,13 +127,13 @@ def watch(service: Gunicorn, crowd: Crowd, options: argparse.Namespace) -> Itera
                 break
     if children_of(service._process.pid) != workers:
         raise RuntimeError("a worker has ended")
-    for values in held.values():
+    for pid, values in held.items():
         third = len(values) // 3
         grown = statistics.median(values[-third:]) - statistics.median(values[third : 2 * third])
         verdict = "" if max(values) < MOST_MB and grown <= GROWS_MB else "  over"
         yield (
             f"a worker: at most {max(values):.1f} MB, from the second third to the last"
-            f" {grown:+.1f} MB{verdict}"
+            f" {grown:+.1f} MB, its part at the end {proportional_mb(pid):.1f} MB{verdict}"
         )
 
 
