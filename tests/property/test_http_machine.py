@@ -518,7 +518,7 @@ class HttpMachine(RuleBasedStateMachine):
     @rule(index=indexes, other=indexes)
     def merge(self, index: int, other: int) -> None:
         users, guests = self.keys[:3], self.keys[3:] or self.keys
-        key = users[index % 3] if index < 9 else self.key(-1 - other)
+        key = users[index % 3] if index < 6 else self.key(-1 - other)
         guest = guests[-1 - other % len(guests)] if other < 10 else self.key(index)
         basket = self.opened(key)
         token = guest["user"].token
