@@ -69,6 +69,7 @@ _ADD = Prepared(
     .values(taken=products.c.taken + bindparam("difference"))
 )
 _RELEASE = Prepared(delete(stock_reservations).where(_OF_REFERENCE, _IS_OPEN).returning(*_RETURNED))
+_OVERDUE = Prepared(select(_rows.product_id).where(_IS_OPEN, _rows.expires <= _MOMENT))
 _RUN_OUT = Prepared(
     delete(stock_reservations).where(_IS_OPEN, _rows.expires <= _MOMENT).returning(*_RETURNED)
 )
@@ -239,6 +240,8 @@ def end_overdue(connection: Connection, *, now: datetime) -> int:
     :returns: how many there were.
     """
     turns.take(connection)
+    # First the products, as who reserves does: else each would wait for the other one.
+    _lock(connection, {row.product_id for row in _OVERDUE.all(connection, {"moment": now})})
     ended = _RUN_OUT.all(connection, {"moment": now})
     _give_back(connection, ended)
     return len(ended)

@@ -19,8 +19,10 @@ from jay.products import feeding, stock
 from jay.products import service as catalogue
 from jay.products.models import Product, products, stock_reservations
 from tests.clock import NOON
+from tests.service.test_claim_against_renew import one_waits
 
 LATER = NOON + timedelta(minutes=30)
+EARLIER = NOON - timedelta(seconds=1)
 
 
 class Shelf:
@@ -214,6 +216,27 @@ def test_a_reservation_that_has_run_out_is_in_nobodys_way(shelf: Shelf) -> None:
     assert shelf.available("hat") == 0
     shelf.database.write(stock.end_overdue, now=NOON + timedelta(seconds=60))
     assert [shelf.available(sku) for sku in ("mug", "hat")] == [0, 1]
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_who_reserves_and_who_ends_what_has_run_out_do_not_wait_for_each_other(
+    shelf: Shelf,
+) -> None:
+    shelf.put("mug", 2)
+    shelf.reserve("a", ("mug", 2), until=NOON)
+    mug = shelf.product("mug")
+
+    def end() -> int:
+        with shelf.database.transaction() as connection:  # which is not tried again
+            return stock.end_overdue(connection, now=NOON)
+
+    with ThreadPoolExecutor(1) as pool:
+        with shelf.database.transaction() as connection:
+            assert stock.reserve(connection, "b", [(mug, 2)], until=LATER, now=EARLIER) != []
+            ending = pool.submit(end)
+            one_waits(connection)
+            assert stock.reserve(connection, "b", [(mug, 2)], until=LATER, now=NOON) == []
+        assert ending.result() == 0
 
 
 def test_a_reservation_is_put_off_while_there_is_one(shelf: Shelf) -> None:
