@@ -5,6 +5,7 @@ Nothing slow is inside a transaction, and nothing is believed but what the provi
 ``finish-active`` and the worker all call it, in any order, any number of times.
 """
 
+import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -40,11 +41,12 @@ from jay.web.rates import CHECKOUTS
 
 log = structlog.get_logger()
 
-TRIES = 5
+TRIES = 11
 """How often a start looks at a cart again that others change at the same moment."""
 
-LOOKED_AGAIN = 2
-"""How often what is reserved by others is believed to be the user's own, in another request."""
+LOOKED_AGAIN, PAUSE_SECONDS = 8, 0.005
+"""How often what is reserved by others is believed to be the user's own, in another request, and
+how long that one is given each time to store its checkout."""
 
 JUST_PAID = timedelta(days=1)
 """So long a client that says that it has paid is believed to mean what was paid last."""
@@ -205,8 +207,9 @@ def _start(
     if not asked.test:  # what is only tried out keeps nothing from those who buy
         missing = db.write(stock.reserve, order_no, draft.positions, until=until, now=now)
     if missing and not last:
-        # It may be the user's own: another start of the same cart, which is stored by then.
+        # It may be the user's own: another start of the same cart, which is stored soon.
         db.write(stock.release, order_no)
+        time.sleep(PAUSE_SECONDS)
         return None
     if missing:
         draft = sessions.without(draft, missing)

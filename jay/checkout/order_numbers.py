@@ -7,6 +7,7 @@ noticed before anybody is looked up.
 
 import re
 import secrets
+from collections.abc import Iterable
 
 from jay.db.routing import BUCKETS
 from jay.transfers.models import CODE_ALPHABET, typed_words
@@ -29,9 +30,22 @@ def new_order_no(routing_key: int) -> str:
 
     :param routing_key: where the order lies, 0 to 4095.
     """
-    digits = [routing_key // _BASE**place % _BASE for place in reversed(range(_ROUTING))]
+    digits = _routing_digits(routing_key)
     digits += [secrets.randbelow(_BASE) for _ in range(_RANDOM)]
-    return PREFIX + "".join(CODE_ALPHABET[digit] for digit in [*digits, _check(digits)])
+    return PREFIX + _written([*digits, _check(digits)])
+
+
+def beginning_of(routing_key: int) -> str:
+    """Return what the numbers of all orders begin with that lie there."""
+    return PREFIX + _written(_routing_digits(routing_key))
+
+
+def _routing_digits(routing_key: int) -> list[int]:
+    return [routing_key // _BASE**place % _BASE for place in reversed(range(_ROUTING))]
+
+
+def _written(digits: Iterable[int]) -> str:
+    return "".join(CODE_ALPHABET[digit] for digit in digits)
 
 
 def routing_key_of(order_no: str) -> int:

@@ -31,7 +31,7 @@ from jay.checkout.models import (
     frozen,
     texts_of,
 )
-from jay.checkout.order_numbers import routing_key_of
+from jay.checkout.order_numbers import beginning_of, routing_key_of
 from jay.checkout.providers.interface import Intent, Opened
 from jay.db.prepared import Prepared
 from jay.db.types import UtcDateTime
@@ -161,9 +161,10 @@ def draft(connection: Connection, user: User, asked: Asked, *, now: datetime) ->
         reason = _reason(product, entry.count)
         if product is not None and reason is None and not sellers[product.merchant_id].is_live:
             reason = NOT_LIVE
-        # What is reserved for the user itself makes it look sold out to the user.
-        if entry.in_checkout and reason == OutOfStock.constant():
-            reason = None
+        if product is not None and reason == OutOfStock.constant():
+            # What is reserved for the user itself makes it look sold out to the user.
+            own = entry.in_checkout or _is_being_started(connection, basket, product)
+            reason = None if own else reason
         if product is None or reason is not None:
             left_out.append(LeftOut(entry.product_id, reason or REMOVED))
         else:
@@ -172,6 +173,16 @@ def draft(connection: Connection, user: User, asked: Asked, *, now: datetime) ->
     cart = sorted((entry.product_id, entry.count) for entry in wanted)
     fingerprint = f"{_hash(cart)}:{_hash(asdict(asked))}"
     return Draft(basket, fingerprint, positions, left_out, sellers)
+
+
+def _is_being_started(connection: Connection, basket: Basket, product: Product) -> bool:
+    """Tell whether a checkout of this user, which is not stored yet, may have it reserved.
+
+    Reservations know no users, so it may be somebody else's whose orders lie there, too: then there
+    is not enough of it when it is to be reserved.
+    """
+    beginning = beginning_of(basket.routing_key)
+    return stock.is_reserved(connection, product.stock_id, beginning=beginning)
 
 
 def _hash(content: Any) -> str:

@@ -98,6 +98,14 @@ _RESTORE = Prepared(
 _RESTORE_ALL = Prepared(
     delete(stock_reservations).where(*_SOLD, _rows.count == bindparam("pieces"))
 )
+_BEGINNING = bindparam("beginning", type_=Text())
+_RESERVED_FOR = Prepared(
+    select(_rows.reference).where(
+        _rows.product_id == bindparam("key"),
+        _IS_OPEN,
+        func.substr(_rows.reference, 1, func.length(_BEGINNING)) == _BEGINNING,
+    )
+)
 _COUNTED = Prepared(
     delete(stock_reservations)
     .where(among(_rows.product_id, "ids"), _rows.sold_at <= bindparam("as_of", type_=BigInteger))
@@ -226,6 +234,11 @@ def counted(connection: Connection, stock_ids: Iterable[str], *, as_of: int) -> 
     wanted = list(stock_ids)
     if wanted:
         _give_back(connection, _COUNTED.all(connection, {"ids": wanted, "as_of": as_of}))
+
+
+def is_reserved(connection: Connection, stock_id: str, *, beginning: str) -> bool:
+    """Tell whether pieces are reserved, not sold, for a reference that begins like this."""
+    return bool(_RESERVED_FOR.all(connection, {"key": stock_id, "beginning": beginning}))
 
 
 def is_overdue(connection: Connection, *, now: datetime) -> bool:

@@ -587,6 +587,33 @@ def test_what_ran_out_before_it_was_frozen_is_reserved_anew(
     assert len(times) == 2
 
 
+def test_what_another_start_of_the_same_user_has_reserved_looks_sold_out_to_others_alone(
+    till: Till, alice: User, shop: Shop, mug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = alice.platform.user("bob")
+    shop.product("mug", stock_count=1)
+    for each in (alice, bob):
+        each.put(mug)
+    freeze = sessions.freeze
+    left_out: dict[str, list[str]] = {}
+
+    def looked_at(
+        connection: Connection, user: Any, draft: Any, order_no: str, asked: Any, **more: Any
+    ) -> Any:
+        with db.reading() as other:
+            for each in (alice, bob):
+                found = sessions.draft(
+                    other, replace(user, user_id=each.id), asked, now=till.clock()
+                )
+                left_out[each.id] = [one.product_id for one in found.left_out]
+        return freeze(connection, user, draft, order_no, asked, **more)
+
+    monkeypatch.setattr(sessions, "freeze", looked_at)
+    till.start(alice)
+
+    assert left_out == {alice.id: [], bob.id: [mug]}
+
+
 def test_many_starts_for_the_last_piece_are_one_checkout(
     till: Till, alice: User, shop: Shop, mug: str
 ) -> None:

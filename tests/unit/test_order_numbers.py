@@ -5,7 +5,13 @@ from itertools import pairwise
 
 import pytest
 
-from jay.checkout.order_numbers import grouped, new_order_no, routing_key_of, typed_order_no
+from jay.checkout.order_numbers import (
+    beginning_of,
+    grouped,
+    new_order_no,
+    routing_key_of,
+    typed_order_no,
+)
 from jay.transfers.models import CODE_ALPHABET
 
 
@@ -15,6 +21,8 @@ def test_a_number_says_where_the_order_lies(key: int) -> None:
 
     assert re.fullmatch(f"J[{CODE_ALPHABET}]{{12}}", number)
     assert routing_key_of(number) == key
+    assert number.startswith(beginning_of(key))
+    assert not number.startswith(beginning_of(key ^ 1))
     assert typed_order_no(number) == number
 
 
