@@ -73,6 +73,7 @@ def scene_on(kind: str, folder: Path) -> Iterator[Scene]:
             "JAY_GUESTS_PER_ADDRESS": "1000000",
             "JAY_GUESTS_PER_KEY": "1000000",
             "JAY_CHECKOUTS_PER_USER": "1000000",
+            "JAY_TRANSFERS_PER_USER": "1000000",
             "PORT": str(free_port()),
         }
         set_clock(environ, 0)

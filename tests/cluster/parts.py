@@ -196,6 +196,7 @@ class Cluster:
             "JAY_GUESTS_PER_ADDRESS": "1000000",
             "JAY_REQUESTS_PER_USER": "1000000",
             "JAY_CHECKOUTS_PER_USER": "1000000",
+            "JAY_TRANSFERS_PER_USER": "1000000",
             "WEB_CONCURRENCY": "2",
         }
         self.flask(("db", "upgrade"), ("demo", "load"))
