@@ -85,8 +85,5 @@ def demo_service(data_dir: Path, *, app: str = "wsgi:app", **environ: str) -> It
     port = free_port()
     variables = {"JAY_DEMO": "1", "JAY_DATA_DIR": str(data_dir), "PORT": str(port), **environ}
     flask_commands(variables, ("db", "upgrade"), ("demo", "load"))
-    service = Gunicorn(variables, app=app)
-    try:
+    with Gunicorn(variables, app=app) as service:
         yield service
-    finally:
-        service.stop()

@@ -14,13 +14,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import create_engine, text
 
 from tests.clock import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
+
+WORKERS = 2
+"""How many processes of the service answer."""
 
 
 def free_port() -> int:
@@ -148,12 +151,22 @@ class Gunicorn:
         self._process = subprocess.Popen(
             self._command(app),
             cwd=ROOT,
-            env={**os.environ, **environ},
+            env={**os.environ, "WEB_CONCURRENCY": str(WORKERS), **environ},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self._wait_until_ready()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
 
     def _command(self, app: str) -> list[str]:
         return [sys.executable, "-m", "gunicorn", app]
@@ -167,9 +180,11 @@ class Gunicorn:
                 contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
                 urllib.request.urlopen(f"{self.url}/readyz", timeout=10),
             ):
-                # Workers of a master that was killed may answer there, before ours listens.
-                if "Listening at" in self.log():
-                    return  # urlopen raises for every status but success
+                # urlopen raises for every status but success. Workers of a master that was killed
+                # may answer there, before ours listens; and the first of ours before the second
+                # is there.
+                if "Listening at" in self.log() and len(self.workers()) >= WORKERS:
+                    return
             time.sleep(0.05)
         raise RuntimeError(f"gunicorn did not start:\n{self.log()}")
 

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.chaos.proxy import POINTS, Proxy
-from tests.servers import ROOT, Gunicorn, children_of, processes_of, stopped
+from tests.servers import ROOT, Gunicorn, processes_of, stopped
 
 HOUR = 3600
 STOPPED_SECONDS = 15  # longer than the service waits
@@ -49,7 +49,7 @@ class Scene:
     @property
     def workers(self) -> list[int]:
         """The processes that answer."""
-        return children_of(self.service._process.pid)
+        return self.service.workers()
 
     def kill_a_worker(self) -> None:
         """As the system does when the memory is full."""

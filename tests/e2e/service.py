@@ -49,7 +49,6 @@ def running(
         "JAY_DATABASE_URL": database_url,
         "JAY_SECRET_KEY": SECRET,
         "JAY_TEST_CLOCK": str(folder / "clock"),
-        "WEB_CONCURRENCY": "2",
     }
     _set_clock(environ, 0)
     with demo_service(folder, app=app, **environ) as gunicorn:

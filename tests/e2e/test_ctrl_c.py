@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.clock import PATIENCE_SECONDS
+from tests.clock import PATIENCE_SECONDS, wait_until
 from tests.demo import flask_command
-from tests.servers import ROOT, Gunicorn, children_of, free_port
+from tests.servers import ROOT, Gunicorn, free_port
 
 
 def ignores_ctrl_c(pid: int) -> bool:
@@ -22,37 +22,32 @@ def ignores_ctrl_c(pid: int) -> bool:
 def test_ctrl_c_ends_master_and_workers_without_a_kill(tmp_path: Path) -> None:
     environ = {"JAY_DEMO": "1", "JAY_DATA_DIR": str(tmp_path), "PORT": str(free_port())}
     flask_command(environ, "db", "upgrade")
-    service = Gunicorn(environ)
-    # Workers are told by the master alone. One that hears of it twice may re-enter its handler just
-    # where that holds a lock, and then hangs until it is killed.
-    workers = children_of(service._process.pid)
-    assert [ignores_ctrl_c(pid) for pid in workers] == [True, True]
-    assert not ignores_ctrl_c(service._process.pid)
+    with Gunicorn(environ) as service:
+        # Workers are told by the master alone. One that hears of it twice may re-enter its handler
+        # just where that holds a lock, and then hangs until it is killed.
+        wait_until(lambda: all(ignores_ctrl_c(pid) for pid in service.workers()))
+        assert not ignores_ctrl_c(service._process.pid)
 
-    # As a terminal does it: to every process of the group.
-    os.killpg(service._process.pid, signal.SIGINT)
+        # As a terminal does it: to every process of the group.
+        os.killpg(service._process.pid, signal.SIGINT)
 
-    status = service._process.wait(PATIENCE_SECONDS)
-    said = service.log()
-    service.stop()
+        status = service._process.wait(PATIENCE_SECONDS)
+        said = service.log()
     assert (status, "SIGKILL" in said, "memory" in said) == (0, False, False), said
 
 
 def test_after_a_killed_master_the_service_can_be_started_at_once(tmp_path: Path) -> None:
     environ = {"JAY_DEMO": "1", "JAY_DATA_DIR": str(tmp_path), "PORT": str(free_port())}
     flask_command(environ, "db", "upgrade")
-    killed = Gunicorn(environ)
-    workers = children_of(killed._process.pid)
-    # One of its workers is about to answer somebody, and can't end at once.
-    with socket.create_connection(("127.0.0.1", killed.port), PATIENCE_SECONDS) as client:
-        client.sendall(b"GET /code HTTP/1.1\r\nHost: x\r\n")
+    with Gunicorn(environ) as killed:
+        workers = killed.workers()
+        # One of its workers is about to answer somebody, and can't end at once.
+        with socket.create_connection(("127.0.0.1", killed.port), PATIENCE_SECONDS) as client:
+            client.sendall(b"GET /code HTTP/1.1\r\nHost: x\r\n")
 
-        killed._process.kill()
-        started = Gunicorn(environ)  # waits until it answers
-
-        assert set(children_of(started._process.pid)).isdisjoint(workers)
-    started.stop()
-    killed.stop()
+            killed._process.kill()
+            with Gunicorn(environ) as started:  # waits until it answers
+                assert set(started.workers()).isdisjoint(workers)
 
 
 def test_the_worker_beside_the_service_ends_with_it(tmp_path: Path) -> None:

@@ -189,8 +189,8 @@ def market(new_database_url: str, tmp_path: Path) -> Iterator[Market]:
             "PORT": str(port),
         }
         app = stripe_app.made(environ)
-        gunicorn = Gunicorn(environ, app="tests.e2e.stripe_app:made()")
-        running.callback(gunicorn.stop)
+        stripe_service = Gunicorn(environ, app="tests.e2e.stripe_app:made()")
+        gunicorn = running.enter_context(stripe_service)
         running.callback(app.extensions["jay.db"].dispose)
         made = Market(app, Service(gunicorn, new_database_url, environ), stripe, office)
         made.open_shop("mugshop", hooks[0], orderWebhookUrl=hooks[0].url)

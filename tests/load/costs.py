@@ -56,14 +56,12 @@ def measure(service: Gunicorn, cluster: str, seeded: Seeded, row: Row, folder: P
 def lines(cluster: str, folder: Path, only: str | None) -> Iterator[str]:
     """Yield the table."""
     seeded = seed(cluster)
-    service = Gunicorn({**service_environ(seeded.url, folder), "PORT": str(free_port())})
-    try:
+    environ = {**service_environ(seeded.url, folder), "PORT": str(free_port())}
+    with Gunicorn(environ) as service:
         for row in rows_of(seeded, service.url):
             if row.flow is None and (only is None or only in row.name):
                 sent = row.fresh()
                 yield measure(service, cluster, seeded, sent, folder)
-    finally:
-        service.stop()
 
 
 def main() -> None:

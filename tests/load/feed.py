@@ -182,20 +182,15 @@ def bare_upserts(seeded: Seeded, seconds: float) -> float:
 @contextmanager
 def service(url: str, folder: Path) -> Iterator[Gunicorn]:
     """Run the service with two workers, as it runs by default."""
-    gunicorn = Gunicorn(
-        {
-            "JAY_DATABASE_URL": url,
-            "JAY_DATA_DIR": str(folder),
-            "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
-            "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
-            "WEB_CONCURRENCY": "2",
-            "PORT": str(free_port()),
-        }
-    )
-    try:
+    environ = {
+        "JAY_DATABASE_URL": url,
+        "JAY_DATA_DIR": str(folder),
+        "JAY_SECRET_KEY": "a secret of 32 bytes, for benchmarks",
+        "JAY_PUBLIC_URL": "http://127.0.0.1:8000",
+        "PORT": str(free_port()),
+    }
+    with Gunicorn(environ) as gunicorn:
         yield gunicorn
-    finally:
-        gunicorn.stop()
 
 
 def script(folder: Path, seeded: Seeded, method: str, path: str, bodies: list[Any]) -> Path:

@@ -153,9 +153,8 @@ def measure(
     with ExitStack() as stack:
         services = []
         for seeded in sides:
-            service = Gunicorn({**service_environ(seeded.url, folder), "PORT": str(free_port())})
-            stack.callback(service.stop)
-            services.append(service)
+            environ = {**service_environ(seeded.url, folder), "PORT": str(free_port())}
+            services.append(stack.enter_context(Gunicorn(environ)))
         pairs = [
             list(itertools.islice(rows_of(seeded, service.url), 2))
             for seeded, service in zip(sides, services, strict=True)

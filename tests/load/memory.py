@@ -25,7 +25,7 @@ from tests.conftest import new_postgres_database
 from tests.load.machine import speed
 from tests.load.seeding import PRODUCTS, Seeded, seed, service_environ
 from tests.load.wrk import TRACKING
-from tests.servers import Gunicorn, children_of, free_port, postgres_cluster
+from tests.servers import Gunicorn, free_port, postgres_cluster
 
 SECONDS, USERS_A_SECOND = 600, 40
 FIRST_USERS = 45_000
@@ -102,7 +102,7 @@ def proportional_mb(pid: int) -> float:
 
 def watch(service: Gunicorn, crowd: Crowd, options: argparse.Namespace) -> Iterator[str]:
     """Let users come at an even pace, and yield what the workers hold, every minute and at last."""
-    workers = children_of(service._process.pid)
+    workers = service.workers()
     held: dict[int, list[float]] = {pid: [] for pid in workers}
     looked = told = 0
     with ThreadPoolExecutor(CALLERS) as pool:
@@ -125,7 +125,7 @@ def watch(service: Gunicorn, crowd: Crowd, options: argparse.Namespace) -> Itera
                 yield f"{told:>6} min{crowd.users:>9,}{crowd.requests:>10,}{shown}"
             if passed >= options.seconds:
                 break
-    if children_of(service._process.pid) != workers:
+    if service.workers() != workers:
         raise RuntimeError("a worker has ended")
     for pid, values in held.items():
         third = len(values) // 3
@@ -162,19 +162,15 @@ def run(url: str, folder: Path, options: argparse.Namespace) -> None:
     absent = folder / "absent"
     absent.mkdir(exist_ok=True)
     (absent / "rich.py").write_text("raise ImportError('it is not in requirements.txt')\n")
-    service = Gunicorn(
-        {
-            **service_environ(url, folder),
-            "PYTHONPATH": str(absent),
-            "PORT": str(free_port()),
-        }
-    )
-    try:
+    environ = {
+        **service_environ(url, folder),
+        "PYTHONPATH": str(absent),
+        "PORT": str(free_port()),
+    }
+    with Gunicorn(environ) as service:
         print(make_url(url).get_backend_name())
         for line in watch(service, Crowd(service.url, known), options):
             print(line, flush=True)
-    finally:
-        service.stop()
 
 
 if __name__ == "__main__":

@@ -65,14 +65,10 @@ def both_sides(
         return {**common, "PORT": str(free_port())}
 
     with ExitStack() as stack:
-        sides: dict[str, Gunicorn] = {}
-
-        def start(name: str, side: Gunicorn) -> None:
-            stack.callback(side.stop)
-            sides[name] = side
-
-        start(SERVICE, Gunicorn(environ()))
-        start(LIMIT, Gunicorn(environ(), app="tests.load.limit_app:app"))
+        sides = {
+            SERVICE: stack.enter_context(Gunicorn(environ())),
+            LIMIT: stack.enter_context(Gunicorn(environ(), app="tests.load.limit_app:app")),
+        }
         for name in servers:
-            start(name, SERVERS[name](environ()))
+            sides[name] = stack.enter_context(SERVERS[name](environ()))
         yield sides

@@ -4,7 +4,6 @@ PostgreSQL alone lets two transactions meet: here one waits for the other's lock
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -19,7 +18,7 @@ from jay.errors import JayError, TransferCancelled, TransferClaimed
 from jay.partners import service as partners
 from jay.transfers import service as transfers
 from jay.transfers.models import TransferState
-from tests.clock import NOON, PATIENCE_SECONDS
+from tests.clock import NOON, PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
 
@@ -68,11 +67,10 @@ def offered(request: pytest.FixtureRequest, database: Database) -> Offered:
 
 def one_waits(connection: Connection) -> None:
     """Come back when a transaction waits for a lock that this one has."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
     # Of all databases of the server: others may wait for each other there.
     waits = "NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    while not connection.scalar(text(f"SELECT count(*) FROM pg_locks WHERE {waits}")):
-        assert time.monotonic() < deadline, "nobody waits"
+    query = text(f"SELECT count(*) FROM pg_locks WHERE {waits}")
+    wait_until(lambda: connection.scalar(query))
 
 
 def in_a_row(database: Database, first: Work, second: Work) -> "Future[Any]":
