@@ -16,6 +16,7 @@ from jay.pictures.leases import Sweep
 from jay.pictures.models import Need
 from jay.products import catalogue
 from jay.products.models import products
+from jay.products.wall import OLDEST_FIRST, hangs
 
 PAGE = 100
 """Products, or events, that are looked at in a transaction. On several servers feeds and checkouts
@@ -84,14 +85,8 @@ def sweep_walls(connection: Connection, sweep: Sweep, *, own: str, now: datetime
         if country in countries:
             query = (
                 select(products.c.id)
-                .where(
-                    products.c.lang == lang,
-                    products.c.country == country,
-                    products.c.main_id.is_(None),
-                    ~products.c.not_shoppable,
-                    ~products.c.removed,
-                )
-                .order_by(products.c.created, products.c.id)
+                .where(*hangs(products, lang, country))
+                .order_by(*OLDEST_FIRST)
                 .limit(WALL)
             )
             want(connection, connection.execute(query).scalars(), own=own, now=now)

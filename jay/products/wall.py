@@ -10,7 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, ScalarSelect, Select, func, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    ScalarSelect,
+    Select,
+    func,
+    select,
+    union_all,
+)
 
 from jay.i18n import languages
 from jay.merchants.models import merchants
@@ -24,6 +33,8 @@ each page."""
 MOST_LANGUAGES = 12
 """How many languages are looked at: each is compared with all that are better, and there are 184,
 in which a single merchant may have put something."""
+
+OLDEST_FIRST = (products.c.created, products.c.id)
 
 _other = products.alias("other")
 
@@ -48,6 +59,17 @@ def find_page(
     return [found[one] for one in ids if one in found], count
 
 
+def hangs(table: FromClause, lang: str, country: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions on which a product hangs on the wall of a country, in a language."""
+    return (
+        table.c.lang == lang,
+        table.c.country == country,
+        table.c.main_id.is_(None),
+        ~table.c.not_shoppable,
+        ~table.c.removed,
+    )
+
+
 def _others(found: Iterable[str], lang: str) -> list[str]:
     """Return which other languages are looked at: nobody can crowd out those that pages speak."""
     spoken = {code for code, _name in languages()}
@@ -58,18 +80,10 @@ def _others(found: Iterable[str], lang: str) -> list[str]:
 def _added(lang: str, better: Sequence[str], country: str) -> Select[Any]:
     """Return what there is in a language, and in none of the better ones."""
     gone = select(merchants.c.id).where(merchants.c.removed.is_not(None))
-    order = (products.c.created, products.c.id)
     first = (
-        select(*order, products.c.merchant_id, products.c.sku)
-        .where(
-            products.c.lang == lang,
-            products.c.country == country,
-            products.c.main_id.is_(None),
-            ~products.c.not_shoppable,
-            ~products.c.removed,
-            products.c.merchant_id.not_in(gone),
-        )
-        .order_by(*order)
+        select(*OLDEST_FIRST, products.c.merchant_id, products.c.sku)
+        .where(*hangs(products, lang, country), products.c.merchant_id.not_in(gone))
+        .order_by(*OLDEST_FIRST)
         .limit(MOST)
         .subquery()
     )
@@ -81,12 +95,8 @@ def _in_language(lang: str, first: FromClause, country: str) -> ScalarSelect[Any
     # No list of languages, and no EXISTS: PostgreSQL would look by a part of the key, or join.
     query = select(_other.c.id).where(
         _other.c.merchant_id == first.c.merchant_id,
-        _other.c.lang == lang,
-        _other.c.country == country,
         _other.c.sku == first.c.sku,
-        _other.c.main_id.is_(None),
-        ~_other.c.not_shoppable,
-        ~_other.c.removed,
+        *hangs(_other, lang, country),
     )
     return query.correlate(first).scalar_subquery()
 

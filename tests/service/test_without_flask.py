@@ -408,6 +408,7 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
     "products/former_prices.in_another_currency": {"news": lambda _: {}},
     "products/former_prices.dropped_from_update": {"items": lambda _: {}, "news": lambda _: {}},
     "products/service.beside": {"query": lambda _: select(products), "table": lambda _: products},
+    "products/wall.hangs": {"table": lambda _: products},
     "products/service.from_beside": {"row": lambda _: SimpleNamespace(id=None)},
     "checkout/sessions.freeze": {"order_no": reserved},
     "checkout/notices.store": {"heard": lambda _: ProviderNotice("evt_1", "something", "pi_1")},
