@@ -7,18 +7,15 @@ order, no event and no message repeats it. What was never paid is erased after a
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 import orjson
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Connection,
     Index,
     Integer,
     Table,
     Text,
-    bindparam,
     delete,
     select,
     tuple_,
@@ -28,6 +25,7 @@ from sqlalchemy import (
 from jay.checkout.addresses import NOBODY, Address, Contact
 from jay.checkout.models import UNPAID_KEPT_FOR
 from jay.checkout.order_numbers import routing_key_of
+from jay.checkout.order_rows import bound, of_bound_order, of_order
 from jay.db.prepared import Prepared
 from jay.db.routing import on_every_server
 from jay.db.types import UtcDateTime, metadata, read_known
@@ -50,10 +48,7 @@ contacts = Table(
 
 _row = contacts.c
 
-_THIS = (
-    _row.routing_key == bindparam("key_routing_key"),
-    _row.order_no == bindparam("key_order_no"),
-)
+_THIS = of_bound_order(contacts)
 _FIND = Prepared(select(_row.content, _row.locked).where(*_THIS))
 _KEEP = Prepared(update(contacts).where(*_THIS).values(ends=None))
 
@@ -86,7 +81,7 @@ def find(connection: Connection, order_no: str, *, secret: str, locked: bool = F
 
     :param locked: also what is kept for the books alone; else that is as if it was not there.
     """
-    found = _FIND.one_or_none(connection, _key(order_no))
+    found = _FIND.one_or_none(connection, bound(order_no))
     if found is None or (found.locked is not None and not locked):
         return NOBODY
     return _opened(order_no, found.content, secret)
@@ -125,7 +120,7 @@ _ADDRESSES = ("billing", "shipping")
 
 def keep(connection: Connection, order_no: str) -> None:
     """Keep it for as long as the order is kept, which has been made."""
-    _KEEP.rowcount(connection, _key(order_no))
+    _KEEP.rowcount(connection, bound(order_no))
 
 
 def lock(connection: Connection, order_no: str, *, until: datetime, now: datetime) -> bool:
@@ -133,13 +128,15 @@ def lock(connection: Connection, order_no: str, *, until: datetime, now: datetim
 
     :returns: whether there was any that was not locked.
     """
-    statement = update(contacts).where(*_named(order_no), _row.locked.is_(None))
+    statement = update(contacts).where(*of_order(contacts, order_no), _row.locked.is_(None))
     return connection.execute(statement.values(locked=now, ends=until)).rowcount == 1
 
 
 def locked_since(connection: Connection, order_no: str) -> tuple[datetime, datetime] | None:
     """Return since when and until when it is locked; None where it is not."""
-    query = select(_row.locked, _row.ends).where(*_named(order_no), _row.locked.is_not(None))
+    query = select(_row.locked, _row.ends).where(
+        *of_order(contacts, order_no), _row.locked.is_not(None)
+    )
     row = connection.execute(query).one_or_none()
     return None if row is None else (row.locked, row.ends)
 
@@ -149,7 +146,7 @@ def erase(connection: Connection, order_no: str) -> bool:
 
     :returns: whether there was any.
     """
-    return connection.execute(delete(contacts).where(*_named(order_no))).rowcount == 1
+    return connection.execute(delete(contacts).where(*of_order(contacts, order_no))).rowcount == 1
 
 
 def with_email(connection: Connection, email: str, *, secret: str) -> list[str]:
@@ -177,11 +174,3 @@ def with_email(connection: Connection, email: str, *, secret: str) -> list[str]:
 def seal_of(order_no: str, secret: str) -> Seal:
     """Return what seals the contact of an order, and of no other one."""
     return Seal("contact", secret, order_no)
-
-
-def _named(order_no: str) -> tuple[ColumnElement[bool], ...]:
-    return _row.routing_key == routing_key_of(order_no), _row.order_no == order_no
-
-
-def _key(order_no: str) -> dict[str, Any]:
-    return {"key_routing_key": routing_key_of(order_no), "key_order_no": order_no}

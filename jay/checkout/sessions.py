@@ -31,7 +31,8 @@ from jay.checkout.models import (
     frozen,
     texts_of,
 )
-from jay.checkout.order_numbers import beginning_of, routing_key_of
+from jay.checkout.order_numbers import beginning_of
+from jay.checkout.order_rows import bound, of_bound_order, of_order
 from jay.checkout.providers.interface import Intent, Opened
 from jay.db.prepared import Prepared
 from jay.db.types import UtcDateTime
@@ -57,10 +58,7 @@ from jay.transfers import service as transfers
 from jay.transfers.models import PurchaseState
 
 _row = checkout_sessions.c
-_THIS = (
-    _row.routing_key == bindparam("key_routing_key"),
-    _row.order_no == bindparam("key_order_no"),
-)
+_THIS = of_bound_order(checkout_sessions)
 _OWNED = (
     _row.routing_key == bindparam("key_routing_key"),
     _row.partner_id == bindparam("key_partner_id"),
@@ -296,7 +294,7 @@ def tell(
     :raises Wrong: a merchant of it does not deliver there.
     """
     # It stays as it is, and nobody else moves it on meanwhile.
-    waits = _HOLD.rowcount(connection, _key(session.order_no)) == 1
+    waits = _HOLD.rowcount(connection, bound(session.order_no)) == 1
     known = contacts.find(connection, session.order_no, secret=secret)
     contact = replace(known, **said)
     if not waits and contact != known:
@@ -329,7 +327,7 @@ def speak(
     ]
     connection.execute(
         update(checkout_sessions)
-        .where(*_named(session.order_no), _row.state == SessionState.OPEN)
+        .where(*of_order(checkout_sessions, session.order_no), _row.state == SessionState.OPEN)
         .values(lang=lang, parts=parts)
     )
 
@@ -346,7 +344,7 @@ def record_intent(
         "payment_url": seal.close(opened.payment_url.encode()),
     }
     methods = list(opened.methods)
-    given = {**_key(session.order_no), **values, "methods": methods}
+    given = {**bound(session.order_no), **values, "methods": methods}
     _RECORD_INTENT.rowcount(connection, given)
     return replace(session, **values)
 
@@ -367,14 +365,6 @@ def how_to_pay(session: Session, *, secret: str) -> tuple[str, str] | None:
 
 def _seal(order_no: str, secret: str) -> Seal:
     return Seal("payment", secret, order_no)
-
-
-def _named(order_no: str) -> tuple[Any, ...]:
-    return _row.routing_key == routing_key_of(order_no), _row.order_no == order_no
-
-
-def _key(order_no: str) -> dict[str, Any]:
-    return {"key_routing_key": routing_key_of(order_no), "key_order_no": order_no}
 
 
 def active(connection: Connection, user: User, *, now: datetime) -> Session | None:
@@ -421,7 +411,7 @@ def _owned(basket: Basket) -> dict[str, Any]:
 
 def find(connection: Connection, order_no: str) -> Session | None:
     """Return the session with this order number."""
-    row = _FIND.one_or_none(connection, _key(order_no))
+    row = _FIND.one_or_none(connection, bound(order_no))
     return None if row is None else Session.from_row(row)
 
 
@@ -430,7 +420,7 @@ def begin_paying(connection: Connection, order_no: str, *, now: datetime) -> boo
 
     :returns: whether this call did so.
     """
-    return _BEGIN_PAYING.rowcount(connection, {**_key(order_no), "moment": now}) == 1
+    return _BEGIN_PAYING.rowcount(connection, {**bound(order_no), "moment": now}) == 1
 
 
 def end(connection: Connection, session: Session, state: SessionState, *, now: datetime) -> bool:
@@ -481,7 +471,9 @@ def ask_later(connection: Connection, session: Session, *, now: datetime) -> boo
         due = min(due, session.expires)
     statement = (
         update(checkout_sessions)
-        .where(*_named(session.order_no), _row.state.in_(ACTIVE), _row.due <= now)
+        .where(
+            *of_order(checkout_sessions, session.order_no), _row.state.in_(ACTIVE), _row.due <= now
+        )
         .values(asked=_row.asked + 1, due=due)
         .returning(_row.order_no)
     )
@@ -495,7 +487,7 @@ def due(connection: Connection, *, limit: int, now: datetime) -> list[str]:
 
 
 def _ended(connection: Connection, order_no: str, state: SessionState, now: datetime) -> bool:
-    given = {**_key(order_no), "as_state": state, "moment": now}
+    given = {**bound(order_no), "as_state": state, "moment": now}
     return _END.rowcount(connection, given) == 1
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, insert, select, update
 
 from jay.checkout.order_numbers import routing_key_of
+from jay.checkout.order_rows import of_order
 from jay.db.prepared import Prepared
 from jay.orders.models import (
     Actor,
@@ -74,11 +75,6 @@ def of_part(table: Table, part_no: PartNo) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that a row belongs to a part, whichever of the tables it is in."""
     number = table.c.number if table is order_parts else table.c.part
     return (*of_order(table, part_no.order_no), number == part_no.number)
-
-
-def of_order(table: Table, order_no: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that a row belongs to an order, whichever of the tables it is in."""
-    return table.c.routing_key == routing_key_of(order_no), table.c.order_no == order_no
 
 
 def record(

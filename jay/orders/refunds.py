@@ -17,12 +17,13 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from jay.checkout import sessions
 from jay.checkout.models import Session
 from jay.checkout.order_numbers import routing_key_of
+from jay.checkout.order_rows import of_order
 from jay.checkout.providers.interface import Intent, refund_name
 from jay.errors import RefundTooHigh
 from jay.merchants import service as merchants
 from jay.orders import events
 from jay.orders import ledger as money
-from jay.orders.events import of_order, of_part
+from jay.orders.events import of_part
 from jay.orders.models import (
     Actor,
     Attention,

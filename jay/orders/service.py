@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from jay.checkout import sessions
 from jay.checkout.models import Line, Session
+from jay.checkout.order_rows import of_order
 from jay.checkout.providers.interface import Intent
 from jay.db.prepared import Prepared
 from jay.db.routing import on_every_server
@@ -18,7 +19,7 @@ from jay.merchants.models import Merchant
 from jay.merchants.service import details as merchant_details
 from jay.orders import events, refunds
 from jay.orders import ledger as money
-from jay.orders.events import of_order, of_part
+from jay.orders.events import of_part
 from jay.orders.models import (
     Actor,
     Attention,

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select, tuple_
 
+from jay.checkout.order_rows import of_order
 from jay.db.routing import on_every_server
 from jay.orders import refunds
-from jay.orders.events import of_order
 from jay.orders.models import (
     Actor,
     Attention,

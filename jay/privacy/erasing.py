@@ -15,12 +15,12 @@ from jay.checkout import contacts
 from jay.checkout.comfort import FIELDS, comfort_settings, seal_of
 from jay.checkout.contacts import contacts as contacts_table
 from jay.checkout.models import ACTIVE, checkout_sessions
+from jay.checkout.order_rows import of_order
 from jay.connectors.handed import handed_parts
 from jay.db import turns
 from jay.db.routing import on_every_server
 from jay.orders import service as orders
 from jay.orders import withdrawals
-from jay.orders.events import of_order
 from jay.orders.models import (
     MovementState,
     Order,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, Table, select, tuple_
 
-from jay.checkout import contacts
+from jay.checkout import contacts, order_rows
 from jay.checkout.models import ACTIVE, SessionState, checkout_sessions
 from jay.checkout.order_numbers import routing_key_of
 from jay.db.routing import on_every_server, routing_key
@@ -73,7 +73,8 @@ def of_order(connection: Connection, order_no: str, *, secret: str) -> Traces | 
     """
     if orders.find(connection, order_no) is None:
         return None
-    query = select(_session.partner_id, _session.user_id).where(*_named(order_no))
+    this = order_rows.of_order(checkout_sessions, order_no)
+    query = select(_session.partner_id, _session.user_id).where(*this)
     row = connection.execute(query).one_or_none()
     if row is None or row.user_id == NOBODY:
         return _traces(connection, None, [order_no], email=None, secret=secret)
@@ -134,7 +135,3 @@ def of(account: Account, table: Table = checkout_sessions) -> tuple[ColumnElemen
         row.partner_id == account.partner_id,
         row.user_id == account.user_id,
     )
-
-
-def _named(order_no: str) -> tuple[ColumnElement[bool], ...]:
-    return _session.routing_key == routing_key_of(order_no), _session.order_no == order_no

@@ -425,7 +425,6 @@ BY_FUNCTION: dict[str, dict[str, Callable[[World], Any]]] = {
         for name in ("ship", "cancel", "take_back", "refund")
     },
     "orders/events.hears": {"work": lambda _: lambda *_args: None},
-    "orders/events.of_order": {"table": lambda _: order_parts},
     "orders/events.of_part": {"table": lambda _: order_parts},
     "orders/events.record": {"kind": lambda _: Happening.ACCEPTED},
     "orders/ledger.enter": {"kind": lambda _: Money.REFUND},

@@ -29,8 +29,9 @@ MODEL, SERVICE, SCHEMA, EDGE, ADAPTER = "model", "service", "schema", "edge", "a
 KINDS = {
     MODEL: """
         errors auth/models baskets/models baskets/totals checkout/addresses checkout/models
-        checkout/order_numbers checkout/pay_links checkout/pins checkout/providers/interface
-        checkout/sandbox/models connectors/interface connectors/twins feeds/foreign feeds/models
+        checkout/order_numbers checkout/order_rows checkout/pay_links checkout/pins
+        checkout/providers/interface checkout/sandbox/models connectors/interface connectors/twins
+        feeds/foreign feeds/models
         feeds/progress legal/models legal/sellers merchants/models net/addresses net/json_names
         operators/models ops/demo_legal ops/mends orders/models orders/words outbox/letters
         outbox/models partners/branding partners/models pictures/models privacy/registry
