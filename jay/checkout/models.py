@@ -14,7 +14,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    Table,
+    Text,
+    literal_column,
+    text,
+)
 
 from jay.baskets.totals import Totals
 from jay.db.types import OpenEnum, UtcDateTime, metadata, read_known
@@ -29,10 +40,6 @@ UNPAID_KEPT_FOR = timedelta(days=7)
 
 RESERVED_BEFORE_FROZEN = timedelta(minutes=2)
 """How long stock waits for its session to be stored."""
-
-_IS_ACTIVE = text("state IN ('open', 'paying')")
-IS_ACTIVE = text("checkout_sessions.state IN ('open', 'paying')")
-"""The condition that a session is unfinished, in the words of the index that it is found by."""
 
 
 class SessionState(OpenEnum):
@@ -84,15 +91,21 @@ checkout_sessions = Table(
     Column("due", UtcDateTime),
     Column("asked", Integer, nullable=False, server_default=text("0")),
     Column("ended", UtcDateTime),
-    Index(
-        "uq_checkout_sessions_active",
-        *("routing_key", "partner_id", "user_id"),
-        unique=True,
-        sqlite_where=_IS_ACTIVE,
-        postgresql_where=_IS_ACTIVE,
-    ),
     Index("ix_checkout_sessions_due", "due"),
     Index("ix_checkout_sessions_ended", "ended"),
+)
+
+_row = checkout_sessions.c
+
+IS_ACTIVE = _row.state.in_([literal_column(f"'{state}'") for state in ACTIVE])
+"""The condition that a session is unfinished, in the words of the index that it is found by."""
+
+Index(
+    "uq_checkout_sessions_active",
+    *(_row.routing_key, _row.partner_id, _row.user_id),
+    unique=True,
+    sqlite_where=IS_ACTIVE,
+    postgresql_where=IS_ACTIVE,
 )
 
 
