@@ -23,7 +23,7 @@ from jay.clock import Clock, timer
 
 log = structlog.get_logger()
 
-CALLERS_REMEMBERED = 50_000
+CALLERS_REMEMBERED = 32_000
 """Of each limit, by 0.2 KB each. Who is forgotten in a flood of others begins anew."""
 
 WINDOW_SECONDS = 60
