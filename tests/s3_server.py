@@ -62,8 +62,8 @@ class S3Server:
 def serving_s3(folder: Path) -> Iterator[S3Server]:
     """Run a store until the block ends."""
     server = S3Server(folder)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()

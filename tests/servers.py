@@ -1,8 +1,10 @@
 """Real servers that tests start for themselves, on loopback, and stop again."""
 
 import contextlib
+import itertools
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -26,11 +28,26 @@ WORKERS = 2
 """How many processes of the service answer."""
 
 
+MOST_WORKERS, PORTS_OF_EACH = 16, 500
+_turns = itertools.count(random.randrange(PORTS_OF_EACH))
+
+
 def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nobody listens on, nor will until a server of ours does.
+
+    The system may give one that it has just given to us to somebody else: it is below those that it
+    gives away by itself, and each worker of the tests has ports of its own.
+    """
+    given_away = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    above, ours = int(given_away.split()[0]), MOST_WORKERS * PORTS_OF_EACH
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MOST_WORKERS
+    for turn in _turns:
+        port = above - 1 - worker - turn % PORTS_OF_EACH * MOST_WORKERS
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            # Where the system has all ports to give away, none is safe.
+            probe.bind(("127.0.0.1", port if above > 2 * ours else 0))
+            return int(probe.getsockname()[1])
+    raise AssertionError("there is always another turn")
 
 
 @contextlib.contextmanager
@@ -58,9 +75,9 @@ def postgres_cluster() -> Iterator[str]:
         f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
         " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
     )
-    control = (str(binaries / "pg_ctl"), "-D", str(folder / "data"))
-    run(*control, "-w", "-l", str(folder / "log"), "-o", options, "start")
+    control = (str(binaries / "pg_ctl"), "-D", str(folder / "data"), "-t", str(PATIENCE_SECONDS))
     try:
+        run(*control, "-w", "-l", str(folder / "log"), "-o", options, "start")
         yield f"postgresql+psycopg://jay@127.0.0.1:{port}/postgres"
     finally:
         run(*control, "-w", "-m", "immediate", "stop")
@@ -83,7 +100,6 @@ class Redis:
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -114,6 +130,7 @@ def redis_server() -> Iterator[Redis]:
     """Run a private Redis."""
     server = Redis()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
@@ -199,8 +216,10 @@ class Gunicorn:
 
     def log(self) -> str:
         """Return everything that the service has printed."""
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        # It shares its place in the file with us: to read from there would end, or leave something
+        # out, whenever the service writes meanwhile.
+        file = self._log.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
 
     def stop(self) -> None:
         """End it as an operator would, and wait for it."""

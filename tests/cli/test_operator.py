@@ -1,5 +1,6 @@
 """``flask operator``: accounts for people who look behind the service."""
 
+import contextlib
 import os
 import pty
 import subprocess
@@ -219,25 +220,28 @@ def test_the_daily_purge_takes_ended_sessions_and_no_others(
 def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(folder: Path) -> None:
     environ = {"JAY_DATA_DIR": str(folder), "JAY_DEMO": "", "JAY_DATABASE_URL": ""}
     ours, theirs = pty.openpty()
-    command = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "app", "operator", "add", "olga"],
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    shown = b""
-    for question in (b"Password: ", b"Repeat for confirmation: "):
-        while question not in shown:
+    with contextlib.ExitStack() as until_it_ends:
+        command = until_it_ends.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "flask", "--app", "app", "operator", "add", "olga"],
+                cwd=ROOT,
+                env={**os.environ, **environ},
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
+            )
+        )
+        until_it_ends.callback(os.close, ours)  # nobody waits for a terminal that is gone
+        os.close(theirs)
+        shown = b""
+        for question in (b"Password: ", b"Repeat for confirmation: "):
+            while question not in shown:
+                shown += os.read(ours, 1024)
+            os.write(ours, PASSWORD.encode() + b"\n")
+        while b"/catalogue" not in shown:
             shown += os.read(ours, 1024)
-        os.write(ours, PASSWORD.encode() + b"\n")
-    while b"/catalogue" not in shown:
-        shown += os.read(ours, 1024)
+        assert command.wait(PATIENCE_SECONDS) == 0
 
-    assert command.wait(PATIENCE_SECONDS) == 0
-    os.close(ours)
     assert PASSWORD.encode() not in shown
     assert "olga" in flask_command(environ, "operator", "list")

@@ -408,8 +408,11 @@ class Nursery:
         """Kill all."""
         for name in [*self.running]:
             self.kill(name)
-        self._orders.send(None)
+        with contextlib.suppress(OSError):  # it has ended by itself
+            self._orders.send(None)
         self._process.join(PATIENCE_SECONDS)
+        self._process.kill()
+        self._process.join()
 
 
 class Forks:
@@ -417,7 +420,11 @@ class Forks:
 
     def __init__(self, world: World) -> None:
         self._alive = Nursery(world, FORKED)
-        self._alive.start_all(FORKED)
+        try:
+            self._alive.start_all(FORKED)
+        except BaseException:
+            self._alive.end()
+            raise
 
     def kill(self, number: int, draw: random.Random) -> None:
         """Kill one of them, and start another such one."""
@@ -437,14 +444,13 @@ class Servers:
     """A master takes seconds to start again."""
 
     def __init__(self, world: World) -> None:
-        self._world, self._killed = world, list[Gunicorn]()
-        self._alive = Nursery(world, SERVED)  # both import at the same time
-        try:
-            self._web = Gunicorn(world.environ, app=MOVED)
+        self._world = world
+        with contextlib.ExitStack() as running:
+            self._alive = Nursery(world, SERVED)  # both import at the same time
+            running.callback(self._alive.end)
+            self._web = running.enter_context(Gunicorn(world.environ, app=MOVED))
             self._alive.start_all(SERVED)
-        except BaseException:
-            self._alive.end()
-            raise
+            self._running = running.pop_all()
 
     def kill(self, number: int, draw: random.Random) -> None:
         """Kill the next of them, and start another such one where nobody else does."""
@@ -454,16 +460,15 @@ class Servers:
             self._alive.start(victim)
         elif victim == "master":
             self._web.kill()
-            self._killed.append(self._web)
-            self._web = Gunicorn(self._world.environ, app=MOVED)
+            again = Gunicorn(self._world.environ, app=MOVED)
+            self._web = self._running.enter_context(again)
         elif workers := self._web.workers():  # its master starts another one
             with contextlib.suppress(ProcessLookupError):
                 os.kill(draw.choice(workers), signal.SIGKILL)
 
     def end(self) -> None:
-        self._alive.end()
-        for one in (*self._killed, self._web):
-            one.stop()
+        self._alive.end()  # who asks, before who answers
+        self._running.close()
 
 
 # --- the world around them

@@ -57,7 +57,11 @@ class Worker:
         self._over.set()
         self._watch.join()
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(PATIENCE_SECONDS)
+        try:
+            self._process.wait(PATIENCE_SECONDS)
+        finally:
+            self._process.kill()
+            self._process.wait()
 
 
 def _family(pid: int) -> Iterator[int]:
