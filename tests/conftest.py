@@ -24,7 +24,7 @@ from jay.db.types import metadata
 from jay.operators import models as operator_models
 from jay.operators import service as operator_service
 from jay.ops.cli import alembic_config
-from tests import depth, left_open, sharing, statements
+from tests import depth, left_open, patience, sharing, statements
 from tests.clock import NOON, MovedClock
 from tests.servers import postgres_cluster
 
@@ -83,6 +83,19 @@ def pytest_terminal_summary(
 ) -> None:
     for line in depth.told(config):
         terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patience.give(patch)
+        yield
+
+
+@pytest.fixture
+def real_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service waits in this test as long as it does."""
+    patience.take(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from jay.web.seldom import FORWARDED
 from tests.api.browser import Browser, csrf_of
 from tests.api.test_pages_http import code_of
 from tests.builders import Platform, User
-from tests.clock import MovedClock
+from tests.clock import PATIENCE_SECONDS, MovedClock
 from tests.conftest import Apps
 
 WRONG = "WRNG WRNG"
@@ -75,7 +75,7 @@ def test_wrong_codes_from_many_addresses_at_once_are_no_more_than_the_budget(
     together = Barrier(len(phones))
 
     def guess_at_once(phone: Browser, csrf: str) -> int:
-        together.wait(30)
+        together.wait(PATIENCE_SECONDS)
         return phone.post("/code", csrf=csrf, user_code=WRONG).status_code
 
     with ThreadPoolExecutor(len(phones)) as pool:
@@ -181,7 +181,7 @@ def test_of_many_threads_one_warns(clock: MovedClock) -> None:
     together = Barrier(16)
 
     def ask(_number: int) -> bool:
-        together.wait(30)
+        together.wait(PATIENCE_SECONDS)
         return told.is_due("x")
 
     with ThreadPoolExecutor(16) as pool:

@@ -377,7 +377,7 @@ def test_nothing_slow_is_done_in_a_transaction(
         def watched(*args: Any, **kwargs: Any) -> Any:
             seen.append(real.__name__)
             with ThreadPoolExecutor(1) as pool:  # another thread gets SQLite's lock at once
-                pool.submit(_write_something, app).result(PATIENCE_SECONDS / 4)
+                pool.submit(_write_something, app).result(PATIENCE_SECONDS)
             return real(*args, **kwargs)
 
         return watched

@@ -1,11 +1,13 @@
 """``flask webhooks``: what is due is sent, at least once, and nobody is kept waiting by others."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 import structlog
@@ -14,7 +16,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from jay import db
-from jay.db import write_queue
 from jay.db.database import Database
 from jay.errors import Busy
 from jay.merchants import service as merchant_service
@@ -45,12 +46,6 @@ WAYS = transports_of(Client(LOOPBACK))
 OUR_KINDS = {kind.name: kind for kind in KINDS}
 SECRET_PATH = "?secret=hunter2"
 DAY = 86400
-
-
-@pytest.fixture(autouse=True)
-def _however_slow_the_disk_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all threads wait for their turn to write."""
-    monkeypatch.setattr(write_queue, "STUCK_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -445,14 +440,22 @@ def test_a_slow_server_keeps_no_other_merchant_waiting(
 
 
 def test_more_slow_servers_than_threads_do_not_stop_the_rest(
-    outbox: Outbox, others: list[Outbox], clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, others: list[Outbox], clock: MovedClock
 ) -> None:
-    monkeypatch.setattr("jay.outbox.transports.http.READ_SECONDS", 0.05)
     deliverer = Deliverer(
         outbox.shop.app.extensions["jay.db"], WAYS, OUR_KINDS, clock=clock, secret="s"
     )
+    all_threads_wait = threading.Barrier(delivery.PARALLEL)
+
+    def hang_up(handler: BaseHTTPRequestHandler) -> None:
+        # The first ones hold all threads together; later ones find the barrier broken.
+        with suppress(threading.BrokenBarrierError):
+            all_threads_wait.wait(PATIENCE_SECONDS)
+            all_threads_wait.abort()
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
     for other in others:
-        other.receiver.answer_when_released()
+        other.receiver.answer = hang_up
         other.put(*"abc")
     outbox.put(*"abc")
 

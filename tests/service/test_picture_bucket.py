@@ -74,7 +74,10 @@ def test_who_is_refused_is_told_so_without_a_secret(
     assert not (server.files / place(NAME)).exists()
 
 
-def test_a_store_that_is_away_is_not_asked_again_at_once(server: S3Server) -> None:
+def test_a_store_that_is_away_is_not_asked_again_at_once(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "REST_SECONDS", 2 * PATIENCE_SECONDS)  # it has to start meanwhile
     store = BucketStore(bucket_of(server.address))
     server.stop()
     with pytest.raises(StoreAway, match="Error"):
@@ -125,7 +128,8 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
     server.hang_up()
 
 
-def test_a_silent_store_holds_few_threads(silent: Silent) -> None:
+def test_a_silent_store_holds_few_threads(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "PLACE_SECONDS", 0.1)
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
         waiting = [pool.submit(silent.store.get, NAME) for _ in range(READ_AT_ONCE)]
         for _one in waiting:

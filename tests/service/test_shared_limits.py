@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from jay.clock import system_clock
+from jay.web import counts
 from jay.web.counts import LEFT_ALONE_SECONDS, Shared
 from jay.web.rates import Rate
 from tests.servers import Redis, redis_server, stopped
@@ -135,7 +136,10 @@ def test_redis_that_is_back_is_told_what_was_counted_meanwhile(
     assert passed([theirs], 10) in {3, 4}
 
 
-def test_redis_that_stands_still_is_asked_once(redis: Redis, seconds: Seconds) -> None:
+def test_redis_that_stands_still_is_asked_once(
+    redis: Redis, seconds: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "ANSWER_SECONDS", 0.1)
     rate = process(redis, 1000, seconds, "still")
     rate.take("first")
     with stopped(redis.process.pid), capture_logs() as logs:

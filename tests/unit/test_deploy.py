@@ -301,7 +301,7 @@ def test_the_builder_is_sent_what_the_image_is_made_of() -> None:
 
 
 def test_pgbouncer_has_room_for_what_postgresql_bears_and_roles_for_what_it_keeps_to_itself(
-    monkeypatch: pytest.MonkeyPatch,
+    real_patience: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pooled = (DEPLOY / "pgbouncer.ini").read_text()
     most = re.search(r"^ +max_connections: (\d+)$", PATRONI, re.MULTILINE)

@@ -496,7 +496,7 @@ def test_a_server_that_drips_times_out(server: KeyServer, monkeypatch: pytest.Mo
     assert not whole.is_set()
 
 
-def test_the_real_patience_is_a_few_seconds() -> None:
+def test_the_real_patience_is_a_few_seconds(real_patience: None) -> None:
     assert jwks.CONNECT_SECONDS <= jwks.TOTAL_SECONDS <= 5
 
 

@@ -239,6 +239,7 @@ def test_who_is_late_can_read_so_though_it_goes_on_to_send(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr(serving, "LINGER_SECONDS", PATIENCE_SECONDS)
     late = server.connect(SLOW["half a body"])
     server.until(lambda: any(one.state == LINGERING for one in list(server.worker._open)))
 
@@ -254,11 +255,9 @@ def test_an_answer_has_a_deadline_for_being_taken(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "DEADLINE_SECONDS", 0.1)
-    writing = lambda: any(one.out for one in list(server.worker._open))  # noqa: E731
     deaf = server.connect(get("/large"), buffer=4096)
-    server.until(writing)
 
-    server.until(lambda: not writing())
+    server.until(lambda: ("/large", "request-0") in server.app.asked and not server.worker._open)
 
     assert len(read_all(deaf)) < LARGE
 

@@ -1,7 +1,6 @@
 """SQLite's write lock, when another process has it."""
 
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jay.db import sqlite
+from jay.db import sqlite, write_queue
 from jay.db.database import Database
 from jay.errors import Busy
 from tests.clock import PATIENCE_SECONDS
@@ -96,8 +95,7 @@ def test_of_many_writers_few_wait_while_nobody_gets_any_further(
     database: Database, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Each stands in a thread of the service, and who reads needs one, too.
-    monkeypatch.setattr(sqlite, "LOCK_WAIT_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(sys.modules["jay.db.database"], "LOCK_WAIT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(write_queue, "STUCK_SECONDS", 0.2)
     refused, done = threading.Semaphore(0), threading.Semaphore(0)
 
     def try_to_write() -> None:
