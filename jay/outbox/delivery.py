@@ -19,13 +19,13 @@ from jay import db, web
 from jay.clock import Clock
 from jay.config import Settings
 from jay.db.database import Database
-from jay.errors import JayError
+from jay.errors import Busy, JayError
 from jay.net.client import Client
 from jay.outbox import service
 from jay.outbox.kinds import MessageKind, MessageKinds
 from jay.outbox.mails import MAIL
 from jay.outbox.models import DeliveryResult, Message
-from jay.outbox.service import Moved, Resting, Taken
+from jay.outbox.service import Moved, Recorded, Resting, Taken
 from jay.outbox.transports import Transport
 from jay.outbox.transports.calls import CALLS, Caller
 from jay.outbox.transports.http import Sender
@@ -45,6 +45,9 @@ MOVED_AT_ONCE = 200
 
 LOOKED_AGAIN_AFTER = timedelta(seconds=10)
 """How long this process leaves a resting lane alone: its address may be another one by then."""
+
+RECORD_SECONDS, RECORD_PAUSE_SECONDS = 20.0, 0.25
+"""How long it is tried to record what was sent, and the pause between two tries."""
 
 AT_ONCE_SECONDS = 15.0
 """How long a command goes on with what it has put in; the rest is for the worker."""
@@ -159,10 +162,7 @@ class Deliverer:
         began = time.perf_counter()
         outcome = self._send(taken)
         seconds = time.perf_counter() - began
-        with self._database.transaction() as connection:
-            recorded = service.record(
-                connection, taken, outcome, now=self._clock(), jitter=self._jitter
-            )
+        recorded = self._record(taken, outcome)
         attempt = Attempt(
             taken.message,
             outcome,
@@ -183,6 +183,23 @@ class Deliverer:
             if not isinstance(taken, Moved):
                 return taken
         return None
+
+    def _record(self, taken: Taken, outcome: DeliveryResult) -> Recorded | None:
+        """Record how it went, though the database is busy: what is forgotten is sent once more.
+
+        What was recorded is nobody's any more, so that it is recorded once in any case.
+        """
+        end = time.monotonic() + RECORD_SECONDS
+        while True:
+            try:
+                with self._database.transaction() as connection:
+                    return service.record(
+                        connection, taken, outcome, now=self._clock(), jitter=self._jitter
+                    )
+            except Busy:
+                if time.monotonic() >= end:
+                    raise
+            time.sleep(RECORD_PAUSE_SECONDS)
 
     def _send(self, taken: Taken) -> DeliveryResult:
         if isinstance(taken.destination, DeliveryResult):

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import pytest
 import structlog
@@ -17,7 +18,7 @@ from sqlalchemy import insert, select, update
 
 from jay import db
 from jay.db.database import Database
-from jay.errors import Busy
+from jay.errors import Busy, OutcomeUnknown
 from jay.merchants import service as merchant_service
 from jay.merchants.models import merchants
 from jay.net.addresses import LOOPBACK
@@ -463,6 +464,62 @@ def test_more_slow_servers_than_threads_do_not_stop_the_rest(
 
     assert sorted(outbox.arrived) == list("abc")
     assert [len(other.arrived) for other in others] == [1] * 10
+
+
+def test_what_was_sent_is_recorded_as_soon_as_the_database_is_no_longer_busy(
+    outbox: Outbox, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "RECORD_PAUSE_SECONDS", 0.0)
+    real, failures = service.record, [Busy(), OutcomeUnknown(), Busy()]
+
+    def at_last(*args: Any, **more: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*args, **more)
+
+    monkeypatch.setattr(service, "record", at_last)
+    (identifier,) = outbox.put("a")
+
+    deliverer.run()
+
+    assert (outbox.arrived, outbox.state(identifier)) == (["a"], DELIVERED)
+
+
+def test_what_was_recorded_though_nobody_knew_is_recorded_once(
+    outbox: Outbox, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "RECORD_PAUSE_SECONDS", 0.0)
+    transaction, answers = Database.transaction, ["taken", "lost"]
+
+    @contextmanager
+    def unknown(database: Database) -> Iterator[Any]:
+        with transaction(database) as connection:
+            yield connection
+        if answers and answers.pop(0) == "lost":
+            raise OutcomeUnknown
+
+    outbox.receiver.answer_with(500)
+    (identifier,) = outbox.put("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "transaction", unknown)
+        deliverer.run()
+
+    assert (outbox.arrived, outbox.state(identifier)) == (["a"], WAITING)
+    assert answers == []
+
+
+def test_a_database_that_stays_busy_is_told_of_after_a_while(
+    outbox: Outbox, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_args: Any, **_more: Any) -> None:
+        raise Busy
+
+    monkeypatch.setattr(delivery, "RECORD_SECONDS", 0.0)
+    monkeypatch.setattr(service, "record", busy)
+    outbox.put("a")
+
+    with pytest.raises(Busy):
+        deliverer.run()
 
 
 def test_several_processes_send_each_once(app: Flask, outbox: Outbox, clock: MovedClock) -> None:
