@@ -1,5 +1,6 @@
 """Who uses the APIs over real HTTP: a merchant, and a TV app with its baskets."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -7,6 +8,7 @@ from urllib.parse import quote
 import urllib3
 from urllib3 import BaseHTTPResponse, PoolManager
 
+from jay.errors import Busy, IdempotencyInFlight
 from tests.clock import PATIENCE_SECONDS
 from tests.e2e.service import Service
 
@@ -30,6 +32,17 @@ def error_of(response: BaseHTTPResponse) -> tuple[int, Any]:
     return response.status, response.json()["error"]["details"]
 
 
+def has_to_wait(response: BaseHTTPResponse) -> bool:
+    """Tell whether nothing was done, as machine or disk are slow: it is to be tried again.
+
+    What was told so once may then be in flight, until the lease of that try ends.
+    """
+    if response.status == 503 and response.headers.get("Content-Type") != "application/json":
+        return True  # there was not even a thread for it
+    codes = {Busy.status: Busy.code, IdempotencyInFlight.status: IdempotencyInFlight.code}
+    return response.status in codes and response.json()["error"]["code"] == codes[response.status]
+
+
 @dataclass
 class Caller:
     """Something that calls an API with its API key."""
@@ -47,11 +60,16 @@ class Caller:
         json: Any = None,
         headers: dict[str, str] | None = None,
     ) -> BaseHTTPResponse:
-        """Send one request."""
+        """Send one request, and again while the service says that it has to wait."""
         sent = {"X-API-Key": self.key, **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
-        return self.http.request(method, self.service.url + path, json=json, headers=sent)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            answer = self.http.request(method, self.service.url + path, json=json, headers=sent)
+            if not has_to_wait(answer) or time.monotonic() >= deadline:
+                return answer
+            time.sleep(float(answer.headers["Retry-After"]))
 
 
 class Merchant(Caller):

@@ -6,7 +6,8 @@ import multiprocessing
 import os
 import random
 import signal
-from multiprocessing.process import BaseProcess
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,14 @@ _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([__name__])
 
 
-def import_products(given: Settings, path: str) -> None:
-    """Run the command as an operator does, in a process of its own."""
+def import_products(given: Settings, path: str, kill: tuple[int, float] | None) -> None:
+    """Run the command as an operator does, in a process of its own.
+
+    :param kill: where it is killed, see ``kill_at``.
+    """
     app = create_app(given)
+    if kill is not None:
+        threading.Thread(target=kill_at, args=(app, *kill), daemon=True).start()
     words = ["products", "import", "mugshop", path]
     with Path(path).with_suffix(".log").open("a") as log:
         os.dup2(log.fileno(), 1)
@@ -83,15 +89,16 @@ def records(connection: Connection) -> int:
     return connection.execute(select(product_imports.c.records)).scalar_one_or_none() or 0
 
 
-def kill_at(process: BaseProcess, target: int, chance: random.Random) -> None:
-    """Kill the process somewhere behind so many rows: within a batch, or between two."""
-    with db.reading() as connection:
-        while process.is_alive() and records(connection) < target:
-            process.join(LOOK_SECONDS)
-    process.join(chance.random() * LONGEST_WAIT)
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+def kill_at(app: Flask, target: int, wait: float) -> None:
+    """Kill this process somewhere behind so many rows: within a batch, or between two.
+
+    It is a thread of the importer that looks: however slow the machine is, it is not done by then.
+    """
+    with app.app_context(), db.reading() as connection:
+        while records(connection) < target:
+            time.sleep(LOOK_SECONDS)
+    time.sleep(wait)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_kills_leave_no_trace(
@@ -103,26 +110,25 @@ def test_kills_leave_no_trace(
     given = settings(database_url, tmp_path)
     chance = random.Random(SEED)
 
-    def start() -> BaseProcess:
-        process = _forks.Process(target=import_products, args=(given, str(path)))
+    def run(kill: tuple[int, float] | None = None) -> int | None:
+        process = _forks.Process(target=import_products, args=(given, str(path), kill))
         process.start()
-        return process
+        process.join()
+        return process.exitcode
 
     with app.app_context():
         before = [0]
         for number in range(KILLS):
             # Each time a share of what is left: however late a kill comes, there is a next one.
             share = (PRODUCTS - before[-1]) // (KILLS - number + 4)
-            process = start()
-            kill_at(process, before[-1] + share, chance)
-            assert process.exitcode == -signal.SIGKILL, path.with_suffix(".log").read_text()
+            ended = run((before[-1] + share, chance.random() * LONGEST_WAIT))
+            assert ended == -signal.SIGKILL, path.with_suffix(".log").read_text()
             with db.reading() as connection:
                 before.append(records(connection))
-        last = start()
-        last.join()
+        ended = run()
 
         log = path.with_suffix(".log").read_text()
-        assert last.exitcode == 1, log  # some rows were refused
+        assert ended == 1, log  # some rows were refused
         assert before == sorted(before)
         assert len(set(before)) > KILLS // 2
         assert log.count("Going on after line") > KILLS // 2

@@ -57,9 +57,8 @@ def test_quick_taps_all_count(wall: Page, slow: list[Route]) -> None:
     tiles = wall.locator("button.tile:enabled")
     for number in (0, 0, 1, 0, 1):
         tiles.nth(number).click()
-    assert len(slow) == 1
 
-    for number in range(1, 6):
+    for number in range(1, 6):  # one after the other
         let_go(wall, slow, number)
 
     expect(tiles.nth(0).locator(".count")).to_have_text(f"3{TIMES}")

@@ -102,7 +102,8 @@ def worked_off(service: Service, most: int) -> tuple[dict[str, tuple[str | None,
     worker = Worker({**service.environ, "PORT": service.url.rpartition(":")[2]})
     pause, stands = threading.Event(), how_it_stands(service)
     try:
-        for _ in range(int(PATIENCE_SECONDS / LOOK_SECONDS)):
+        # Some make it wait on purpose, one after the other.
+        for _ in range(int(5 * PATIENCE_SECONDS / LOOK_SECONDS)):
             stands = how_it_stands(service)
             if len(stands) == most and all(any(one) for one in stands.values()):
                 break
