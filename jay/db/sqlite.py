@@ -16,6 +16,10 @@ LOCK_WAIT_SECONDS = 5
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.002
 """How long a process waits before it asks again for SQLite's write lock; longer each time."""
 
+LARGEST_LOG_FILE = 256 * 2**20
+"""Bytes that the file of the log keeps on the disk once it begins anew. It is cut off only after
+who reads for long, as a backup does, or a large import: nobody writes while that takes its time."""
+
 READERS_CACHE_KIB = 512
 """Of pages, in each connection that reads. SQLite's default of 2 MB is no quicker: a connection
 forgets them all once another one has written, and the system has them in memory, too. Who writes
@@ -55,8 +59,9 @@ def _set_up(connection: Any) -> None:
     # NORMAL in WAL mode survives a killed process; only a power cut may lose the last commits.
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
-    # Pages of 4 KiB: before, who writes sees to it that the log begins anew, see WriteQueue.
-    cursor.execute("PRAGMA wal_autocheckpoint = 16000")
+    # Who writes sees to it that the log begins anew, see WriteQueue; no commit waits for that.
+    cursor.execute("PRAGMA wal_autocheckpoint = 0")
+    cursor.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_FILE}")
     cursor.close()
 
 

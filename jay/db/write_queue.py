@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from jay.db.prepared import execute
-from jay.db.sqlite import LOCK_WAIT_SECONDS, begin_on_sqlite
+from jay.db.sqlite import LOCK_WAIT_SECONDS, SHORTEST_PAUSE_SECONDS, begin_on_sqlite
 from jay.errors import Busy
 
 STUCK_SECONDS = 1.0
@@ -25,13 +25,15 @@ LONGEST_LOG = 32 * 2**20
 """Bytes of the write-ahead log, after which it is written back and begun anew."""
 
 LOOK_EVERY = 32
-"""After so many transactions of this process it is looked how long the log is."""
+"""After the first transaction of this process, and so many more, it is looked how long it is."""
 
-CHECKPOINT_WAIT_SECONDS = 0.1
-"""How long a checkpoint waits for writers of other processes, and for those who read."""
+BEGIN_ANEW_SECONDS = 0.1
+"""How long it is tried to begin it anew, beside writers of other processes and those who read."""
 
 PUT_OFF_SECONDS = 5.0
-"""After one that has waited in vain: nobody writes meanwhile, and a backup reads for minutes."""
+"""After that was in vain: nobody in this process writes meanwhile, and a backup takes minutes."""
+
+_HEADER, _FRAME_HEADER = 32, 24  # bytes, see https://sqlite.org/fileformat2.html#walformat
 
 
 class WriteQueue:
@@ -62,8 +64,8 @@ class WriteQueue:
         self._entered = time.monotonic()
         try:
             yield
-            self._written += 1
             looks = self._written % LOOK_EVERY == 0
+            self._written += 1
         finally:
             self._gate.release()
         if self._log is not None and looks:
@@ -95,38 +97,60 @@ class WriteQueue:
 
         Most of it while others write on, as the disk is waited for. What they have written by then
         is written back while nobody writes. SQLite's own checkpoints leave it, so the log never
-        begins anew while several processes write without a pause, and each commit waits for the
-        disk to write back what it has just written.
+        begins anew while several processes write without a pause, and they are a part of the
+        commit that meets them: all who are queued here would wait for the disk.
         """
         if not self._is_long(log) or not self._shortening.acquire(blocking=False):
             return
         try:
             # It is committed, whatever becomes of this: a disk that is full tells the next one.
             with suppress(sqlite3.OperationalError, Busy):
-                execute(connection, "PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                others_do, *_ = execute(connection, "PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if others_do:
+                    return
                 self._take_turn()
                 try:
-                    if self._is_long(log):  # no other process was quicker
-                        self._begin_anew(connection)
+                    self._begin_anew(log, connection)
                 finally:
                     self._gate.release()
         finally:
             self._shortening.release()
 
     def _is_long(self, log: Path) -> bool:
-        try:
-            return time.monotonic() >= self._put_off_until and log.stat().st_size > LONGEST_LOG
-        except FileNotFoundError:
-            return False
+        return time.monotonic() >= self._put_off_until and _reaches(log, LONGEST_LOG)
 
-    def _begin_anew(self, connection: Connection) -> None:
-        execute(connection, f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_SECONDS * 1000:.0f}")
-        try:
-            in_vain, *_ = execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if in_vain:
+    def _begin_anew(self, log: Path, connection: Connection) -> None:
+        """Let the next transaction write to the log's beginning.
+
+        While somebody else writes, or reads what is in it, SQLite writes back what it can, and this
+        asks again: it would keep all others from writing while it waits. The file stays as long as
+        it is: to cut it off, and to find room for it again, takes the disk several times as long.
+        """
+        end = time.monotonic() + BEGIN_ANEW_SECONDS
+        while self._is_long(log):  # no other process was quicker
+            in_vain, *_ = execute(connection, "PRAGMA wal_checkpoint(RESTART)").fetchone()
+            if not in_vain:
+                return
+            if time.monotonic() >= end:
                 self._put_off_until = time.monotonic() + PUT_OFF_SECONDS
-        finally:
-            execute(connection, "PRAGMA busy_timeout = 0")
+                return
+            time.sleep(SHORTEST_PAUSE_SECONDS)
+
+
+def _reaches(log: Path, length: int) -> bool:
+    """Tell whether a log has got that long since it began anew: its file may have been longer.
+
+    What was written since then says the same two numbers as its header, the salts.
+    """
+    try:
+        with log.open("rb", buffering=0) as file:
+            header = file.read(_HEADER)
+            size = _FRAME_HEADER + int.from_bytes(header[8:12])
+            file.seek(_HEADER + length // size * size)
+            frame = file.read(_FRAME_HEADER)
+    except FileNotFoundError:
+        return False
+    return len(frame) == _FRAME_HEADER and frame[8:16] == header[16:24]
 
 
 @contextmanager

@@ -1,15 +1,17 @@
 """SQLite's log is kept short, and what belongs together is written together."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
-from jay.db import prepared, write_queue
+from jay.db import prepared, sqlite, write_queue
 from jay.db.database import Database
 from jay.db.write_queue import atomic
 from tests.clock import PATIENCE_SECONDS
@@ -29,6 +31,7 @@ def database(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     monkeypatch.setattr(write_queue, "LONGEST_LOG", 10 * PAGE)
     monkeypatch.setattr(write_queue, "LOOK_EVERY", 1)
     monkeypatch.setattr(write_queue, "PUT_OFF_SECONDS", 0.0)
+    monkeypatch.setattr(write_queue, "BEGIN_ANEW_SECONDS", 0.01)
     made = Database(f"sqlite:///{file}")
     with made.transaction() as connection:
         connection.execute(text("CREATE TABLE notes (note TEXT NOT NULL)"))
@@ -36,10 +39,11 @@ def database(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     made.dispose()
 
 
-def write(database: Database, count: int = 1) -> None:
+def write(database: Database, count: int = 1, *, together: int = 1) -> None:
     for _ in range(count):
         with database.transaction() as connection:
-            connection.execute(text("INSERT INTO notes VALUES (:note)"), {"note": "x" * PAGE})
+            rows = [{"note": "x" * PAGE}] * together
+            connection.execute(text("INSERT INTO notes VALUES (:note)"), rows)
 
 
 def notes(database: Database) -> int:
@@ -58,6 +62,30 @@ def test_the_log_begins_anew_once_it_is_long(file: Path, database: Database) -> 
     assert notes(database) == NOTES
 
 
+def begins_anew(file: Path, database: Database) -> bool:
+    """Tell whether a transaction is written over what was in the log before."""
+    before = log_of(file)
+    write(database)
+    return log_of(file) == before
+
+
+def test_a_command_that_writes_once_and_much_leaves_no_long_log(
+    file: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_queue, "LOOK_EVERY", 1000)
+    database.dispose()
+    command = Database(f"sqlite:///{file}")
+    write(command, together=NOTES)
+
+    assert begins_anew(file, command)
+    command.dispose()
+
+
+def test_no_commit_writes_the_log_back(database: Database) -> None:
+    with database.transaction() as connection:
+        assert connection.scalar(text("PRAGMA wal_autocheckpoint")) == 0
+
+
 def test_whoever_still_reads_from_the_log_holds_up_no_writer(
     file: Path, database: Database
 ) -> None:
@@ -67,13 +95,33 @@ def test_whoever_still_reads_from_the_log_holds_up_no_writer(
         assert reader.execute("SELECT count(*) FROM notes").fetchall() == [(1,)]
         write(database, NOTES)
         assert log_of(file) > NOTES * PAGE
+        assert not begins_anew(file, database)
         assert reader.execute("SELECT count(*) FROM notes").fetchall() == [(1,)]
         reader.execute("COMMIT")
 
         write(database)
 
-    assert log_of(file) == 0
-    assert notes(database) == NOTES + 2
+        assert begins_anew(file, database)
+    assert notes(database) == NOTES + 4
+
+
+def test_what_the_log_took_meanwhile_is_given_back_to_the_disk(
+    file: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LARGEST_LOG_FILE", 20 * PAGE)
+    database.dispose()
+    database = Database(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM notes").fetchall()
+        write(database, NOTES)
+        assert log_of(file) > NOTES * PAGE
+        reader.execute("COMMIT")
+
+        write(database, 2)
+
+        assert log_of(file) == 20 * PAGE
+    database.dispose()
 
 
 def test_who_reads_for_long_makes_all_others_wait_once(
@@ -93,7 +141,46 @@ def test_who_reads_for_long_makes_all_others_wait_once(
         reader.execute("SELECT count(*) FROM notes").fetchall()
         write(database, NOTES)
 
-    assert tried.count("PRAGMA wal_checkpoint(TRUNCATE)") == 1
+    assert tried.count("PRAGMA wal_checkpoint(PASSIVE)") == 1
+
+
+def test_while_another_process_writes_the_log_back_it_is_left_to_it(
+    file: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_queue, "PUT_OFF_SECONDS", PATIENCE_SECONDS)
+    write(database)
+    with locked(f"{file}-shm", CHECKPOINT_LOCK):
+        write(database, NOTES)
+        assert log_of(file) > NOTES * PAGE
+
+    write(database)
+
+    assert begins_anew(file, database)
+
+
+CHECKPOINT_LOCK = 121
+"""The byte that SQLite locks for it, see https://sqlite.org/walformat.html#wal_locks."""
+
+LOCK = """
+import fcntl, sys
+with open(sys.argv[1], "rb+") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX, 1, int(sys.argv[2]))
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked(file: str, byte: int) -> Iterator[None]:
+    """Let another process have a lock, which it loses as it is killed."""
+    command = [sys.executable, "-c", LOCK, file, str(byte)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        try:
+            yield
+        finally:
+            other.kill()
 
 
 def test_another_process_that_writes_puts_the_checkpoint_off(
@@ -108,25 +195,46 @@ def test_another_process_that_writes_puts_the_checkpoint_off(
             shorten(queue, log, connection)
             other.execute("COMMIT")
 
-        monkeypatch.setattr(write_queue.WriteQueue, "_shorten", while_another_one_writes)
-        write(database, NOTES)
+        with monkeypatch.context() as patched:
+            patched.setattr(write_queue.WriteQueue, "_shorten", while_another_one_writes)
+            write(database, NOTES)
         assert log_of(file) > NOTES * PAGE
-        monkeypatch.undo()
-        monkeypatch.setattr(write_queue, "LOOK_EVERY", 1)
-        monkeypatch.setattr(write_queue, "LONGEST_LOG", 10 * PAGE)
-        monkeypatch.setattr(write_queue, "PUT_OFF_SECONDS", 0.0)
 
         write(database)
 
-    assert log_of(file) == 0
-    assert notes(database) == 2 * NOTES + 1
+        assert begins_anew(file, database)
+    assert notes(database) == 2 * NOTES + 2
 
 
-def test_who_writes_after_a_checkpoint_still_waits_as_before(database: Database) -> None:
-    write(database, NOTES)
-
+WRITER = """
+import sys
+from sqlalchemy import text
+from jay.db import write_queue
+from jay.db.database import Database
+write_queue.LONGEST_LOG, write_queue.LOOK_EVERY = 10 * 4096, 1
+write_queue.PUT_OFF_SECONDS = 0.0
+database = Database(f"sqlite:///{sys.argv[1]}")
+for _ in range(int(sys.argv[2])):
     with database.transaction() as connection:
-        assert connection.scalar(text("PRAGMA busy_timeout")) == 0
+        connection.execute(text("INSERT INTO notes VALUES (:note)"), {"note": "x" * 4096})
+"""
+
+
+def test_the_log_of_processes_that_write_at_the_same_time_begins_anew(
+    file: Path, database: Database
+) -> None:
+    command = [sys.executable, "-c", WRITER, str(file), str(3 * NOTES)]
+    others = [subprocess.Popen(command) for _ in range(2)]
+
+    assert [other.wait(PATIENCE_SECONDS) for other in others] == [0, 0]
+
+    assert notes(database) == 6 * NOTES
+    assert times_begun(file) > 1
+
+
+def times_begun(file: Path) -> int:
+    """Return how often a log has begun, as its header says."""
+    return 1 + int.from_bytes(Path(f"{file}-wal").read_bytes()[12:16])
 
 
 def both(connection: Connection, second: str | None) -> None:
