@@ -11,7 +11,10 @@ from sqlalchemy import Connection, text
 from jay.db.prepared import execute
 
 _KNOWN = "on_every_server"
-_LOCK = "SELECT pg_advisory_xact_lock(1784772984)"  # a number of ours alone
+_LOCK = "SELECT count(*), pg_advisory_xact_lock(1784772984) FROM readiness"
+"""A lock of ours alone, asked for of a small table that is on every server, so that the engine
+numbers the transaction before it waits: all without a number are one to it, and who waits between
+two of them would be given up after two seconds, as if there were a deadlock."""
 
 
 def take(connection: Connection) -> None:

@@ -18,7 +18,8 @@ from jay.checkout import sessions
 from jay.checkout.models import ACTIVE, LIFETIME, checkout_sessions
 from jay.checkout.notices import LONGEST_AGAIN, psp_notices
 from jay.connectors.handed import ASKED_SELDOM, handed_parts
-from jay.db.routing import EVERYWHERE
+from jay.db import turns
+from jay.db.routing import EVERYWHERE, ROUTED_BY
 from jay.feeds.models import LEASE as PULL_LEASE
 from jay.feeds.models import feed_pulls
 from jay.orders.models import movements
@@ -166,6 +167,8 @@ def set_right(connection: Connection, ahead: Ahead, *, now: datetime) -> int:
 
     :returns: how many rows it was.
     """
+    if ahead.table.name not in ROUTED_BY:
+        turns.take(connection)
     wrong = ahead.wrong(now + CLOCKS_DIFFER)
     statement = update(ahead.table).where(wrong).values(**ahead.right(now))
     return connection.execute(statement.prefix_with(EVERYWHERE)).rowcount

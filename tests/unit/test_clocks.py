@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import JSON, Boolean, Connection, Integer, Table, create_engine, insert, select
 
 from jay.checkout.models import LIFETIME
+from jay.db import turns
+from jay.db.routing import ROUTED_BY
 from jay.db.types import UtcDateTime, metadata
 from jay.ops.clocks import AHEAD, CLOCKS_DIFFER, LONGEST_DUE, Ahead, Watch, set_right
 from jay.orders.handover import WAITS
@@ -86,6 +88,18 @@ def test_what_is_right_stays(connection: Connection, ahead: Ahead) -> None:
 
     assert set_right(connection, ahead, now=NOON) == 0
     assert stored(connection, ahead) == before
+
+
+@pytest.mark.parametrize("ahead", AHEAD, ids=NAMES)
+def test_what_is_on_every_server_is_written_in_turn(
+    connection: Connection, ahead: Ahead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[Connection] = []
+    monkeypatch.setattr(turns, "take", taken.append)
+
+    set_right(connection, ahead, now=NOON)
+
+    assert bool(taken) is (ahead.table.name not in ROUTED_BY)
 
 
 def test_no_message_waits_longer_than_is_taken_for_wrong() -> None:
