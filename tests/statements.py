@@ -3,6 +3,7 @@
 - A GET writes nothing, whatever door it takes.
 - A transaction locks tables in one order, so that two never wait for each other.
 - What a request reads, writes or locks in a table of shoppers is named by its routing key.
+- Nobody who waits for the turn holds anything that is on every server.
 """
 
 import re
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, event
 from jay.db import prepared, turns
 from jay.db.database import Database, locks
 from jay.db.routing import EVERYWHERE, ROUTED_BY, WITHOUT_KEY
+from jay.db.types import metadata
 
 LOCK_ORDER = (
     "baskets",
@@ -111,6 +113,9 @@ class Statements:
         ours = getattr(_serving, "depth", 0) or getattr(_serving, "commands", 0)
         if held and ours and "turn" not in connection.info:
             self.broken.append(f"{', '.join(sorted(held))} without a turn: {sql}")
+        if locks(connection) and ours and "turn" not in connection.info:
+            held_before: set[str] = connection.info.setdefault("held", set())
+            held_before.update(({*written, *locked} & metadata.tables.keys()) - ROUTED_BY.keys())
         # SQLite has one writer: there nobody waits for a row.
         if locks(connection) and connection.dialect.name != "sqlite":
             seen: list[str] = connection.info.setdefault("locked", [])
@@ -127,11 +132,14 @@ class Statements:
 
 
 def _begun(connection: Connection) -> None:
-    for known in ("locked", "turn"):
+    for known in ("locked", "turn", "held"):
         connection.info.pop(known, None)
 
 
 def _taken(connection: Connection) -> None:
+    for one in _watching(connection):
+        if held := connection.info.get("held"):
+            one.broken.append(f"{', '.join(sorted(held))} held while waiting for the turn")
     connection.info["turn"] = True
     _take(connection)
 
@@ -171,9 +179,14 @@ def watch(app: Flask) -> Statements:
     return made
 
 
-def _seen(connection: Connection, sql: str, *args: Any, **kwargs: Any) -> Any:
+def _watching(connection: Connection) -> Iterator[Statements]:
     for one in _watched:
         # Of another app on the same database nobody says where a transaction begins.
         if any(connection.engine.pool is engine.pool for engine in one.engines):
-            one.see(connection, sql)
+            yield one
+
+
+def _seen(connection: Connection, sql: str, *args: Any, **kwargs: Any) -> Any:
+    for one in _watching(connection):
+        one.see(connection, sql)
     return _execute(connection, sql, *args, **kwargs)

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from jay import db, web
 from jay.clock import Clock, iso
+from jay.db import turns
 from jay.db.database import Database
 from jay.errors import JayError, OutcomeUnknown
 from jay.feeds import checkpoints, importing, pulls
@@ -264,6 +265,7 @@ class _Importer:
         """
 
         def fenced(connection: Connection) -> Any:
+            turns.take(connection)  # the lease is on every server, too: it is not held meanwhile
             pulls.renew(connection, self.pull, now=self.clock())
             return work(connection, *args, **kwargs)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, or_, select, update
 
+from jay.db import turns
 from jay.db.upsert import insert_into
 from jay.pictures.models import (
     OF_THE_SERVER,
@@ -180,6 +181,11 @@ class Sweep:
 
 def take_sweep(connection: Connection, name: str, *, now: datetime) -> Sweep | None:
     """Take a sweep that is due; of many processes at once, one gets it."""
+    not_yet = exists().where(_sweep.name == name, or_(_sweep.due > now, _sweep.leased > now))
+    if connection.execute(select(not_yet)).scalar():
+        return None
+    # Before its row is held, which is on every server, too.
+    turns.take(connection)
     first = {"name": name, "due": now}
     connection.execute(
         insert_into(connection, picture_sweeps).values(first).on_conflict_do_nothing()

@@ -13,8 +13,10 @@ from jay.baskets.models import baskets as table
 from jay.db import turns
 from jay.db.prepared import Prepared
 from jay.errors import TransferUnknown
+from jay.partners.models import partners
 from jay.transfers import service
 from jay.transfers.models import transfers
+from tests import statements
 from tests.api.checks import assert_refused
 from tests.builders import Shop, User
 from tests.clock import NOON
@@ -169,6 +171,19 @@ def test_a_write_to_what_is_on_every_server_without_a_turn_is_noticed(
 
     assert watched.broken
     assert all("without a turn: " in line for line in watched.broken)
+
+
+def test_who_waits_for_a_turn_with_what_is_on_every_server_is_noticed(watched: Statements) -> None:
+    with statements.working(), db.transaction() as connection:
+        connection.execute(update(table).values(version=1))  # lies with its shopper
+        turns.take(connection)
+    assert watched.broken == []
+
+    with statements.working(), db.transaction() as connection:
+        connection.execute(update(partners).values(name="other"))
+        turns.take(connection)
+
+    assert watched.broken == ["partners held while waiting for the turn"]
 
 
 def test_what_a_test_asks_by_itself_is_its_own_business(watched: Statements) -> None:

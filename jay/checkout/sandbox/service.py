@@ -1,4 +1,8 @@
-"""What the sandbox does with a payment: each step one conditional UPDATE, as at a real provider."""
+"""What the sandbox does with a payment: each step one conditional UPDATE, as at a real provider.
+
+A step that tells of itself takes its turn first: what it writes is on every server, as the outbox
+is, and whoever waited for the turn with it would keep all payments waiting.
+"""
 
 import secrets
 from datetime import datetime, timedelta
@@ -30,6 +34,7 @@ from jay.checkout.sandbox.models import (
     sign,
     transfer_id,
 )
+from jay.db import turns
 from jay.db.prepared import Prepared
 from jay.db.upsert import AddedOnce, insert_into
 from jay.errors import PaymentRefused
@@ -106,6 +111,7 @@ def pay(
 
     :returns: whether the money is held by this call.
     """
+    turns.take(connection)
     if card.failure is not None:
         statement = update(sandbox_intents).where(_row.id == identifier, _row.status.in_(PAYABLE))
         if connection.execute(statement.values(failure=card.failure)).rowcount:
@@ -122,6 +128,7 @@ def pay(
 
 def refuse(connection: Connection, identifier: str, *, now: datetime) -> None:
     """Note that the shopper has refused the bank's second step."""
+    turns.take(connection)
     statement = update(sandbox_intents).where(_row.id == identifier, _row.status.in_(PAYABLE))
     if connection.execute(statement.values(failure="authentication_failed")).rowcount:
         _tell(connection, identifier, "payment_intent.payment_failed", now=now)
@@ -129,12 +136,14 @@ def refuse(connection: Connection, identifier: str, *, now: datetime) -> None:
 
 def capture(connection: Connection, identifier: str, *, now: datetime) -> None:
     """Take the money that is held, if it is."""
+    turns.take(connection)
     if _CAPTURE.rowcount(connection, {"intent": identifier}):
         _tell(connection, identifier, "payment_intent.succeeded", now=now)
 
 
 def cancel(connection: Connection, identifier: str, *, now: datetime) -> None:
     """Let go of the money that is held, and take none any more, unless it has moved."""
+    turns.take(connection)
     statement = (
         update(sandbox_intents)
         .where(_row.id == identifier, _row.status.in_(CANCELLABLE))
@@ -151,6 +160,7 @@ def refund(
 
     :raises PaymentRefused: it would be more than has moved.
     """
+    turns.take(connection)
     made = connection.execute(
         insert_into(connection, sandbox_refunds)
         .values(intent_id=identifier, reason=reason, amount=amount)
@@ -171,6 +181,7 @@ def refund(
 
 def fail_refund(connection: Connection, identifier: str, reason: str, *, now: datetime) -> None:
     """Let the money of a refund come back, as from an account that was closed."""
+    turns.take(connection)
     made = (sandbox_refunds.c.intent_id == identifier, sandbox_refunds.c.reason == reason)
     amount = connection.execute(select(sandbox_refunds.c.amount).where(*made)).scalar_one()
     connection.execute(update(sandbox_refunds).where(*made).values(amount=0))
