@@ -1,5 +1,6 @@
 """Many at once, and a process that dies: against gunicorn with two workers, on both databases."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -185,13 +186,23 @@ def test_of_ten_transfers_of_one_basket_one_lives(any_service: Service, app: TvA
     data(app.redeem(living["jayToken"]))
 
 
+def kill(workers: list[int], acknowledged: threading.Semaphore) -> None:
+    """Kill one after the other, and let shoppers write before each, and after the last one."""
+    for worker in [*workers, None]:
+        for _ in range(WRITES_BETWEEN_KILLS):
+            assert acknowledged.acquire(timeout=PATIENCE_SECONDS), "the service does not come back"
+        if worker is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+
 def test_no_acknowledged_write_is_lost_when_workers_are_killed(
     any_service: Service, app: TvApp
 ) -> None:
     products = feed(any_service, "KILLED", 20)
-    over, acknowledged = threading.Event(), threading.Semaphore(0)
+    over, acknowledged, cut_off = threading.Event(), threading.Semaphore(0), threading.Event()
 
-    def shop(_number: int, http: PoolManager) -> tuple[BasketOfUser, dict[str, int], int]:
+    def shop(_number: int, http: PoolManager) -> tuple[BasketOfUser, dict[str, int]]:
         """Write until told to end; repeat what was not acknowledged, keep a ledger of what was."""
         basket = app.guest().with_client(http)
         ledger: dict[str, int] = {}
@@ -203,29 +214,25 @@ def test_no_acknowledged_write_is_lost_when_workers_are_killed(
                     data(basket.product("POST", product, count))
                     break
                 except HTTPError:
+                    cut_off.set()
                     lost += 1
                     assert lost < MOST_RETRIES, "the service does not come back"
                     time.sleep(0.01)
             ledger[product] = count
             turn += 1
             acknowledged.release()
-        return basket, ledger, lost
+        return basket, ledger
 
-    def kill_one_after_the_other() -> None:
+    def kill_until_one_was_at_work() -> None:
         try:
-            for worker in before:
-                wait_for_writes(WRITES_BETWEEN_KILLS)
-                os.kill(worker, signal.SIGKILL)
-            wait_for_writes(WRITES_BETWEEN_KILLS)
+            kill(before, acknowledged)
+            while not cut_off.is_set():  # where answers are quick, all may have been at rest
+                kill(any_service.gunicorn.workers(), acknowledged)
         finally:
             over.set()
 
-    def wait_for_writes(many: int) -> None:
-        for _ in range(many):
-            assert acknowledged.acquire(timeout=PATIENCE_SECONDS), "the service does not come back"
-
     before = any_service.gunicorn.workers()
-    killer = threading.Thread(target=kill_one_after_the_other)
+    killer = threading.Thread(target=kill_until_one_was_at_work)
     killer.start()
     try:
         shoppers = in_parallel(any_service, 8, shop)
@@ -234,8 +241,7 @@ def test_no_acknowledged_write_is_lost_when_workers_are_killed(
 
     # The master notices a moment later that one has ended, where the other one goes on to answer.
     wait_until(lambda: len(set(any_service.gunicorn.workers()) - set(before)) == WORKERS)
-    assert sum(lost for _, _, lost in shoppers) > 0, "no worker was at work when it was killed"
-    for basket, ledger, _ in shoppers:
+    for basket, ledger in shoppers:
         assert ledger
         assert basket.with_client(app.http).cart() == ledger
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -12,7 +13,7 @@ from tests.clock import PATIENCE_SECONDS
 from tests.receiver import Authority, Receiver, receiving
 from tests.unit.test_net_addresses import Names
 
-LIMITS = Limits(connect=3, read=10, total=15, most=1000)
+LIMITS = Limits(PATIENCE_SECONDS, PATIENCE_SECONDS, PATIENCE_SECONDS, most=1000)
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_a_body_that_drips_is_cut_and_not_taken_for_whole(receiver: Receiver) ->
     receiver.answer = dripping
 
     with pytest.raises(Unreachable, match="it took more than"):
-        read(receiver.url, limits=Limits(connect=3, read=10, total=0.3, most=1000))
+        read(receiver.url, limits=replace(LIMITS, total=0.3))
 
 
 def test_each_piece_is_handed_on_as_it_comes(receiver: Receiver) -> None:
@@ -80,8 +81,7 @@ def test_each_piece_is_handed_on_as_it_comes(receiver: Receiver) -> None:
 
     receiver.answer = slow
 
-    patient = Limits(PATIENCE_SECONDS, PATIENCE_SECONDS, PATIENCE_SECONDS, most=10)
-    with Client(LOOPBACK).exchange("GET", receiver.url, limits=patient) as answer:
+    with Client(LOOPBACK).exchange("GET", receiver.url, limits=LIMITS) as answer:
         pieces = answer.pieces()
         first = next(pieces)
         read_on.set()
