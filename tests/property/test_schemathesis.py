@@ -170,6 +170,9 @@ class World:
                 line["productId"] = product
             if isinstance(line, dict) and isinstance(line.get("sku"), str):
                 line["sku"] = chance.choice(["mug", "mug-s", line["sku"]])
+        for line in body.get("lines") or ():
+            if isinstance(line, dict) and isinstance(line.get("sku"), str):
+                line["sku"] = chance.choice(["sold", line["sku"]])
         if isinstance(body.get("guestToken"), str):
             body["guestToken"] = self.platform.guest((product, 0)).token
         if isinstance(body.get("url"), str) and "sku" not in body:
@@ -333,6 +336,7 @@ def _is_token_error(member: Any) -> bool:
 
 SAID_IN_WORDS = {
     "Does not go with this state.",  # of an order
+    "Is not in this order.",
     "Must say something.",  # how a parcel is followed
     "Must be 1 to 50.",  # a part of the address is a text
     "Not allowed together with jayToken.",
