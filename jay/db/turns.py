@@ -15,6 +15,7 @@ _LOCK = "SELECT count(*), pg_advisory_xact_lock(1784772984) FROM readiness"
 """A lock of ours alone, asked for of a small table that is on every server, so that the engine
 numbers the transaction before it waits: all without a number are one to it, and who waits between
 two of them would be given up after two seconds, as if there were a deadlock."""
+_FOLLOW = "SELECT pg_advisory_xact_lock(%(number)s)"
 
 
 def take(connection: Connection) -> None:
@@ -29,6 +30,19 @@ def take(connection: Connection) -> None:
     """
     if is_distributed(connection):
         execute(connection, _LOCK)
+
+
+def follow(connection: Connection, hashed: str) -> None:
+    """Wait for who has made what bears a name, or be the one that others wait for.
+
+    A transaction of several servers ends on one after the other: whoever waited for its row on the
+    first may not find yet what it has made on the second. This ends when it has ended on all.
+
+    :param hashed: the hash of the name, in hexadecimal digits.
+    """
+    if is_distributed(connection):
+        number = int.from_bytes(bytes.fromhex(hashed)[:8], signed=True)
+        execute(connection, _FOLLOW, {"number": number})
 
 
 def is_distributed(connection: Connection) -> bool:

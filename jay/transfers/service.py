@@ -10,6 +10,7 @@ from jay.auth.models import User
 from jay.baskets import offered
 from jay.baskets import service as baskets
 from jay.baskets.models import Basket, Grant, new_user_id
+from jay.db import turns
 from jay.db.prepared import Prepared
 from jay.db.routing import of_before, routing_key
 from jay.db.turns import is_distributed
@@ -216,6 +217,7 @@ def _offer(
         "created": first_start or now,
         "expires": now + CLAIM_WINDOW,
     }
+    turns.follow(connection, hashes["code_hash"])
     parameters = {f"new_{name}": value for name, value in (row | hashes).items()}
     event = Event(EventType.TRANSFER_STARTED, now, basket.partner_id, row["routing_key"], tracking)
     _OFFER.execute(connection, parameters, event)
@@ -225,6 +227,8 @@ def _offer(
 @offered.withdraws_offers
 def cancel(connection: Connection, code_hash: str, *, now: datetime) -> None:
     """Cancel a transfer if it is still open."""
+    # The basket that tells of it may lie elsewhere than its row.
+    turns.follow(connection, code_hash)
     connection.execute(
         update(transfers).where(_THIS, _OPEN_NOW).values(cancelled=bindparam("at")),
         {**_key_of(code_hash), "now": now, "at": now},

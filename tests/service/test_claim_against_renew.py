@@ -13,8 +13,9 @@ from sqlalchemy import Connection, text
 
 from jay.auth.models import User
 from jay.baskets import service as baskets
+from jay.db import turns
 from jay.db.database import Database
-from jay.errors import JayError, TransferCancelled, TransferClaimed
+from jay.errors import Busy, JayError, TransferCancelled, TransferClaimed
 from jay.partners import service as partners
 from jay.transfers import service as transfers
 from jay.transfers.models import TransferState
@@ -129,3 +130,27 @@ def test_of_a_claim_and_a_new_code_at_once_one_wins(database: Database) -> None:
             found.add(tuple(each.result() for each in both))
 
     assert found <= {("won", "TransferClaimed"), ("TransferCancelled", "won")}
+
+
+def test_on_several_servers_who_cancels_an_offer_waits_until_it_is_made_on_all(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There the basket may tell of the offer a moment before the offer's row is to be seen.
+    monkeypatch.setattr(turns, "is_distributed", lambda _connection: True)
+    offered = Offered(database, "kino", kiosk=False)
+
+    def cancelled(connection: Connection, code_hash: str) -> None:
+        connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        transfers.cancel(connection, code_hash, now=NOON)
+
+    with database.transaction() as connection:
+        offer = offered.renew(connection)
+        code_hash = offer.secrets.hashes()["code_hash"]
+        with pytest.raises(Busy):
+            database.write(cancelled, code_hash)
+
+    database.write(cancelled, code_hash)
+
+    with database.reading() as connection:
+        found = transfers.find_by_display(connection, offer.secrets.display_token, now=NOON)
+    assert found.state(NOON) is TransferState.CANCELLED
