@@ -68,11 +68,12 @@ class Bench(NamedTuple):
 
     def warm_up(self, row: Row, sides: dict[str, Gunicorn], connections: int) -> None:
         """Let all sides do a row's work before it counts."""
-        for side, gunicorn in sides.items():  # the service first: the limit copies its rows
-            if row.flow:
+        if row.flow:
+            for side, gunicorn in sides.items():  # the service first: the limit copies its rows
                 first = purchases.buy, self.shoppers[side], FIRST_PURCHASES
                 purchases.do_first(gunicorn.port, *first)
-                continue
+            return
+        for side, gunicorn in reversed(sides.items()):  # the service last: its minute counts
             script, requests = self._script(row, side)
             # What another server can't do is counted later, and ends nothing.
             warm_up(gunicorn.port, script, connections, requests, tolerant=side in SERVERS)
@@ -114,19 +115,23 @@ def compare(
     new = shoppers_of(seeded)
     shoppers = {SERVICE: new, **dict.fromkeys(SERVERS, new), LIMIT: shoppers_of_limit(seeded)}
     bench = Bench(seeded, folder, shoppers, options.seconds, cluster)
-    with both_sides(seeded, folder, options.servers) as sides:
-        for row in rows_of(seeded, sides[SERVICE].url, options.users):
-            if options.row and not any(name in row.name for name in options.row):
-                continue
-            for number, connections in enumerate(options.connections):
-                if number == 0:
-                    bench.warm_up(row.fresh(), sides, connections)
+    names = [row.name for row in rows_of(seeded, "", options.users)]
+    for name in names:
+        if options.row and not any(part in name for part in options.row):
+            continue
+        for connections in options.connections:
+            # Begun anew, so that no token is known yet. Else those that the rows before have made
+            # known would be forgotten, a minute later, in the midst of this one.
+            with both_sides(seeded, folder, options.servers) as sides:
+                rows = rows_of(seeded, sides[SERVICE].url, options.users)
+                row = next(row for row in rows if row.name == name)
+                bench.warm_up(row.fresh(), sides, connections)
                 found: dict[str, list[Figures]] = {side: [] for side in sides}
                 for _ in range(options.rounds):
                     asked = row.fresh()
                     for side, gunicorn in sides.items():
                         found[side].append(bench.measure(asked, side, gunicorn, connections))
-                yield Measured(kind, row.name, row.goal, connections, found)
+                yield Measured(kind, name, row.goal, connections, found)
 
 
 TITLES = f"{'p50':>8}{'p99':>8}"
