@@ -115,8 +115,11 @@ class Server:
         )
         self._opened: list[socket.socket] = []
         self._thread = threading.Thread(target=self.worker.init_process)
+        others = threading.enumerate()
         self._thread.start()
         assert self.ask("/begin") == b"/begin"
+        begun = set(threading.enumerate()).difference(others)
+        self._threads = [thread for thread in begun if thread.name.startswith("request-")]
 
     def connect(self, sent: bytes = b"", *, buffer: int | None = None) -> socket.socket:
         """Open a connection and send something."""
@@ -152,10 +155,16 @@ class Server:
             opened.close()
         self.tell_to_stop()
         self._thread.join(PATIENCE_SECONDS)
-        assert not self._thread.is_alive()
+        # Whoever has answered last may still be about to tell the loop, though it has ended.
+        for _ in self._threads:
+            self.worker._ready.put(None)
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
+        assert [thread for thread in self._threads if thread.is_alive()] == []
         for pipe in self.worker.PIPE:
             os.close(pipe)
         self.worker.tmp._tmp.close()
+        self.listener.close()
 
 
 def get(path: str, *, close: bool = False) -> bytes:
