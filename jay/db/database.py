@@ -4,6 +4,7 @@ Only routes, pages, commands and workers open them; services get the connection 
 commit, so that they compose.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -100,8 +101,9 @@ class Database:
         self._writers: Engine = self.engine.execution_options(jay_transaction=True)
 
     def _made_queue(self, threads: int) -> WriteQueue:
-        file = self.url.database
-        return WriteQueue(None if in_memory(file) else file, threads)
+        file = self.url.database or ""
+        # SQLite keeps its log beside the file that a link leads to.
+        return WriteQueue(None if in_memory(file) else os.path.realpath(file), threads)
 
     def _engine(self, pool_size: int, *, reads: bool) -> Engine:
         options: dict[str, Any] = {

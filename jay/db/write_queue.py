@@ -27,6 +27,9 @@ LONGEST_LOG = 32 * 2**20
 LOOK_EVERY = 32
 """After the first transaction of this process, and so many more, it is looked how long it is."""
 
+LARGE_SECONDS = 0.02
+"""After one that took longer it is looked, too: it may have written much."""
+
 BEGIN_ANEW_SECONDS = 0.1
 """How long it is tried to begin it anew, beside writers of other processes and those who read."""
 
@@ -64,7 +67,8 @@ class WriteQueue:
         self._entered = time.monotonic()
         try:
             yield
-            looks = self._written % LOOK_EVERY == 0
+            large = time.monotonic() - self._entered >= LARGE_SECONDS
+            looks = large or self._written % LOOK_EVERY == 0
             self._written += 1
         finally:
             self._gate.release()
@@ -148,7 +152,7 @@ def _reaches(log: Path, length: int) -> bool:
             size = _FRAME_HEADER + int.from_bytes(header[8:12])
             file.seek(_HEADER + length // size * size)
             frame = file.read(_FRAME_HEADER)
-    except FileNotFoundError:
+    except OSError:  # there is none, or too many other files are open
         return False
     return len(frame) == _FRAME_HEADER and frame[8:16] == header[16:24]
 

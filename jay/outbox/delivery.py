@@ -46,8 +46,9 @@ MOVED_AT_ONCE = 200
 LOOKED_AGAIN_AFTER = timedelta(seconds=10)
 """How long this process leaves a resting lane alone: its address may be another one by then."""
 
-RECORD_SECONDS, RECORD_PAUSE_SECONDS = 20.0, 0.25
-"""How long it is tried to record what was sent, and the pause between two tries."""
+RECORD_SECONDS, RECORD_PAUSE_SECONDS = 10.0, 0.25
+"""How long it is tried to record what was sent, and the pause between two tries: an attempt with
+that, and with the last wait for the database, must be over before its lease is."""
 
 AT_ONCE_SECONDS = 15.0
 """How long a command goes on with what it has put in; the rest is for the worker."""

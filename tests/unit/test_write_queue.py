@@ -1,10 +1,11 @@
 """SQLite's log is kept short, and what belongs together is written together."""
 
+import errno
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,49 @@ def test_a_command_that_writes_once_and_much_leaves_no_long_log(
     command.dispose()
 
 
+def test_after_a_large_transaction_it_is_looked_at_once(
+    file: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(database)
+    monkeypatch.setattr(write_queue, "LOOK_EVERY", 1000)
+    monkeypatch.setattr(write_queue, "LARGE_SECONDS", PATIENCE_SECONDS)
+    write(database, together=NOTES)
+    assert not begins_anew(file, database)
+
+    monkeypatch.setattr(write_queue, "LARGE_SECONDS", 0.0)
+    write(database)
+
+    assert begins_anew(file, database)
+
+
+def test_the_log_of_a_file_that_a_link_leads_to_begins_anew(file: Path, database: Database) -> None:
+    link = file.with_name("link")
+    link.symlink_to(file)
+    linked = Database(f"sqlite:///{link}")
+    write(linked, NOTES)
+    linked.dispose()
+
+    assert log_of(file) < NOTES * PAGE
+
+
+def test_a_log_that_can_not_be_looked_at_undoes_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_file_is_left(*_args: Any, **_more: Any) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", no_file_is_left)
+        write(database)
+
+    assert notes(database) == 1
+
+
 def test_no_commit_writes_the_log_back(database: Database) -> None:
     with database.transaction() as connection:
-        assert connection.scalar(text("PRAGMA wal_autocheckpoint")) == 0
+        pages = connection.scalar(text("PRAGMA wal_autocheckpoint"))
+
+    assert pages * PAGE > 4 * 32 * 2**20  # which is when it is begun anew
 
 
 def test_whoever_still_reads_from_the_log_holds_up_no_writer(
@@ -209,8 +250,9 @@ def test_another_process_that_writes_puts_the_checkpoint_off(
 WRITER = """
 import sys
 from sqlalchemy import text
-from jay.db import write_queue
+from jay.db import sqlite, write_queue
 from jay.db.database import Database
+sqlite.LOCK_WAIT_SECONDS = write_queue.LOCK_WAIT_SECONDS = write_queue.STUCK_SECONDS = 60
 write_queue.LONGEST_LOG, write_queue.LOOK_EVERY = 10 * 4096, 1
 write_queue.PUT_OFF_SECONDS = 0.0
 database = Database(f"sqlite:///{sys.argv[1]}")
@@ -224,9 +266,12 @@ def test_the_log_of_processes_that_write_at_the_same_time_begins_anew(
     file: Path, database: Database
 ) -> None:
     command = [sys.executable, "-c", WRITER, str(file), str(3 * NOTES)]
-    others = [subprocess.Popen(command) for _ in range(2)]
+    with ExitStack() as running:
+        others = [running.enter_context(subprocess.Popen(command)) for _ in range(2)]
+        for other in others:
+            running.callback(other.kill)
 
-    assert [other.wait(PATIENCE_SECONDS) for other in others] == [0, 0]
+        assert [other.wait(PATIENCE_SECONDS) for other in others] == [0, 0]
 
     assert notes(database) == 6 * NOTES
     assert times_begun(file) > 1
