@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, insert, select, update
 
-from jay.checkout.order_numbers import routing_key_of
-from jay.checkout.order_rows import of_order
+from jay.checkout.order_rows import bound, of_bound_order, of_order
 from jay.db.prepared import Prepared
 from jay.orders.models import (
     Actor,
@@ -32,11 +31,7 @@ _MORE_DOUBTS = "and more: compare all its refunds in the shop with those here"
 _part = order_parts.c
 _COUNT = Prepared(
     update(order_parts)
-    .where(
-        _part.routing_key == bindparam("key"),
-        _part.order_no == bindparam("order"),
-        _part.number == bindparam("part"),
-    )
+    .where(*of_bound_order(order_parts), _part.number == bindparam("part"))
     .values(events=_part.events + 1, changed=bindparam("moment", type_=_part.changed.type))
     .returning(_part.events, _part.merchant_id)
 )
@@ -87,12 +82,11 @@ def record(
     now: datetime,
 ) -> int:
     """Append an event to a part, tell those who hear it, and return its number."""
-    key = routing_key_of(part_no.order_no)
-    counted = {"key": key, "order": part_no.order_no, "part": part_no.number, "moment": now}
+    counted = {**bound(part_no.order_no), "part": part_no.number, "moment": now}
     number, merchant_id = _COUNT.one(connection, counted)
     told = dict(details or {})
     event = {
-        "routing_key": key,
+        "routing_key": counted["key_routing_key"],
         "order_no": part_no.order_no,
         "part": part_no.number,
         "number": number,
