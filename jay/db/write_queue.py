@@ -113,6 +113,7 @@ class WriteQueue:
                 if others_do:
                     return
                 self._take_turn()
+                self._entered = time.monotonic()
                 try:
                     self._begin_anew(log, connection)
                 finally:
