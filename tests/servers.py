@@ -28,6 +28,9 @@ WORKERS = 2
 """How many processes of the service answer."""
 
 
+PORTS_GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""The first and the last of those that the system gives to whom it likes."""
+
 MOST_WORKERS, PORTS_OF_EACH = 16, 500
 _turns = itertools.count(random.randrange(PORTS_OF_EACH))
 
@@ -38,8 +41,7 @@ def free_port() -> int:
     The system may give one that it has just given to us to somebody else: it is below those that it
     gives away by itself, and each worker of the tests has ports of its own.
     """
-    given_away = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
-    above, ours = int(given_away.split()[0]), MOST_WORKERS * PORTS_OF_EACH
+    above, ours = int(PORTS_GIVEN_AWAY.read_text().split()[0]), MOST_WORKERS * PORTS_OF_EACH
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MOST_WORKERS
     for turn in _turns:
         port = above - 1 - worker - turn % PORTS_OF_EACH * MOST_WORKERS

@@ -32,6 +32,7 @@ from jay.outbox.models import (
     LEASE,
     WAITING,
     DeliveryResult,
+    outbox_addresses,
 )
 from jay.outbox.models import outbox as outbox_table
 from jay.outbox.webhooks import ADD_PRODUCT, KINDS, UPDATE_PRODUCTS, lane_of
@@ -506,6 +507,8 @@ def test_what_was_recorded_though_nobody_knew_is_recorded_once(
 
     assert (outbox.arrived, outbox.state(identifier)) == (["a"], WAITING)
     assert answers == []
+    with outbox.shop.app.app_context(), db.reading() as connection:
+        assert connection.execute(select(outbox_addresses.c.failures)).scalars().all() == [1]
 
 
 def test_a_database_that_stays_busy_is_told_of_after_a_while(
